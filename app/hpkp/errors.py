@@ -1,0 +1,35 @@
+"""The one family of errors that the domain raises.
+
+::
+
+    HpkpError
+    ├── InvalidPin           a text that is no pin
+    ├── InvalidHost          a text that names no host
+    ├── InvalidCertificate   DER from which no SubjectPublicKeyInfo can be taken
+    ├── InvalidHeader        a Public-Key-Pins value outside the grammar
+    └── InvalidPolicy        a pinning policy that cannot be one
+"""
+
+
+class HpkpError(ValueError):
+    """Something handed in is not what it should be; the message says what and why."""
+
+
+class InvalidPin(HpkpError):
+    """The text is not a pin: base64 of 32 bytes in one of the known forms."""
+
+
+class InvalidHost(HpkpError):
+    """The text does not name a host."""
+
+
+class InvalidCertificate(HpkpError):
+    """The bytes are not DER with a SubjectPublicKeyInfo in the expected place."""
+
+
+class InvalidHeader(HpkpError):
+    """The value of a Public-Key-Pins field does not conform to RFC 7469 section 2.1."""
+
+
+class InvalidPolicy(HpkpError):
+    """The pinning policy contradicts itself or lacks what every policy needs."""

@@ -1,0 +1,57 @@
+"""A violation report as this service means it, whatever the sender wrote (RFC 7469 section 3)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from app.hpkp.chain import Chain
+from app.hpkp.hosts import Host
+from app.hpkp.pins import Pin
+from app.hpkp.policy import Mode
+
+
+class Sender(StrEnum):
+    """The family of UA that a report's form points to; a claim, not a proof."""
+
+    CHROMIUM = "chromium"
+    TRUSTKIT_APPLE = "trustkit-apple"
+    TRUSTKIT_ANDROID = "trustkit-android"
+    RFC7469 = "rfc7469"
+    """Has the members of RFC 7469 section 3 but the form of no sender known here."""
+
+
+class SenderResult(StrEnum):
+    """What the sender itself says of the chain (TrustKit's ``validation-result``)."""
+
+    PINS_NOT_MATCHED = "pins_not_matched"
+    CHAIN_NOT_TRUSTED = "chain_not_trusted"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class ViolationReport:
+    """One submission, read. What the sender left out is None; a chain sent as empty is ``()``.
+
+    Dates are UTC; the text beside them is what the sender wrote, because some senders' clocks and zones lie.
+    """
+
+    hostname: Host
+    sender: Sender
+    port: int | None = None
+    noted_hostname: Host | None = None
+    include_subdomains: bool | None = None
+    mode: Mode | None = None
+    known_pins: tuple[Pin, ...] = ()
+    unreadable_pins: tuple[str, ...] = ()
+    served_chain: Chain | None = None
+    validated_chain: Chain | None = None
+    sender_result: SenderResult | None = None
+    date_time: datetime | None = None
+    date_time_text: str | None = None
+    effective_expiration_date: datetime | None = None
+    effective_expiration_text: str | None = None
+    app: str | None = None
+    app_version: str | None = None
+    platform: str | None = None
+    platform_version: str | None = None
+    install_id: str | None = None
