@@ -1,0 +1,114 @@
+"""The value of a Public-Key-Pins field, by the grammar of RFC 7469 section 2.1.
+
+::
+
+    Public-Key-Directives = directive *( OWS ";" OWS directive )
+    directive             = directive-name [ "=" directive-value ]
+    directive-name        = token
+    directive-value       = token / quoted-string
+
+A value outside the grammar is refused whole, as a UA has to (section 2.1). One departure: an empty directive, such
+as a trailing ";" makes, is outside the grammar but every browser took it, and so does this.
+"""
+
+import re
+from dataclasses import dataclass
+
+from app.hpkp.errors import InvalidHeader, InvalidPin
+from app.hpkp.pins import Pin, parse_pin
+
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_QUOTED = r'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*"'
+_DIRECTIVE = re.compile(rf"(?P<name>{_TOKEN})(?:[ \t]*=[ \t]*(?P<value>{_QUOTED}|{_TOKEN}))?")
+_SEPARATOR = re.compile(r"[ \t]*(?:;[ \t]*)*")
+
+
+@dataclass(frozen=True, slots=True)
+class PinningHeader:
+    """A Public-Key-Pins or Public-Key-Pins-Report-Only value; ``max_age`` in seconds."""
+
+    pins: tuple[Pin, ...]
+    max_age: int | None = None
+    include_subdomains: bool = False
+    report_uri: str | None = None
+
+    def __str__(self) -> str:
+        """Write the value in one line, pins first."""
+        parts = [pin.directive for pin in self.pins]
+        if self.max_age is not None:
+            parts.append(f"max-age={self.max_age}")
+        if self.include_subdomains:
+            parts.append("includeSubDomains")
+        if self.report_uri is not None:
+            escaped = self.report_uri.replace("\\", "\\\\").replace('"', '\\"')
+            parts.append(f'report-uri="{escaped}"')
+        return "; ".join(parts)
+
+
+def parse_header(value: str) -> PinningHeader:
+    """Read a header value; InvalidHeader names the directive and what is wrong with it."""
+    pins: list[Pin] = []
+    seen: dict[str, str | None] = {}
+    for name, raw in _directives(value):
+        if name.startswith("pin-"):
+            if name == "pin-sha256":
+                pins.append(_pin(raw))
+            continue
+        if name in seen:
+            raise InvalidHeader(f"{name} stands twice (RFC 7469 section 2.1)")
+        seen[name] = raw
+    if not pins:
+        raise InvalidHeader("no pin-sha256 directive")
+    if "includesubdomains" in seen and seen["includesubdomains"] is not None:
+        raise InvalidHeader("includeSubDomains takes no value (RFC 7469 section 2.1.3)")
+    return PinningHeader(tuple(dict.fromkeys(pins)), _max_age(seen), "includesubdomains" in seen, _report_uri(seen))
+
+
+def _directives(value: str) -> list[tuple[str, str | None]]:
+    found: list[tuple[str, str | None]] = []
+    at = _skip(value, 0)
+    while at < len(value):
+        match = _DIRECTIVE.match(value, at)
+        if match is None:
+            raise InvalidHeader(f"no directive can be read at character {at}: {value[at : at + 20]!r}")
+        found.append((match["name"].lower(), match["value"]))
+        at = _skip(value, match.end())
+        if at < len(value) and ";" not in value[match.end() : at]:
+            raise InvalidHeader(f"';' expected at character {at}: {value[at : at + 20]!r}")
+    return found
+
+
+def _skip(value: str, at: int) -> int:
+    match = _SEPARATOR.match(value, at)
+    return match.end() if match else at
+
+
+def _pin(raw: str | None) -> Pin:
+    if raw is None or not raw.startswith('"'):
+        raise InvalidHeader(f"pin-sha256={raw or ''} needs double quotes (RFC 7469 section 2.1.1)")
+    try:
+        return parse_pin(_unquote(raw))
+    except InvalidPin as error:
+        raise InvalidHeader(f"pin-sha256: {error}") from None
+
+
+def _max_age(seen: dict[str, str | None]) -> int | None:
+    if "max-age" not in seen:
+        return None
+    text = _unquote(seen["max-age"] or "")
+    if not (text.isascii() and text.isdigit() and len(text) <= 10):
+        raise InvalidHeader(f"max-age={text} is no number of seconds (RFC 7469 section 2.1.2)")
+    return int(text)
+
+
+def _report_uri(seen: dict[str, str | None]) -> str | None:
+    raw = seen.get("report-uri")
+    if raw is None:
+        if "report-uri" in seen:
+            raise InvalidHeader("report-uri needs a value (RFC 7469 section 2.1.4)")
+        return None
+    return _unquote(raw)
+
+
+def _unquote(raw: str) -> str:
+    return re.sub(r"\\(.)", r"\1", raw[1:-1]) if raw.startswith('"') else raw
