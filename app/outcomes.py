@@ -1,0 +1,36 @@
+"""The one fate of each submission. The members are the labels of the outcome counter."""
+
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """Exactly one of these for every request to ``/report``."""
+
+    ACCEPTED = "accepted"
+    """Stored and counted; answered after the commit."""
+    DUPLICATE = "duplicate"
+    """The same bytes from the same client within 24 hours: a retry, counted once already."""
+    UNREADABLE = "unreadable"
+    """Not JSON, or empty."""
+    NOT_A_REPORT = "not_a_report"
+    """JSON, but no pin violation report."""
+    TOO_LARGE = "too_large"
+    """Longer than the limit."""
+    CONTENT_ENCODING = "content_encoding"
+    """Compressed; senders of these reports do not compress."""
+    UNKNOWN_HOST = "unknown_host"
+    """For a host without a policy, refused by setting."""
+    OVER_LIMIT = "over_limit"
+    """A cap on new violations, hosts or waiting submissions was reached."""
+    STORE_UNAVAILABLE = "store_unavailable"
+    """The store could not take it; the sender may try again."""
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    """Neither POST nor OPTIONS."""
+    BAD_REQUEST = "bad_request"
+    """The path or the query is wrong."""
+    DISCONNECTED = "disconnected"
+    """The sender went away before the body was complete."""
+    PREFLIGHT = "preflight"
+    """An OPTIONS request."""
+    FAULT = "fault"
+    """A mistake in this service: nothing was stored."""

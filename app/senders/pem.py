@@ -1,0 +1,96 @@
+"""Certificates as senders write them: PEM of any line length, or DER in bare base64.
+
+Reading a certificate is most of the work of reading a report, and senders repeat theirs, so certificates are kept
+by their text in a bounded cache.
+"""
+
+import re
+from binascii import Error as Base64Error
+from binascii import a2b_base64
+from dataclasses import replace
+from typing import Any
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_der_private_key
+from lru import LRU
+
+from app.hpkp.chain import Chain, Element, UnreadableCertificate, read_certificate
+from app.senders.wire import MAX_CHAIN, NotAReport
+
+_BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,40})-----(.*?)(?:-----END \1-----|\Z)", re.DOTALL)
+_CERTIFICATE_LABELS = frozenset({"CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"})
+
+
+class CertificateReader:
+    """Reads certificate texts, and keeps the ones it has read."""
+
+    def __init__(self, *, size: int = 4096) -> None:
+        self._kept: LRU[str, tuple[Element, ...]] = LRU(size)
+
+    def read_chain(self, value: list[Any] | str | None, pointer: str) -> Chain | None:
+        """Read a chain member; None where the sender sent none.
+
+        Raises NotAReport for a chain that is too long or holds a private key.
+        """
+        if value is None:
+            return None
+        texts = [value] if isinstance(value, str) else value
+        if len(texts) > MAX_CHAIN:
+            raise NotAReport(pointer, f"{len(texts)} certificates; at most {MAX_CHAIN} are taken")
+        chain: list[Element] = []
+        for index, text in enumerate(texts):
+            chain.extend(self._read(text, len(chain), f"{pointer}/{index}"))
+            if len(chain) > MAX_CHAIN:
+                raise NotAReport(pointer, f"more than {MAX_CHAIN} certificates")
+        return tuple(chain)
+
+    def _read(self, text: Any, position: int, pointer: str) -> tuple[Element, ...]:
+        if not isinstance(text, str):
+            return (UnreadableCertificate(position, f"a text is expected, this is a {type(text).__name__}"),)
+        if kept := self._kept.get(text):
+            return kept
+        elements = tuple(_read_text(text, pointer))
+        if any(isinstance(element, UnreadableCertificate) for element in elements):
+            return tuple(
+                replace(element, position=position + offset)
+                if isinstance(element, UnreadableCertificate)
+                else element
+                for offset, element in enumerate(elements)
+            )
+        self._kept[text] = elements
+        return elements
+
+
+def _read_text(text: str, pointer: str) -> list[Element]:
+    blocks = [(label, base64) for label, base64 in _BLOCK.findall(text)]
+    if not blocks:
+        return [_read_base64(text, pointer)]
+    return [
+        _read_base64(base64, pointer)
+        if label in _CERTIFICATE_LABELS
+        else UnreadableCertificate(0, f"the PEM block is a {label}")
+        for label, base64 in blocks[: MAX_CHAIN + 1]
+    ]
+
+
+def _read_base64(text: str, pointer: str) -> Element:
+    if not text.strip():
+        return UnreadableCertificate(0, "the text is empty")
+    try:
+        der = a2b_base64(text)
+    except (Base64Error, ValueError) as error:
+        return UnreadableCertificate(0, f"not base64: {error}")
+    element = read_certificate(der)
+    if isinstance(element, UnreadableCertificate) and element.pin is None and _is_private_key(der):
+        raise NotAReport(pointer, "a private key stands here; it was not stored; treat it as compromised")
+    return element
+
+
+def _is_private_key(der: bytes) -> bool:
+    try:
+        load_der_private_key(der, password=None)
+    except TypeError:
+        return True  # encrypted, but a private key
+    except (ValueError, UnsupportedAlgorithm):
+        return False
+    return True
