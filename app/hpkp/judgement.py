@@ -120,7 +120,12 @@ class _Case:
     """One violation with everything the rules ask of it, each worked out once."""
 
     def __init__(
-        self, report: ViolationReport, history: PolicyHistory, anchors: TrustAnchors, received_at: datetime, at: datetime
+        self,
+        report: ViolationReport,
+        history: PolicyHistory,
+        anchors: TrustAnchors,
+        received_at: datetime,
+        at: datetime,
     ) -> None:
         self.report = report
         self.anchors = anchors
@@ -226,7 +231,11 @@ def _matches_expected(case: _Case) -> Evidence | None:
 
 
 def _stale_known_pins(case: _Case) -> Evidence | None:
-    if case.chain_pins & case.expected and not case.chain_pins & case.known and case.known & case.ever_expected:
+    if (
+        case.chain_pins & case.expected
+        and not case.chain_pins & case.known
+        and case.known & case.ever_expected
+    ):
         return (
             "The chain satisfies the expected pins, but the client still knows pins of another revision of ours; "
             "it will do so until the max-age of that revision has run out.",
@@ -298,7 +307,10 @@ def _untrusted_chain(case: _Case) -> Evidence | None:
         return "The client itself says that the chain did not validate.", len(case.path.positions) - 1
     if case.leaf is not None and case.path.anchor is Anchor.UNKNOWN:
         last = case.path.positions[-1]
-        return f"No signature leads from certificate {last} of the chain to a certificate that could vouch for it.", last
+        return (
+            f"No signature leads from certificate {last} of the chain to a certificate that could vouch for it.",
+            last,
+        )
     if case.path.anchor is Anchor.PRIVATE and len(case.path.positions) == 1:
         return "The leaf is self-signed.", 0
     return None
@@ -307,7 +319,10 @@ def _untrusted_chain(case: _Case) -> Evidence | None:
 def _private_root(case: _Case) -> Evidence | None:
     if case.path.anchor is Anchor.PRIVATE:
         last = case.path.positions[-1]
-        return "The path ends at a root that is in no public store and was not supplied by the operator.", last
+        return (
+            "The path ends at a root that is in no public store and was not supplied by the operator.",
+            last,
+        )
     return None
 
 
@@ -359,7 +374,12 @@ def judge(
     if holding:
         (cause, (why, failing)), also = holding[0], tuple(cause for cause, _ in holding[1:])
     else:
-        cause, why, failing, also = Cause.NO_EVIDENCE, "No rule explains this chain; look at it yourself.", 0, ()
+        cause, why, failing, also = (
+            Cause.NO_EVIDENCE,
+            "No rule explains this chain; look at it yourself.",
+            0,
+            (),
+        )
     return Judgement(
         cause=cause,
         why=why,

@@ -117,7 +117,9 @@ def assess_readiness(
         *_no_reports(evidence),
     )
     verdict = _verdict(findings)
-    return Readiness(verdict, _headline(policy, evidence, verdict), findings, _plan(findings, verdict), limits)
+    return Readiness(
+        verdict, _headline(policy, evidence, verdict), findings, _plan(findings, verdict), limits
+    )
 
 
 def _verdict(findings: tuple[Finding, ...]) -> Verdict:
@@ -189,7 +191,9 @@ def _report_uri(policy: PinningPolicy) -> Iterator[Finding]:
             "Give the policy the report-uri that the host's header carries.",
         )
         return
-    host = policy.report_uri.partition("://")[2].partition("/")[0].rpartition("@")[2].partition(":")[0].lower()
+    host = (
+        policy.report_uri.partition("://")[2].partition("/")[0].rpartition("@")[2].partition(":")[0].lower()
+    )
     if host == policy.host or (policy.include_subdomains and is_subdomain(host, of=policy.host)):
         yield Finding(
             "report_uri_on_pinned_host",
@@ -266,7 +270,9 @@ def _open_violations(evidence: Evidence) -> Iterator[Finding]:
             Bearing.CAUTION: Severity.CAUTION,
             Bearing.INFO: Severity.INFO,
         }[BEARING[cause]]
-        alarm = " This may be an attack: look for the certificate in Certificate Transparency." * (cause in ALARMING)
+        alarm = " This may be an attack: look for the certificate in Certificate Transparency." * (
+            cause in ALARMING
+        )
         yield Finding(
             f"open_{cause}",
             severity,

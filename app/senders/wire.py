@@ -100,9 +100,11 @@ def decode(body: bytes) -> WireReport | Unreadable:
         return Unreadable(Outcome.NOT_A_REPORT, f"{first['msg']}.", pointer)
     if not value.keys() & {"known-pins", "served-certificate-chain", "validated-certificate-chain"}:
         return Unreadable(
-            Outcome.NOT_A_REPORT, "Neither known-pins nor a certificate chain: this is no pin violation report.", ""
+            Outcome.NOT_A_REPORT,
+            "Neither known-pins nor a certificate chain: this is no pin violation report.",
+            "",
         )
-    object.__setattr__(wire, "_order", tuple(value))
+    wire._order = tuple(value)
     return wire
 
 
@@ -184,7 +186,13 @@ def read_text(value: Any) -> str | None:
     """Read a short text: control characters replaced, at most 200 characters, nothing for nothing."""
     if value is None or value == "":
         return None
-    text = value if isinstance(value, str) else str(value) if isinstance(value, int | float) else type(value).__name__
+    text = (
+        value
+        if isinstance(value, str)
+        else str(value)
+        if isinstance(value, int | float)
+        else type(value).__name__
+    )
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:MAX_TEXT])
 
 

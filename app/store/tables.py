@@ -1,0 +1,214 @@
+"""The tables. Instants are integer milliseconds since the Unix epoch, UTC; digests are 32 raw bytes.
+
+::
+
+    certificates ─< chains (elements) ─< violations ─< rollup_hours >─ sources
+                                          │  ├──────< rollup_days      counts, and how much detail is kept
+                                          │  ├──────< violation_clients
+                                          │  └──────< reports          bounded detail
+    hosts ─< policy_revisions             seen_submissions, rejections, events, secrets, tokens
+"""
+
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Column, Index, LargeBinary, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+
+def _big() -> Any:
+    return Column(BigInteger, nullable=False)
+
+
+class Certificate(SQLModel, table=True):
+    """A certificate, once, under the SHA-256 of its DER."""
+
+    __tablename__ = "certificates"
+    sha256: bytes = Field(sa_column=Column(LargeBinary(32), primary_key=True))
+    der: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    pin: str | None = Field(default=None, index=True, max_length=44)
+    subject: str | None = None
+    issuer: str | None = None
+    unreadable: str | None = None
+
+
+class ChainRow(SQLModel, table=True):
+    """A chain: its elements in order, ``{"sha256": hex}`` or ``{"unreadable": reason}``."""
+
+    __tablename__ = "chains"
+    digest: bytes = Field(sa_column=Column(LargeBinary(32), primary_key=True))
+    elements: list[dict[str, Any]] = Field(sa_column=Column(JSON, nullable=False))
+
+
+class HostRow(SQLModel, table=True):
+    """A host for which a report or a policy was ever taken."""
+
+    __tablename__ = "hosts"
+    name: str = Field(primary_key=True, max_length=253)
+    first_seen_at: int = Field(sa_column=_big())
+
+
+class PolicyRevision(SQLModel, table=True):
+    """One revision of a host's pinning policy; never changed, never removed."""
+
+    __tablename__ = "policy_revisions"
+    host: str = Field(primary_key=True, max_length=253, foreign_key="hosts.name")
+    revision: int = Field(primary_key=True)
+    pins: list[dict[str, str]] = Field(sa_column=Column(JSON, nullable=False))
+    own_keys: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    include_subdomains: bool
+    max_age: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    mode: str
+    report_uri: str | None = None
+    effective_from: int = Field(sa_column=_big())
+    created_at: int = Field(sa_column=_big())
+    withdrawn: bool = False
+
+
+class Violation(SQLModel, table=True):
+    """The distinct fact that reports repeat, judged once."""
+
+    __tablename__ = "violations"
+    __table_args__ = (
+        Index("ix_violations_host_last", "host", "last_received_at"),
+        Index("ix_violations_host_first", "host", "first_received_at"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    identity: bytes = Field(sa_column=Column(LargeBinary(32), nullable=False, unique=True))
+    host: str = Field(max_length=253, foreign_key="hosts.name")
+    """The Pinned Host under which it is counted: where a policy covers it, else the noted host."""
+    hostname: str = Field(max_length=253)
+    port: int | None = None
+    noted_hostname: str | None = None
+    include_subdomains: bool | None = None
+    mode: str | None = None
+    sender: str
+    sender_result: str | None = None
+    known_pins: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    unreadable_pins: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    served_chain: bytes | None = Field(default=None, sa_column=Column(LargeBinary(32), nullable=True))
+    validated_chain: bytes | None = Field(default=None, sa_column=Column(LargeBinary(32), nullable=True))
+    date_time: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    """The sender's clock in the first report; judged with it."""
+    cause: str = Field(index=True)
+    judgement: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    judged_at: int = Field(sa_column=_big())
+    first_received_at: int = Field(sa_column=_big())
+    last_received_at: int = Field(sa_column=_big())
+    reports: int = Field(default=0, sa_column=_big())
+    raw_bodies: int = 0
+    status: str = "open"
+    note: str = ""
+
+
+class Source(SQLModel, table=True):
+    """What a report came from besides the violation; bounded, the rest falls under the empty source."""
+
+    __tablename__ = "sources"
+    __table_args__ = (UniqueConstraint("app", "app_version", "platform", "label"),)
+    id: int | None = Field(default=None, primary_key=True)
+    app: str = ""
+    app_version: str = ""
+    platform: str = ""
+    label: str = ""
+
+
+class RollupHour(SQLModel, table=True):
+    """Reports per violation, hour and source; every report is counted here."""
+
+    __tablename__ = "rollup_hours"
+    violation_id: int = Field(primary_key=True, foreign_key="violations.id")
+    hour: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    """Start of the hour in milliseconds."""
+    source_id: int = Field(primary_key=True, foreign_key="sources.id")
+    reports: int = Field(sa_column=_big())
+
+
+class RollupDay(SQLModel, table=True):
+    """Reports per violation and day, and how much detail of that day is kept."""
+
+    __tablename__ = "rollup_days"
+    violation_id: int = Field(primary_key=True, foreign_key="violations.id")
+    day: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    """Start of the day in milliseconds."""
+    reports: int = Field(sa_column=_big())
+    rows_kept: int = 0
+    clients_kept: int = 0
+
+
+class ViolationClient(SQLModel, table=True):
+    """A client (keyed hash of install id or address) that reported a violation on a day."""
+
+    __tablename__ = "violation_clients"
+    violation_id: int = Field(primary_key=True, foreign_key="violations.id")
+    day: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    client: bytes = Field(sa_column=Column(LargeBinary(16), primary_key=True))
+
+
+class Report(SQLModel, table=True):
+    """One submission, kept up to a limit per violation and day."""
+
+    __tablename__ = "reports"
+    __table_args__ = (Index("ix_reports_violation", "violation_id", "id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    violation_id: int = Field(foreign_key="violations.id")
+    source_id: int = Field(foreign_key="sources.id")
+    received_at: int = Field(sa_column=_big())
+    date_time: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    date_time_text: str | None = None
+    effective_expiration_text: str | None = None
+    platform_version: str | None = None
+    user_agent: str | None = None
+    body: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+
+
+class SeenSubmission(SQLModel, table=True):
+    """What was taken in the last 24 hours, so that a retry counts once."""
+
+    __tablename__ = "seen_submissions"
+    digest: bytes = Field(sa_column=Column(LargeBinary(16), primary_key=True))
+    received_at: int = Field(sa_column=Column(BigInteger, nullable=False, index=True))
+
+
+class Rejection(SQLModel, table=True):
+    """A submission that was not taken, with the reason; a bounded number is kept."""
+
+    __tablename__ = "rejections"
+    id: int | None = Field(default=None, primary_key=True)
+    received_at: int = Field(sa_column=_big())
+    outcome: str
+    reason: str
+    pointer: str | None = None
+    label: str = ""
+    content_type: str | None = None
+    user_agent: str | None = None
+    length: int
+    sample: str = ""
+
+
+class Event(SQLModel, table=True):
+    """Something that happened to a host, for annotations."""
+
+    __tablename__ = "events"
+    id: int | None = Field(default=None, primary_key=True)
+    at: int = Field(sa_column=Column(BigInteger, nullable=False, index=True))
+    kind: str
+    host: str | None = Field(default=None, index=True)
+    text: str
+
+
+class Secret(SQLModel, table=True):
+    """Keys that the service makes for itself, such as the one for client hashes."""
+
+    __tablename__ = "secrets"
+    name: str = Field(primary_key=True)
+    value: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class Token(SQLModel, table=True):
+    """An API token: only its hash is kept."""
+
+    __tablename__ = "tokens"
+    name: str = Field(primary_key=True, max_length=100)
+    scope: str
+    sha256: bytes = Field(sa_column=Column(LargeBinary(32), nullable=False, unique=True))
+    created_at: int = Field(sa_column=_big())
