@@ -1,0 +1,434 @@
+"""One transaction for all submissions that wait: what is new is judged and stored, everything is counted.
+
+Counts are exact, detail is bounded: rollups count every report; rows, raw bodies and clients are kept up to limits.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+
+from app.hpkp.chain import Certificate, Chain
+from app.hpkp.hosts import is_subdomain
+from app.hpkp.judgement import Judgement
+from app.hpkp.policy import PolicyHistory
+from app.hpkp.report import ViolationReport
+from app.hpkp.violation import chain_digest
+from app.outcomes import Outcome
+from app.store import policies
+from app.store.engine import DAY_MS, HOUR_MS, from_ms, to_ms
+from app.store.judgements import judgement_to_json
+from app.store.tables import (
+    Certificate as CertificateRow,
+)
+from app.store.tables import (
+    ChainRow,
+    HostRow,
+    PolicyRevision,
+    Rejection,
+    Report,
+    RollupDay,
+    RollupHour,
+    SeenSubmission,
+    Source,
+    Violation,
+    ViolationClient,
+)
+from app.store.upsert import insert_missing, upsert
+
+JudgeReport = Callable[[ViolationReport, PolicyHistory, int, int], Judgement]
+"""Judge (report, history of the host's policy, received at, judged at); instants in milliseconds."""
+
+MAX_SOURCES = 5000
+"""App, version, platform and label together come from strangers; further ones share one row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A report on its way into the store. ``client`` and ``digest`` are keyed hashes of 16 bytes."""
+
+    report: ViolationReport
+    identity: bytes
+    digest: bytes
+    client: bytes
+    received_at: int
+    body: bytes
+    label: str = ""
+    user_agent: str | None = None
+
+    @property
+    def source(self) -> tuple[str, str, str, str]:
+        """App, app version, platform and label; empty where unknown."""
+        report = self.report
+        return report.app or "", report.app_version or "", report.platform or "", self.label
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedSubmission:
+    """A submission that was not taken, as the operator may look at it."""
+
+    received_at: int
+    outcome: Outcome
+    reason: str
+    length: int
+    pointer: str | None = None
+    label: str = ""
+    content_type: str | None = None
+    user_agent: str | None = None
+    sample: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much detail is kept, and how much that is new is taken."""
+
+    accept_unknown_hosts: bool = True
+    unknown_hosts: int = 100
+    new_violations_per_day: int = 1000
+    report_rows_per_day: int = 100
+    raw_bodies: int = 5
+    clients_per_day: int = 10_000
+    rejections: int = 1000
+
+
+@dataclass(slots=True)
+class _Known:
+    """What the transaction knows of a violation."""
+
+    id: int
+    host: str
+    raw_bodies: int
+
+
+class Intake:
+    """Writes batches of submissions. Not for several threads at once; the group writer sees to that."""
+
+    def __init__(self, judge: JudgeReport, limits: Limits) -> None:
+        self._judge = judge
+        self._limits = limits
+
+    def write(self, connection: Connection, submissions: Sequence[Submission]) -> list[Outcome]:
+        """Store the submissions and return the outcome of each, in their order. Durable once committed."""
+        outcomes: list[Outcome] = [Outcome.DUPLICATE] * len(submissions)
+        fresh = _without_retries(connection, submissions)
+        known = self._known_violations(connection, [submissions[i] for i in fresh])
+        accepted: list[tuple[Submission, _Known]] = []
+        for index in fresh:
+            submission = submissions[index]
+            violation = known.get(submission.identity)
+            if violation is None:
+                added = self._add_violation(connection, submission)
+                if isinstance(added, Outcome):
+                    outcomes[index] = added
+                    continue
+                known[submission.identity] = violation = added
+            elif not self._limits.accept_unknown_hosts and not policies.is_registered(connection, violation.host):
+                outcomes[index] = Outcome.UNKNOWN_HOST
+                continue
+            outcomes[index] = Outcome.ACCEPTED
+            accepted.append((submission, violation))
+        if accepted:
+            self._count(connection, accepted)
+        return outcomes
+
+    def _known_violations(self, connection: Connection, submissions: Iterable[Submission]) -> dict[bytes, _Known]:
+        wanted = {submission.identity for submission in submissions}
+        rows = connection.execute(
+            select(Violation.identity, Violation.id, Violation.host, Violation.raw_bodies).where(
+                Violation.identity.in_(wanted)  # type: ignore[attr-defined]
+            )
+        )
+        return {row.identity: _Known(row.id, row.host, row.raw_bodies) for row in rows}
+
+    def _add_violation(self, connection: Connection, submission: Submission) -> _Known | Outcome:
+        report, received_at = submission.report, submission.received_at
+        host, history = pinned_host(connection, report)
+        if refusal := self._refuse(connection, host, history, received_at):
+            return refusal
+        insert_missing(connection, HostRow, [{"name": host, "first_seen_at": received_at}])
+        for chain in (report.served_chain, report.validated_chain):
+            if chain is not None:
+                add_chain(connection, chain)
+        judgement = self._judge(report, history, received_at, received_at)
+        in_force = history.in_force(from_ms(received_at))
+        inserted = connection.execute(
+            insert(Violation).values(
+                identity=submission.identity,
+                host=host,
+                hostname=report.hostname,
+                port=report.port,
+                noted_hostname=report.noted_hostname,
+                include_subdomains=report.include_subdomains,
+                mode=report.mode or (in_force.mode if in_force else None),
+                sender=report.sender,
+                sender_result=report.sender_result,
+                known_pins=[str(pin) for pin in report.known_pins],
+                unreadable_pins=list(report.unreadable_pins),
+                served_chain=None if report.served_chain is None else chain_digest(report.served_chain),
+                validated_chain=None if report.validated_chain is None else chain_digest(report.validated_chain),
+                date_time=None if report.date_time is None else to_ms(report.date_time),
+                cause=judgement.cause,
+                judgement=judgement_to_json(judgement),
+                judged_at=received_at,
+                first_received_at=received_at,
+                last_received_at=received_at,
+                reports=0,
+                raw_bodies=0,
+                status="open",
+                note="",
+            )
+        )
+        return _Known(inserted.inserted_primary_key[0], host, 0)
+
+    def _refuse(
+        self, connection: Connection, host: str, history: PolicyHistory, received_at: int
+    ) -> Outcome | None:
+        if not history.revisions:
+            if not self._limits.accept_unknown_hosts:
+                return Outcome.UNKNOWN_HOST
+            if _unknown_hosts(connection, besides=host) >= self._limits.unknown_hosts:
+                return Outcome.OVER_LIMIT
+        today = received_at - received_at % DAY_MS
+        new_today = connection.scalar(
+            select(func.count())
+            .select_from(Violation)
+            .where(Violation.host == host, Violation.first_received_at >= today)  # type: ignore[arg-type]
+        )
+        return Outcome.OVER_LIMIT if (new_today or 0) >= self._limits.new_violations_per_day else None
+
+    def _count(self, connection: Connection, accepted: Sequence[tuple[Submission, _Known]]) -> None:
+        sources = _sources(connection, {submission.source for submission, _ in accepted})
+        per_hour = Counter[tuple[int, int, int]]()
+        per_day: dict[tuple[int, int], list[tuple[Submission, _Known]]] = defaultdict(list)
+        totals: dict[int, tuple[int, int, int]] = {}
+        for submission, violation in accepted:
+            at = submission.received_at
+            per_hour[violation.id, at - at % HOUR_MS, sources[submission.source]] += 1
+            per_day[violation.id, at - at % DAY_MS].append((submission, violation))
+        rows: list[dict[str, object]] = []
+        for (violation_id, day), group in sorted(per_day.items(), key=lambda item: item[0]):
+            kept = self._count_day(connection, violation_id, day, [submission for submission, _ in group])
+            rows.extend(self._rows(group[:kept], sources))
+            newest = max(submission.received_at for submission, _ in group)
+            reports, last, _ = totals.get(violation_id, (0, 0, 0))
+            totals[violation_id] = reports + len(group), max(last, newest), group[0][1].raw_bodies
+        upsert(
+            connection,
+            RollupHour,
+            [
+                {"violation_id": violation_id, "hour": hour, "source_id": source_id, "reports": count}
+                for (violation_id, hour, source_id), count in sorted(per_hour.items())
+            ],
+            add=("reports",),
+        )
+        if rows:
+            connection.execute(insert(Report), rows)
+        connection.execute(
+            update(Violation)
+            .where(Violation.id == bindparam("violation"))  # type: ignore[arg-type]
+            .values(
+                reports=Violation.reports + bindparam("more"),
+                last_received_at=func.max(Violation.last_received_at, bindparam("last"))
+                if connection.dialect.name == "sqlite"
+                else func.greatest(Violation.last_received_at, bindparam("last")),
+                raw_bodies=bindparam("raw"),
+            ),
+            [
+                {"violation": violation_id, "more": more, "last": last, "raw": raw}
+                for violation_id, (more, last, raw) in sorted(totals.items())
+            ],
+        )
+        insert_missing(
+            connection,
+            SeenSubmission,
+            [{"digest": submission.digest, "received_at": submission.received_at} for submission, _ in accepted],
+        )
+
+    def _count_day(
+        self, connection: Connection, violation_id: int, day: int, submissions: Sequence[Submission]
+    ) -> int:
+        """Count one violation's reports of a day; return how many of them may be kept as rows."""
+        before = connection.execute(
+            select(RollupDay.rows_kept, RollupDay.clients_kept).where(
+                RollupDay.violation_id == violation_id,  # type: ignore[arg-type]
+                RollupDay.day == day,  # type: ignore[arg-type]
+            )
+        ).first()
+        rows_before, clients_before = (before.rows_kept, before.clients_kept) if before else (0, 0)
+        rows = max(0, min(len(submissions), self._limits.report_rows_per_day - rows_before))
+        clients = self._add_clients(
+            connection, violation_id, day, {s.client for s in submissions}, self._limits.clients_per_day - clients_before
+        )
+        upsert(
+            connection,
+            RollupDay,
+            [
+                {
+                    "violation_id": violation_id,
+                    "day": day,
+                    "reports": len(submissions),
+                    "rows_kept": rows,
+                    "clients_kept": clients,
+                }
+            ],
+            add=("reports", "rows_kept", "clients_kept"),
+        )
+        return rows
+
+    @staticmethod
+    def _add_clients(connection: Connection, violation_id: int, day: int, clients: set[bytes], room: int) -> int:
+        if room <= 0:
+            return 0
+        seen = connection.scalars(
+            select(ViolationClient.client).where(
+                ViolationClient.violation_id == violation_id,  # type: ignore[arg-type]
+                ViolationClient.day == day,  # type: ignore[arg-type]
+                ViolationClient.client.in_(clients),  # type: ignore[attr-defined]
+            )
+        )
+        new = sorted(clients - set(seen))[:room]
+        if new:
+            connection.execute(
+                insert(ViolationClient),
+                [{"violation_id": violation_id, "day": day, "client": client} for client in new],
+            )
+        return len(new)
+
+    def _rows(
+        self, group: Sequence[tuple[Submission, _Known]], sources: dict[tuple[str, str, str, str], int]
+    ) -> Iterable[dict[str, object]]:
+        for submission, violation in group:
+            report = submission.report
+            keep_body = violation.raw_bodies < self._limits.raw_bodies
+            violation.raw_bodies += keep_body
+            yield {
+                "violation_id": violation.id,
+                "source_id": sources[submission.source],
+                "received_at": submission.received_at,
+                "date_time": None if report.date_time is None else to_ms(report.date_time),
+                "date_time_text": report.date_time_text,
+                "effective_expiration_text": report.effective_expiration_text,
+                "platform_version": report.platform_version,
+                "user_agent": submission.user_agent,
+                "body": submission.body if keep_body else None,
+            }
+
+    def reject(self, connection: Connection, rejected: Sequence[RejectedSubmission]) -> None:
+        """Keep rejected submissions, dropping the oldest over the limit."""
+        connection.execute(
+            insert(Rejection),
+            [
+                {
+                    "received_at": item.received_at,
+                    "outcome": item.outcome,
+                    "reason": item.reason,
+                    "pointer": item.pointer,
+                    "label": item.label,
+                    "content_type": item.content_type,
+                    "user_agent": item.user_agent,
+                    "length": item.length,
+                    "sample": item.sample,
+                }
+                for item in rejected
+            ],
+        )
+        newest = connection.scalar(select(func.max(Rejection.id))) or 0
+        connection.execute(delete(Rejection).where(Rejection.id <= newest - self._limits.rejections))  # type: ignore[arg-type,operator]
+
+    @staticmethod
+    def forget_retries(connection: Connection, before: int) -> None:
+        """Forget submissions taken before an instant; a retry after that counts again."""
+        connection.execute(delete(SeenSubmission).where(SeenSubmission.received_at < before))  # type: ignore[arg-type]
+
+
+def _without_retries(connection: Connection, submissions: Sequence[Submission]) -> list[int]:
+    """Return the indexes of submissions that were not taken in the last 24 hours."""
+    rows = connection.execute(
+        select(SeenSubmission.digest, SeenSubmission.received_at).where(
+            SeenSubmission.digest.in_({submission.digest for submission in submissions})  # type: ignore[attr-defined]
+        )
+    )
+    taken = {row.digest: row.received_at for row in rows}
+    stale = [digest for digest, at in taken.items() if _too_old(at, submissions)]
+    if stale:
+        connection.execute(delete(SeenSubmission).where(SeenSubmission.digest.in_(stale)))  # type: ignore[attr-defined]
+    seen = taken.keys() - set(stale)
+    fresh = []
+    for index, submission in enumerate(submissions):
+        if submission.digest not in seen:
+            fresh.append(index)
+            seen = seen | {submission.digest}
+    return fresh
+
+
+def _too_old(at: int, submissions: Sequence[Submission]) -> bool:
+    return at < submissions[0].received_at - DAY_MS
+
+
+def pinned_host(connection: Connection, report: ViolationReport) -> tuple[str, PolicyHistory]:
+    """Return the host under which a report is counted, with the history of its policy (maybe empty)."""
+    if covering := policies.find_covering(connection, report.hostname):
+        return covering
+    noted = report.noted_hostname
+    if noted is not None and is_subdomain(report.hostname, of=noted):
+        return noted, PolicyHistory(())
+    return report.hostname, PolicyHistory(())
+
+
+def _unknown_hosts(connection: Connection, *, besides: str) -> int:
+    registered = select(PolicyRevision.host).distinct()
+    return (
+        connection.scalar(
+            select(func.count())
+            .select_from(HostRow)
+            .where(HostRow.name.not_in(registered), HostRow.name != besides)  # type: ignore[attr-defined]
+        )
+        or 0
+    )
+
+
+def add_chain(connection: Connection, chain: Chain) -> None:
+    """Store a chain and its certificates, each once."""
+    certificates = [
+        {
+            "sha256": element.fingerprint,
+            "der": element.der,
+            "pin": None if element.pin is None else str(element.pin),
+            "subject": element.subject if isinstance(element, Certificate) else None,
+            "issuer": element.issuer if isinstance(element, Certificate) else None,
+            "unreadable": None if isinstance(element, Certificate) else element.reason,
+        }
+        for element in chain
+        if element.der is not None
+    ]
+    if certificates:
+        insert_missing(connection, CertificateRow, certificates)
+    elements = [
+        {"sha256": element.fingerprint.hex()}
+        if element.fingerprint is not None
+        else {"unreadable": getattr(element, "reason", "")}
+        for element in chain
+    ]
+    insert_missing(connection, ChainRow, [{"digest": chain_digest(chain), "elements": elements}])
+
+
+def _sources(
+    connection: Connection, wanted: set[tuple[str, str, str, str]]
+) -> dict[tuple[str, str, str, str], int]:
+    """Return the ids of sources, adding those that are new; beyond the bound they share the empty one."""
+    found: dict[tuple[str, str, str, str], int] = {}
+    for key in sorted(wanted):
+        found[key] = _source(connection, key)
+    return found
+
+
+def _source(connection: Connection, key: tuple[str, str, str, str]) -> int:
+    named = dict(zip(("app", "app_version", "platform", "label"), key, strict=True))
+    query = select(Source.id).filter_by(**named)
+    if (found := connection.scalar(query)) is not None:
+        return found
+    if any(key) and (connection.scalar(select(func.count()).select_from(Source)) or 0) >= MAX_SOURCES:
+        return _source(connection, ("", "", "", ""))
+    insert_missing(connection, Source, [named])
+    return connection.execute(query).scalar_one() or 0

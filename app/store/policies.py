@@ -1,0 +1,112 @@
+"""Policy revisions: added, never changed; withdrawn, never removed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection, exists, func, insert, select
+
+from app.hpkp.hosts import Host, superdomains
+from app.hpkp.pins import parse_pin
+from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy, PolicyHistory
+from app.store.engine import from_ms, to_ms
+from app.store.tables import Event, HostRow, PolicyRevision
+from app.store.upsert import insert_missing
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPolicy:
+    """A revision with the moment at which it was entered."""
+
+    policy: PinningPolicy
+    created_at: datetime
+
+
+def is_registered(connection: Connection, host: str) -> bool:
+    """Whether the host ever had a policy."""
+    return bool(connection.scalar(select(exists().where(PolicyRevision.host == host))))  # type: ignore[arg-type]
+
+
+def list_revisions(connection: Connection, host: str) -> list[StoredPolicy]:
+    """Return all revisions of a host, oldest entry first."""
+    rows = connection.execute(
+        select(PolicyRevision.__table__)  # type: ignore[attr-defined]
+        .where(PolicyRevision.host == host)
+        .order_by(PolicyRevision.revision)
+    )
+    return [
+        StoredPolicy(
+            PinningPolicy(
+                host=Host(row.host),
+                pins=tuple(ExpectedPin(parse_pin(pin["sha256"]), pin["label"]) for pin in row.pins),
+                revision=row.revision,
+                include_subdomains=row.include_subdomains,
+                max_age=row.max_age,
+                mode=Mode(row.mode),
+                report_uri=row.report_uri,
+                own_keys=frozenset(map(parse_pin, row.own_keys)),
+                effective_from=from_ms(row.effective_from),
+                withdrawn=row.withdrawn,
+            ),
+            from_ms(row.created_at),
+        )
+        for row in rows
+    ]
+
+
+def history_of(connection: Connection, host: str) -> PolicyHistory:
+    """Return the history of a host's own policy; empty where it never had one."""
+    return PolicyHistory.of([stored.policy for stored in list_revisions(connection, host)])
+
+
+def find_covering(connection: Connection, hostname: str) -> tuple[str, PolicyHistory] | None:
+    """Find the policy that speaks for a host name: its own, else the nearest above with includeSubDomains."""
+    for candidate in (hostname, *superdomains(hostname)):
+        history = history_of(connection, candidate)
+        if any(policy.covers(hostname) for policy in history.revisions):
+            return candidate, history
+    return None
+
+
+def add_revision(connection: Connection, policy: PinningPolicy, *, at: datetime) -> PinningPolicy:
+    """Add a revision with the next number, and an event that says so. Returns it as stored."""
+    insert_missing(connection, HostRow, [{"name": policy.host, "first_seen_at": to_ms(at)}])
+    newest = connection.scalar(
+        select(func.max(PolicyRevision.revision)).where(PolicyRevision.host == policy.host)  # type: ignore[arg-type]
+    )
+    stored = replace(policy, revision=(newest or 0) + 1, effective_from=policy.effective_from or at)
+    connection.execute(
+        insert(PolicyRevision).values(
+            host=stored.host,
+            revision=stored.revision,
+            pins=[{"sha256": str(expected.pin), "label": expected.label} for expected in stored.pins],
+            own_keys=sorted(map(str, stored.own_keys)),
+            include_subdomains=stored.include_subdomains,
+            max_age=stored.max_age,
+            mode=stored.mode,
+            report_uri=stored.report_uri,
+            effective_from=to_ms(stored.effective_from or at),
+            created_at=to_ms(at),
+            withdrawn=stored.withdrawn,
+        )
+    )
+    what = "withdrawn" if stored.withdrawn else f"{stored.mode}, {len(stored.pins)} pins"
+    connection.execute(
+        insert(Event).values(
+            at=to_ms(at), kind="policy_changed", host=stored.host, text=f"Policy revision {stored.revision}: {what}"
+        )
+    )
+    return stored
+
+
+def withdraw(connection: Connection, history: PolicyHistory, *, at: datetime) -> PinningPolicy | None:
+    """End the policy in force with a last revision; None where none was in force."""
+    current = history.in_force(at)
+    if current is None:
+        return None
+    return add_revision(connection, replace(current, withdrawn=True, effective_from=at), at=at)
+
+
+def registered_hosts(connection: Connection) -> Sequence[str]:
+    """Return every host that ever had a policy, by name."""
+    return connection.scalars(select(PolicyRevision.host).distinct().order_by(PolicyRevision.host)).all()

@@ -1,0 +1,138 @@
+"""Group commit: all submissions that wait when the last commit ends go into the next one.
+
+::
+
+    submit() ──> waiting ──(one thread, one transaction)──> commit ──> every future of the batch resolved
+       │
+       └─ StoreBusy when too many wait
+
+There is no timer. One future per submission, so that a sender who goes away cancels only its own.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.outcomes import Outcome
+from app.store.engine import DAY_MS, HOUR_MS, now_ms, writing
+from app.store.intake import Intake, RejectedSubmission, Submission
+
+logger = logging.getLogger(__name__)
+
+_BATCH = 512
+_REJECTIONS_WAITING = 500
+
+
+class StoreBusy(Exception):  # noqa: N818  it is a state, told to the sender as 503
+    """More submissions wait for the store than it is allowed to hold."""
+
+
+class StoreUnavailable(Exception):  # noqa: N818
+    """The store did not take the submission; nothing of it was kept."""
+
+
+class GroupWriter:
+    """The one writer of a process. Start and stop it with the service."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        intake: Intake,
+        *,
+        max_waiting: int,
+        on_commit: Callable[[int], None] = lambda size: None,
+    ) -> None:
+        self._engine = engine
+        self._intake = intake
+        self._max_waiting = max_waiting
+        self._on_commit = on_commit
+        self._waiting: deque[tuple[Submission, asyncio.Future[Outcome]]] = deque()
+        self._rejected: deque[RejectedSubmission] = deque(maxlen=_REJECTIONS_WAITING)
+        self._wake = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="group-writer")
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._forgot_at = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many submissions wait for the next commit."""
+        return len(self._waiting)
+
+    def start(self) -> None:
+        """Begin to write, on the running event loop."""
+        self._task = asyncio.get_running_loop().create_task(self._run(), name="group-writer")
+
+    async def stop(self) -> None:
+        """Write what waits, then end."""
+        self._stopping = True
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+        self._thread.shutdown()
+
+    async def submit(self, submission: Submission) -> Outcome:
+        """Return the outcome once it is durable.
+
+        Raises StoreBusy when too many wait, StoreUnavailable when the store refused the batch.
+        """
+        if self._stopping or len(self._waiting) >= self._max_waiting:
+            raise StoreBusy
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._waiting.append((submission, future))
+        self._wake.set()
+        return await future
+
+    def keep_rejection(self, rejected: RejectedSubmission) -> None:
+        """Keep a rejected submission with the next commit; nobody waits for it."""
+        self._rejected.append(rejected)
+        self._wake.set()
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting or self._rejected:
+                batch = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
+                rejected = [self._rejected.popleft() for _ in range(len(self._rejected))]
+                submissions = [submission for submission, _ in batch]
+                outcomes = await loop.run_in_executor(self._thread, self._write, submissions, rejected)
+                for (_, future), outcome in zip(batch, outcomes, strict=True):
+                    if future.done():
+                        continue
+                    if isinstance(outcome, Outcome):
+                        future.set_result(outcome)
+                    else:
+                        future.set_exception(outcome)
+                if batch:
+                    self._on_commit(len(batch))
+            if self._stopping:
+                return
+
+    def _write(
+        self, submissions: list[Submission], rejected: list[RejectedSubmission]
+    ) -> list[Outcome | StoreUnavailable]:
+        """Write a batch; where it fails as a whole, nothing of it is stored and everybody is told."""
+        try:
+            with writing(self._engine) as connection:
+                outcomes: list[Outcome | StoreUnavailable] = []
+                if submissions:
+                    outcomes.extend(self._intake.write(connection, submissions))
+                if rejected:
+                    self._intake.reject(connection, rejected)
+                if now_ms() - self._forgot_at > HOUR_MS:
+                    self._intake.forget_retries(connection, now_ms() - DAY_MS)
+                    self._forgot_at = now_ms()
+        except SQLAlchemyError as error:
+            logger.error("the store refused a batch of %d: %s", len(submissions), error)
+            return [StoreUnavailable(str(error)) for _ in submissions]
+        except Exception as error:
+            logger.exception("a batch of %d failed", len(submissions))
+            return [StoreUnavailable(str(error)) for _ in submissions]
+        return outcomes
