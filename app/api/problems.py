@@ -1,0 +1,117 @@
+"""The only place where errors become HTTP: RFC 9457 problem details.
+
+A problem's ``type`` is a path of this service's documentation; its ``title`` is the same for every problem of a type.
+"""
+
+import json
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from app.hpkp.errors import HpkpError
+from app.outcomes import Outcome
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(BaseModel):
+    """Problem details (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str | None = None
+    pointer: str | None = Field(None, description="JSON pointer (RFC 6901) to the member that is wrong.")
+    errors: list[dict[str, Any]] | None = Field(None, description="One entry for each thing that is wrong.")
+
+
+class ProblemError(Exception):
+    """An error that a route tells its caller as a problem."""
+
+    def __init__(self, status: int, title: str, detail: str, *, pointer: str | None = None) -> None:
+        super().__init__(detail)
+        self.problem = Problem(title=title, status=status, detail=detail, pointer=pointer)
+
+
+def not_found(what: str, name: object) -> ProblemError:
+    """Make the problem that something does not exist."""
+    return ProblemError(404, "Not found", f"There is no {what} {name}.")
+
+
+STATUS: dict[Outcome, tuple[int, str]] = {
+    Outcome.UNREADABLE: (400, "Not JSON"),
+    Outcome.NOT_A_REPORT: (422, "Not a pin violation report"),
+    Outcome.TOO_LARGE: (413, "Report too large"),
+    Outcome.CONTENT_ENCODING: (415, "Content encoding not supported"),
+    Outcome.UNKNOWN_HOST: (404, "Host not registered"),
+    Outcome.OVER_LIMIT: (429, "Over a limit"),
+    Outcome.STORE_UNAVAILABLE: (503, "Store unavailable"),
+    Outcome.METHOD_NOT_ALLOWED: (405, "Method not allowed"),
+    Outcome.BAD_REQUEST: (400, "Bad request"),
+    Outcome.FAULT: (500, "Internal error"),
+}
+"""Status and title for every outcome of ``/report`` that is an error; the others are answered 204."""
+
+RETRY_AFTER = {Outcome.OVER_LIMIT: "3600", Outcome.STORE_UNAVAILABLE: "30"}
+"""Seconds after which a sender may try again."""
+
+
+def problem_of_outcome(outcome: Outcome, detail: str, pointer: str | None = None) -> Problem:
+    """Make the problem for a submission that was not taken."""
+    status, title = STATUS[outcome]
+    return Problem(title=title, status=status, detail=detail, pointer=pointer)
+
+
+def encode(problem: Problem) -> bytes:
+    """Encode a problem as JSON, leaving out what it does not say."""
+    return json.dumps(problem.model_dump(exclude_none=True), ensure_ascii=True).encode()
+
+
+def _respond(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
+    return JSONResponse(
+        problem.model_dump(exclude_none=True, mode="json"), problem.status, headers=headers, media_type=MEDIA_TYPE
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the application as a problem."""
+
+    @app.exception_handler(ProblemError)
+    async def _problem(_: Request, error: ProblemError) -> JSONResponse:
+        headers = {"WWW-Authenticate": "Bearer"} if error.problem.status == 401 else None
+        return _respond(error.problem, headers)
+
+    @app.exception_handler(HpkpError)
+    async def _domain(_: Request, error: HpkpError) -> JSONResponse:
+        return _respond(Problem(title=_title(error), status=422, detail=str(error)))
+
+    @app.exception_handler(RequestValidationError)
+    async def _validation(_: Request, error: RequestValidationError) -> JSONResponse:
+        errors = [
+            {"pointer": "/" + "/".join(map(str, item["loc"])), "detail": item["msg"]} for item in error.errors()
+        ]
+        detail = "; ".join(f"{item['pointer']}: {item['detail']}" for item in errors[:5])
+        return _respond(Problem(title="Request not valid", status=422, detail=detail, errors=errors))
+
+    @app.exception_handler(HTTPException)
+    async def _http(_: Request, error: HTTPException) -> JSONResponse:
+        problem = Problem(title=error.detail, status=error.status_code)
+        return _respond(problem, dict(error.headers) if error.headers else None)
+
+    @app.exception_handler(Exception)
+    async def _fault(_: Request, _error: Exception) -> JSONResponse:
+        return _respond(Problem(title="Internal error", status=500, detail="The fault was logged."))
+
+
+def _title(error: HpkpError) -> str:
+    return {
+        "InvalidPin": "Not a pin",
+        "InvalidHost": "Not a host name",
+        "InvalidCertificate": "Not a certificate",
+        "InvalidHeader": "Not a Public-Key-Pins value",
+        "InvalidPolicy": "Not a pinning policy",
+    }.get(type(error).__name__, "Not valid")

@@ -1,0 +1,133 @@
+"""One submission in, exactly one outcome out; every one of them counted.
+
+::
+
+    body ──senders.read_report──> report ──identity──> writer.submit ──(commit)──> Outcome
+"""
+
+import hashlib
+import logging
+import re
+import secrets
+from dataclasses import dataclass
+
+from app.hpkp.policy import Mode
+from app.hpkp.violation import identity_of
+from app.metrics import Metrics
+from app.outcomes import Outcome
+from app.senders import CertificateReader, Unreadable, read_report
+from app.store.engine import now_ms
+from app.store.intake import RejectedSubmission, Submission
+from app.store.writer import GroupWriter, StoreBusy, StoreUnavailable
+
+logger = logging.getLogger(__name__)
+
+_LONG_BASE64 = re.compile(r"[A-Za-z0-9+/=_-]{40,}")
+_SAMPLE = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What came around a body: from whom, under which label, how."""
+
+    address: str
+    label: str = ""
+    mode: Mode | None = None
+    content_type: str | None = None
+    user_agent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """The outcome of a submission, with what the sender is told about it."""
+
+    outcome: Outcome
+    reason: str = ""
+    pointer: str | None = None
+
+
+_REASONS = {
+    Outcome.UNKNOWN_HOST: "No policy is registered for this host, and this service takes no others.",
+    Outcome.OVER_LIMIT: "A limit on hosts or on new violations was reached; known violations are still counted.",
+    Outcome.STORE_UNAVAILABLE: "The store cannot take reports at the moment; nothing was kept.",
+}
+
+
+class Collector:
+    """The use case: collects submissions. ``client_key`` makes client hashes; addresses are not kept."""
+
+    def __init__(self, writer: GroupWriter, metrics: Metrics, *, client_key: bytes) -> None:
+        self._writer = writer
+        self._metrics = metrics
+        self._key = client_key
+        self._certificates = CertificateReader()
+
+    async def collect(self, body: bytes, envelope: Envelope) -> Fate:
+        """Take one body; returns after it is durable, or says why it is not."""
+        try:
+            read = read_report(body, certificates=self._certificates, mode=envelope.mode)
+            if isinstance(read, Unreadable):
+                return self.reject(Fate(read.outcome, read.reason, read.pointer), envelope, body)
+            submission = Submission(
+                report=read,
+                identity=identity_of(read),
+                digest=self._hash(body, envelope.address.encode(), (envelope.label + str(envelope.mode)).encode()),
+                client=self._hash((read.install_id or envelope.address).encode()),
+                received_at=now_ms(),
+                body=body,
+                label=envelope.label,
+                user_agent=envelope.user_agent,
+            )
+            outcome = await self._writer.submit(submission)
+        except (StoreBusy, StoreUnavailable):
+            outcome = Outcome.STORE_UNAVAILABLE
+        except Exception:
+            logger.exception("a submission could not be collected")
+            self._metrics.count_outcome(Outcome.FAULT)
+            raise
+        if outcome in _REASONS:
+            return self.reject(Fate(outcome, _REASONS[outcome]), envelope, body)
+        self._metrics.count_outcome(outcome)
+        return Fate(outcome)
+
+    def reject(self, fate: Fate, envelope: Envelope, body: bytes = b"", *, length: int | None = None) -> Fate:
+        """Count a submission that is not taken, and keep a sample of it for the operator."""
+        self._metrics.count_outcome(fate.outcome)
+        self._writer.keep_rejection(
+            RejectedSubmission(
+                received_at=now_ms(),
+                outcome=fate.outcome,
+                reason=fate.reason[:500],
+                length=len(body) if length is None else length,
+                pointer=fate.pointer[:200] if fate.pointer else None,
+                label=envelope.label,
+                content_type=envelope.content_type,
+                user_agent=envelope.user_agent,
+                sample=_sample(body),
+            )
+        )
+        return fate
+
+    def count(self, outcome: Outcome) -> None:
+        """Count a request that carried no submission."""
+        self._metrics.count_outcome(outcome)
+
+    def _hash(self, *parts: bytes) -> bytes:
+        digest = hashlib.blake2b(digest_size=16, key=self._key)
+        for part in parts:
+            digest.update(len(part).to_bytes(4, "big"))
+            digest.update(part)
+        return digest.digest()
+
+
+def _sample(body: bytes) -> str:
+    """Return the beginning of a body, safe to keep: no key material, no control characters."""
+    text = _LONG_BASE64.sub("[…]", body[: 4 * _SAMPLE].decode("utf-8", "replace"))[:_SAMPLE]
+    if "PRIVATE" in text:
+        return ""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def new_client_key() -> bytes:
+    """Return a fresh key for client hashes, 32 bytes."""
+    return secrets.token_bytes(32)
