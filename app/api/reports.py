@@ -5,6 +5,8 @@ follows one as a GET, and the report is lost.
 """
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qs
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -23,57 +25,56 @@ _CORS = [
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    mode: Mode | None
+
+
 class ReportEndpoint:
     """Takes ``/report`` out of the requests to an application; hands on everything else."""
 
-    def __init__(self, app: ASGIApp, *, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, collector: Callable[[], Collector], *, max_body_bytes: int) -> None:
         self._app = app
+        self._collector = collector
         self._limit = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request to ``/report``, or hand it on."""
-        if scope["type"] != "http":
+        path: str = scope.get("path", "")
+        if scope["type"] != "http" or not (path == "/report" or path.startswith("/report/")):
             await self._app(scope, receive, send)
             return
-        path: str = scope["path"]
-        if path != "/report" and not path.startswith("/report/"):
-            await self._app(scope, receive, send)
-            return
-        collector: Collector = scope["app_state"].collector if "app_state" in scope else _collector(scope)
-        fate = await self._take(scope, receive, collector, path[8:])
+        fate = await self._take(scope, receive, path[len("/report/") :])
         if fate.outcome is not Outcome.DISCONNECTED:
             await _answer(send, fate)
 
-    async def _take(self, scope: Scope, receive: Receive, collector: Collector, label: str) -> Fate:
+    async def _take(self, scope: Scope, receive: Receive, label: str) -> Fate:
+        collector = self._collector()
         headers = dict(scope["headers"])
         envelope = Envelope(
             address=scope["client"][0] if scope.get("client") else "",
-            label=label,
             content_type=_text(headers.get(b"content-type")),
             user_agent=_text(headers.get(b"user-agent")),
         )
-        if refusal := self._refuse(scope, headers, label):
-            if refusal.outcome in (Outcome.PREFLIGHT, Outcome.METHOD_NOT_ALLOWED):
-                collector.count(refusal.outcome)
-                return refusal
-            envelope = Envelope(
-                envelope.address, content_type=envelope.content_type, user_agent=envelope.user_agent
-            )
-            length = _length(headers)
-            return collector.reject(refusal, envelope, length=length or 0)
-        envelope = Envelope(
-            envelope.address, label, _mode(scope), envelope.content_type, envelope.user_agent
-        )
+        length = _length(headers)
+        if isinstance(request := self._read_request(scope, headers, label, length), Fate):
+            if request.outcome in (Outcome.PREFLIGHT, Outcome.METHOD_NOT_ALLOWED):
+                collector.count(request.outcome)
+                return request
+            return collector.reject(request, envelope, length=length or 0)
+        envelope = replace(envelope, label=label, mode=request.mode)
         body = await self._read(receive)
-        if isinstance(body, Fate):
-            if body.outcome is Outcome.DISCONNECTED:
-                collector.count(body.outcome)
-                return body
-            return collector.reject(body, envelope, length=self._limit)
-        return await collector.collect(body, envelope)
+        if isinstance(body, bytes):
+            return await collector.collect(body, envelope)
+        if body.outcome is Outcome.DISCONNECTED:
+            collector.count(body.outcome)
+            return body
+        return collector.reject(body, envelope, length=self._limit)
 
-    def _refuse(self, scope: Scope, headers: dict[bytes, bytes], label: str) -> Fate | None:
-        """Refuse what the request line and the headers alone make impossible."""
+    def _read_request(
+        self, scope: Scope, headers: dict[bytes, bytes], label: str, length: int | None
+    ) -> _Request | Fate:
+        """Read the request line and the headers, and refuse what they alone make impossible."""
         if scope["method"] == "OPTIONS":
             return Fate(Outcome.PREFLIGHT)
         if scope["method"] != "POST":
@@ -82,16 +83,15 @@ class ReportEndpoint:
             return Fate(
                 Outcome.BAD_REQUEST, "A label has 1 to 64 letters, digits, dots, underscores, tildes and hyphens."
             )
-        mode = parse_qs(scope["query_string"].decode("latin-1")).get("mode", ["report-only"])[-1]
-        if mode not in tuple(Mode):
+        stated = parse_qs(scope["query_string"].decode("latin-1")).get("mode", [None])[-1]
+        if stated is not None and stated not in tuple(Mode):
             return Fate(Outcome.BAD_REQUEST, "mode is report-only or enforce.")
         encoding = headers.get(b"content-encoding", b"identity").strip().lower()
         if encoding not in (b"identity", b""):
             return Fate(Outcome.CONTENT_ENCODING, "Send the report without content encoding.")
-        length = _length(headers)
         if length is not None and length > self._limit:
             return self._too_large()
-        return None
+        return _Request(None if stated is None else Mode(stated))
 
     def _too_large(self) -> Fate:
         return Fate(Outcome.TOO_LARGE, f"A report has at most {self._limit} bytes.")
@@ -111,19 +111,9 @@ class ReportEndpoint:
         return self._too_large() if size > self._limit else b"".join(parts)
 
 
-def _collector(scope: Scope) -> Collector:
-    collector: Collector = scope["state"]["collector"]
-    return collector
-
-
 def _length(headers: dict[bytes, bytes]) -> int | None:
     text = headers.get(b"content-length", b"")
     return int(text) if text.isdigit() and len(text) < 20 else None
-
-
-def _mode(scope: Scope) -> Mode | None:
-    stated = parse_qs(scope["query_string"].decode("latin-1")).get("mode")
-    return Mode(stated[-1]) if stated else None
 
 
 def _text(value: bytes | None) -> str | None:

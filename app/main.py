@@ -1,0 +1,56 @@
+"""The application: everything wired from the settings."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from app import __version__
+from app.api import health, hosts, problems, violations
+from app.api.openapi import describe_ingest
+from app.api.reports import ReportEndpoint
+from app.metrics import Metrics
+from app.service import open_service
+from app.settings import Settings
+
+DESCRIPTION = """Receives HTTP public key pinning violation reports (RFC 7469), judges the certificate chains against
+the pins that the operator expects, and says, with evidence, whether enforcing would be safe.
+
+Counts are lower bounds: senders suppress repetitions (Chromium for 60 minutes, TrustKit for 24 hours)."""
+
+
+def create_app(settings: Settings | None = None, *, intake_only: bool = False) -> FastAPI:
+    """Make the application. Without settings they are read from the environment."""
+    chosen = settings or Settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        service = open_service(chosen, app.state.metrics)
+        app.state.service = service
+        service.writer.start()
+        try:
+            yield
+        finally:
+            await service.writer.stop()
+            service.engine.dispose()
+
+    app = FastAPI(
+        title="HPKP violation report collector",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None if intake_only else "/docs",
+        redoc_url=None,
+        openapi_url=None if intake_only else "/openapi.json",
+    )
+    app.state.metrics = Metrics()
+    problems.install(app)
+    app.include_router(health.probes)
+    if not intake_only:
+        for router in (health.metrics, hosts.router, violations.router):
+            app.include_router(router)
+        describe_ingest(app)
+    app.add_middleware(
+        ReportEndpoint, collector=lambda: app.state.service.collector, max_body_bytes=chosen.max_body_bytes
+    )
+    return app

@@ -1,0 +1,83 @@
+"""Everything that one running process holds, wired once."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Engine
+
+from app.catalog import EXAMPLE_PINS, load_anchors
+from app.collector import Collector
+from app.hpkp.chain import TrustAnchors
+from app.hpkp.judgement import Judgement, judge
+from app.hpkp.policy import PinningPolicy, PolicyHistory
+from app.hpkp.readiness import Evidence, Readiness, Thresholds, assess_readiness
+from app.hpkp.report import ViolationReport
+from app.metrics import Metrics
+from app.settings import Settings
+from app.store import engine as store_engine
+from app.store.engine import from_ms, open_engine
+from app.store.intake import Intake, Limits
+from app.store.secrets import client_key
+from app.store.writer import GroupWriter
+
+
+@dataclass(frozen=True)
+class Service:
+    """The parts of a running process. Made by `open_service`; the writer is started with the event loop."""
+
+    settings: Settings
+    engine: Engine
+    anchors: TrustAnchors
+    metrics: Metrics
+    writer: GroupWriter
+    collector: Collector
+
+
+    def assess(self, policy: PinningPolicy, evidence: Evidence, *, at: datetime) -> Readiness:
+        """Assess a policy with this service's thresholds."""
+        return assess_readiness(
+            policy,
+            evidence,
+            at=at,
+            example_pins=frozenset(EXAMPLE_PINS),
+            thresholds=Thresholds(
+                observation=timedelta(days=self.settings.min_observation_days), sessions=self.settings.min_sessions
+            ),
+        )
+
+
+def open_service(settings: Settings, metrics: Metrics) -> Service:
+    """Open the store (upgrading an embedded one), load the trust anchors, wire the collector.
+
+    Raises RuntimeError where a shared store's schema is behind.
+    """
+    engine = open_engine(settings.database_url)
+    if engine.dialect.name == "sqlite":
+        store_engine.upgrade(settings.database_url)
+    elif not store_engine.schema_is_current(engine):
+        raise RuntimeError("The store's schema is behind this program. Run: hpkp db upgrade")
+    anchors = load_anchors(settings.trust_anchors)
+
+    def judge_at(report: ViolationReport, history: PolicyHistory, received_at: int, at: int) -> Judgement:
+        return judge(report, history, anchors, received_at=from_ms(received_at), at=from_ms(at))
+
+    intake = Intake(
+        judge_at,
+        Limits(
+            accept_unknown_hosts=settings.unknown_hosts == "accept",
+            unknown_hosts=settings.max_unknown_hosts,
+            new_violations_per_day=settings.max_new_violations_per_day,
+            report_rows_per_day=settings.max_report_rows_per_day,
+            raw_bodies=settings.max_raw_bodies,
+            clients_per_day=settings.max_clients_per_day,
+            rejections=settings.max_rejections,
+        ),
+    )
+    writer = GroupWriter(engine, intake, max_waiting=settings.max_waiting, on_commit=metrics.count_commit)
+    collector = Collector(writer, metrics, client_key=client_key(engine))
+    return Service(settings, engine, anchors, metrics, writer, collector)
+
+
+def now() -> datetime:
+    """Return the present moment, UTC."""
+    return datetime.now(UTC)

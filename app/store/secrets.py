@@ -1,0 +1,68 @@
+"""Keys that the service makes for itself and keeps in the store; and API tokens, of which it keeps the hash."""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, delete, exists, select
+from sqlalchemy.exc import IntegrityError
+
+from app.store.engine import from_ms, now_ms, writing
+from app.store.tables import Secret, Token
+from app.store.upsert import insert_missing
+
+_CLIENT_KEY = "client-hash"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenInfo:
+    """What may be shown of a token."""
+
+    name: str
+    scope: str
+    created_at: datetime
+
+
+def client_key(engine: Engine) -> bytes:
+    """Return the key of the client hashes, made on first use. Deleting its row makes a new one at the next start."""
+    with writing(engine) as connection:
+        insert_missing(connection, Secret, [{"name": _CLIENT_KEY, "value": secrets.token_bytes(32)}])
+        return bytes(connection.execute(select(Secret.value).where(Secret.name == _CLIENT_KEY)).scalar_one())  # type: ignore[arg-type]
+
+
+def new_token(connection: Connection, name: str, scope: str) -> str:
+    """Make a token and return its text, which is not kept. Raises ValueError for a name in use."""
+    text = "hpkp_" + secrets.token_urlsafe(32)
+    row = {"name": name, "scope": scope, "sha256": _hash(text), "created_at": now_ms()}
+    try:
+        connection.execute(Token.__table__.insert(), [row])  # type: ignore[attr-defined]
+    except IntegrityError:
+        raise ValueError(f"a token named {name!r} exists; revoke it first") from None
+    return text
+
+
+def scope_of_token(connection: Connection, text: str) -> str | None:
+    """Return the scope of a token, or None for one that is not known."""
+    return connection.scalar(select(Token.scope).where(Token.sha256 == _hash(text)))  # type: ignore[arg-type]
+
+
+def list_tokens(connection: Connection) -> Sequence[TokenInfo]:
+    """Return all tokens by name."""
+    rows = connection.execute(select(Token.name, Token.scope, Token.created_at).order_by(Token.name))
+    return [TokenInfo(row.name, row.scope, from_ms(row.created_at)) for row in rows]
+
+
+def revoke_token(connection: Connection, name: str) -> bool:
+    """Remove a token; whether there was one."""
+    return connection.execute(delete(Token).where(Token.name == name)).rowcount > 0  # type: ignore[arg-type]
+
+
+def any_token(connection: Connection) -> bool:
+    """Whether there is any token."""
+    return bool(connection.scalar(select(exists().select_from(Token))))
+
+
+def _hash(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()

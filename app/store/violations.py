@@ -1,0 +1,203 @@
+"""Violations as they are read, annotated, closed, and judged again when the policy changes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, or_, select, update
+
+from app.hpkp.chain import Chain, Element, UnreadableCertificate, read_certificate
+from app.hpkp.hosts import Host
+from app.hpkp.pins import parse_pin
+from app.hpkp.policy import Mode
+from app.hpkp.report import Sender, SenderResult, ViolationReport
+from app.store.engine import from_ms, now_ms, to_ms
+from app.store.intake import JudgeReport, pinned_host
+from app.store.judgements import judgement_to_json
+from app.store.tables import Certificate, ChainRow, Event, RollupDay, RollupHour, Source, Violation, ViolationClient
+from app.store.tables import Report as ReportRow
+
+violations = Violation.__table__  # type: ignore[attr-defined]
+rollup_hours = RollupHour.__table__  # type: ignore[attr-defined]
+rollup_days = RollupDay.__table__  # type: ignore[attr-defined]
+sources = Source.__table__  # type: ignore[attr-defined]
+clients = ViolationClient.__table__  # type: ignore[attr-defined]
+reports = ReportRow.__table__  # type: ignore[attr-defined]
+certificates = Certificate.__table__  # type: ignore[attr-defined]
+chains = ChainRow.__table__  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What to look at; None leaves a thing open. Instants are of receipt; ``until`` is exclusive."""
+
+    host: str | None = None
+    cause: str | None = None
+    status: str | None = None
+    sender: str | None = None
+    mode: str | None = None
+    app: str | None = None
+    app_version: str | None = None
+    platform: str | None = None
+    label: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def of_violation(self) -> list[Any]:
+        """Conditions on a violation itself."""
+        found: list[Any] = []
+        if self.host is not None:
+            found.append(or_(violations.c.host == self.host, violations.c.hostname == self.host))
+        for column in ("cause", "status", "sender", "mode"):
+            if (wanted := getattr(self, column)) is not None:
+                found.append(violations.c[column] == wanted)
+        return found
+
+    def of_source(self) -> list[Any]:
+        """Conditions on where a report came from."""
+        named = {"app": self.app, "app_version": self.app_version, "platform": self.platform, "label": self.label}
+        return [sources.c[column] == wanted for column, wanted in named.items() if wanted is not None]
+
+
+def list_violations(
+    connection: Connection, wanted: Filter, *, limit: int, before: tuple[int, int] | None = None
+) -> Sequence[Row[Any]]:
+    """Return violations, the latest reported first; ``before`` is (last_received_at, id) of the last one seen."""
+    query = select(violations, _clients_of()).where(*wanted.of_violation())
+    if wanted.since is not None:
+        query = query.where(violations.c.last_received_at >= to_ms(wanted.since))
+    if wanted.until is not None:
+        query = query.where(violations.c.first_received_at < to_ms(wanted.until))
+    if conditions := wanted.of_source():
+        query = query.where(
+            violations.c.id.in_(
+                select(rollup_hours.c.violation_id).join(sources, sources.c.id == rollup_hours.c.source_id).where(*conditions)
+            )
+        )
+    if before is not None:
+        last, id_ = before
+        query = query.where(
+            or_(
+                violations.c.last_received_at < last,
+                (violations.c.last_received_at == last) & (violations.c.id < id_),
+            )
+        )
+    return connection.execute(query.order_by(violations.c.last_received_at.desc(), violations.c.id.desc()).limit(limit)).all()
+
+
+def _clients_of() -> Any:
+    return (
+        select(func.count(clients.c.client.distinct()))
+        .where(clients.c.violation_id == violations.c.id)
+        .scalar_subquery()
+        .label("clients")
+    )
+
+
+def get_violation(connection: Connection, violation_id: int) -> Row[Any] | None:
+    """Return one violation, or None."""
+    return connection.execute(select(violations, _clients_of()).where(violations.c.id == violation_id)).first()
+
+
+def set_status(connection: Connection, violation_id: int, *, status: str | None, note: str | None) -> bool:
+    """Set status, note, or both; whether there is such a violation."""
+    values = {name: value for name, value in (("status", status), ("note", note)) if value is not None}
+    query = update(violations).where(violations.c.id == violation_id).values(**values or {"id": violation_id})
+    return connection.execute(query).rowcount > 0
+
+
+def load_chain(connection: Connection, digest: bytes | None) -> Chain | None:
+    """Load a chain as it was sent; None where the sender sent none."""
+    if digest is None:
+        return None
+    elements = connection.execute(select(chains.c.elements).where(chains.c.digest == digest)).scalar_one()
+    wanted = [bytes.fromhex(element["sha256"]) for element in elements if "sha256" in element]
+    rows = connection.execute(
+        select(certificates.c.sha256, certificates.c.der).where(certificates.c.sha256.in_(wanted))
+    )
+    ders = {bytes(row.sha256): bytes(row.der) for row in rows}
+
+    def element(position: int, stored: dict[str, str]) -> Element:
+        if "sha256" not in stored:
+            return UnreadableCertificate(position, stored["unreadable"])
+        return read_certificate(ders[bytes.fromhex(stored["sha256"])], position=position)
+
+    return tuple(element(position, stored) for position, stored in enumerate(elements))
+
+
+def load_report(connection: Connection, row: Row[Any]) -> ViolationReport:
+    """Make the report again that a violation was judged by."""
+    return ViolationReport(
+        hostname=Host(row.hostname),
+        sender=Sender(row.sender),
+        port=row.port,
+        noted_hostname=None if row.noted_hostname is None else Host(row.noted_hostname),
+        include_subdomains=row.include_subdomains,
+        mode=None if row.mode is None else Mode(row.mode),
+        known_pins=tuple(map(parse_pin, row.known_pins)),
+        unreadable_pins=tuple(row.unreadable_pins),
+        served_chain=load_chain(connection, row.served_chain),
+        validated_chain=load_chain(connection, row.validated_chain),
+        sender_result=None if row.sender_result is None else SenderResult(row.sender_result),
+        date_time=None if row.date_time is None else from_ms(row.date_time),
+    )
+
+
+def rejudge(connection: Connection, host: str, judge: JudgeReport) -> int:
+    """Judge all violations of a host and of the names below it again; return how many changed their cause."""
+    rows = connection.execute(
+        select(violations).where(
+            or_(
+                violations.c.host == host,
+                violations.c.hostname == host,
+                violations.c.hostname.endswith("." + host, autoescape=True),
+            )
+        )
+    ).all()
+    changed, at = 0, now_ms()
+    for row in rows:
+        report = load_report(connection, row)
+        pinned, history = pinned_host(connection, report)
+        judgement = judge(report, history, row.first_received_at, at)
+        changed += judgement.cause != row.cause
+        connection.execute(
+            update(violations)
+            .where(violations.c.id == row.id)
+            .values(host=pinned, cause=judgement.cause, judgement=judgement_to_json(judgement), judged_at=at)
+        )
+    if rows:
+        connection.execute(
+            Event.__table__.insert().values(  # type: ignore[attr-defined]
+                at=at, kind="rejudged", host=host, text=f"{len(rows)} violations judged again, {changed} changed"
+            )
+        )
+    return changed
+
+
+def list_reports(
+    connection: Connection, violation_id: int, *, limit: int, before: int | None = None
+) -> Sequence[Row[Any]]:
+    """Return single reports of a violation, the newest first."""
+    query = _reports().where(reports.c.violation_id == violation_id)
+    if before is not None:
+        query = query.where(reports.c.id < before)
+    return connection.execute(query.order_by(reports.c.id.desc()).limit(limit)).all()
+
+
+def get_report(connection: Connection, report_id: int) -> Row[Any] | None:
+    """Return one report, or None."""
+    return connection.execute(_reports().where(reports.c.id == report_id)).first()
+
+
+def _reports() -> Select[Any]:
+    return select(reports, sources.c.app, sources.c.app_version, sources.c.platform, sources.c.label).join(
+        sources, sources.c.id == reports.c.source_id
+    )
+
+
+def get_certificate(connection: Connection, sha256: bytes) -> bytes | None:
+    """Return a certificate's DER, or None."""
+    der = connection.scalar(select(certificates.c.der).where(certificates.c.sha256 == sha256))
+    return None if der is None else bytes(der)
+
