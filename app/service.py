@@ -32,7 +32,6 @@ class Service:
     writer: GroupWriter
     collector: Collector
 
-
     def assess(self, policy: PinningPolicy, evidence: Evidence, *, at: datetime) -> Readiness:
         """Assess a policy with this service's thresholds."""
         return assess_readiness(
@@ -41,7 +40,8 @@ class Service:
             at=at,
             example_pins=frozenset(EXAMPLE_PINS),
             thresholds=Thresholds(
-                observation=timedelta(days=self.settings.min_observation_days), sessions=self.settings.min_sessions
+                observation=timedelta(days=self.settings.min_observation_days),
+                sessions=self.settings.min_sessions,
             ),
         )
 

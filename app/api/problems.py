@@ -73,7 +73,10 @@ def encode(problem: Problem) -> bytes:
 
 def _respond(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
     return JSONResponse(
-        problem.model_dump(exclude_none=True, mode="json"), problem.status, headers=headers, media_type=MEDIA_TYPE
+        problem.model_dump(exclude_none=True, mode="json"),
+        problem.status,
+        headers=headers,
+        media_type=MEDIA_TYPE,
     )
 
 
@@ -92,7 +95,8 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def _validation(_: Request, error: RequestValidationError) -> JSONResponse:
         errors = [
-            {"pointer": "/" + "/".join(map(str, item["loc"])), "detail": item["msg"]} for item in error.errors()
+            {"pointer": "/" + "/".join(map(str, item["loc"])), "detail": item["msg"]}
+            for item in error.errors()
         ]
         detail = "; ".join(f"{item['pointer']}: {item['detail']}" for item in errors[:5])
         return _respond(Problem(title="Request not valid", status=422, detail=detail, errors=errors))

@@ -81,7 +81,8 @@ class ReportEndpoint:
             return Fate(Outcome.METHOD_NOT_ALLOWED, "Reports are sent with POST.")
         if label and not _LABEL.fullmatch(label):
             return Fate(
-                Outcome.BAD_REQUEST, "A label has 1 to 64 letters, digits, dots, underscores, tildes and hyphens."
+                Outcome.BAD_REQUEST,
+                "A label has 1 to 64 letters, digits, dots, underscores, tildes and hyphens.",
             )
         stated = parse_qs(scope["query_string"].decode("latin-1")).get("mode", [None])[-1]
         if stated is not None and stated not in tuple(Mode):

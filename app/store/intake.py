@@ -123,7 +123,9 @@ class Intake:
                     outcomes[index] = added
                     continue
                 known[submission.identity] = violation = added
-            elif not self._limits.accept_unknown_hosts and not policies.is_registered(connection, violation.host):
+            elif not self._limits.accept_unknown_hosts and not policies.is_registered(
+                connection, violation.host
+            ):
                 outcomes[index] = Outcome.UNKNOWN_HOST
                 continue
             outcomes[index] = Outcome.ACCEPTED
@@ -132,7 +134,9 @@ class Intake:
             self._count(connection, accepted)
         return outcomes
 
-    def _known_violations(self, connection: Connection, submissions: Iterable[Submission]) -> dict[bytes, _Known]:
+    def _known_violations(
+        self, connection: Connection, submissions: Iterable[Submission]
+    ) -> dict[bytes, _Known]:
         wanted = {submission.identity for submission in submissions}
         rows = connection.execute(
             select(Violation.identity, Violation.id, Violation.host, Violation.raw_bodies).where(
@@ -166,7 +170,9 @@ class Intake:
                 known_pins=[str(pin) for pin in report.known_pins],
                 unreadable_pins=list(report.unreadable_pins),
                 served_chain=None if report.served_chain is None else chain_digest(report.served_chain),
-                validated_chain=None if report.validated_chain is None else chain_digest(report.validated_chain),
+                validated_chain=None
+                if report.validated_chain is None
+                else chain_digest(report.validated_chain),
                 date_time=None if report.date_time is None else to_ms(report.date_time),
                 cause=judgement.cause,
                 judgement=judgement_to_json(judgement),
@@ -242,7 +248,10 @@ class Intake:
         insert_missing(
             connection,
             SeenSubmission,
-            [{"digest": submission.digest, "received_at": submission.received_at} for submission, _ in accepted],
+            [
+                {"digest": submission.digest, "received_at": submission.received_at}
+                for submission, _ in accepted
+            ],
         )
 
     def _count_day(
@@ -258,7 +267,11 @@ class Intake:
         rows_before, clients_before = (before.rows_kept, before.clients_kept) if before else (0, 0)
         rows = max(0, min(len(submissions), self._limits.report_rows_per_day - rows_before))
         clients = self._add_clients(
-            connection, violation_id, day, {s.client for s in submissions}, self._limits.clients_per_day - clients_before
+            connection,
+            violation_id,
+            day,
+            {s.client for s in submissions},
+            self._limits.clients_per_day - clients_before,
         )
         upsert(
             connection,
@@ -277,7 +290,9 @@ class Intake:
         return rows
 
     @staticmethod
-    def _add_clients(connection: Connection, violation_id: int, day: int, clients: set[bytes], room: int) -> int:
+    def _add_clients(
+        connection: Connection, violation_id: int, day: int, clients: set[bytes], room: int
+    ) -> int:
         if room <= 0:
             return 0
         seen = connection.scalars(

@@ -93,7 +93,10 @@ def add_revision(connection: Connection, policy: PinningPolicy, *, at: datetime)
     what = "withdrawn" if stored.withdrawn else f"{stored.mode}, {len(stored.pins)} pins"
     connection.execute(
         insert(Event).values(
-            at=to_ms(at), kind="policy_changed", host=stored.host, text=f"Policy revision {stored.revision}: {what}"
+            at=to_ms(at),
+            kind="policy_changed",
+            host=stored.host,
+            text=f"Policy revision {stored.revision}: {what}",
         )
     )
     return stored

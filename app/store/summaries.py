@@ -131,7 +131,14 @@ def gather_evidence(connection: Connection, host: str, *, since: datetime) -> Ev
     wanted = Filter(host=host, since=since)
     total = func.sum(rollup_hours.c.reports).label("reports")
     rows = connection.execute(
-        _rollup(wanted, violations.c.id, violations.c.cause, violations.c.status, violations.c.last_received_at, total)
+        _rollup(
+            wanted,
+            violations.c.id,
+            violations.c.cause,
+            violations.c.status,
+            violations.c.last_received_at,
+            total,
+        )
         .group_by(violations.c.id, violations.c.cause, violations.c.status, violations.c.last_received_at)
         .order_by(violations.c.id)
     ).all()

@@ -15,7 +15,16 @@ from app.hpkp.report import Sender, SenderResult, ViolationReport
 from app.store.engine import from_ms, now_ms, to_ms
 from app.store.intake import JudgeReport, pinned_host
 from app.store.judgements import judgement_to_json
-from app.store.tables import Certificate, ChainRow, Event, RollupDay, RollupHour, Source, Violation, ViolationClient
+from app.store.tables import (
+    Certificate,
+    ChainRow,
+    Event,
+    RollupDay,
+    RollupHour,
+    Source,
+    Violation,
+    ViolationClient,
+)
 from app.store.tables import Report as ReportRow
 
 violations = Violation.__table__  # type: ignore[attr-defined]
@@ -56,7 +65,12 @@ class Filter:
 
     def of_source(self) -> list[Any]:
         """Conditions on where a report came from."""
-        named = {"app": self.app, "app_version": self.app_version, "platform": self.platform, "label": self.label}
+        named = {
+            "app": self.app,
+            "app_version": self.app_version,
+            "platform": self.platform,
+            "label": self.label,
+        }
         return [sources.c[column] == wanted for column, wanted in named.items() if wanted is not None]
 
 
@@ -72,7 +86,9 @@ def list_violations(
     if conditions := wanted.of_source():
         query = query.where(
             violations.c.id.in_(
-                select(rollup_hours.c.violation_id).join(sources, sources.c.id == rollup_hours.c.source_id).where(*conditions)
+                select(rollup_hours.c.violation_id)
+                .join(sources, sources.c.id == rollup_hours.c.source_id)
+                .where(*conditions)
             )
         )
     if before is not None:
@@ -83,7 +99,9 @@ def list_violations(
                 (violations.c.last_received_at == last) & (violations.c.id < id_),
             )
         )
-    return connection.execute(query.order_by(violations.c.last_received_at.desc(), violations.c.id.desc()).limit(limit)).all()
+    return connection.execute(
+        query.order_by(violations.c.last_received_at.desc(), violations.c.id.desc()).limit(limit)
+    ).all()
 
 
 def _clients_of() -> Any:
@@ -97,7 +115,9 @@ def _clients_of() -> Any:
 
 def get_violation(connection: Connection, violation_id: int) -> Row[Any] | None:
     """Return one violation, or None."""
-    return connection.execute(select(violations, _clients_of()).where(violations.c.id == violation_id)).first()
+    return connection.execute(
+        select(violations, _clients_of()).where(violations.c.id == violation_id)
+    ).first()
 
 
 def set_status(connection: Connection, violation_id: int, *, status: str | None, note: str | None) -> bool:
@@ -169,7 +189,10 @@ def rejudge(connection: Connection, host: str, judge: JudgeReport) -> int:
     if rows:
         connection.execute(
             Event.__table__.insert().values(  # type: ignore[attr-defined]
-                at=at, kind="rejudged", host=host, text=f"{len(rows)} violations judged again, {changed} changed"
+                at=at,
+                kind="rejudged",
+                host=host,
+                text=f"{len(rows)} violations judged again, {changed} changed",
             )
         )
     return changed
@@ -200,4 +223,3 @@ def get_certificate(connection: Connection, sha256: bytes) -> bytes | None:
     """Return a certificate's DER, or None."""
     der = connection.scalar(select(certificates.c.der).where(certificates.c.sha256 == sha256))
     return None if der is None else bytes(der)
-

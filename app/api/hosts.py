@@ -1,0 +1,254 @@
+"""Hosts: their policy, their summary, their readiness."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from app.api.access import CanAdmin, CanRead, ServiceDep
+from app.api.pages import link_next
+from app.api.problems import ProblemError, not_found
+from app.api.schemas import (
+    FindingResponse,
+    HostResponse,
+    Page,
+    PolicyPin,
+    PolicyRequest,
+    PolicyResponse,
+    ReadinessResponse,
+    SeriesPoint,
+    SummaryResponse,
+    TopViolation,
+    Totals,
+    describe_problems,
+)
+from app.hpkp.errors import InvalidPin
+from app.hpkp.header import PinningHeader, parse_header
+from app.hpkp.hosts import Host, canonical_host
+from app.hpkp.pins import Pin, parse_pin
+from app.hpkp.policy import ExpectedPin, PinningPolicy
+from app.service import now
+from app.store import policies, summaries
+from app.store.engine import from_ms, writing
+from app.store.violations import Filter, rejudge
+
+router = APIRouter(prefix="/api/v1/hosts", tags=["hosts"])
+
+
+def _canonical(host: str) -> Host:
+    return canonical_host(host)
+
+
+HostPath = Annotated[Host, Depends(_canonical)]
+
+
+@router.get("", dependencies=[CanRead], responses=describe_problems())
+def list_hosts(
+    service: ServiceDep,
+    request: Request,
+    response: Response,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    cursor: Annotated[str | None, Query(max_length=253)] = None,
+) -> Page[HostResponse]:
+    """List hosts by name."""
+    with service.engine.connect() as connection:
+        rows = summaries.list_hosts(connection, limit=limit + 1, after=cursor)
+    items = [
+        HostResponse(
+            host=row.name,
+            registered=row.registered,
+            first_seen_at=from_ms(row.first_seen_at),
+            last_received_at=None if row.last_received_at is None else from_ms(row.last_received_at),
+            reports=row.reports,
+            violations=row.violations,
+        )
+        for row in rows[:limit]
+    ]
+    more = items[-1].host if len(rows) > limit else None
+    return Page(items=items, next=link_next(request, response, more))
+
+
+@router.get("/{host}/policy", dependencies=[CanRead], responses=describe_problems(404))
+def get_policy(service: ServiceDep, host: HostPath) -> PolicyResponse:
+    """Return the policy in force."""
+    with service.engine.connect() as connection:
+        policy = policies.history_of(connection, host).in_force(now())
+    if policy is None:
+        raise not_found("policy in force for", host)
+    return policy_response(policy)
+
+
+@router.get("/{host}/policy/revisions", dependencies=[CanRead], responses=describe_problems(404))
+def list_revisions(service: ServiceDep, host: HostPath) -> Page[PolicyResponse]:
+    """List every revision, the newest entry first."""
+    with service.engine.connect() as connection:
+        stored = policies.list_revisions(connection, host)
+    if not stored:
+        raise not_found("policy for", host)
+    return Page(items=[policy_response(revision.policy) for revision in reversed(stored)])
+
+
+@router.put("/{host}/policy", dependencies=[CanAdmin], responses=describe_problems())
+def put_policy(service: ServiceDep, host: HostPath, body: PolicyRequest) -> PolicyResponse:
+    """Set the policy by a new revision; the host's violations are judged again.
+
+    The same policy as the one in force makes no new revision. `effective_from` in the past enters history.
+    """
+    policy = _read_policy(host, body)
+    at = now()
+    if policy.effective_from is not None and policy.effective_from > at:
+        raise ProblemError(
+            422, "Not a pinning policy", "effective_from lies in the future.", pointer="/effective_from"
+        )
+    with writing(service.engine) as connection:
+        current = policies.history_of(connection, host).in_force(at)
+        if current is not None and body.effective_from is None and _same(current, policy):
+            return policy_response(current)
+        stored = policies.add_revision(connection, policy, at=at)
+        rejudge(connection, host, service.judge)
+    return policy_response(stored)
+
+
+@router.delete("/{host}/policy", dependencies=[CanAdmin], status_code=204, responses=describe_problems(404))
+def delete_policy(service: ServiceDep, host: HostPath) -> None:
+    """Withdraw the policy. Its revisions stay, because clients may still know their pins."""
+    with writing(service.engine) as connection:
+        if policies.withdraw(connection, policies.history_of(connection, host), at=now()) is None:
+            raise not_found("policy in force for", host)
+        rejudge(connection, host, service.judge)
+
+
+def _read_policy(host: Host, body: PolicyRequest) -> PinningPolicy:
+    if (body.pins is None) == (body.header is None):
+        raise ProblemError(422, "Not a pinning policy", "Give either pins or header.", pointer="/pins")
+    header = parse_header(body.header) if body.header is not None else None
+    pins = (
+        tuple(ExpectedPin(pin) for pin in header.pins)
+        if header
+        else tuple(
+            ExpectedPin(_read_pin(pin.sha256, f"/pins/{index}/sha256"), pin.label)
+            for index, pin in enumerate(body.pins or [])
+        )
+    )
+    subdomains = (
+        header.include_subdomains if header and body.include_subdomains is None else body.include_subdomains
+    )
+    since = body.effective_from
+    if since is not None and since.tzinfo is None:
+        raise ProblemError(
+            422, "Not a pinning policy", "effective_from needs a time zone.", pointer="/effective_from"
+        )
+    return PinningPolicy(
+        host=host,
+        pins=pins,
+        include_subdomains=bool(subdomains),
+        max_age=header.max_age if header and body.max_age is None else body.max_age,
+        mode=body.mode,
+        report_uri=header.report_uri if header and body.report_uri is None else body.report_uri,
+        own_keys=frozenset(_read_pin(text, f"/own_keys/{index}") for index, text in enumerate(body.own_keys)),
+        effective_from=since,
+    )
+
+
+def _read_pin(text: str, pointer: str) -> Pin:
+    try:
+        return parse_pin(text)
+    except InvalidPin as error:
+        raise ProblemError(422, "Not a pin", str(error), pointer=pointer) from None
+
+
+def _same(current: PinningPolicy, wanted: PinningPolicy) -> bool:
+    names = ("pins", "include_subdomains", "max_age", "mode", "report_uri", "own_keys")
+    return all(getattr(current, name) == getattr(wanted, name) for name in names)
+
+
+def policy_response(policy: PinningPolicy) -> PolicyResponse:
+    """Convert a policy to its response."""
+    header = PinningHeader(
+        tuple(expected.pin for expected in policy.pins),
+        policy.max_age,
+        policy.include_subdomains,
+        policy.report_uri,
+    )
+    assert policy.effective_from is not None  # every stored revision has a beginning
+    return PolicyResponse(
+        host=policy.host,
+        revision=policy.revision,
+        pins=[PolicyPin(sha256=str(expected.pin), label=expected.label) for expected in policy.pins],
+        include_subdomains=policy.include_subdomains,
+        max_age=policy.max_age,
+        mode=policy.mode,
+        report_uri=policy.report_uri,
+        own_keys=sorted(map(str, policy.own_keys)),
+        effective_from=policy.effective_from,
+        withdrawn=policy.withdrawn,
+        header=str(header),
+    )
+
+
+@router.get("/{host}/summary", dependencies=[CanRead], responses=describe_problems(404))
+def summary(
+    service: ServiceDep,
+    host: HostPath,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    interval: Literal["hour", "day"] = "hour",
+    cause: str | None = None,
+    sender: str | None = None,
+    app: str | None = None,
+    app_version: str | None = None,
+    platform: str | None = None,
+    label: str | None = None,
+) -> SummaryResponse:
+    """Summarise what was reported for a host, by hour of receipt (`since` is rounded down to the hour)."""
+    wanted = Filter(
+        host=host, since=since, until=until, cause=cause, sender=sender,
+        app=app, app_version=app_version, platform=platform, label=label,
+    )  # fmt: skip
+    with service.engine.connect() as connection:
+        if not summaries.has_host(connection, host):
+            raise not_found("host", host)
+        found = summaries.summarise(connection, wanted, interval=interval)
+    return SummaryResponse(
+        host=host,
+        totals=Totals(reports=found.reports, violations=found.violations, clients=found.clients),
+        by_cause=found.by_cause,
+        by_sender=found.by_sender,
+        series=[SeriesPoint(time=time, cause=cause_, reports=count) for time, cause_, count in found.series],
+        top=[TopViolation(id=id_, cause=cause_, reports=count) for id_, cause_, count in found.top],
+    )
+
+
+@router.get("/{host}/readiness", dependencies=[CanRead], responses=describe_problems(404))
+def readiness(service: ServiceDep, host: HostPath) -> ReadinessResponse:
+    """Say whether the policy in force may be enforced, and what stands in the way."""
+    at = now()
+    with service.engine.connect() as connection:
+        policy = policies.history_of(connection, host).in_force(at)
+        if policy is None or policy.effective_from is None:
+            raise not_found("policy in force for", host)
+        evidence = summaries.gather_evidence(connection, host, since=policy.effective_from)
+    answer = service.assess(policy, evidence, at=at)
+    return ReadinessResponse(
+        host=host,
+        revision=policy.revision,
+        at=at,
+        verdict=answer.verdict.value,
+        headline=answer.headline,
+        findings=[
+            FindingResponse(
+                code=finding.code,
+                severity=finding.severity.value,
+                message=finding.message,
+                evidence=finding.evidence,
+                fix=finding.fix,
+                withholds=finding.withholds,
+            )
+            for finding in answer.findings
+        ],
+        plan=list(answer.plan),
+        thresholds={
+            "observation_days": answer.thresholds.observation.days,
+            "sessions": answer.thresholds.sessions,
+        },
+    )

@@ -1,0 +1,294 @@
+"""What goes over the API: request and response models. Conversions stand with the routes."""
+
+from datetime import datetime
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.api.problems import MEDIA_TYPE, Problem
+from app.hpkp.policy import Mode
+
+T = TypeVar("T")
+
+Status = Literal["open", "acknowledged", "expected", "ignored", "resolved"]
+
+
+def describe_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI descriptions of a route's problems; 401, 403 and 422 are always among them."""
+    content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
+    return {
+        status: {"description": _DESCRIPTIONS[status], "content": content}
+        for status in (401, 403, 422, *statuses)
+    }
+
+
+_DESCRIPTIONS = {
+    400: "Not JSON.",
+    401: "No valid API token.",
+    403: "The token's scope is too small.",
+    404: "There is no such thing.",
+    422: "Something in the request is wrong; the problem says what and where.",
+    503: "The store is not available.",
+}
+
+
+class Page(BaseModel, Generic[T]):
+    """One page of a list. ``next`` goes into ``cursor`` for the following one; it is also in the Link header."""
+
+    items: list[T]
+    next: str | None = None
+
+
+class PolicyPin(BaseModel):
+    """An expected pin."""
+
+    sha256: str = Field(
+        description='The pin: base64 of 32 bytes; `pin-sha256="…"` and `sha256/…` are read too.',
+        max_length=120,
+    )
+    label: str = Field("", max_length=200, description="Your word for the key.")
+
+
+class PolicyRequest(BaseModel):
+    """A policy to set: by its parts, or by the header that the host serves."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "pins": [
+                        {"sha256": "sRHdihwgkaib1P1gxX8HFszlD+7/gTfNvuAybgLPNis=", "label": "live key"},
+                        {"sha256": "C5+lpZ7tcVwmwQIMcRtPbsQtWLABXhQzejna0wHFr8M=", "label": "backup key"},
+                    ],
+                    "max_age": 5184000,
+                    "mode": "report-only",
+                    "report_uri": "https://reports.example.net/report",
+                }
+            ]
+        },
+    )
+
+    pins: list[PolicyPin] | None = Field(None, max_length=64)
+    header: str | None = Field(None, max_length=8192, description="A Public-Key-Pins value, instead of pins.")
+    include_subdomains: bool | None = None
+    max_age: int | None = Field(None, ge=0, le=10**10, description="Seconds.")
+    mode: Mode = Mode.REPORT_ONLY
+    report_uri: str | None = Field(None, max_length=2048)
+    own_keys: list[str] = Field(
+        [], max_length=256, description="Pins of keys that you hold without pinning them."
+    )
+    effective_from: datetime | None = Field(
+        None, description="When the host began to serve it; the past is allowed."
+    )
+
+
+class PolicyResponse(BaseModel):
+    """A revision of a pinning policy."""
+
+    host: str
+    revision: int
+    pins: list[PolicyPin]
+    include_subdomains: bool
+    max_age: int | None
+    mode: Mode
+    report_uri: str | None
+    own_keys: list[str]
+    effective_from: datetime
+    withdrawn: bool
+    header: str = Field(description="The value of the header for this policy.")
+
+
+class HostResponse(BaseModel):
+    """A host. Reports are a lower bound: senders suppress repetitions."""
+
+    host: str
+    registered: bool = Field(description="Whether it ever had a policy.")
+    first_seen_at: datetime
+    last_received_at: datetime | None
+    reports: int
+    violations: int
+
+
+class Totals(BaseModel):
+    """Totals of the window; reports and clients are lower bounds."""
+
+    reports: int
+    violations: int
+    clients: int = Field(description="Distinct installs or addresses, by whole days; a lower bound.")
+
+
+class SeriesPoint(BaseModel):
+    """Reports of one cause in one interval of receipt."""
+
+    time: datetime
+    cause: str
+    reports: int
+
+
+class TopViolation(BaseModel):
+    """A violation with many reports."""
+
+    id: int
+    cause: str
+    reports: int
+
+
+class SummaryResponse(BaseModel):
+    """What was reported for a host."""
+
+    host: str
+    totals: Totals
+    by_cause: dict[str, int]
+    by_sender: dict[str, int]
+    series: list[SeriesPoint]
+    top: list[TopViolation]
+    caveat: str = (
+        "Counts are lower bounds: senders suppress repetitions (Chromium for 60 minutes, TrustKit for 24 hours), and "
+        "reports get lost."
+    )
+
+
+class AnnotatedCertificate(BaseModel):
+    """A certificate of a chain and where it stands towards the pins."""
+
+    position: int
+    sha256: str | None = None
+    subject: str | None = None
+    issuer: str | None = None
+    names: list[str] = []
+    serial_number: str | None = None
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+    signature_hash: str | None = None
+    pin: str | None = None
+    in_known_pins: bool
+    in_expected_pins: bool
+    in_former_pins: bool
+    own_key: bool
+    on_path: bool
+    public_root: bool = False
+    failing: bool
+    unreadable: str | None = None
+
+
+class ViolationResponse(BaseModel):
+    """A violation. Reports and clients are lower bounds."""
+
+    id: int
+    host: str
+    hostname: str
+    port: int | None
+    noted_hostname: str | None
+    include_subdomains: bool | None
+    mode: str | None
+    sender: str
+    sender_result: str | None
+    cause: str
+    why: str
+    also: list[str]
+    judged_chain: str | None
+    anchor: str
+    anchor_subject: str | None
+    path_checkable: bool
+    policy_revision: int | None
+    known_pins: list[str]
+    unreadable_pins: list[str]
+    reports: int
+    clients: int
+    first_received_at: datetime
+    last_received_at: datetime
+    judged_at: datetime
+    status: Status
+    note: str
+
+
+class ViolationDetail(ViolationResponse):
+    """A violation with its chains."""
+
+    served_chain: list[AnnotatedCertificate] | None
+    validated_chain: list[AnnotatedCertificate] | None
+
+
+class StatusRequest(BaseModel):
+    """A change of status or note."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: Status | None = None
+    note: str | None = Field(None, max_length=4000)
+
+
+class ReportResponse(BaseModel):
+    """A single report; the raw body is kept for the first few of each violation."""
+
+    id: int
+    violation_id: int
+    received_at: datetime
+    date_time: datetime | None
+    date_time_text: str | None
+    effective_expiration_text: str | None
+    app: str
+    app_version: str
+    platform: str
+    platform_version: str | None
+    label: str
+    user_agent: str | None
+    body: str | None = None
+
+
+class RejectionResponse(BaseModel):
+    """A submission that was not taken."""
+
+    id: int
+    received_at: datetime
+    outcome: str
+    reason: str
+    pointer: str | None
+    label: str
+    content_type: str | None
+    user_agent: str | None
+    length: int
+    sample: str
+
+
+class CertificateResponse(BaseModel):
+    """A certificate."""
+
+    sha256: str
+    pin: str | None
+    subject: str | None = None
+    issuer: str | None = None
+    names: list[str] = []
+    serial_number: str | None = None
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+    unreadable: str | None = None
+    pem: str
+
+
+class FindingResponse(BaseModel):
+    """One thing that bears on the verdict."""
+
+    code: str
+    severity: Literal["blocker", "caution", "info"]
+    message: str
+    evidence: dict[str, Any]
+    fix: str
+    withholds: bool = Field(description="Whether it keeps the verdict from being ready by itself.")
+
+
+class ReadinessResponse(BaseModel):
+    """Whether enforcing is safe, and why."""
+
+    host: str
+    revision: int
+    at: datetime
+    verdict: Literal["ready", "not_ready", "not_enough_data"]
+    headline: str
+    findings: list[FindingResponse]
+    plan: list[str]
+    thresholds: dict[str, int]
+
+
+Limit = Annotated[int, Field(ge=1, le=500)]

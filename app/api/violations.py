@@ -1,0 +1,258 @@
+"""Violations, their single reports and certificates; and what was rejected."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+from cryptography.hazmat.primitives.serialization import Encoding
+from fastapi import APIRouter, Path, Query, Request, Response
+from sqlalchemy import Connection, Row
+
+from app.api.access import CanAdmin, CanRead, ServiceDep
+from app.api.pages import link_next, parse_cursor
+from app.api.problems import not_found
+from app.api.schemas import (
+    AnnotatedCertificate,
+    CertificateResponse,
+    Page,
+    RejectionResponse,
+    ReportResponse,
+    StatusRequest,
+    ViolationDetail,
+    ViolationResponse,
+    describe_problems,
+)
+from app.hpkp.chain import Anchor, Certificate, Element, TrustAnchors, read_certificate
+from app.hpkp.hosts import canonical_host
+from app.store import summaries
+from app.store import violations as store
+from app.store.engine import from_ms, writing
+
+router = APIRouter(prefix="/api/v1", tags=["violations"])
+
+LimitQuery = Annotated[int, Query(ge=1, le=500)]
+IdPath = Annotated[int, Path(ge=1, le=2**63 - 1)]
+
+
+@router.get("/violations", dependencies=[CanRead], responses=describe_problems())
+def list_violations(
+    service: ServiceDep,
+    request: Request,
+    response: Response,
+    host: str | None = None,
+    cause: str | None = None,
+    status: str | None = None,
+    sender: str | None = None,
+    mode: str | None = None,
+    app: str | None = None,
+    app_version: str | None = None,
+    platform: str | None = None,
+    label: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: LimitQuery = 50,
+    cursor: str | None = None,
+) -> Page[ViolationResponse]:
+    """List violations, the latest reported first."""
+    wanted = store.Filter(
+        host=None if host is None else canonical_host(host), cause=cause, status=status, sender=sender, mode=mode,
+        app=app, app_version=app_version, platform=platform, label=label, since=since, until=until,
+    )  # fmt: skip
+    before = parse_cursor(cursor, parts=2)
+    with service.engine.connect() as connection:
+        rows = store.list_violations(
+            connection, wanted, limit=limit + 1, before=None if before is None else (before[0], before[1])
+        )
+    items = [ViolationResponse(**_violation(row)) for row in rows[:limit]]
+    last = rows[limit - 1] if len(rows) > limit else None
+    more = None if last is None else f"{last.last_received_at}.{last.id}"
+    return Page(items=items, next=link_next(request, response, more))
+
+
+@router.get("/violations/{violation_id}", dependencies=[CanRead], responses=describe_problems(404))
+def get_violation(service: ServiceDep, violation_id: IdPath) -> ViolationDetail:
+    """Return a violation with both chains, each certificate annotated and the failing one marked."""
+    with service.engine.connect() as connection:
+        return _detail(connection, violation_id, service.anchors)
+
+
+@router.patch("/violations/{violation_id}", dependencies=[CanAdmin], responses=describe_problems(404))
+def patch_violation(service: ServiceDep, violation_id: IdPath, body: StatusRequest) -> ViolationDetail:
+    """Set a violation's status or note. `expected`, `ignored` and `resolved` no longer hold back the verdict."""
+    with writing(service.engine) as connection:
+        if not store.set_status(connection, violation_id, status=body.status, note=body.note):
+            raise not_found("violation", violation_id)
+        return _detail(connection, violation_id, service.anchors)
+
+
+def _detail(connection: Connection, violation_id: int, anchors: TrustAnchors) -> ViolationDetail:
+    row = store.get_violation(connection, violation_id)
+    if row is None:
+        raise not_found("violation", violation_id)
+
+    def annotated(which: str) -> list[AnnotatedCertificate] | None:
+        chain = store.load_chain(connection, getattr(row, f"{which}_chain"))
+        if chain is None:
+            return None
+        return [
+            _annotate(element, finding, anchors)
+            for element, finding in zip(chain, row.judgement[which], strict=True)
+        ]
+
+    return ViolationDetail(
+        **_violation(row), served_chain=annotated("served"), validated_chain=annotated("validated")
+    )
+
+
+def _violation(row: Row[Any]) -> dict[str, Any]:
+    judgement = row.judgement
+    fields = {
+        name: getattr(row, name)
+        for name in (
+            "id", "host", "hostname", "port", "noted_hostname", "include_subdomains", "mode", "sender", "sender_result",
+            "cause", "known_pins", "unreadable_pins", "reports", "clients", "status", "note",
+        )
+    }  # fmt: skip
+    judged = {
+        name: judgement[name]
+        for name in (
+            "why",
+            "also",
+            "judged_chain",
+            "anchor",
+            "anchor_subject",
+            "path_checkable",
+            "policy_revision",
+        )
+    }
+    times = {
+        name: from_ms(getattr(row, name)) for name in ("first_received_at", "last_received_at", "judged_at")
+    }
+    return fields | judged | times
+
+
+def _annotate(element: Element, finding: dict[str, Any], anchors: TrustAnchors) -> AnnotatedCertificate:
+    described = _describe(element)
+    described["public_root"] = isinstance(element, Certificate) and anchors.kind_of(element) is Anchor.PUBLIC
+    return AnnotatedCertificate(**(finding | described))
+
+
+def _describe(element: Element) -> dict[str, Any]:
+    if not isinstance(element, Certificate):
+        fingerprint = element.fingerprint
+        return {
+            "sha256": None if fingerprint is None else fingerprint.hex(),
+            "pin": None if element.pin is None else str(element.pin),
+            "unreadable": element.reason,
+        }
+    return {
+        "sha256": element.fingerprint.hex(),
+        "subject": element.subject,
+        "issuer": element.issuer,
+        "names": list(element.names),
+        "serial_number": f"{element.serial_number:x}",
+        "not_before": element.not_before,
+        "not_after": element.not_after,
+        "signature_hash": element.signature_hash,
+        "pin": str(element.pin),
+    }
+
+
+@router.get("/violations/{violation_id}/reports", dependencies=[CanRead], responses=describe_problems(404))
+def list_reports(
+    service: ServiceDep,
+    request: Request,
+    response: Response,
+    violation_id: IdPath,
+    limit: LimitQuery = 50,
+    cursor: str | None = None,
+) -> Page[ReportResponse]:
+    """List single reports, the newest first. Only some are kept of each day; all are counted."""
+    before = parse_cursor(cursor, parts=1)
+    with service.engine.connect() as connection:
+        if store.get_violation(connection, violation_id) is None:
+            raise not_found("violation", violation_id)
+        rows = store.list_reports(
+            connection, violation_id, limit=limit + 1, before=before[0] if before else None
+        )
+    items = [_report(row) for row in rows[:limit]]
+    return Page(items=items, next=link_next(request, response, _last_id(rows, limit)))
+
+
+@router.get("/reports/{report_id}", dependencies=[CanRead], responses=describe_problems(404))
+def get_report(service: ServiceDep, report_id: IdPath) -> ReportResponse:
+    """Return one report, with its raw body where it is kept."""
+    with service.engine.connect() as connection:
+        row = store.get_report(connection, report_id)
+    if row is None:
+        raise not_found("report", report_id)
+    return _report(row, with_body=True)
+
+
+def _report(row: Row[Any], *, with_body: bool = False) -> ReportResponse:
+    names = (
+        "id", "violation_id", "date_time_text", "effective_expiration_text", "app", "app_version", "platform",
+        "platform_version", "label", "user_agent",
+    )  # fmt: skip
+    return ReportResponse(
+        **{name: getattr(row, name) for name in names},
+        received_at=from_ms(row.received_at),
+        date_time=None if row.date_time is None else from_ms(row.date_time),
+        body=bytes(row.body).decode("utf-8", "replace") if with_body and row.body is not None else None,
+    )
+
+
+def _last_id(rows: Sequence[Row[Any]], limit: int) -> str | None:
+    return str(rows[limit - 1].id) if len(rows) > limit else None
+
+
+@router.get(
+    "/certificates/{sha256}",
+    dependencies=[CanRead],
+    responses=describe_problems(404) | {200: {"content": {"application/x-pem-file": {}}}},
+    response_model=CertificateResponse,
+)
+def get_certificate(
+    service: ServiceDep, request: Request, sha256: Annotated[str, Path(pattern="^[0-9a-fA-F]{64}$")]
+) -> CertificateResponse | Response:
+    """Return a certificate; with `Accept: application/x-pem-file` the PEM alone."""
+    with service.engine.connect() as connection:
+        der = store.get_certificate(connection, bytes.fromhex(sha256))
+    if der is None:
+        raise not_found("certificate", sha256)
+    element = read_certificate(der)
+    pem = _pem(der)
+    if "application/x-pem-file" in request.headers.get("accept", ""):
+        return Response(pem, media_type="application/x-pem-file")
+    described = _describe(element)
+    described.pop("signature_hash", None)
+    return CertificateResponse(**described, pem=pem)
+
+
+def _pem(der: bytes) -> str:
+    element = read_certificate(der)
+    if isinstance(element, Certificate):
+        return element.parsed.public_bytes(Encoding.PEM).decode("ascii")
+    return ""
+
+
+@router.get("/rejections", dependencies=[CanRead], responses=describe_problems())
+def list_rejections(
+    service: ServiceDep,
+    request: Request,
+    response: Response,
+    outcome: str | None = None,
+    limit: LimitQuery = 50,
+    cursor: str | None = None,
+) -> Page[RejectionResponse]:
+    """List submissions that were not taken, the newest first: why a report is not on the dashboard."""
+    before = parse_cursor(cursor, parts=1)
+    with service.engine.connect() as connection:
+        rows = summaries.list_rejections(
+            connection, outcome=outcome, limit=limit + 1, before=before[0] if before else None
+        )
+    items = [
+        RejectionResponse(**{**row._mapping, "received_at": from_ms(row.received_at)})  # type: ignore[arg-type]
+        for row in rows[:limit]
+    ]
+    return Page(items=items, next=link_next(request, response, _last_id(rows, limit)))
