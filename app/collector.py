@@ -71,9 +71,7 @@ class Collector:
             submission = Submission(
                 report=read,
                 identity=identity_of(read),
-                digest=self._hash(
-                    body, envelope.address.encode(), (envelope.label + str(envelope.mode)).encode()
-                ),
+                digest=self._hash(body, envelope.address.encode(), (envelope.label + str(envelope.mode)).encode()),
                 client=self._hash((read.install_id or envelope.address).encode()),
                 received_at=now_ms(),
                 body=body,

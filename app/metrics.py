@@ -21,9 +21,7 @@ class Metrics:
             buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
             registry=self.registry,
         )
-        self.waiting = Gauge(
-            "hpkp_waiting_submissions", "Submissions waiting for the store.", registry=self.registry
-        )
+        self.waiting = Gauge("hpkp_waiting_submissions", "Submissions waiting for the store.", registry=self.registry)
         self._counters = {outcome: self._submissions.labels(outcome) for outcome in Outcome}
 
     def count_outcome(self, outcome: Outcome) -> None:

@@ -16,7 +16,7 @@ from app.metrics import Metrics
 from app.settings import Settings
 from app.store import engine as store_engine
 from app.store.engine import from_ms, open_engine
-from app.store.intake import Intake, Limits
+from app.store.intake import Intake, JudgeReport, Limits
 from app.store.secrets import client_key
 from app.store.writer import GroupWriter
 
@@ -28,6 +28,7 @@ class Service:
     settings: Settings
     engine: Engine
     anchors: TrustAnchors
+    judge: JudgeReport
     metrics: Metrics
     writer: GroupWriter
     collector: Collector
@@ -75,7 +76,7 @@ def open_service(settings: Settings, metrics: Metrics) -> Service:
     )
     writer = GroupWriter(engine, intake, max_waiting=settings.max_waiting, on_commit=metrics.count_commit)
     collector = Collector(writer, metrics, client_key=client_key(engine))
-    return Service(settings, engine, anchors, metrics, writer, collector)
+    return Service(settings, engine, anchors, judge_at, metrics, writer, collector)
 
 
 def now() -> datetime:

@@ -12,16 +12,12 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="HPKP_", env_file=".env", extra="ignore", frozen=True)
 
-    database_url: str = Field(
-        "sqlite:///data/hpkp.sqlite3", description="Where reports are kept, as a SQLAlchemy URL."
-    )
+    database_url: str = Field("sqlite:///data/hpkp.sqlite3", description="Where reports are kept, as a SQLAlchemy URL.")
     max_body_bytes: int = Field(262_144, gt=0, description="Longest report taken, in bytes.")
     unknown_hosts: Literal["accept", "reject"] = Field(
         "accept", description="What happens to reports for hosts without a policy."
     )
-    max_unknown_hosts: int = Field(
-        100, ge=0, description="Hosts without a policy for which reports are kept."
-    )
+    max_unknown_hosts: int = Field(100, ge=0, description="Hosts without a policy for which reports are kept.")
     max_new_violations_per_day: int = Field(
         1000,
         gt=0,
@@ -31,17 +27,9 @@ class Settings(BaseSettings):
         100, ge=0, description="Single reports kept per violation and day; all are counted."
     )
     max_raw_bodies: int = Field(5, ge=0, description="Raw bodies kept per violation.")
-    max_clients_per_day: int = Field(
-        10_000, ge=0, description="Distinct clients told apart per violation and day."
-    )
+    max_clients_per_day: int = Field(10_000, ge=0, description="Distinct clients told apart per violation and day.")
     max_rejections: int = Field(1000, ge=0, description="Rejected submissions kept for inspection.")
-    max_waiting: int = Field(
-        2000, gt=0, description="Submissions waiting for the store before more are refused."
-    )
-    trust_anchors: Path | None = Field(
-        None, description="PEM file with roots of your own, beside the public ones."
-    )
+    max_waiting: int = Field(2000, gt=0, description="Submissions waiting for the store before more are refused.")
+    trust_anchors: Path | None = Field(None, description="PEM file with roots of your own, beside the public ones.")
     min_observation_days: int = Field(14, ge=0, description="Days that a revision must have been observed.")
-    min_sessions: int = Field(
-        10_000, ge=0, description="Exposed sessions needed before silence says anything."
-    )
+    min_sessions: int = Field(10_000, ge=0, description="Exposed sessions needed before silence says anything.")

@@ -365,9 +365,7 @@ class _OpenSSL:
         """Run a command, and fail with what it said."""
         environment = {**os.environ, "OPENSSL_CONF": str(self.directory / "openssl.cnf")}
         command = ["openssl", *arguments]
-        done = subprocess.run(
-            command, cwd=self.directory, env=environment, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(command, cwd=self.directory, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"{' '.join(command)}: {done.stderr}")
 

@@ -97,9 +97,7 @@ def put_policy(service: ServiceDep, host: HostPath, body: PolicyRequest) -> Poli
     policy = _read_policy(host, body)
     at = now()
     if policy.effective_from is not None and policy.effective_from > at:
-        raise ProblemError(
-            422, "Not a pinning policy", "effective_from lies in the future.", pointer="/effective_from"
-        )
+        raise ProblemError(422, "Not a pinning policy", "effective_from lies in the future.", pointer="/effective_from")
     with writing(service.engine) as connection:
         current = policies.history_of(connection, host).in_force(at)
         if current is not None and body.effective_from is None and _same(current, policy):
@@ -130,14 +128,10 @@ def _read_policy(host: Host, body: PolicyRequest) -> PinningPolicy:
             for index, pin in enumerate(body.pins or [])
         )
     )
-    subdomains = (
-        header.include_subdomains if header and body.include_subdomains is None else body.include_subdomains
-    )
+    subdomains = header.include_subdomains if header and body.include_subdomains is None else body.include_subdomains
     since = body.effective_from
     if since is not None and since.tzinfo is None:
-        raise ProblemError(
-            422, "Not a pinning policy", "effective_from needs a time zone.", pointer="/effective_from"
-        )
+        raise ProblemError(422, "Not a pinning policy", "effective_from needs a time zone.", pointer="/effective_from")
     return PinningPolicy(
         host=host,
         pins=pins,

@@ -94,10 +94,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _validation(_: Request, error: RequestValidationError) -> JSONResponse:
-        errors = [
-            {"pointer": "/" + "/".join(map(str, item["loc"])), "detail": item["msg"]}
-            for item in error.errors()
-        ]
+        errors = [{"pointer": "/" + "/".join(map(str, item["loc"])), "detail": item["msg"]} for item in error.errors()]
         detail = "; ".join(f"{item['pointer']}: {item['detail']}" for item in errors[:5])
         return _respond(Problem(title="Request not valid", status=422, detail=detail, errors=errors))
 

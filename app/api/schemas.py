@@ -16,10 +16,7 @@ Status = Literal["open", "acknowledged", "expected", "ignored", "resolved"]
 def describe_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI descriptions of a route's problems; 401, 403 and 422 are always among them."""
     content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
-    return {
-        status: {"description": _DESCRIPTIONS[status], "content": content}
-        for status in (401, 403, 422, *statuses)
-    }
+    return {status: {"description": _DESCRIPTIONS[status], "content": content} for status in (401, 403, 422, *statuses)}
 
 
 _DESCRIPTIONS = {
@@ -75,12 +72,8 @@ class PolicyRequest(BaseModel):
     max_age: int | None = Field(None, ge=0, le=10**10, description="Seconds.")
     mode: Mode = Mode.REPORT_ONLY
     report_uri: str | None = Field(None, max_length=2048)
-    own_keys: list[str] = Field(
-        [], max_length=256, description="Pins of keys that you hold without pinning them."
-    )
-    effective_from: datetime | None = Field(
-        None, description="When the host began to serve it; the past is allowed."
-    )
+    own_keys: list[str] = Field([], max_length=256, description="Pins of keys that you hold without pinning them.")
+    effective_from: datetime | None = Field(None, description="When the host began to serve it; the past is allowed.")
 
 
 class PolicyResponse(BaseModel):

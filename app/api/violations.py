@@ -95,13 +95,10 @@ def _detail(connection: Connection, violation_id: int, anchors: TrustAnchors) ->
         if chain is None:
             return None
         return [
-            _annotate(element, finding, anchors)
-            for element, finding in zip(chain, row.judgement[which], strict=True)
+            _annotate(element, finding, anchors) for element, finding in zip(chain, row.judgement[which], strict=True)
         ]
 
-    return ViolationDetail(
-        **_violation(row), served_chain=annotated("served"), validated_chain=annotated("validated")
-    )
+    return ViolationDetail(**_violation(row), served_chain=annotated("served"), validated_chain=annotated("validated"))
 
 
 def _violation(row: Row[Any]) -> dict[str, Any]:
@@ -125,9 +122,7 @@ def _violation(row: Row[Any]) -> dict[str, Any]:
             "policy_revision",
         )
     }
-    times = {
-        name: from_ms(getattr(row, name)) for name in ("first_received_at", "last_received_at", "judged_at")
-    }
+    times = {name: from_ms(getattr(row, name)) for name in ("first_received_at", "last_received_at", "judged_at")}
     return fields | judged | times
 
 
@@ -172,9 +167,7 @@ def list_reports(
     with service.engine.connect() as connection:
         if store.get_violation(connection, violation_id) is None:
             raise not_found("violation", violation_id)
-        rows = store.list_reports(
-            connection, violation_id, limit=limit + 1, before=before[0] if before else None
-        )
+        rows = store.list_reports(connection, violation_id, limit=limit + 1, before=before[0] if before else None)
     items = [_report(row) for row in rows[:limit]]
     return Page(items=items, next=link_next(request, response, _last_id(rows, limit)))
 
@@ -251,8 +244,5 @@ def list_rejections(
         rows = summaries.list_rejections(
             connection, outcome=outcome, limit=limit + 1, before=before[0] if before else None
         )
-    items = [
-        RejectionResponse(**{**row._mapping, "received_at": from_ms(row.received_at)})  # type: ignore[arg-type]
-        for row in rows[:limit]
-    ]
+    items = [RejectionResponse(**{**row._mapping, "received_at": from_ms(row.received_at)}) for row in rows[:limit]]
     return Page(items=items, next=link_next(request, response, _last_id(rows, limit)))

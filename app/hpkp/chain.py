@@ -311,9 +311,7 @@ def build_path(chain: Sequence[Element], anchors: TrustAnchors) -> Path:
     return Path(tuple(positions), Anchor.UNKNOWN, tuple(links))
 
 
-def _issuer_in(
-    chain: Sequence[Element], certificate: Certificate, used: list[int]
-) -> tuple[int, Link] | None:
+def _issuer_in(chain: Sequence[Element], certificate: Certificate, used: list[int]) -> tuple[int, Link] | None:
     """Find the issuer among the certificates of the chain; a checked signature beats an uncheckable one."""
     doubtful = None
     for position, candidate in enumerate(chain):

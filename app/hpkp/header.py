@@ -61,9 +61,7 @@ def parse_header(value: str) -> PinningHeader:
         raise InvalidHeader("no pin-sha256 directive")
     if "includesubdomains" in seen and seen["includesubdomains"] is not None:
         raise InvalidHeader("includeSubDomains takes no value (RFC 7469 section 2.1.3)")
-    return PinningHeader(
-        tuple(dict.fromkeys(pins)), _max_age(seen), "includesubdomains" in seen, _report_uri(seen)
-    )
+    return PinningHeader(tuple(dict.fromkeys(pins)), _max_age(seen), "includesubdomains" in seen, _report_uri(seen))
 
 
 def _directives(value: str) -> list[tuple[str, str | None]]:

@@ -231,11 +231,7 @@ def _matches_expected(case: _Case) -> Evidence | None:
 
 
 def _stale_known_pins(case: _Case) -> Evidence | None:
-    if (
-        case.chain_pins & case.expected
-        and not case.chain_pins & case.known
-        and case.known & case.ever_expected
-    ):
+    if case.chain_pins & case.expected and not case.chain_pins & case.known and case.known & case.ever_expected:
         return (
             "The chain satisfies the expected pins, but the client still knows pins of another revision of ours; "
             "it will do so until the max-age of that revision has run out.",

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from app.hpkp.hosts import is_subdomain
 from app.hpkp.judgement import ALARMING, BEARING, Bearing, Cause
 from app.hpkp.pins import Pin
 from app.hpkp.policy import PinningPolicy
-from app.hpkp.hosts import is_subdomain
 
 
 class Verdict(StrEnum):
@@ -117,9 +117,7 @@ def assess_readiness(
         *_no_reports(evidence),
     )
     verdict = _verdict(findings)
-    return Readiness(
-        verdict, _headline(policy, evidence, verdict), findings, _plan(findings, verdict), limits
-    )
+    return Readiness(verdict, _headline(policy, evidence, verdict), findings, _plan(findings, verdict), limits)
 
 
 def _verdict(findings: tuple[Finding, ...]) -> Verdict:
@@ -182,7 +180,7 @@ def _backup_pin(policy: PinningPolicy, evidence: Evidence) -> Iterator[Finding]:
 
 
 def _report_uri(policy: PinningPolicy) -> Iterator[Finding]:
-    """A report-uri below the pins it reports on falls silent when it is needed (RFC 7469 section 2.1.4)."""
+    """Look whether the report-uri lies under the pins it reports on: it falls silent when needed (section 2.1.4)."""
     if policy.report_uri is None:
         yield Finding(
             "no_report_uri",
@@ -191,9 +189,7 @@ def _report_uri(policy: PinningPolicy) -> Iterator[Finding]:
             "Give the policy the report-uri that the host's header carries.",
         )
         return
-    host = (
-        policy.report_uri.partition("://")[2].partition("/")[0].rpartition("@")[2].partition(":")[0].lower()
-    )
+    host = policy.report_uri.partition("://")[2].partition("/")[0].rpartition("@")[2].partition(":")[0].lower()
     if host == policy.host or (policy.include_subdomains and is_subdomain(host, of=policy.host)):
         yield Finding(
             "report_uri_on_pinned_host",
@@ -270,9 +266,7 @@ def _open_violations(evidence: Evidence) -> Iterator[Finding]:
             Bearing.CAUTION: Severity.CAUTION,
             Bearing.INFO: Severity.INFO,
         }[BEARING[cause]]
-        alarm = " This may be an attack: look for the certificate in Certificate Transparency." * (
-            cause in ALARMING
-        )
+        alarm = " This may be an attack: look for the certificate in Certificate Transparency." * (cause in ALARMING)
         yield Finding(
             f"open_{cause}",
             severity,

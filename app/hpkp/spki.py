@@ -77,9 +77,7 @@ def spki_of_certificate(der: bytes) -> bytes:
     first = _read_element(der, body.content, body.end)
     version = ((_VERSION, "version"),) if first.tag == _VERSION else ()
     before = ("signature", "issuer", "validity", "subject")
-    return _slice_after(
-        der, body, (*version, (_INTEGER, "serialNumber"), *((_SEQUENCE, name) for name in before))
-    )
+    return _slice_after(der, body, (*version, (_INTEGER, "serialNumber"), *((_SEQUENCE, name) for name in before)))
 
 
 def spki_of_signing_request(der: bytes) -> bytes:

@@ -52,9 +52,7 @@ class CertificateReader:
         elements = tuple(_read_text(text, pointer))
         if any(isinstance(element, UnreadableCertificate) for element in elements):
             return tuple(
-                replace(element, position=position + offset)
-                if isinstance(element, UnreadableCertificate)
-                else element
+                replace(element, position=position + offset) if isinstance(element, UnreadableCertificate) else element
                 for offset, element in enumerate(elements)
             )
         self._kept[text] = elements

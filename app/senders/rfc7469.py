@@ -67,9 +67,7 @@ def read(wire: WireReport, certificates: CertificateReader, mode: Mode | None) -
         known_pins=pins,
         unreadable_pins=unreadable,
         served_chain=certificates.read_chain(wire.served_certificate_chain, "/served-certificate-chain"),
-        validated_chain=certificates.read_chain(
-            wire.validated_certificate_chain, "/validated-certificate-chain"
-        ),
+        validated_chain=certificates.read_chain(wire.validated_certificate_chain, "/validated-certificate-chain"),
         date_time=date_time,
         date_time_text=read_text(wire.date_time),
         effective_expiration_date=expiration,

@@ -46,9 +46,7 @@ def read(wire: WireReport, certificates: CertificateReader, mode: Mode | None) -
         known_pins=pins,
         unreadable_pins=unreadable,
         served_chain=certificates.read_chain(wire.served_certificate_chain, "/served-certificate-chain"),
-        validated_chain=certificates.read_chain(
-            wire.validated_certificate_chain, "/validated-certificate-chain"
-        ),
+        validated_chain=certificates.read_chain(wire.validated_certificate_chain, "/validated-certificate-chain"),
         sender_result=_result(wire.validation_result),
         date_time=read_date(wire.date_time),
         date_time_text=read_text(wire.date_time),

@@ -186,13 +186,7 @@ def read_text(value: Any) -> str | None:
     """Read a short text: control characters replaced, at most 200 characters, nothing for nothing."""
     if value is None or value == "":
         return None
-    text = (
-        value
-        if isinstance(value, str)
-        else str(value)
-        if isinstance(value, int | float)
-        else type(value).__name__
-    )
+    text = value if isinstance(value, str) else str(value) if isinstance(value, int | float) else type(value).__name__
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:MAX_TEXT])
 
 

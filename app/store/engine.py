@@ -47,7 +47,7 @@ def open_engine(url: str) -> Engine:
 
 
 def _set_pragmas(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
-    connection.isolation_level = None  # type: ignore[attr-defined]  # BEGIN is ours to say, see _begin
+    connection.isolation_level = None  # BEGIN is ours to say, see _begin
     cursor = connection.cursor()
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
         cursor.execute(f"PRAGMA {pragma}")

@@ -6,6 +6,7 @@ Counts are exact, detail is bounded: rollups count every report; rows, raw bodie
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
@@ -16,25 +17,9 @@ from app.hpkp.policy import PolicyHistory
 from app.hpkp.report import ViolationReport
 from app.hpkp.violation import chain_digest
 from app.outcomes import Outcome
-from app.store import policies
+from app.store import policies, tables
 from app.store.engine import DAY_MS, HOUR_MS, from_ms, to_ms
 from app.store.judgements import judgement_to_json
-from app.store.tables import (
-    Certificate as CertificateRow,
-)
-from app.store.tables import (
-    ChainRow,
-    HostRow,
-    PolicyRevision,
-    Rejection,
-    Report,
-    RollupDay,
-    RollupHour,
-    SeenSubmission,
-    Source,
-    Violation,
-    ViolationClient,
-)
 from app.store.upsert import insert_missing, upsert
 
 JudgeReport = Callable[[ViolationReport, PolicyHistory, int, int], Judgement]
@@ -123,9 +108,7 @@ class Intake:
                     outcomes[index] = added
                     continue
                 known[submission.identity] = violation = added
-            elif not self._limits.accept_unknown_hosts and not policies.is_registered(
-                connection, violation.host
-            ):
+            elif not self._limits.accept_unknown_hosts and not policies.is_registered(connection, violation.host):
                 outcomes[index] = Outcome.UNKNOWN_HOST
                 continue
             outcomes[index] = Outcome.ACCEPTED
@@ -134,14 +117,15 @@ class Intake:
             self._count(connection, accepted)
         return outcomes
 
-    def _known_violations(
-        self, connection: Connection, submissions: Iterable[Submission]
-    ) -> dict[bytes, _Known]:
+    def _known_violations(self, connection: Connection, submissions: Iterable[Submission]) -> dict[bytes, _Known]:
         wanted = {submission.identity for submission in submissions}
         rows = connection.execute(
-            select(Violation.identity, Violation.id, Violation.host, Violation.raw_bodies).where(
-                Violation.identity.in_(wanted)  # type: ignore[attr-defined]
-            )
+            select(
+                tables.violations.c.identity,
+                tables.violations.c.id,
+                tables.violations.c.host,
+                tables.violations.c.raw_bodies,
+            ).where(tables.violations.c.identity.in_(wanted))
         )
         return {row.identity: _Known(row.id, row.host, row.raw_bodies) for row in rows}
 
@@ -150,14 +134,14 @@ class Intake:
         host, history = pinned_host(connection, report)
         if refusal := self._refuse(connection, host, history, received_at):
             return refusal
-        insert_missing(connection, HostRow, [{"name": host, "first_seen_at": received_at}])
+        insert_missing(connection, tables.hosts, [{"name": host, "first_seen_at": received_at}])
         for chain in (report.served_chain, report.validated_chain):
             if chain is not None:
                 add_chain(connection, chain)
         judgement = self._judge(report, history, received_at, received_at)
         in_force = history.in_force(from_ms(received_at))
         inserted = connection.execute(
-            insert(Violation).values(
+            insert(tables.violations).values(
                 identity=submission.identity,
                 host=host,
                 hostname=report.hostname,
@@ -170,9 +154,7 @@ class Intake:
                 known_pins=[str(pin) for pin in report.known_pins],
                 unreadable_pins=list(report.unreadable_pins),
                 served_chain=None if report.served_chain is None else chain_digest(report.served_chain),
-                validated_chain=None
-                if report.validated_chain is None
-                else chain_digest(report.validated_chain),
+                validated_chain=None if report.validated_chain is None else chain_digest(report.validated_chain),
                 date_time=None if report.date_time is None else to_ms(report.date_time),
                 cause=judgement.cause,
                 judgement=judgement_to_json(judgement),
@@ -185,11 +167,9 @@ class Intake:
                 note="",
             )
         )
-        return _Known(inserted.inserted_primary_key[0], host, 0)
+        return _Known(cast("tuple[int]", inserted.inserted_primary_key)[0], host, 0)
 
-    def _refuse(
-        self, connection: Connection, host: str, history: PolicyHistory, received_at: int
-    ) -> Outcome | None:
+    def _refuse(self, connection: Connection, host: str, history: PolicyHistory, received_at: int) -> Outcome | None:
         if not history.revisions:
             if not self._limits.accept_unknown_hosts:
                 return Outcome.UNKNOWN_HOST
@@ -198,8 +178,8 @@ class Intake:
         today = received_at - received_at % DAY_MS
         new_today = connection.scalar(
             select(func.count())
-            .select_from(Violation)
-            .where(Violation.host == host, Violation.first_received_at >= today)  # type: ignore[arg-type]
+            .select_from(tables.violations)
+            .where(tables.violations.c.host == host, tables.violations.c.first_received_at >= today)
         )
         return Outcome.OVER_LIMIT if (new_today or 0) >= self._limits.new_violations_per_day else None
 
@@ -221,7 +201,7 @@ class Intake:
             totals[violation_id] = reports + len(group), max(last, newest), group[0][1].raw_bodies
         upsert(
             connection,
-            RollupHour,
+            tables.rollup_hours,
             [
                 {"violation_id": violation_id, "hour": hour, "source_id": source_id, "reports": count}
                 for (violation_id, hour, source_id), count in sorted(per_hour.items())
@@ -229,15 +209,15 @@ class Intake:
             add=("reports",),
         )
         if rows:
-            connection.execute(insert(Report), rows)
+            connection.execute(insert(tables.reports), rows)
         connection.execute(
-            update(Violation)
-            .where(Violation.id == bindparam("violation"))  # type: ignore[arg-type]
+            update(tables.violations)
+            .where(tables.violations.c.id == bindparam("violation"))
             .values(
-                reports=Violation.reports + bindparam("more"),
-                last_received_at=func.max(Violation.last_received_at, bindparam("last"))
+                reports=tables.violations.c.reports + bindparam("more"),
+                last_received_at=func.max(tables.violations.c.last_received_at, bindparam("last"))
                 if connection.dialect.name == "sqlite"
-                else func.greatest(Violation.last_received_at, bindparam("last")),
+                else func.greatest(tables.violations.c.last_received_at, bindparam("last")),
                 raw_bodies=bindparam("raw"),
             ),
             [
@@ -247,21 +227,16 @@ class Intake:
         )
         insert_missing(
             connection,
-            SeenSubmission,
-            [
-                {"digest": submission.digest, "received_at": submission.received_at}
-                for submission, _ in accepted
-            ],
+            tables.seen_submissions,
+            [{"digest": submission.digest, "received_at": submission.received_at} for submission, _ in accepted],
         )
 
-    def _count_day(
-        self, connection: Connection, violation_id: int, day: int, submissions: Sequence[Submission]
-    ) -> int:
+    def _count_day(self, connection: Connection, violation_id: int, day: int, submissions: Sequence[Submission]) -> int:
         """Count one violation's reports of a day; return how many of them may be kept as rows."""
         before = connection.execute(
-            select(RollupDay.rows_kept, RollupDay.clients_kept).where(
-                RollupDay.violation_id == violation_id,  # type: ignore[arg-type]
-                RollupDay.day == day,  # type: ignore[arg-type]
+            select(tables.rollup_days.c.rows_kept, tables.rollup_days.c.clients_kept).where(
+                tables.rollup_days.c.violation_id == violation_id,
+                tables.rollup_days.c.day == day,
             )
         ).first()
         rows_before, clients_before = (before.rows_kept, before.clients_kept) if before else (0, 0)
@@ -275,7 +250,7 @@ class Intake:
         )
         upsert(
             connection,
-            RollupDay,
+            tables.rollup_days,
             [
                 {
                     "violation_id": violation_id,
@@ -290,22 +265,20 @@ class Intake:
         return rows
 
     @staticmethod
-    def _add_clients(
-        connection: Connection, violation_id: int, day: int, clients: set[bytes], room: int
-    ) -> int:
+    def _add_clients(connection: Connection, violation_id: int, day: int, clients: set[bytes], room: int) -> int:
         if room <= 0:
             return 0
         seen = connection.scalars(
-            select(ViolationClient.client).where(
-                ViolationClient.violation_id == violation_id,  # type: ignore[arg-type]
-                ViolationClient.day == day,  # type: ignore[arg-type]
-                ViolationClient.client.in_(clients),  # type: ignore[attr-defined]
+            select(tables.violation_clients.c.client).where(
+                tables.violation_clients.c.violation_id == violation_id,
+                tables.violation_clients.c.day == day,
+                tables.violation_clients.c.client.in_(clients),
             )
         )
         new = sorted(clients - set(seen))[:room]
         if new:
             connection.execute(
-                insert(ViolationClient),
+                insert(tables.violation_clients),
                 [{"violation_id": violation_id, "day": day, "client": client} for client in new],
             )
         return len(new)
@@ -332,7 +305,7 @@ class Intake:
     def reject(self, connection: Connection, rejected: Sequence[RejectedSubmission]) -> None:
         """Keep rejected submissions, dropping the oldest over the limit."""
         connection.execute(
-            insert(Rejection),
+            insert(tables.rejections),
             [
                 {
                     "received_at": item.received_at,
@@ -348,26 +321,26 @@ class Intake:
                 for item in rejected
             ],
         )
-        newest = connection.scalar(select(func.max(Rejection.id))) or 0
-        connection.execute(delete(Rejection).where(Rejection.id <= newest - self._limits.rejections))  # type: ignore[arg-type,operator]
+        newest = connection.scalar(select(func.max(tables.rejections.c.id))) or 0
+        connection.execute(delete(tables.rejections).where(tables.rejections.c.id <= newest - self._limits.rejections))
 
     @staticmethod
     def forget_retries(connection: Connection, before: int) -> None:
         """Forget submissions taken before an instant; a retry after that counts again."""
-        connection.execute(delete(SeenSubmission).where(SeenSubmission.received_at < before))  # type: ignore[arg-type]
+        connection.execute(delete(tables.seen_submissions).where(tables.seen_submissions.c.received_at < before))
 
 
 def _without_retries(connection: Connection, submissions: Sequence[Submission]) -> list[int]:
     """Return the indexes of submissions that were not taken in the last 24 hours."""
     rows = connection.execute(
-        select(SeenSubmission.digest, SeenSubmission.received_at).where(
-            SeenSubmission.digest.in_({submission.digest for submission in submissions})  # type: ignore[attr-defined]
+        select(tables.seen_submissions.c.digest, tables.seen_submissions.c.received_at).where(
+            tables.seen_submissions.c.digest.in_({submission.digest for submission in submissions})
         )
     )
     taken = {row.digest: row.received_at for row in rows}
     stale = [digest for digest, at in taken.items() if _too_old(at, submissions)]
     if stale:
-        connection.execute(delete(SeenSubmission).where(SeenSubmission.digest.in_(stale)))  # type: ignore[attr-defined]
+        connection.execute(delete(tables.seen_submissions).where(tables.seen_submissions.c.digest.in_(stale)))
     seen = taken.keys() - set(stale)
     fresh = []
     for index, submission in enumerate(submissions):
@@ -392,12 +365,12 @@ def pinned_host(connection: Connection, report: ViolationReport) -> tuple[str, P
 
 
 def _unknown_hosts(connection: Connection, *, besides: str) -> int:
-    registered = select(PolicyRevision.host).distinct()
+    registered = select(tables.policy_revisions.c.host).distinct()
     return (
         connection.scalar(
             select(func.count())
-            .select_from(HostRow)
-            .where(HostRow.name.not_in(registered), HostRow.name != besides)  # type: ignore[attr-defined]
+            .select_from(tables.hosts)
+            .where(tables.hosts.c.name.not_in(registered), tables.hosts.c.name != besides)
         )
         or 0
     )
@@ -418,19 +391,17 @@ def add_chain(connection: Connection, chain: Chain) -> None:
         if element.der is not None
     ]
     if certificates:
-        insert_missing(connection, CertificateRow, certificates)
+        insert_missing(connection, tables.certificates, certificates)
     elements = [
         {"sha256": element.fingerprint.hex()}
         if element.fingerprint is not None
         else {"unreadable": getattr(element, "reason", "")}
         for element in chain
     ]
-    insert_missing(connection, ChainRow, [{"digest": chain_digest(chain), "elements": elements}])
+    insert_missing(connection, tables.chains, [{"digest": chain_digest(chain), "elements": elements}])
 
 
-def _sources(
-    connection: Connection, wanted: set[tuple[str, str, str, str]]
-) -> dict[tuple[str, str, str, str], int]:
+def _sources(connection: Connection, wanted: set[tuple[str, str, str, str]]) -> dict[tuple[str, str, str, str], int]:
     """Return the ids of sources, adding those that are new; beyond the bound they share the empty one."""
     found: dict[tuple[str, str, str, str], int] = {}
     for key in sorted(wanted):
@@ -440,10 +411,10 @@ def _sources(
 
 def _source(connection: Connection, key: tuple[str, str, str, str]) -> int:
     named = dict(zip(("app", "app_version", "platform", "label"), key, strict=True))
-    query = select(Source.id).filter_by(**named)
+    query = select(tables.sources.c.id).filter_by(**named)
     if (found := connection.scalar(query)) is not None:
-        return found
-    if any(key) and (connection.scalar(select(func.count()).select_from(Source)) or 0) >= MAX_SOURCES:
+        return int(found)
+    if any(key) and (connection.scalar(select(func.count()).select_from(tables.sources)) or 0) >= MAX_SOURCES:
         return _source(connection, ("", "", "", ""))
-    insert_missing(connection, Source, [named])
-    return connection.execute(query).scalar_one() or 0
+    insert_missing(connection, tables.sources, [named])
+    return int(connection.execute(query).scalar_one())

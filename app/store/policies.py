@@ -9,8 +9,8 @@ from sqlalchemy import Connection, exists, func, insert, select
 from app.hpkp.hosts import Host, superdomains
 from app.hpkp.pins import parse_pin
 from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy, PolicyHistory
+from app.store import tables
 from app.store.engine import from_ms, to_ms
-from app.store.tables import Event, HostRow, PolicyRevision
 from app.store.upsert import insert_missing
 
 
@@ -24,15 +24,15 @@ class StoredPolicy:
 
 def is_registered(connection: Connection, host: str) -> bool:
     """Whether the host ever had a policy."""
-    return bool(connection.scalar(select(exists().where(PolicyRevision.host == host))))  # type: ignore[arg-type]
+    return bool(connection.scalar(select(exists().where(tables.policy_revisions.c.host == host))))
 
 
 def list_revisions(connection: Connection, host: str) -> list[StoredPolicy]:
     """Return all revisions of a host, oldest entry first."""
     rows = connection.execute(
-        select(PolicyRevision.__table__)  # type: ignore[attr-defined]
-        .where(PolicyRevision.host == host)
-        .order_by(PolicyRevision.revision)
+        select(tables.policy_revisions)
+        .where(tables.policy_revisions.c.host == host)
+        .order_by(tables.policy_revisions.c.revision)
     )
     return [
         StoredPolicy(
@@ -70,13 +70,13 @@ def find_covering(connection: Connection, hostname: str) -> tuple[str, PolicyHis
 
 def add_revision(connection: Connection, policy: PinningPolicy, *, at: datetime) -> PinningPolicy:
     """Add a revision with the next number, and an event that says so. Returns it as stored."""
-    insert_missing(connection, HostRow, [{"name": policy.host, "first_seen_at": to_ms(at)}])
+    insert_missing(connection, tables.hosts, [{"name": policy.host, "first_seen_at": to_ms(at)}])
     newest = connection.scalar(
-        select(func.max(PolicyRevision.revision)).where(PolicyRevision.host == policy.host)  # type: ignore[arg-type]
+        select(func.max(tables.policy_revisions.c.revision)).where(tables.policy_revisions.c.host == policy.host)
     )
     stored = replace(policy, revision=(newest or 0) + 1, effective_from=policy.effective_from or at)
     connection.execute(
-        insert(PolicyRevision).values(
+        insert(tables.policy_revisions).values(
             host=stored.host,
             revision=stored.revision,
             pins=[{"sha256": str(expected.pin), "label": expected.label} for expected in stored.pins],
@@ -92,7 +92,7 @@ def add_revision(connection: Connection, policy: PinningPolicy, *, at: datetime)
     )
     what = "withdrawn" if stored.withdrawn else f"{stored.mode}, {len(stored.pins)} pins"
     connection.execute(
-        insert(Event).values(
+        insert(tables.events).values(
             at=to_ms(at),
             kind="policy_changed",
             host=stored.host,
@@ -112,4 +112,6 @@ def withdraw(connection: Connection, history: PolicyHistory, *, at: datetime) ->
 
 def registered_hosts(connection: Connection) -> Sequence[str]:
     """Return every host that ever had a policy, by name."""
-    return connection.scalars(select(PolicyRevision.host).distinct().order_by(PolicyRevision.host)).all()
+    return connection.scalars(
+        select(tables.policy_revisions.c.host).distinct().order_by(tables.policy_revisions.c.host)
+    ).all()

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, delete, exists, select
+from sqlalchemy import Connection, Engine, delete, exists, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from app.store import tables
 from app.store.engine import from_ms, now_ms, writing
-from app.store.tables import Secret, Token
 from app.store.upsert import insert_missing
 
 _CLIENT_KEY = "client-hash"
@@ -28,8 +28,10 @@ class TokenInfo:
 def client_key(engine: Engine) -> bytes:
     """Return the key of the client hashes, made on first use. Deleting its row makes a new one at the next start."""
     with writing(engine) as connection:
-        insert_missing(connection, Secret, [{"name": _CLIENT_KEY, "value": secrets.token_bytes(32)}])
-        return bytes(connection.execute(select(Secret.value).where(Secret.name == _CLIENT_KEY)).scalar_one())  # type: ignore[arg-type]
+        insert_missing(connection, tables.secrets, [{"name": _CLIENT_KEY, "value": secrets.token_bytes(32)}])
+        return bytes(
+            connection.execute(select(tables.secrets.c.value).where(tables.secrets.c.name == _CLIENT_KEY)).scalar_one()
+        )
 
 
 def new_token(connection: Connection, name: str, scope: str) -> str:
@@ -37,7 +39,7 @@ def new_token(connection: Connection, name: str, scope: str) -> str:
     text = "hpkp_" + secrets.token_urlsafe(32)
     row = {"name": name, "scope": scope, "sha256": _hash(text), "created_at": now_ms()}
     try:
-        connection.execute(Token.__table__.insert(), [row])  # type: ignore[attr-defined]
+        connection.execute(insert(tables.tokens), [row])
     except IntegrityError:
         raise ValueError(f"a token named {name!r} exists; revoke it first") from None
     return text
@@ -45,23 +47,25 @@ def new_token(connection: Connection, name: str, scope: str) -> str:
 
 def scope_of_token(connection: Connection, text: str) -> str | None:
     """Return the scope of a token, or None for one that is not known."""
-    return connection.scalar(select(Token.scope).where(Token.sha256 == _hash(text)))  # type: ignore[arg-type]
+    return connection.scalar(select(tables.tokens.c.scope).where(tables.tokens.c.sha256 == _hash(text)))
 
 
 def list_tokens(connection: Connection) -> Sequence[TokenInfo]:
     """Return all tokens by name."""
-    rows = connection.execute(select(Token.name, Token.scope, Token.created_at).order_by(Token.name))
+    rows = connection.execute(
+        select(tables.tokens.c.name, tables.tokens.c.scope, tables.tokens.c.created_at).order_by(tables.tokens.c.name)
+    )
     return [TokenInfo(row.name, row.scope, from_ms(row.created_at)) for row in rows]
 
 
 def revoke_token(connection: Connection, name: str) -> bool:
     """Remove a token; whether there was one."""
-    return connection.execute(delete(Token).where(Token.name == name)).rowcount > 0  # type: ignore[arg-type]
+    return connection.execute(delete(tables.tokens).where(tables.tokens.c.name == name)).rowcount > 0
 
 
 def any_token(connection: Connection) -> bool:
     """Whether there is any token."""
-    return bool(connection.scalar(select(exists().select_from(Token))))
+    return bool(connection.scalar(select(exists().select_from(tables.tokens))))
 
 
 def _hash(text: str) -> bytes:

@@ -9,13 +9,9 @@ from sqlalchemy import Connection, Row, Select, func, select
 
 from app.hpkp.judgement import Cause
 from app.hpkp.readiness import Evidence, OpenViolation
+from app.store import tables
 from app.store.engine import DAY_MS, HOUR_MS, from_ms, to_ms
-from app.store.tables import HostRow, PolicyRevision, Rejection
-from app.store.violations import Filter, clients, rollup_hours, sources, violations
-
-hosts = HostRow.__table__  # type: ignore[attr-defined]
-revisions = PolicyRevision.__table__  # type: ignore[attr-defined]
-rejections = Rejection.__table__  # type: ignore[attr-defined]
+from app.store.violations import Filter
 
 OPEN = ("open", "acknowledged")
 """Statuses under which a violation still counts against readiness."""
@@ -37,17 +33,17 @@ class Summary:
 def summarise(connection: Connection, wanted: Filter, *, interval: str = "hour") -> Summary:
     """Summarise reports by the hour or day of receipt."""
     width = DAY_MS if interval == "day" else HOUR_MS
-    bucket = (rollup_hours.c.hour - rollup_hours.c.hour % width).label("bucket")
-    total = func.sum(rollup_hours.c.reports).label("reports")
+    bucket = (tables.rollup_hours.c.hour - tables.rollup_hours.c.hour % width).label("bucket")
+    total = func.sum(tables.rollup_hours.c.reports).label("reports")
     by_violation = connection.execute(
-        _rollup(wanted, violations.c.id, violations.c.cause, violations.c.sender, total).group_by(
-            violations.c.id, violations.c.cause, violations.c.sender
+        _rollup(wanted, tables.violations.c.id, tables.violations.c.cause, tables.violations.c.sender, total).group_by(
+            tables.violations.c.id, tables.violations.c.cause, tables.violations.c.sender
         )
     ).all()
     series = connection.execute(
-        _rollup(wanted, bucket, violations.c.cause, total)
-        .group_by(bucket, violations.c.cause)
-        .order_by(bucket, violations.c.cause)
+        _rollup(wanted, bucket, tables.violations.c.cause, total)
+        .group_by(bucket, tables.violations.c.cause)
+        .order_by(bucket, tables.violations.c.cause)
     )
     by_cause: dict[str, int] = {}
     by_sender: dict[str, int] = {}
@@ -69,78 +65,94 @@ def summarise(connection: Connection, wanted: Filter, *, interval: str = "hour")
 def _rollup(wanted: Filter, *columns: Any) -> Select[Any]:
     query = (
         select(*columns)
-        .select_from(violations.join(rollup_hours, rollup_hours.c.violation_id == violations.c.id))
+        .select_from(
+            tables.violations.join(tables.rollup_hours, tables.rollup_hours.c.violation_id == tables.violations.c.id)
+        )
         .where(*wanted.of_violation())
     )
     if conditions := wanted.of_source():
-        query = query.join(sources, sources.c.id == rollup_hours.c.source_id).where(*conditions)
+        query = query.join(tables.sources, tables.sources.c.id == tables.rollup_hours.c.source_id).where(*conditions)
     if wanted.since is not None:
         since = to_ms(wanted.since)
-        query = query.where(rollup_hours.c.hour >= since - since % HOUR_MS)
+        query = query.where(tables.rollup_hours.c.hour >= since - since % HOUR_MS)
     if wanted.until is not None:
-        query = query.where(rollup_hours.c.hour < to_ms(wanted.until))
+        query = query.where(tables.rollup_hours.c.hour < to_ms(wanted.until))
     return query
 
 
 def _count_clients(connection: Connection, wanted: Filter, ids: Sequence[int]) -> int:
     """Count distinct clients, by whole days; clients are not told apart by app."""
     query = (
-        select(func.count(clients.c.client.distinct()))
-        .select_from(clients.join(violations, violations.c.id == clients.c.violation_id))
+        select(func.count(tables.violation_clients.c.client.distinct()))
+        .select_from(
+            tables.violation_clients.join(
+                tables.violations, tables.violations.c.id == tables.violation_clients.c.violation_id
+            )
+        )
         .where(*wanted.of_violation())
     )
     if wanted.of_source():
-        query = query.where(clients.c.violation_id.in_(ids))
+        query = query.where(tables.violation_clients.c.violation_id.in_(ids))
     if wanted.since is not None:
         since = to_ms(wanted.since)
-        query = query.where(clients.c.day >= since - since % DAY_MS)
+        query = query.where(tables.violation_clients.c.day >= since - since % DAY_MS)
     if wanted.until is not None:
-        query = query.where(clients.c.day < to_ms(wanted.until))
+        query = query.where(tables.violation_clients.c.day < to_ms(wanted.until))
     return connection.scalar(query) or 0
 
 
 def list_hosts(connection: Connection, *, limit: int, after: str | None = None) -> Sequence[Row[Any]]:
     """Return hosts by name with what was counted for them."""
-    registered = select(revisions.c.host).where(revisions.c.host == hosts.c.name).exists().label("registered")
+    registered = (
+        select(tables.policy_revisions.c.host)
+        .where(tables.policy_revisions.c.host == tables.hosts.c.name)
+        .exists()
+        .label("registered")
+    )
     query = (
         select(
-            hosts.c.name,
-            hosts.c.first_seen_at,
+            tables.hosts.c.name,
+            tables.hosts.c.first_seen_at,
             registered,
-            func.coalesce(func.sum(violations.c.reports), 0).label("reports"),
-            func.count(violations.c.id).label("violations"),
-            func.max(violations.c.last_received_at).label("last_received_at"),
+            func.coalesce(func.sum(tables.violations.c.reports), 0).label("reports"),
+            func.count(tables.violations.c.id).label("violations"),
+            func.max(tables.violations.c.last_received_at).label("last_received_at"),
         )
-        .select_from(hosts.outerjoin(violations, violations.c.host == hosts.c.name))
-        .group_by(hosts.c.name, hosts.c.first_seen_at)
-        .order_by(hosts.c.name)
+        .select_from(tables.hosts.outerjoin(tables.violations, tables.violations.c.host == tables.hosts.c.name))
+        .group_by(tables.hosts.c.name, tables.hosts.c.first_seen_at)
+        .order_by(tables.hosts.c.name)
         .limit(limit)
     )
     if after is not None:
-        query = query.where(hosts.c.name > after)
+        query = query.where(tables.hosts.c.name > after)
     return connection.execute(query).all()
 
 
 def has_host(connection: Connection, host: str) -> bool:
     """Whether anything is known of the host."""
-    return connection.scalar(select(hosts.c.name).where(hosts.c.name == host)) is not None
+    return connection.scalar(select(tables.hosts.c.name).where(tables.hosts.c.name == host)) is not None
 
 
 def gather_evidence(connection: Connection, host: str, *, since: datetime) -> Evidence:
     """Gather what was seen for a host since an instant."""
     wanted = Filter(host=host, since=since)
-    total = func.sum(rollup_hours.c.reports).label("reports")
+    total = func.sum(tables.rollup_hours.c.reports).label("reports")
     rows = connection.execute(
         _rollup(
             wanted,
-            violations.c.id,
-            violations.c.cause,
-            violations.c.status,
-            violations.c.last_received_at,
+            tables.violations.c.id,
+            tables.violations.c.cause,
+            tables.violations.c.status,
+            tables.violations.c.last_received_at,
             total,
         )
-        .group_by(violations.c.id, violations.c.cause, violations.c.status, violations.c.last_received_at)
-        .order_by(violations.c.id)
+        .group_by(
+            tables.violations.c.id,
+            tables.violations.c.cause,
+            tables.violations.c.status,
+            tables.violations.c.last_received_at,
+        )
+        .order_by(tables.violations.c.id)
     ).all()
     return Evidence(
         reports=sum(int(row.reports) for row in rows),
@@ -162,8 +174,8 @@ def _clients_of(connection: Connection, violation_id: int, since: datetime) -> i
     day = to_ms(since) - to_ms(since) % DAY_MS
     return (
         connection.scalar(
-            select(func.count(clients.c.client.distinct())).where(
-                clients.c.violation_id == violation_id, clients.c.day >= day
+            select(func.count(tables.violation_clients.c.client.distinct())).where(
+                tables.violation_clients.c.violation_id == violation_id, tables.violation_clients.c.day >= day
             )
         )
         or 0
@@ -174,9 +186,9 @@ def list_rejections(
     connection: Connection, *, outcome: str | None, limit: int, before: int | None = None
 ) -> Sequence[Row[Any]]:
     """Return rejected submissions, the newest first."""
-    query = select(rejections)
+    query = select(tables.rejections)
     if outcome is not None:
-        query = query.where(rejections.c.outcome == outcome)
+        query = query.where(tables.rejections.c.outcome == outcome)
     if before is not None:
-        query = query.where(rejections.c.id < before)
-    return connection.execute(query.order_by(rejections.c.id.desc()).limit(limit)).all()
+        query = query.where(tables.rejections.c.id < before)
+    return connection.execute(query.order_by(tables.rejections.c.id.desc()).limit(limit)).all()

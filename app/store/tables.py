@@ -11,7 +11,7 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Index, LargeBinary, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Column, Index, LargeBinary, Table, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 
@@ -212,3 +212,25 @@ class Token(SQLModel, table=True):
     scope: str
     sha256: bytes = Field(sa_column=Column(LargeBinary(32), nullable=False, unique=True))
     created_at: int = Field(sa_column=_big())
+
+
+def _table(model: type[SQLModel]) -> Table:
+    return SQLModel.metadata.tables[str(model.__tablename__)]
+
+
+# What statements are made of; the models above say what the columns mean.
+certificates = _table(Certificate)
+chains = _table(ChainRow)
+hosts = _table(HostRow)
+policy_revisions = _table(PolicyRevision)
+violations = _table(Violation)
+sources = _table(Source)
+rollup_hours = _table(RollupHour)
+rollup_days = _table(RollupDay)
+violation_clients = _table(ViolationClient)
+reports = _table(Report)
+seen_submissions = _table(SeenSubmission)
+rejections = _table(Rejection)
+events = _table(Event)
+secrets = _table(Secret)
+tokens = _table(Token)

@@ -5,36 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, or_, select, update
+from sqlalchemy import Connection, Row, Select, func, insert, or_, select, update
 
 from app.hpkp.chain import Chain, Element, UnreadableCertificate, read_certificate
 from app.hpkp.hosts import Host
 from app.hpkp.pins import parse_pin
 from app.hpkp.policy import Mode
 from app.hpkp.report import Sender, SenderResult, ViolationReport
+from app.store import tables
 from app.store.engine import from_ms, now_ms, to_ms
 from app.store.intake import JudgeReport, pinned_host
 from app.store.judgements import judgement_to_json
-from app.store.tables import (
-    Certificate,
-    ChainRow,
-    Event,
-    RollupDay,
-    RollupHour,
-    Source,
-    Violation,
-    ViolationClient,
-)
-from app.store.tables import Report as ReportRow
-
-violations = Violation.__table__  # type: ignore[attr-defined]
-rollup_hours = RollupHour.__table__  # type: ignore[attr-defined]
-rollup_days = RollupDay.__table__  # type: ignore[attr-defined]
-sources = Source.__table__  # type: ignore[attr-defined]
-clients = ViolationClient.__table__  # type: ignore[attr-defined]
-reports = ReportRow.__table__  # type: ignore[attr-defined]
-certificates = Certificate.__table__  # type: ignore[attr-defined]
-chains = ChainRow.__table__  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +38,10 @@ class Filter:
         """Conditions on a violation itself."""
         found: list[Any] = []
         if self.host is not None:
-            found.append(or_(violations.c.host == self.host, violations.c.hostname == self.host))
-        for column in ("cause", "status", "sender", "mode"):
-            if (wanted := getattr(self, column)) is not None:
-                found.append(violations.c[column] == wanted)
+            found.append(or_(tables.violations.c.host == self.host, tables.violations.c.hostname == self.host))
+        columns = ("cause", "status", "sender", "mode")
+        stated = {column: getattr(self, column) for column in columns if getattr(self, column) is not None}
+        found.extend(tables.violations.c[column] == wanted for column, wanted in stated.items())
         return found
 
     def of_source(self) -> list[Any]:
@@ -71,23 +52,23 @@ class Filter:
             "platform": self.platform,
             "label": self.label,
         }
-        return [sources.c[column] == wanted for column, wanted in named.items() if wanted is not None]
+        return [tables.sources.c[column] == wanted for column, wanted in named.items() if wanted is not None]
 
 
 def list_violations(
     connection: Connection, wanted: Filter, *, limit: int, before: tuple[int, int] | None = None
 ) -> Sequence[Row[Any]]:
     """Return violations, the latest reported first; ``before`` is (last_received_at, id) of the last one seen."""
-    query = select(violations, _clients_of()).where(*wanted.of_violation())
+    query = select(tables.violations, _clients_of()).where(*wanted.of_violation())
     if wanted.since is not None:
-        query = query.where(violations.c.last_received_at >= to_ms(wanted.since))
+        query = query.where(tables.violations.c.last_received_at >= to_ms(wanted.since))
     if wanted.until is not None:
-        query = query.where(violations.c.first_received_at < to_ms(wanted.until))
+        query = query.where(tables.violations.c.first_received_at < to_ms(wanted.until))
     if conditions := wanted.of_source():
         query = query.where(
-            violations.c.id.in_(
-                select(rollup_hours.c.violation_id)
-                .join(sources, sources.c.id == rollup_hours.c.source_id)
+            tables.violations.c.id.in_(
+                select(tables.rollup_hours.c.violation_id)
+                .join(tables.sources, tables.sources.c.id == tables.rollup_hours.c.source_id)
                 .where(*conditions)
             )
         )
@@ -95,19 +76,19 @@ def list_violations(
         last, id_ = before
         query = query.where(
             or_(
-                violations.c.last_received_at < last,
-                (violations.c.last_received_at == last) & (violations.c.id < id_),
+                tables.violations.c.last_received_at < last,
+                (tables.violations.c.last_received_at == last) & (tables.violations.c.id < id_),
             )
         )
     return connection.execute(
-        query.order_by(violations.c.last_received_at.desc(), violations.c.id.desc()).limit(limit)
+        query.order_by(tables.violations.c.last_received_at.desc(), tables.violations.c.id.desc()).limit(limit)
     ).all()
 
 
 def _clients_of() -> Any:
     return (
-        select(func.count(clients.c.client.distinct()))
-        .where(clients.c.violation_id == violations.c.id)
+        select(func.count(tables.violation_clients.c.client.distinct()))
+        .where(tables.violation_clients.c.violation_id == tables.violations.c.id)
         .scalar_subquery()
         .label("clients")
     )
@@ -116,14 +97,15 @@ def _clients_of() -> Any:
 def get_violation(connection: Connection, violation_id: int) -> Row[Any] | None:
     """Return one violation, or None."""
     return connection.execute(
-        select(violations, _clients_of()).where(violations.c.id == violation_id)
+        select(tables.violations, _clients_of()).where(tables.violations.c.id == violation_id)
     ).first()
 
 
 def set_status(connection: Connection, violation_id: int, *, status: str | None, note: str | None) -> bool:
     """Set status, note, or both; whether there is such a violation."""
-    values = {name: value for name, value in (("status", status), ("note", note)) if value is not None}
-    query = update(violations).where(violations.c.id == violation_id).values(**values or {"id": violation_id})
+    stated = {"id": violation_id, "status": status, "note": note}
+    values = {name: value for name, value in stated.items() if value is not None}
+    query = update(tables.violations).where(tables.violations.c.id == violation_id).values(**values)
     return connection.execute(query).rowcount > 0
 
 
@@ -131,10 +113,10 @@ def load_chain(connection: Connection, digest: bytes | None) -> Chain | None:
     """Load a chain as it was sent; None where the sender sent none."""
     if digest is None:
         return None
-    elements = connection.execute(select(chains.c.elements).where(chains.c.digest == digest)).scalar_one()
+    elements = connection.execute(select(tables.chains.c.elements).where(tables.chains.c.digest == digest)).scalar_one()
     wanted = [bytes.fromhex(element["sha256"]) for element in elements if "sha256" in element]
     rows = connection.execute(
-        select(certificates.c.sha256, certificates.c.der).where(certificates.c.sha256.in_(wanted))
+        select(tables.certificates.c.sha256, tables.certificates.c.der).where(tables.certificates.c.sha256.in_(wanted))
     )
     ders = {bytes(row.sha256): bytes(row.der) for row in rows}
 
@@ -167,11 +149,11 @@ def load_report(connection: Connection, row: Row[Any]) -> ViolationReport:
 def rejudge(connection: Connection, host: str, judge: JudgeReport) -> int:
     """Judge all violations of a host and of the names below it again; return how many changed their cause."""
     rows = connection.execute(
-        select(violations).where(
+        select(tables.violations).where(
             or_(
-                violations.c.host == host,
-                violations.c.hostname == host,
-                violations.c.hostname.endswith("." + host, autoescape=True),
+                tables.violations.c.host == host,
+                tables.violations.c.hostname == host,
+                tables.violations.c.hostname.endswith("." + host, autoescape=True),
             )
         )
     ).all()
@@ -182,13 +164,13 @@ def rejudge(connection: Connection, host: str, judge: JudgeReport) -> int:
         judgement = judge(report, history, row.first_received_at, at)
         changed += judgement.cause != row.cause
         connection.execute(
-            update(violations)
-            .where(violations.c.id == row.id)
+            update(tables.violations)
+            .where(tables.violations.c.id == row.id)
             .values(host=pinned, cause=judgement.cause, judgement=judgement_to_json(judgement), judged_at=at)
         )
     if rows:
         connection.execute(
-            Event.__table__.insert().values(  # type: ignore[attr-defined]
+            insert(tables.events).values(
                 at=at,
                 kind="rejudged",
                 host=host,
@@ -202,24 +184,28 @@ def list_reports(
     connection: Connection, violation_id: int, *, limit: int, before: int | None = None
 ) -> Sequence[Row[Any]]:
     """Return single reports of a violation, the newest first."""
-    query = _reports().where(reports.c.violation_id == violation_id)
+    query = _reports().where(tables.reports.c.violation_id == violation_id)
     if before is not None:
-        query = query.where(reports.c.id < before)
-    return connection.execute(query.order_by(reports.c.id.desc()).limit(limit)).all()
+        query = query.where(tables.reports.c.id < before)
+    return connection.execute(query.order_by(tables.reports.c.id.desc()).limit(limit)).all()
 
 
 def get_report(connection: Connection, report_id: int) -> Row[Any] | None:
     """Return one report, or None."""
-    return connection.execute(_reports().where(reports.c.id == report_id)).first()
+    return connection.execute(_reports().where(tables.reports.c.id == report_id)).first()
 
 
 def _reports() -> Select[Any]:
-    return select(reports, sources.c.app, sources.c.app_version, sources.c.platform, sources.c.label).join(
-        sources, sources.c.id == reports.c.source_id
-    )
+    return select(
+        tables.reports,
+        tables.sources.c.app,
+        tables.sources.c.app_version,
+        tables.sources.c.platform,
+        tables.sources.c.label,
+    ).join(tables.sources, tables.sources.c.id == tables.reports.c.source_id)
 
 
 def get_certificate(connection: Connection, sha256: bytes) -> bytes | None:
     """Return a certificate's DER, or None."""
-    der = connection.scalar(select(certificates.c.der).where(certificates.c.sha256 == sha256))
+    der = connection.scalar(select(tables.certificates.c.der).where(tables.certificates.c.sha256 == sha256))
     return None if der is None else bytes(der)

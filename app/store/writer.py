@@ -28,11 +28,11 @@ _BATCH = 512
 _REJECTIONS_WAITING = 500
 
 
-class StoreBusy(Exception):  # noqa: N818  it is a state, told to the sender as 503
+class StoreBusy(Exception):
     """More submissions wait for the store than it is allowed to hold."""
 
 
-class StoreUnavailable(Exception):  # noqa: N818
+class StoreUnavailable(Exception):
     """The store did not take the submission; nothing of it was kept."""
 
 
