@@ -8,16 +8,20 @@ from sqlalchemy import Engine
 from app.catalog import EXAMPLE_PINS, load_anchors
 from app.collector import Collector
 from app.hpkp.chain import TrustAnchors
+from app.hpkp.errors import InvalidPolicy
 from app.hpkp.judgement import Judgement, judge
 from app.hpkp.policy import PinningPolicy, PolicyHistory
-from app.hpkp.readiness import Evidence, Readiness, Thresholds, assess_readiness
+from app.hpkp.readiness import Readiness, Thresholds, assess_readiness
 from app.hpkp.report import ViolationReport
 from app.metrics import Metrics
 from app.settings import Settings
 from app.store import engine as store_engine
-from app.store.engine import from_ms, open_engine
+from app.store import policies
+from app.store.engine import from_ms, open_engine, writing
 from app.store.intake import Intake, JudgeReport, Limits
 from app.store.secrets import client_key
+from app.store.summaries import gather_evidence
+from app.store.violations import rejudge
 from app.store.writer import GroupWriter
 
 
@@ -33,18 +37,52 @@ class Service:
     writer: GroupWriter
     collector: Collector
 
-    def assess(self, policy: PinningPolicy, evidence: Evidence, *, at: datetime) -> Readiness:
-        """Assess a policy with this service's thresholds."""
-        return assess_readiness(
-            policy,
-            evidence,
-            at=at,
-            example_pins=frozenset(EXAMPLE_PINS),
-            thresholds=Thresholds(
-                observation=timedelta(days=self.settings.min_observation_days),
-                sessions=self.settings.min_sessions,
-            ),
+    def set_policy(self, policy: PinningPolicy, *, at: datetime) -> PinningPolicy:
+        """Set a host's policy by a new revision and judge the host's violations again, in one transaction.
+
+        The same policy as the one in force, with no date of its own, makes no new revision. Raises InvalidPolicy for
+        one that is to take effect in the future.
+        """
+        if policy.effective_from is not None and policy.effective_from > at:
+            raise InvalidPolicy("effective_from lies in the future")
+        with writing(self.engine) as connection:
+            current = policies.history_of(connection, policy.host).in_force(at)
+            if current is not None and policy.effective_from is None and policy.says_the_same_as(current):
+                return current
+            stored = policies.add_revision(connection, policy, at=at)
+            rejudge(connection, policy.host, self.judge)
+        return stored
+
+    def withdraw_policy(self, host: str, *, at: datetime) -> PinningPolicy | None:
+        """End the policy in force by a last revision and judge again; None where none was in force."""
+        with writing(self.engine) as connection:
+            withdrawn = policies.withdraw(connection, policies.history_of(connection, host), at=at)
+            if withdrawn is not None:
+                rejudge(connection, host, self.judge)
+        return withdrawn
+
+    def policy_in_force(self, host: str, *, at: datetime) -> PinningPolicy | None:
+        """Return the host's own policy in force, or None."""
+        with self.engine.connect() as connection:
+            return policies.history_of(connection, host).in_force(at)
+
+    def assess(self, host: str, *, at: datetime) -> tuple[PinningPolicy, Readiness] | None:
+        """Assess the policy in force with this service's thresholds; None where there is none.
+
+        Only what was received since the revision took effect counts as evidence for it.
+        """
+        with self.engine.connect() as connection:
+            policy = policies.history_of(connection, host).in_force(at)
+            if policy is None or policy.effective_from is None:
+                return None
+            evidence = gather_evidence(connection, host, since=policy.effective_from)
+        thresholds = Thresholds(
+            observation=timedelta(days=self.settings.min_observation_days), sessions=self.settings.min_sessions
         )
+        readiness = assess_readiness(
+            policy, evidence, at=at, example_pins=frozenset(EXAMPLE_PINS), thresholds=thresholds
+        )
+        return policy, readiness
 
 
 def open_service(settings: Settings, metrics: Metrics) -> Service:

@@ -22,15 +22,15 @@ from app.api.schemas import (
     Totals,
     describe_problems,
 )
-from app.hpkp.errors import InvalidPin
+from app.hpkp.errors import InvalidPin, InvalidPolicy
 from app.hpkp.header import PinningHeader, parse_header
 from app.hpkp.hosts import Host, canonical_host
 from app.hpkp.pins import Pin, parse_pin
 from app.hpkp.policy import ExpectedPin, PinningPolicy
 from app.service import now
 from app.store import policies, summaries
-from app.store.engine import from_ms, writing
-from app.store.violations import Filter, rejudge
+from app.store.engine import from_ms
+from app.store.violations import Filter
 
 router = APIRouter(prefix="/api/v1/hosts", tags=["hosts"])
 
@@ -71,8 +71,7 @@ def list_hosts(
 @router.get("/{host}/policy", dependencies=[CanRead], responses=describe_problems(404))
 def get_policy(service: ServiceDep, host: HostPath) -> PolicyResponse:
     """Return the policy in force."""
-    with service.engine.connect() as connection:
-        policy = policies.history_of(connection, host).in_force(now())
+    policy = service.policy_in_force(host, at=now())
     if policy is None:
         raise not_found("policy in force for", host)
     return policy_response(policy)
@@ -94,26 +93,14 @@ def put_policy(service: ServiceDep, host: HostPath, body: PolicyRequest) -> Poli
 
     The same policy as the one in force makes no new revision. `effective_from` in the past enters history.
     """
-    policy = _read_policy(host, body)
-    at = now()
-    if policy.effective_from is not None and policy.effective_from > at:
-        raise ProblemError(422, "Not a pinning policy", "effective_from lies in the future.", pointer="/effective_from")
-    with writing(service.engine) as connection:
-        current = policies.history_of(connection, host).in_force(at)
-        if current is not None and body.effective_from is None and _same(current, policy):
-            return policy_response(current)
-        stored = policies.add_revision(connection, policy, at=at)
-        rejudge(connection, host, service.judge)
-    return policy_response(stored)
+    return policy_response(service.set_policy(_read_policy(host, body), at=now()))
 
 
 @router.delete("/{host}/policy", dependencies=[CanAdmin], status_code=204, responses=describe_problems(404))
 def delete_policy(service: ServiceDep, host: HostPath) -> None:
     """Withdraw the policy. Its revisions stay, because clients may still know their pins."""
-    with writing(service.engine) as connection:
-        if policies.withdraw(connection, policies.history_of(connection, host), at=now()) is None:
-            raise not_found("policy in force for", host)
-        rejudge(connection, host, service.judge)
+    if service.withdraw_policy(host, at=now()) is None:
+        raise not_found("policy in force for", host)
 
 
 def _read_policy(host: Host, body: PolicyRequest) -> PinningPolicy:
@@ -131,7 +118,7 @@ def _read_policy(host: Host, body: PolicyRequest) -> PinningPolicy:
     subdomains = header.include_subdomains if header and body.include_subdomains is None else body.include_subdomains
     since = body.effective_from
     if since is not None and since.tzinfo is None:
-        raise ProblemError(422, "Not a pinning policy", "effective_from needs a time zone.", pointer="/effective_from")
+        raise InvalidPolicy("effective_from needs a time zone")
     return PinningPolicy(
         host=host,
         pins=pins,
@@ -149,11 +136,6 @@ def _read_pin(text: str, pointer: str) -> Pin:
         return parse_pin(text)
     except InvalidPin as error:
         raise ProblemError(422, "Not a pin", str(error), pointer=pointer) from None
-
-
-def _same(current: PinningPolicy, wanted: PinningPolicy) -> bool:
-    names = ("pins", "include_subdomains", "max_age", "mode", "report_uri", "own_keys")
-    return all(getattr(current, name) == getattr(wanted, name) for name in names)
 
 
 def policy_response(policy: PinningPolicy) -> PolicyResponse:
@@ -217,12 +199,10 @@ def summary(
 def readiness(service: ServiceDep, host: HostPath) -> ReadinessResponse:
     """Say whether the policy in force may be enforced, and what stands in the way."""
     at = now()
-    with service.engine.connect() as connection:
-        policy = policies.history_of(connection, host).in_force(at)
-        if policy is None or policy.effective_from is None:
-            raise not_found("policy in force for", host)
-        evidence = summaries.gather_evidence(connection, host, since=policy.effective_from)
-    answer = service.assess(policy, evidence, at=at)
+    assessed = service.assess(host, at=at)
+    if assessed is None:
+        raise not_found("policy in force for", host)
+    policy, answer = assessed
     return ReadinessResponse(
         host=host,
         revision=policy.revision,

@@ -5,7 +5,7 @@ never changed or removed, because a report may speak of any policy that was ever
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -62,6 +62,10 @@ class PinningPolicy:
     def expected(self) -> frozenset[Pin]:
         """The expected pins, without their labels."""
         return frozenset(expected.pin for expected in self.pins)
+
+    def says_the_same_as(self, other: "PinningPolicy") -> bool:
+        """Whether two revisions differ in nothing but their number and their dates."""
+        return replace(self, revision=other.revision, effective_from=other.effective_from) == other
 
     def covers(self, host: str) -> bool:
         """Whether the policy speaks for ``host`` (RFC 7469 section 2.1.3)."""
