@@ -8,7 +8,6 @@
 import hashlib
 import logging
 import re
-import secrets
 from dataclasses import dataclass
 
 from app.hpkp.policy import Mode
@@ -65,20 +64,10 @@ class Collector:
     async def collect(self, body: bytes, envelope: Envelope) -> Fate:
         """Take one body; returns after it is durable, or says why it is not."""
         try:
-            read = read_report(body, certificates=self._certificates, mode=envelope.mode)
+            read = self.read(body, envelope, received_at=now_ms())
             if isinstance(read, Unreadable):
                 return self.reject(Fate(read.outcome, read.reason, read.pointer), envelope, body)
-            submission = Submission(
-                report=read,
-                identity=identity_of(read),
-                digest=self._hash(body, envelope.address.encode(), (envelope.label + str(envelope.mode)).encode()),
-                client=self._hash((read.install_id or envelope.address).encode()),
-                received_at=now_ms(),
-                body=body,
-                label=envelope.label,
-                user_agent=envelope.user_agent,
-            )
-            outcome = await self._writer.submit(submission)
+            outcome = await self._writer.submit(read)
         except (StoreBusy, StoreUnavailable):
             outcome = Outcome.STORE_UNAVAILABLE
         except Exception:
@@ -89,6 +78,22 @@ class Collector:
             return self.reject(Fate(outcome, _REASONS[outcome]), envelope, body)
         self._metrics.count_outcome(outcome)
         return Fate(outcome)
+
+    def read(self, body: bytes, envelope: Envelope, *, received_at: int) -> Submission | Unreadable:
+        """Read one body into what the store takes; ``received_at`` in milliseconds since the Unix epoch."""
+        report = read_report(body, certificates=self._certificates, mode=envelope.mode)
+        if isinstance(report, Unreadable):
+            return report
+        return Submission(
+            report=report,
+            identity=identity_of(report),
+            digest=self._hash(body, envelope.address.encode(), (envelope.label + str(envelope.mode)).encode()),
+            client=self._hash((report.install_id or envelope.address).encode()),
+            received_at=received_at,
+            body=body,
+            label=envelope.label,
+            user_agent=envelope.user_agent,
+        )
 
     def reject(self, fate: Fate, envelope: Envelope, body: bytes = b"", *, length: int | None = None) -> Fate:
         """Count a submission that is not taken, and keep a sample of it for the operator."""
@@ -126,8 +131,3 @@ def _sample(body: bytes) -> str:
     if "PRIVATE" in text:
         return ""
     return "".join(c if c.isprintable() else " " for c in text)
-
-
-def new_client_key() -> bytes:
-    """Return a fresh key for client hashes, 32 bytes."""
-    return secrets.token_bytes(32)

@@ -34,6 +34,7 @@ class Service:
     anchors: TrustAnchors
     judge: JudgeReport
     metrics: Metrics
+    intake: Intake
     writer: GroupWriter
     collector: Collector
 
@@ -114,7 +115,7 @@ def open_service(settings: Settings, metrics: Metrics) -> Service:
     )
     writer = GroupWriter(engine, intake, max_waiting=settings.max_waiting, on_commit=metrics.count_commit)
     collector = Collector(writer, metrics, client_key=client_key(engine))
-    return Service(settings, engine, anchors, judge_at, metrics, writer, collector)
+    return Service(settings, engine, anchors, judge_at, metrics, intake, writer, collector)
 
 
 def now() -> datetime:

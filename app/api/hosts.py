@@ -140,12 +140,6 @@ def _read_pin(text: str, pointer: str) -> Pin:
 
 def policy_response(policy: PinningPolicy) -> PolicyResponse:
     """Convert a policy to its response."""
-    header = PinningHeader(
-        tuple(expected.pin for expected in policy.pins),
-        policy.max_age,
-        policy.include_subdomains,
-        policy.report_uri,
-    )
     assert policy.effective_from is not None  # every stored revision has a beginning
     return PolicyResponse(
         host=policy.host,
@@ -158,7 +152,7 @@ def policy_response(policy: PinningPolicy) -> PolicyResponse:
         own_keys=sorted(map(str, policy.own_keys)),
         effective_from=policy.effective_from,
         withdrawn=policy.withdrawn,
-        header=str(header),
+        header=str(PinningHeader.of_policy(policy)),
     )
 
 

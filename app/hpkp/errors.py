@@ -6,6 +6,7 @@
     ├── InvalidPin           a text that is no pin
     ├── InvalidHost          a text that names no host
     ├── InvalidCertificate   DER from which no SubjectPublicKeyInfo can be taken
+    ├── InvalidKey           a file without a key that can be pinned
     ├── InvalidHeader        a Public-Key-Pins value outside the grammar
     └── InvalidPolicy        a pinning policy that cannot be one
 """
@@ -25,6 +26,10 @@ class InvalidHost(HpkpError):
 
 class InvalidCertificate(HpkpError):
     """The bytes are not DER with a SubjectPublicKeyInfo in the expected place."""
+
+
+class InvalidKey(HpkpError):
+    """The bytes hold no certificate, certification request, public or private key that could be read."""
 
 
 class InvalidHeader(HpkpError):

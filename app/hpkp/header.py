@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from app.hpkp.errors import InvalidHeader, InvalidPin
 from app.hpkp.pins import Pin, parse_pin
+from app.hpkp.policy import PinningPolicy
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _QUOTED = r'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*"'
@@ -31,6 +32,12 @@ class PinningHeader:
     max_age: int | None = None
     include_subdomains: bool = False
     report_uri: str | None = None
+
+    @classmethod
+    def of_policy(cls, policy: PinningPolicy) -> "PinningHeader":
+        """Return the header that a host with this policy serves."""
+        pins = tuple(expected.pin for expected in policy.pins)
+        return cls(pins, policy.max_age, policy.include_subdomains, policy.report_uri)
 
     def __str__(self) -> str:
         """Write the value in one line, pins first."""

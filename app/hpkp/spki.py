@@ -20,7 +20,11 @@ from app.hpkp.errors import InvalidCertificate
 
 _SEQUENCE = 0x30
 _INTEGER = 0x02
+_BIT_STRING = 0x03
+_OCTET_STRING = 0x04
 _VERSION = 0xA0
+_EC_PUBLIC_KEY = bytes.fromhex("06072a8648ce3d0201")
+"""The object identifier id-ecPublicKey (RFC 5480 section 2.1.1), encoded."""
 
 
 class _Element(NamedTuple):
@@ -87,6 +91,49 @@ def spki_of_signing_request(der: bytes) -> bytes:
     """
     body = _open_signed(der, "certification request")
     return _slice_after(der, body, ((_INTEGER, "version"), (_SEQUENCE, "subject")))
+
+
+def split_spki(spki: bytes) -> tuple[bytes, bytes]:
+    """Return the algorithm (SEQUENCE) and the key (BIT STRING) of a SubjectPublicKeyInfo, each as encoded.
+
+    Raises InvalidCertificate where the bytes are not exactly one (RFC 5280 section 4.1.2.7).
+    """
+    outer = _expect(_read_element(spki, 0, len(spki)), _SEQUENCE, "SubjectPublicKeyInfo")
+    algorithm = _expect(_read_element(spki, outer.content, outer.end), _SEQUENCE, "algorithm")
+    key = _expect(_read_element(spki, algorithm.end, outer.end), _BIT_STRING, "subjectPublicKey")
+    if not key.end == outer.end == len(spki):
+        raise InvalidCertificate("bytes follow the subjectPublicKey")
+    return spki[algorithm.start : algorithm.end], spki[key.start : key.end]
+
+
+def algorithm_of_private_key(der: bytes) -> bytes | None:
+    """Return the algorithm that a private key states for itself, as the SEQUENCE a SubjectPublicKeyInfo would hold.
+
+    Of PKCS #8 (RFC 5958 section 2) the one that stands there, of an ECPrivateKey (RFC 5915 section 3) one made of
+    its parameters; None for an RSAPrivateKey, which states none. Raises InvalidCertificate for other DER.
+    """
+    outer = _expect(_read_element(der, 0, len(der)), _SEQUENCE, "private key")
+    version = _expect(_read_element(der, outer.content, outer.end), _INTEGER, "version")
+    following = _read_element(der, version.end, outer.end)
+    if following.tag == _SEQUENCE:
+        return der[following.start : following.end]
+    if following.tag == _OCTET_STRING:
+        parameters = _expect(_read_element(der, following.end, outer.end), _VERSION, "parameters")
+        return _sequence(_EC_PUBLIC_KEY + der[parameters.content : parameters.end])
+    return None
+
+
+def make_spki(algorithm: bytes, key: bytes) -> bytes:
+    """Put a SubjectPublicKeyInfo together from its two encoded parts."""
+    return _sequence(algorithm + key)
+
+
+def _sequence(content: bytes) -> bytes:
+    length = len(content)
+    if length < 0x80:
+        return bytes((_SEQUENCE, length)) + content
+    octets = length.to_bytes((length.bit_length() + 7) // 8, "big")
+    return bytes((_SEQUENCE, 0x80 | len(octets))) + octets + content
 
 
 def certificate_end(der: bytes) -> int:

@@ -4,10 +4,10 @@ Reading a certificate is most of the work of reading a report, and senders repea
 by their text in a bounded cache.
 """
 
-import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -15,10 +15,8 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key
 from lru import LRU
 
 from app.hpkp.chain import Chain, Element, UnreadableCertificate, read_certificate
+from app.hpkp.pem import CERTIFICATE_LABELS, pem_blocks
 from app.senders.wire import MAX_CHAIN, NotAReport
-
-_BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,40})-----(.*?)(?:-----END \1-----|\Z)", re.DOTALL)
-_CERTIFICATE_LABELS = frozenset({"CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"})
 
 
 class CertificateReader:
@@ -60,14 +58,14 @@ class CertificateReader:
 
 
 def _read_text(text: str, pointer: str) -> list[Element]:
-    blocks = [(label, base64) for label, base64 in _BLOCK.findall(text)]
+    blocks = list(islice(pem_blocks(text), MAX_CHAIN + 1))
     if not blocks:
         return [_read_base64(text, pointer)]
     return [
-        _read_base64(base64, pointer)
-        if label in _CERTIFICATE_LABELS
-        else UnreadableCertificate(0, f"the PEM block is a {label}")
-        for label, base64 in blocks[: MAX_CHAIN + 1]
+        _read_base64(block.content, pointer)
+        if block.label in CERTIFICATE_LABELS
+        else UnreadableCertificate(0, f"the PEM block is a {block.label}")
+        for block in blocks
     ]
 
 

@@ -79,8 +79,12 @@ def upgrade(url: str) -> None:
     command.upgrade(_alembic(url), "head")
 
 
+def schema_version(engine: Engine) -> str | None:
+    """Return the version of the store's schema; None where there is none."""
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
 def schema_is_current(engine: Engine) -> bool:
     """Whether the schema is at the version that this program expects."""
-    head = ScriptDirectory.from_config(_alembic(str(engine.url))).get_current_head()
-    with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision() == head
+    return schema_version(engine) == ScriptDirectory.from_config(_alembic(str(engine.url))).get_current_head()

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, TimeoutError
 
 from app.outcomes import Outcome
 from app.store.engine import DAY_MS, HOUR_MS, now_ms, writing
@@ -34,6 +34,13 @@ class StoreBusy(Exception):
 
 class StoreUnavailable(Exception):
     """The store did not take the submission; nothing of it was kept."""
+
+
+class StoreFault(Exception):
+    """The submission could not be written for a reason of its own: a mistake in this service."""
+
+
+_Written = Outcome | StoreUnavailable | StoreFault
 
 
 class GroupWriter:
@@ -79,7 +86,7 @@ class GroupWriter:
     async def submit(self, submission: Submission) -> Outcome:
         """Return the outcome once it is durable.
 
-        Raises StoreBusy when too many wait, StoreUnavailable when the store refused the batch.
+        Raises StoreBusy when too many wait, StoreUnavailable when the store is away, StoreFault for our own mistake.
         """
         if self._stopping or len(self._waiting) >= self._max_waiting:
             raise StoreBusy
@@ -115,24 +122,32 @@ class GroupWriter:
             if self._stopping:
                 return
 
-    def _write(
-        self, submissions: list[Submission], rejected: list[RejectedSubmission]
-    ) -> list[Outcome | StoreUnavailable]:
-        """Write a batch; where it fails as a whole, nothing of it is stored and everybody is told."""
+    def _write(self, submissions: list[Submission], rejected: list[RejectedSubmission]) -> list[_Written]:
+        """Write a batch. Where the store is away everybody is told; where one submission fails, only that one is."""
         try:
-            with writing(self._engine) as connection:
-                outcomes: list[Outcome | StoreUnavailable] = []
-                if submissions:
-                    outcomes.extend(self._intake.write(connection, submissions))
-                if rejected:
-                    self._intake.reject(connection, rejected)
-                if now_ms() - self._forgot_at > HOUR_MS:
-                    self._intake.forget_retries(connection, now_ms() - DAY_MS)
-                    self._forgot_at = now_ms()
-        except SQLAlchemyError as error:
-            logger.error("the store refused a batch of %d: %s", len(submissions), error)
-            return [StoreUnavailable(str(error)) for _ in submissions]
+            return self._transact(submissions, rejected)
         except Exception as error:
+            if _is_away(error):
+                logger.error("the store is away, %d submissions refused: %s", len(submissions), error)
+                return [StoreUnavailable(str(error)) for _ in submissions]
             logger.exception("a batch of %d failed", len(submissions))
-            return [StoreUnavailable(str(error)) for _ in submissions]
+            if len(submissions) > 1 or (submissions and rejected):
+                return [written for submission in submissions for written in self._write([submission], [])]
+            return [StoreFault(str(error)) for _ in submissions]
+
+    def _transact(self, submissions: list[Submission], rejected: list[RejectedSubmission]) -> list[_Written]:
+        with writing(self._engine) as connection:
+            outcomes = list[_Written](self._intake.write(connection, submissions)) if submissions else []
+            if rejected:
+                self._intake.reject(connection, rejected)
+            if now_ms() - self._forgot_at > HOUR_MS:
+                self._intake.forget_retries(connection, now_ms() - DAY_MS)
+                self._forgot_at = now_ms()
         return outcomes
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether the store as a whole failed (locked, full, gone), and not one statement for what was in it."""
+    if isinstance(error, DBAPIError):
+        return not isinstance(error, DataError | IntegrityError | ProgrammingError)
+    return isinstance(error, TimeoutError)

@@ -1,0 +1,31 @@
+"""The command ``hpkp``: one file per group of commands.
+
+What a command found goes to standard output (with ``--json`` as one JSON document), what it did not understand to
+standard error. Exit codes: 0 done, 1 the answer is no, 2 cannot tell or not understood.
+"""
+
+import typer
+
+from app.cli import database, demo, pin, policy, readiness, sample, serve, token
+
+app = typer.Typer(
+    name="hpkp",
+    help="Receive key-pinning violation reports, judge the chains, and say when enforcing is safe.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("serve")(serve.serve)
+app.command("pin")(pin.pin)
+app.add_typer(policy.app, name="policy")
+app.command("readiness")(readiness.readiness)
+app.command("send-sample")(sample.send_sample)
+app.command("demo")(demo.demo)
+app.add_typer(token.app, name="token")
+app.add_typer(database.app, name="db")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

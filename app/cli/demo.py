@@ -1,0 +1,131 @@
+"""``hpkp demo``: fill an empty store with a believable rollout."""
+
+import random
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import track
+
+from app.cli.terminal import JsonOption, err, fail, opened, out, print_json, read_settings
+from app.collector import Envelope
+from app.hpkp.hosts import Host
+from app.hpkp.policy import ExpectedPin, PinningPolicy
+from app.samples import SampleApp, SampleSite, Scenario, make_site
+from app.service import Service, now
+from app.store.engine import to_ms, writing
+from app.store.intake import Submission
+from app.store.summaries import list_hosts, summarise
+from app.store.violations import Filter
+
+HOST = Host("www.example.com")
+DAYS = 20
+_BATCH = 200
+_DAILY = {
+    Scenario.OTHER_TRUST_PATH: 6,
+    Scenario.PRIVATE_ROOT: 14,
+    Scenario.STALE_KNOWN_PINS: 8,
+    Scenario.CLOCK: 3,
+    Scenario.NO_EVIDENCE: 1,
+    Scenario.MATCHES_EXPECTED: 2,
+}
+"""About how many reports of each scenario arrive in a day."""
+_STRAY_DAYS = range(11, 14)
+"""Days of the rollout on which a server was deployed with a key that nobody pinned."""
+
+
+def demo(
+    database: Annotated[Path, typer.Option(help="The SQLite file to fill; it must be empty or not exist.")] = Path(
+        "data/demo.sqlite3"
+    ),
+    seed: Annotated[int, typer.Option(help="The same seed makes the same rollout, with other keys.")] = 7,
+    as_json: JsonOption = False,
+) -> None:
+    """Fill a store with twenty days of a made-up rollout, and say how to look at it.
+
+    Everything in it is invented. Its roots go into a file beside it, because no public store knows them.
+    """
+    at = now()
+    site = make_site(HOST, at=at)
+    roots = database.with_suffix(".roots.pem")
+    try:
+        database.parent.mkdir(parents=True, exist_ok=True)
+        if not database.exists():
+            roots.write_text(site.public_roots_pem)
+    except OSError as error:
+        fail(f"{database} cannot be written: {error.strerror}")
+    url = f"sqlite:///{database}"
+    with opened(read_settings(database_url=url, trust_anchors=roots if roots.exists() else None)) as service:
+        with service.engine.connect() as connection:
+            if list_hosts(connection, limit=1):
+                fail(f"{database} is not empty; the demo would mix with what is there. Name another --database.")
+        _set_policies(service, site, at)
+        _write(service, sorted(_submissions(service, site, at, random.Random(seed)), key=lambda s: s.received_at))
+        with service.engine.connect() as connection:
+            summary = summarise(connection, Filter(host=HOST))
+    look = f"HPKP_DATABASE_URL={url} HPKP_TRUST_ANCHORS={roots}"
+    if as_json:
+        print_json(
+            {
+                "database": database,
+                "roots": roots,
+                "host": HOST,
+                "reports": summary.reports,
+                "violations": summary.violations,
+                "by_cause": summary.by_cause,
+            }
+        )
+        return
+    out.print(f"{summary.reports} reports of {summary.violations} violations for {HOST}:", markup=False)
+    for cause, reports in summary.by_cause.items():
+        out.print(f"  {reports:6}  {cause}", markup=False)
+    out.print(f"\nLook at it:\n  {look} hpkp readiness {HOST}\n  {look} hpkp serve", markup=False)
+
+
+def _set_policies(service: Service, site: SampleSite, at: datetime) -> None:
+    """Publish a former key 80 days ago, the pins of now when the rollout began."""
+    former = (ExpectedPin(site.former, "former key"), ExpectedPin(site.backup, "backup key, offline"))
+    current = (ExpectedPin(site.old_root.pin, "our CA's root"), ExpectedPin(site.backup, "backup key, offline"))
+    for pins, days in ((former, 80), (current, DAYS)):
+        service.set_policy(
+            PinningPolicy(
+                host=site.host,
+                pins=pins,
+                max_age=5_184_000,
+                report_uri="https://reports.example.net/report",
+                own_keys=frozenset({site.stray.pin}),
+                effective_from=at - timedelta(days=days),
+            ),
+            at=at,
+        )
+
+
+def _submissions(service: Service, site: SampleSite, at: datetime, dice: random.Random) -> Iterator[Submission]:
+    """Invent reports over the days of the rollout, from browsers and from an app."""
+    apps = [
+        SampleApp("com.example.shop", dice.choice(("4.1.0", "4.2.0")), f"00000000-0000-4000-8000-{number:012}")
+        for number in range(60)
+    ]
+    for day in range(DAYS):
+        start = at - timedelta(days=DAYS - day)
+        expected = dict(_DAILY)
+        if day in _STRAY_DAYS:
+            expected[Scenario.OWN_KEY_NOT_PINNED] = 25
+        for scenario, mean in expected.items():
+            for _ in range(dice.randint(mean // 2, mean + mean // 2)):
+                moment = min(start + timedelta(seconds=dice.randrange(86_400)), at)
+                app = dice.choice(apps) if dice.random() < 0.4 else None
+                body = site.report(scenario, at=moment, app=app)
+                envelope = Envelope(address=f"203.0.113.{dice.randrange(1, 255)}")
+                submission = service.collector.read(body, envelope, received_at=to_ms(moment))
+                assert isinstance(submission, Submission)  # our own samples are readable
+                yield submission
+
+
+def _write(service: Service, submissions: list[Submission]) -> None:
+    batches = [submissions[start : start + _BATCH] for start in range(0, len(submissions), _BATCH)]
+    for batch in track(batches, description="Filling the store", console=err, transient=True):
+        with writing(service.engine) as connection:
+            service.intake.write(connection, batch)

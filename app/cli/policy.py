@@ -1,0 +1,155 @@
+"""``hpkp policy``: the expected pins of a host."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.terminal import NO, JsonOption, err, fail, opened, out, print_json
+from app.hpkp.errors import HpkpError
+from app.hpkp.header import PinningHeader, parse_header
+from app.hpkp.hosts import canonical_host
+from app.hpkp.keys import read_keys
+from app.hpkp.pins import parse_pin
+from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy
+from app.service import now
+from app.store.policies import list_revisions
+
+app = typer.Typer(help="Set and show the pins that you expect of a host.", no_args_is_help=True)
+
+HostArgument = Annotated[str, typer.Argument(help="The Pinned Host.", metavar="HOST")]
+
+
+@app.command("set")
+def set_(
+    host: HostArgument,
+    pins: Annotated[
+        list[str] | None,
+        typer.Option("--pin", help="A pin, or PIN=LABEL with your word for the key; give it for each key."),
+    ] = None,
+    pin_files: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--pin-file",
+            help="A file with the key to pin: a certificate, request, public or private key; its name is the label.",
+        ),
+    ] = None,
+    header: Annotated[
+        str | None, typer.Option(help="The value of the header that the host serves, instead of pins.")
+    ] = None,
+    max_age: Annotated[int | None, typer.Option(min=0, help="Seconds for which clients remember the pins.")] = None,
+    include_subdomains: Annotated[
+        bool | None, typer.Option("--include-subdomains/--no-include-subdomains", help="Pins hold for subdomains.")
+    ] = None,
+    mode: Annotated[Mode, typer.Option(help="What the host serves.")] = Mode.REPORT_ONLY,
+    report_uri: Annotated[str | None, typer.Option(help="The report-uri that the header names.")] = None,
+    own_keys: Annotated[
+        list[str] | None, typer.Option("--own-key", help="Pin of a key that you hold without pinning it.")
+    ] = None,
+    effective_from: Annotated[
+        datetime | None, typer.Option(help="When the host began to serve this, UTC; the past is allowed.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Set a host's policy by a new revision; its violations are judged again.
+
+    The same policy as the one in force makes no new revision.
+    """
+    try:
+        given = (*map(_read_pin, pins or []), *map(_read_file, pin_files or []))
+        if (header is None) == (not given):
+            fail("give either --header, or --pin and --pin-file")
+        stated = PinningHeader(()) if header is None else parse_header(header)
+        policy = PinningPolicy(
+            host=canonical_host(host),
+            pins=given or tuple(ExpectedPin(pin) for pin in stated.pins),
+            include_subdomains=stated.include_subdomains if include_subdomains is None else include_subdomains,
+            max_age=stated.max_age if max_age is None else max_age,
+            mode=mode,
+            report_uri=stated.report_uri if report_uri is None else report_uri,
+            own_keys=frozenset(map(parse_pin, own_keys or [])),
+            effective_from=effective_from and effective_from.replace(tzinfo=UTC),
+        )
+    except (HpkpError, OSError) as error:
+        fail(str(error))
+    with opened() as service:
+        stored = service.set_policy(policy, at=now())
+    _show(stored, as_json)
+
+
+@app.command("show")
+def show(
+    host: HostArgument,
+    revisions: Annotated[bool, typer.Option("--revisions", help="Show every revision, the newest first.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the policy in force. Exit code 1 where there is none."""
+    with opened() as service:
+        name = canonical_host(host)
+        if revisions:
+            with service.engine.connect() as connection:
+                found = [stored.policy for stored in reversed(list_revisions(connection, name))]
+        else:
+            current = service.policy_in_force(name, at=now())
+            found = [] if current is None else [current]
+    if not found:
+        fail(f"there is no policy in force for {name}; set one with `hpkp policy set {name}`", NO)
+    if as_json and revisions:
+        print_json([as_plain(policy) for policy in found])
+        return
+    for policy in found:
+        _show(policy, as_json)
+
+
+def _read_pin(text: str) -> ExpectedPin:
+    """Read PIN or PIN=LABEL; a pin may itself contain and end with an equals sign."""
+    try:
+        return ExpectedPin(parse_pin(text))
+    except HpkpError:
+        pin, _, label = text.rpartition("=")
+        if not label:
+            raise
+        return ExpectedPin(parse_pin(pin), label)
+
+
+def _read_file(path: Path) -> ExpectedPin:
+    keys = read_keys(
+        path.read_bytes(), passphrase=lambda: str(typer.prompt(f"Passphrase of {path}", hide_input=True)).encode()
+    )
+    if len(keys) > 1:
+        err.print(f"{path} holds {len(keys)} keys; the first is pinned", markup=False)
+    return ExpectedPin(keys[0].pin, path.name)
+
+
+def as_plain(policy: PinningPolicy) -> dict[str, Any]:
+    """Return a policy as plain JSON values, with the header that goes with it."""
+    return {
+        "host": policy.host,
+        "revision": policy.revision,
+        "pins": [{"sha256": str(expected.pin), "label": expected.label} for expected in policy.pins],
+        "include_subdomains": policy.include_subdomains,
+        "max_age": policy.max_age,
+        "mode": policy.mode,
+        "report_uri": policy.report_uri,
+        "own_keys": sorted(map(str, policy.own_keys)),
+        "effective_from": policy.effective_from,
+        "withdrawn": policy.withdrawn,
+        "header": str(PinningHeader.of_policy(policy)),
+    }
+
+
+def _show(policy: PinningPolicy, as_json: bool) -> None:
+    if as_json:
+        print_json(as_plain(policy))
+        return
+    withdrawn = ", withdrawn" if policy.withdrawn else ""
+    out.print(f"{policy.host}  revision {policy.revision}, {policy.mode}{withdrawn}", markup=False, style="bold")
+    if policy.effective_from is not None:
+        out.print(f"  since    {policy.effective_from:%Y-%m-%d %H:%M} UTC", markup=False)
+    for expected in policy.pins:
+        out.print(f"  pin      {expected.pin}  {expected.label}".rstrip(), markup=False)
+    for own in sorted(map(str, policy.own_keys)):
+        out.print(f"  own key  {own}", markup=False)
+    field = "Public-Key-Pins" + ("-Report-Only" if policy.mode is Mode.REPORT_ONLY else "")
+    out.print(f"  header   {field}: {PinningHeader.of_policy(policy)}", markup=False)

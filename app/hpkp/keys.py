@@ -1,0 +1,138 @@
+"""Keys as operators hold them (certificates, certification requests, public and private keys) and their pins.
+
+::
+
+    PEM or DER ──read_keys──> HeldKey(kind, pin, certificate?) …
+
+Certificates, requests and public keys carry their SubjectPublicKeyInfo; it is taken as it stands. A private key has
+none, so one is made: from the algorithm that stands in the PKCS #8 structure (RFC 5958 section 2), which for
+RSASSA-PSS is another one than the library would write, and the public key's bits.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_der_private_key,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+
+from app.hpkp.chain import Certificate, UnreadableCertificate, read_certificate
+from app.hpkp.errors import InvalidCertificate, InvalidKey
+from app.hpkp.pem import CERTIFICATE_LABELS, PemBlock, pem_blocks
+from app.hpkp.pins import Pin, pin_of_spki
+from app.hpkp.spki import algorithm_of_private_key, make_spki, spki_of_signing_request, split_spki
+
+Passphrase = Callable[[], bytes]
+"""Asked only when a private key is encrypted."""
+
+
+class KeyKind(StrEnum):
+    """What held the key."""
+
+    CERTIFICATE = "certificate"
+    REQUEST = "certification request"
+    PUBLIC = "public key"
+    PRIVATE = "private key"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldKey:
+    """One key with its pin; ``certificate`` where it stood in one that could be read."""
+
+    kind: KeyKind
+    pin: Pin
+    certificate: Certificate | None = None
+    note: str = ""
+
+
+def read_keys(data: bytes, *, passphrase: Passphrase) -> tuple[HeldKey, ...]:
+    """Read every key in a file, PEM or DER, in order.
+
+    Raises InvalidKey, saying what was found instead, where there is none or one cannot be read.
+    """
+    if b"-----BEGIN " in data:
+        blocks = pem_blocks(data.decode("utf-8", "replace"))
+        found = tuple(_read_block(block, passphrase) for block in blocks if block.label != "EC PARAMETERS")
+        if found:
+            return found
+    return (_read_der(data, passphrase),)
+
+
+def _read_block(block: PemBlock, passphrase: Passphrase) -> HeldKey:
+    try:
+        if block.label in CERTIFICATE_LABELS:
+            return _of_certificate(block.decode())
+        if block.label.endswith("CERTIFICATE REQUEST"):
+            return HeldKey(KeyKind.REQUEST, pin_of_spki(spki_of_signing_request(block.decode())))
+        if block.label == "PUBLIC KEY":
+            return _of_public_key(block.decode())
+        if block.label == "RSA PUBLIC KEY":
+            key = load_pem_public_key(block.text.encode())
+            return _of_public_key(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+        if block.label.endswith("PRIVATE KEY"):
+            return _of_private_key(
+                lambda word: load_pem_private_key(block.text.encode(), word), _plain_der(block), passphrase
+            )
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise InvalidKey(f"the PEM block {block.label} cannot be read: {error}") from None
+    raise InvalidKey(f"a PEM block {block.label} holds no key that can be pinned")
+
+
+def _read_der(data: bytes, passphrase: Passphrase) -> HeldKey:
+    """Try what DER can be, from the most telling shape to the least."""
+    attempts: Iterable[Callable[[], HeldKey]] = (
+        lambda: _of_certificate(data),
+        lambda: HeldKey(KeyKind.REQUEST, pin_of_spki(spki_of_signing_request(data))),
+        lambda: _of_public_key(data),
+        lambda: _of_private_key(lambda word: load_der_private_key(data, word), data, passphrase),
+    )
+    for attempt in attempts:
+        try:
+            return attempt()
+        except (ValueError, UnsupportedAlgorithm):
+            continue
+    raise InvalidKey("neither PEM nor DER of a certificate, certification request, public or private key")
+
+
+def _of_certificate(der: bytes) -> HeldKey:
+    element = read_certificate(der)
+    if isinstance(element, Certificate):
+        return HeldKey(KeyKind.CERTIFICATE, element.pin, element)
+    return HeldKey(KeyKind.CERTIFICATE, _pin_of_unreadable(element), note=element.reason)
+
+
+def _pin_of_unreadable(element: UnreadableCertificate) -> Pin:
+    if element.pin is None:
+        raise InvalidCertificate(element.reason)
+    return element.pin
+
+
+def _of_public_key(der: bytes) -> HeldKey:
+    split_spki(der)
+    return HeldKey(KeyKind.PUBLIC, pin_of_spki(der))
+
+
+def _plain_der(block: PemBlock) -> bytes:
+    """Return the DER of an unencrypted private key, or nothing."""
+    encrypted = block.label.startswith("ENCRYPTED") or "ENCRYPTED" in block.content
+    return b"" if encrypted else block.decode()
+
+
+def _of_private_key(load: Callable[[bytes | None], PrivateKeyTypes], der: bytes, passphrase: Passphrase) -> HeldKey:
+    note = ""
+    try:
+        key = load(None)
+    except TypeError:  # the library's way to say that it is encrypted
+        key, der = load(passphrase()), b""
+        note = "encrypted, so taken as plain RSA or a named curve; for RSASSA-PSS use the certificate or public key"
+    spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    if der and (algorithm := algorithm_of_private_key(der)):
+        spki = make_spki(algorithm, split_spki(spki)[1])
+    return HeldKey(KeyKind.PRIVATE, pin_of_spki(spki), note=note)

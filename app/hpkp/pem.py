@@ -1,0 +1,29 @@
+"""Textual encodings (RFC 7468), read leniently: any line length, any newline, text around the blocks."""
+
+import re
+from binascii import a2b_base64
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,40})-----(.*?)(?:-----END \1-----|\Z)", re.DOTALL)
+
+CERTIFICATE_LABELS = frozenset({"CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"})
+
+
+@dataclass(frozen=True, slots=True)
+class PemBlock:
+    """One block: its label, what stands between the lines, and the whole."""
+
+    label: str
+    content: str
+    text: str
+
+    def decode(self) -> bytes:
+        """Return the DER. Raises ValueError where the content is not base64."""
+        return a2b_base64(self.content)
+
+
+def pem_blocks(text: str) -> Iterator[PemBlock]:
+    """Find the blocks of a text in their order; a missing END line ends with the text."""
+    for match in _BLOCK.finditer(text):
+        yield PemBlock(match[1], match[2], match[0])
