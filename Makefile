@@ -1,0 +1,31 @@
+# Thin names for uv commands; nothing is done here that cannot be typed.
+.PHONY: dev run test lint format types golden check image
+
+dev:
+	uv sync
+
+run:
+	uv run --no-dev hpkp serve
+
+test:
+	uv run pytest
+
+lint:
+	uv run ruff check
+	uv run ruff format --check
+
+format:
+	uv run ruff check --fix
+	uv run ruff format
+
+types:
+	uv run mypy
+
+golden:
+	uv run pytest tests/golden
+
+check:
+	.ci/run
+
+image:
+	docker build -t hpkp-collector .
