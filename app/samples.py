@@ -58,7 +58,7 @@ class SampleSite:
     """A host with its chains: one intermediate key, certified by a pinned old root and by a new root.
 
     ``stray`` is a certificate of the host's with a key that is not pinned, as an overlooked server shows it;
-    ``intercepted`` one that a proxy made.
+    ``intercepted`` one that a proxy made, ``expired`` another of the same proxy's, a year old.
     """
 
     host: Host
@@ -69,6 +69,7 @@ class SampleSite:
     new_root: _Issued
     stray: _Issued
     intercepted: _Issued
+    expired: _Issued
     proxy_root: _Issued
     backup: Pin
     former: Pin
@@ -94,7 +95,7 @@ class SampleSite:
             case Scenario.PRIVATE_ROOT:
                 return [self.intercepted], [self.intercepted, self.proxy_root]
             case Scenario.CLOCK:
-                return [self.stray, self.by_new_root], [self.stray, self.by_new_root, self.new_root]
+                return [self.expired], [self.expired, self.proxy_root]
             case Scenario.NO_EVIDENCE:
                 return [], []
         return served, served
@@ -103,9 +104,8 @@ class SampleSite:
         """Return the body of a report sent at ``at``: from Chromium, or from TrustKit in an app."""
         served, validated = self.chains(scenario)
         known = (self.former,) if scenario is Scenario.STALE_KNOWN_PINS else self.pins
-        sent_at = at - timedelta(days=3650) if scenario is Scenario.CLOCK else at
         form = _chromium if app is None else _trustkit
-        return form(self.host, known, served, validated, sent_at, app)
+        return form(self.host, known, served, validated, at, app)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +133,7 @@ def make_site(host: Host, *, at: datetime) -> SampleSite:
         new_root=new_root,
         stray=_issue(host, by_new_root, at),
         intercepted=_issue(host, proxy_root, at),
+        expired=_issue(host, proxy_root, at - timedelta(days=365)),
         proxy_root=proxy_root,
         backup=_issue(host, None, at).pin,
         former=_issue(host, None, at).pin,

@@ -32,6 +32,8 @@ _DAILY = {
     Scenario.MATCHES_EXPECTED: 2,
 }
 """About how many reports of each scenario arrive in a day."""
+_APPS_ONLY = frozenset({Scenario.PRIVATE_ROOT, Scenario.CLOCK})
+"""Chromium does not report chains that end at a root which the user installed."""
 _STRAY_DAYS = range(11, 14)
 """Days of the rollout on which a server was deployed with a key that nobody pinned."""
 
@@ -95,7 +97,7 @@ def _set_policies(service: Service, site: SampleSite, at: datetime) -> None:
                 pins=pins,
                 max_age=5_184_000,
                 report_uri="https://reports.example.net/report",
-                own_keys=frozenset({site.stray.pin}),
+                own_keys=frozenset({site.leaf.pin, site.stray.pin}),
                 effective_from=at - timedelta(days=days),
             ),
             at=at,
@@ -116,7 +118,7 @@ def _submissions(service: Service, site: SampleSite, at: datetime, dice: random.
         for scenario, mean in expected.items():
             for _ in range(dice.randint(mean // 2, mean + mean // 2)):
                 moment = min(start + timedelta(seconds=dice.randrange(86_400)), at)
-                app = dice.choice(apps) if dice.random() < 0.4 else None
+                app = dice.choice(apps) if scenario in _APPS_ONLY or dice.random() < 0.4 else None
                 body = site.report(scenario, at=moment, app=app)
                 envelope = Envelope(address=f"203.0.113.{dice.randrange(1, 255)}")
                 submission = service.collector.read(body, envelope, received_at=to_ms(moment))

@@ -107,8 +107,8 @@ def _read_pin(text: str) -> ExpectedPin:
     try:
         return ExpectedPin(parse_pin(text))
     except HpkpError:
-        pin, _, label = text.rpartition("=")
-        if not label:
+        pin, equals, label = text.rpartition("=")
+        if not (equals and label):
             raise
         return ExpectedPin(parse_pin(pin), label)
 
