@@ -1,0 +1,61 @@
+"""A real service in a process of its own, that can be killed."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+_STARTED = re.compile(r"Uvicorn running on (http://[^ ]+)")
+_PATIENCE = 60.0
+
+
+@dataclass(frozen=True)
+class RunningService:
+    """A started service: where it answers, and its process."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def kill(self) -> None:
+        """Kill it as the kernel does: no handler runs."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> int:
+        """Ask it to end, as a service manager does, and return its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(_PATIENCE)
+
+
+@contextmanager
+def running_service(directory: Path, *options: str, **settings: str) -> Iterator[RunningService]:
+    """Run ``hpkp serve`` on a free port, with its store in ``directory``; it ends with the block."""
+    directory.mkdir(parents=True, exist_ok=True)
+    log = directory / "serve.log"
+    environment = os.environ | {"HPKP_DATABASE_URL": f"sqlite:///{directory}/hpkp.sqlite3", **settings}
+    command = [sys.executable, "-m", "app.cli", "serve", "--port", "0", *options]
+    with log.open("wb") as stream:
+        process = subprocess.Popen(command, env=environment, stdout=stream, stderr=stream)
+    try:
+        yield RunningService(_url(process, log), process, log)
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+
+def _url(process: subprocess.Popen[bytes], log: Path) -> str:
+    """Wait until the service says where it answers; fail with its log where it does not."""
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline and process.poll() is None:
+        if match := _STARTED.search(log.read_text()):
+            return match[1]
+        time.sleep(0.05)
+    raise AssertionError(f"the service did not start:\n{log.read_text()}")
