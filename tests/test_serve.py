@@ -1,0 +1,111 @@
+"""A real service on a real socket: what it lets through, what it refuses, and how it survives rude senders."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from app.hpkp.hosts import Host
+from app.samples import Scenario, make_site
+from tests.authority import NOW
+from tests.server import RunningService, running_service
+
+BODY = make_site(Host("www.example.com"), at=NOW).report(Scenario.MATCHES_EXPECTED, at=NOW)
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    with running_service(tmp_path_factory.mktemp("service")) as running:
+        yield running
+
+
+def _connect(service: RunningService) -> socket.socket:
+    where = urlsplit(service.url)
+    assert where.hostname is not None
+    assert where.port is not None
+    return socket.create_connection((where.hostname, where.port), timeout=30)
+
+
+def _counted(service: RunningService, outcome: str) -> float:
+    lines = httpx.get(f"{service.url}/metrics").text.splitlines()
+    return next(float(line.rsplit(" ", 1)[1]) for line in lines if f'_total{{outcome="{outcome}"}}' in line)
+
+
+def test_a_chunked_report_without_content_length_is_taken(service: RunningService) -> None:
+    halves = iter((BODY[:1000], BODY[1000:]))
+    assert httpx.post(f"{service.url}/report", content=halves).status_code == 204
+
+
+def test_a_megabyte_in_chunks_is_refused_without_being_read_to_the_end(service: RunningService) -> None:
+    with _connect(service) as connection:
+        connection.sendall(b"POST /report HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        sent = 0
+        try:
+            while sent < 1_048_576:
+                connection.sendall(b"4000\r\n" + b"x" * 0x4000 + b"\r\n")
+                sent += 0x4000
+        except (ConnectionResetError, BrokenPipeError):
+            return  # it closed the connection while we were still sending, which is an answer too
+        assert connection.recv(4096).startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_length_over_the_limit_is_refused_before_the_body(service: RunningService) -> None:
+    with _connect(service) as connection:
+        connection.sendall(b"POST /report HTTP/1.1\r\nHost: x\r\nContent-Length: 1048576\r\n\r\n")
+        answer = connection.recv(4096)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"connection: close" in answer.lower()
+
+
+def test_a_sender_that_goes_away_amid_the_body_is_counted_and_nothing_is_stored(service: RunningService) -> None:
+    before, violations = _counted(service, "disconnected"), httpx.get(f"{service.url}/api/v1/violations").json()
+    with _connect(service) as connection:
+        head = f"POST /report HTTP/1.1\r\nHost: x\r\nContent-Length: {len(BODY)}\r\n\r\n".encode()
+        connection.sendall(head + BODY[:500])
+    while _counted(service, "disconnected") == before:
+        pass
+    assert httpx.get(f"{service.url}/api/v1/violations").json() == violations
+
+
+def test_what_is_no_http_is_refused_and_the_service_lives(service: RunningService) -> None:
+    with _connect(service) as connection:
+        connection.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 400 ")
+    assert httpx.get(f"{service.url}/livez").json() == {"status": "alive"}
+
+
+def test_a_line_break_in_the_hostname_makes_no_line_in_the_log(service: RunningService) -> None:
+    forged = BODY.replace(b'"hostname":"www.example.com"', rb'"hostname":"x\r\nERROR: forged"', 1)
+    assert httpx.post(f"{service.url}/report", content=forged).status_code == 422
+    assert "forged" not in service.log.read_text()
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "Via", "X-Forwarded-Proto"])
+def test_a_proxy_on_the_same_machine_does_not_open_the_api(service: RunningService, header: str) -> None:
+    answer = httpx.get(f"{service.url}/api/v1/hosts", headers={header: "127.0.0.1"})
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+def test_clients_behind_the_proxy_are_told_apart(service: RunningService) -> None:
+    body = BODY.replace(b"www.example.com", b"www.example.org")
+    for number in range(1, 4):
+        forwarded = {"X-Forwarded-For": f"203.0.113.{number}"}
+        assert httpx.post(f"{service.url}/report", content=body, headers=forwarded).status_code == 204
+    summary = httpx.get(f"{service.url}/api/v1/hosts/www.example.org/summary").json()
+    assert summary["totals"] == {"reports": 3, "violations": 1, "clients": 3}
+
+
+def test_intake_only_serves_reports_and_health_and_nothing_else(tmp_path: Path) -> None:
+    with running_service(tmp_path, "--intake-only", "--host", "0.0.0.0") as service:
+        url = service.url.replace("0.0.0.0", "127.0.0.1")
+        assert httpx.post(f"{url}/report", content=BODY).status_code == 204
+        shown = [httpx.get(f"{url}{path}").status_code for path in ("/livez", "/readyz")]
+        hidden = [
+            httpx.get(f"{url}{path}").status_code for path in ("/docs", "/openapi.json", "/metrics", "/api/v1/hosts")
+        ]
+    assert shown == [200, 200]
+    assert hidden == [404, 404, 404, 404]
