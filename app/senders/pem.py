@@ -10,13 +10,15 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import load_der_private_key
 from lru import LRU
 
 from app.hpkp.chain import Chain, Element, UnreadableCertificate, read_certificate
 from app.hpkp.pem import CERTIFICATE_LABELS, pem_blocks
+from app.senders.private_keys import FOUND, is_private_key
 from app.senders.wire import MAX_CHAIN, NotAReport
+
+_LONGEST_KEPT = 8192
+"""Characters of a text that is kept; a certificate takes 1000 to 4000, and padding must not fill the memory."""
 
 
 class CertificateReader:
@@ -32,12 +34,15 @@ class CertificateReader:
         """
         if value is None:
             return None
-        texts = [value] if isinstance(value, str) else value
-        if len(texts) > MAX_CHAIN:
-            raise NotAReport(pointer, f"{len(texts)} certificates; at most {MAX_CHAIN} are taken")
+        if isinstance(value, str):
+            places = [(value, pointer)]
+        else:
+            places = [(text, f"{pointer}/{index}") for index, text in enumerate(value)]
+        if len(places) > MAX_CHAIN:
+            raise NotAReport(pointer, f"{len(places)} certificates; at most {MAX_CHAIN} are taken")
         chain: list[Element] = []
-        for index, text in enumerate(texts):
-            chain.extend(self._read(text, len(chain), f"{pointer}/{index}"))
+        for text, place in places:
+            chain.extend(self._read(text, len(chain), place))
             if len(chain) > MAX_CHAIN:
                 raise NotAReport(pointer, f"more than {MAX_CHAIN} certificates")
         return tuple(chain)
@@ -53,40 +58,30 @@ class CertificateReader:
                 replace(element, position=position + offset) if isinstance(element, UnreadableCertificate) else element
                 for offset, element in enumerate(elements)
             )
-        self._kept[text] = elements
+        if len(text) <= _LONGEST_KEPT:
+            self._kept[text] = elements
         return elements
 
 
 def _read_text(text: str, pointer: str) -> list[Element]:
     blocks = list(islice(pem_blocks(text), MAX_CHAIN + 1))
+    for content in [block.content for block in blocks] or [text]:
+        if is_private_key(content):
+            raise NotAReport(pointer, FOUND)
     if not blocks:
-        return [_read_base64(text, pointer)]
+        return [_read_base64(text)]
     return [
-        _read_base64(block.content, pointer)
+        _read_base64(block.content)
         if block.label in CERTIFICATE_LABELS
         else UnreadableCertificate(0, f"the PEM block is a {block.label}")
         for block in blocks
     ]
 
 
-def _read_base64(text: str, pointer: str) -> Element:
+def _read_base64(text: str) -> Element:
     if not text.strip():
         return UnreadableCertificate(0, "the text is empty")
     try:
-        der = a2b_base64(text)
+        return read_certificate(a2b_base64(text))
     except (Base64Error, ValueError) as error:
         return UnreadableCertificate(0, f"not base64: {error}")
-    element = read_certificate(der)
-    if isinstance(element, UnreadableCertificate) and element.pin is None and _is_private_key(der):
-        raise NotAReport(pointer, "a private key stands here; it was not stored; treat it as compromised")
-    return element
-
-
-def _is_private_key(der: bytes) -> bool:
-    try:
-        load_der_private_key(der, password=None)
-    except TypeError:
-        return True  # encrypted, but a private key
-    except (ValueError, UnsupportedAlgorithm):
-        return False
-    return True

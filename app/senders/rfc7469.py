@@ -1,7 +1,8 @@
 """RFC 7469 section 3 as Chromium 46 to 71 sends it, and anything else with those members.
 
 Chromium's form: compact JSON, members sorted by name, dates ``YYYY-MM-DDTHH:MM:SS.mmmZ``, PEM of 64 columns. In
-report-only mode the effective expiration date is the moment of the report, within a second either side.
+report-only mode the effective expiration date is the moment of the report, within a second either side. Others state
+the mode by ``enforce-pinning`` or ``enforced``.
 """
 
 import re
@@ -35,7 +36,7 @@ _CHROMIUM_MEMBERS = (
     "served-certificate-chain",
     "validated-certificate-chain",
 )
-_CHROMIUM_DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+_CHROMIUM_DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 _SAME_MOMENT = timedelta(seconds=1)
 
 
@@ -56,7 +57,7 @@ def read(wire: WireReport, certificates: CertificateReader, mode: Mode | None) -
     date_time = read_date(wire.date_time)
     expiration = read_date(wire.effective_expiration_date)
     pins, unreadable = read_pins(wire.known_pins)
-    stated = read_flag(wire.enforce_pinning)
+    stated = read_flag(wire.enforced if wire.enforce_pinning is None else wire.enforce_pinning)
     return ViolationReport(
         hostname=read_host(wire.hostname, "/hostname"),
         sender=sender,

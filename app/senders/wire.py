@@ -6,9 +6,10 @@ text; only what makes the report meaningless raises `NotAReport` with a JSON poi
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any, Final
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
@@ -17,12 +18,12 @@ from app.hpkp.errors import InvalidHost, InvalidPin
 from app.hpkp.hosts import Host, canonical_host
 from app.hpkp.pins import Pin, parse_pin
 from app.outcomes import Outcome
+from app.senders import private_keys
 
 MAX_CHAIN = 20
 """Certificates in one chain; the longest chains seen on the web have under ten."""
 MAX_PINS = 64
 MAX_TEXT = 200
-PRIVATE_KEY: Final = "PRIVATE KEY"
 
 
 class NotAReport(ValueError):
@@ -64,6 +65,7 @@ class WireReport(BaseModel):
     app_vendor_id: Any = Field(None, alias="app-vendor-id")
     trustkit_version: Any = Field(None, alias="trustkit-version")
     enforce_pinning: Any = Field(None, alias="enforce-pinning")
+    enforced: Any = None
     validation_result: Any = Field(None, alias="validation-result")
     known_pins_expiration_date: Any = Field(None, alias="known-pins-expiration-date")
 
@@ -86,12 +88,8 @@ def decode(body: bytes) -> WireReport | Unreadable:
         return Unreadable(Outcome.UNREADABLE, f"Not JSON: {error}.")
     if not isinstance(value, dict):
         return Unreadable(Outcome.NOT_A_REPORT, "A report is a JSON object.", "")
-    if pointer := _private_key_in(body, value):
-        return Unreadable(
-            Outcome.NOT_A_REPORT,
-            "A private key stands here. It was not stored; treat it as compromised, because it was sent.",
-            pointer,
-        )
+    if (location := private_keys.find_private_key(body, value)) is not None:
+        return Unreadable(Outcome.NOT_A_REPORT, private_keys.FOUND, _pointer(location))
     try:
         wire = WireReport.model_validate(value)
     except ValidationError as error:
@@ -108,26 +106,8 @@ def decode(body: bytes) -> WireReport | Unreadable:
     return wire
 
 
-def _pointer(location: tuple[int | str, ...]) -> str:
+def _pointer(location: Sequence[int | str]) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
-
-
-def _private_key_in(body: bytes, value: dict[str, Any]) -> str | None:
-    """Return the pointer of a string that holds a PEM private key, escaped or not."""
-    if PRIVATE_KEY.encode() not in body and b"\\u" not in body:
-        return None
-    waiting: list[tuple[tuple[int | str, ...], Any]] = [((), value)]
-    while waiting:
-        location, item = waiting.pop()
-        if isinstance(item, str) and PRIVATE_KEY in item:
-            return _pointer(location)
-        if isinstance(item, dict):
-            if any(PRIVATE_KEY in key for key in item):
-                return _pointer(location) or "/"
-            waiting.extend(((*location, key), part) for key, part in item.items())
-        elif isinstance(item, list):
-            waiting.extend(((*location, index), part) for index, part in enumerate(item))
-    return None
 
 
 def read_host(text: str, pointer: str) -> Host:
@@ -213,12 +193,17 @@ def read_date(value: Any) -> datetime | None:
     try:
         moment = datetime(
             int(match["year"]), int(match["month"]), int(match["day"]),
-            int(match["hour"] or 0), int(match["minute"] or 0), min(int(match["second"] or 0), 59),
+            int(match["hour"] or 0), int(match["minute"] or 0), _second(match["second"]),
             int((match["fraction"] or "0")[:6].ljust(6, "0")), tzinfo=_zone(match["zone"]),
         )  # fmt: skip
         return moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def _second(text: str | None) -> int:
+    """Read a second; a leap second (RFC 3339 section 5.7) is taken as the one before it."""
+    return 59 if text == "60" else int(text or 0)
 
 
 def _zone(text: str | None) -> timezone:

@@ -1,0 +1,70 @@
+"""Private keys pasted by mistake, found wherever they stand in a body, so that none is ever kept.
+
+The raw body decides, because raw bodies are stored: a member that is ignored or sent twice is in it all the same.
+The decoded value only tells the place. Found are PEM (RFC 7468 sections 10 and 11, and the older labels) and bare
+base64 of the DER of the structures that PEM would hold.
+"""
+
+import re
+from binascii import Error as Base64Error
+from binascii import a2b_base64
+from typing import Any, Final
+
+FOUND: Final = "A private key stands here. It was not stored; treat it as compromised, because it was sent."
+
+_LABEL = "PRIVATE KEY"
+_HEAD = 40
+"""Characters of base64 that hold the first bytes of every structure below."""
+
+_LENGTH = rb"(?:[\x00-\x7f]|\x81.|\x82..|\x83...)"
+_PRIVATE_KEY = re.compile(
+    rb"\x30" + _LENGTH + rb"(?:"
+    # version, then: algorithm (RFC 5958 section 2), key (RFC 5915 section 3) or modulus (RFC 8017 appendix A.1.2)
+    rb"\x02\x01[\x00\x01][\x30\x04\x02]|"
+    # an algorithm of PKCS #5 or PKCS #12: an encrypted one (RFC 5958 section 3)
+    rb"\x30" + _LENGTH + rb"\x06.\x2a\x86\x48\x86\xf7\x0d\x01[\x05\x0c]"
+    rb")",
+    re.DOTALL,
+)  # fmt: skip
+
+# A DER SEQUENCE begins with 0x30, so its base64 with M.
+_BARE = re.compile(rb'"(?:\\[nrt]| )*(M(?:[A-Za-z0-9+/_-]|\\[nrt/]| ){43,80})')
+_JSON_ESCAPES = re.compile(rb"\\[nrt]|\\(?=/)")
+_ASCII_ESCAPE = re.compile(rb"\\u00([0-7][0-9A-Fa-f])")
+
+
+def find_private_key(body: bytes, value: Any) -> list[str | int] | None:
+    """Return where a private key stands in a body: the location in its decoded ``value``.
+
+    An empty location where it stands in no value, but in a member that was sent again. None where there is none.
+    """
+    if b"\\u" in body:
+        body = _ASCII_ESCAPE.sub(lambda match: bytes((int(match[1], 16),)), body)
+    bare = (_JSON_ESCAPES.sub(b"", match[1]).decode("ascii") for match in _BARE.finditer(body))
+    if _LABEL.encode() in body or any(map(is_private_key, bare)):
+        return _locate(value)
+    return None
+
+
+def is_private_key(text: str) -> bool:
+    """Whether base64 begins as the DER of a private key does."""
+    head = "".join(text[: 4 * _HEAD].split())[:_HEAD].replace("-", "+").replace("_", "/")
+    try:
+        return _PRIVATE_KEY.match(a2b_base64(head[: len(head) // 4 * 4])) is not None
+    except (Base64Error, ValueError):
+        return False
+
+
+def _locate(value: Any) -> list[str | int]:
+    waiting: list[tuple[list[str | int], Any]] = [([], value)]
+    while waiting:
+        location, item = waiting.pop()
+        if isinstance(item, str) and (_LABEL in item or is_private_key(item)):
+            return location
+        if isinstance(item, dict):
+            if any(_LABEL in key or is_private_key(key) for key in item):
+                return location
+            waiting.extend(([*location, key], part) for key, part in item.items())
+        elif isinstance(item, list):
+            waiting.extend(([*location, index], part) for index, part in enumerate(item))
+    return []
