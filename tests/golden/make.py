@@ -1,0 +1,45 @@
+"""Makes the golden reports: ``<sender>/<case>.json`` as it is sent, ``<case>.expected.json`` as it is meant.
+
+Certificates stay as they were first made: ``uv run python -m tests.golden.make`` writes only the cases of which a file
+is missing; ``--all`` makes everything anew.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.golden.cases import Case, expected_text
+from tests.golden.chromium_cases import chromium_cases
+from tests.golden.other_cases import other_cases
+from tests.golden.trustkit_cases import android_cases, apple_cases
+
+GOLDEN = Path(__file__).parent
+
+
+def make_cases() -> Iterator[Case]:
+    """Make every case, with fresh certificates."""
+    yield from chromium_cases()
+    yield from apple_cases()
+    yield from android_cases()
+    yield from other_cases()
+
+
+def paths_of(case: Case) -> tuple[Path, Path]:
+    """Return where the report of a case stands, and where what is expected of it."""
+    folder = GOLDEN / case.sender
+    return folder / f"{case.name}.json", folder / f"{case.name}.expected.json"
+
+
+def write(case: Case) -> None:
+    """Write the two files of a case."""
+    report, expected = paths_of(case)
+    report.parent.mkdir(exist_ok=True)
+    report.write_bytes(case.body)
+    expected.write_text(expected_text(case.expected), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    anew = "--all" in sys.argv[1:]
+    for case in make_cases():
+        if anew or not all(path.exists() for path in paths_of(case)):
+            write(case)
