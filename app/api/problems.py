@@ -1,6 +1,6 @@
 """The only place where errors become HTTP: RFC 9457 problem details.
 
-A problem's ``type`` is a path of this service's documentation; its ``title`` is the same for every problem of a type.
+``type`` is always ``about:blank`` (section 4.2.1): the status, the title and the pointer say what there is to say.
 """
 
 import json

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from alembic import command
@@ -16,11 +16,12 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 def to_ms(moment: datetime) -> int:
-    """Turn an instant into milliseconds since the Unix epoch."""
-    return round(moment.timestamp() * 1000)
+    """Turn an instant into milliseconds since the Unix epoch, rounded down: never into the future."""
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
 def from_ms(milliseconds: int) -> datetime:

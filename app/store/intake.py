@@ -355,11 +355,14 @@ def _too_old(at: int, submissions: Sequence[Submission]) -> bool:
 
 
 def pinned_host(connection: Connection, report: ViolationReport) -> tuple[str, PolicyHistory]:
-    """Return the host under which a report is counted, with the history of its policy (maybe empty)."""
+    """Return the host under which a report is counted, with the history of its policy (maybe empty).
+
+    A noted host with a policy that never covered its subdomains is not answerable for them.
+    """
     if covering := policies.find_covering(connection, report.hostname):
         return covering
     noted = report.noted_hostname
-    if noted is not None and is_subdomain(report.hostname, of=noted):
+    if noted and is_subdomain(report.hostname, of=noted) and not policies.is_registered(connection, noted):
         return noted, PolicyHistory(())
     return report.hostname, PolicyHistory(())
 
