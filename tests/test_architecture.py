@@ -1,0 +1,260 @@
+"""The rules of the package's structure, read from the source text of ``app/``.
+
+::
+
+    main ──> api ──> service ──> collector ──> senders ──> hpkp
+    cli  ──> main                          └─> store   ──> hpkp
+
+Imports point one way. SQL stays in the store, HTTP in the API, the clock and the disk out of the domain.
+"""
+
+import ast
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "app"
+
+MAY_IMPORT: dict[str, set[str]] = {
+    "app": set(),
+    "hpkp": set(),
+    "outcomes": set(),
+    "settings": set(),
+    "catalog": {"hpkp"},
+    "samples": {"hpkp"},
+    "senders": {"hpkp", "outcomes"},
+    "store": {"hpkp", "outcomes"},
+    "metrics": {"outcomes"},
+    "collector": {"hpkp", "metrics", "outcomes", "senders", "store"},
+    "service": {"catalog", "collector", "hpkp", "metrics", "settings", "store"},
+    "api": {"collector", "hpkp", "outcomes", "senders", "service", "store"},
+    "main": {"api", "app", "metrics", "service", "settings"},
+    "cli": {"app", "collector", "hpkp", "main", "metrics", "samples", "service", "settings", "store"},
+}
+"""Which part of the package may import which; a part not named here is not allowed to exist."""
+
+ONLY_IN: dict[str, set[str]] = {
+    "sqlalchemy": {"store"},
+    "sqlmodel": {"store"},
+    "alembic": {"store"},
+    "fastapi": {"api", "main"},
+    "starlette": {"api", "main"},
+    "uvicorn": {"cli"},
+    "typer": {"cli"},
+    "rich": {"cli"},
+    "prometheus_client": {"metrics"},
+}
+"""The parts of the package in which a library may be imported."""
+
+EXCEPTIONS = {
+    # Names in annotations.
+    ("app.service", "sqlalchemy.Engine"),
+    ("app.api.violations", "sqlalchemy.Connection"),
+    ("app.api.violations", "sqlalchemy.Row"),
+    # The family of errors of a store that does not answer.
+    ("app.api.health", "sqlalchemy.exc.SQLAlchemyError"),
+    ("app.cli.database", "sqlalchemy.exc.SQLAlchemyError"),
+    ("app.cli.terminal", "sqlalchemy.exc.SQLAlchemyError"),
+    # The one statement outside the store: SELECT 1.
+    ("app.api.health", "sqlalchemy.select"),
+}
+"""Imports that stand against the table above: module, name."""
+
+IMPURE_MODULES = {
+    "asyncio", "glob", "io", "logging", "os", "pathlib", "random", "secrets", "shutil", "socket", "ssl", "subprocess",
+    "sys", "tempfile", "threading", "time", "urllib",
+}  # fmt: skip
+IMPURE_CALLS = {"open", "input", "print"}
+IMPURE_METHODS = {"now", "utcnow", "today", "read_text", "read_bytes", "write_text", "write_bytes"}
+
+PROBLEMS = "app.api.problems"
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A module of the package by its dotted name, parsed."""
+
+    name: str
+    tree: ast.Module
+
+    @property
+    def part(self) -> str:
+        """The part of the package to which it belongs: ``hpkp`` for ``app.hpkp.pins``."""
+        return part_of(self.name)
+
+
+def part_of(name: str) -> str:
+    """Return the part to which a dotted name belongs; ``app`` for what the package itself holds."""
+    _, _, rest = name.partition(".")
+    first = rest.partition(".")[0]
+    return first if first and not first.startswith("__") else "app"
+
+
+def imports_of(module: Module) -> Iterator[tuple[str, int]]:
+    """Yield the full name of everything a module imports, wherever it does so, and the line."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = "." * node.level + (node.module or "")
+            yield from ((f"{base}.{alias.name}", node.lineno) for alias in node.names)
+
+
+def check_direction(module: Module) -> Iterator[str]:
+    if module.part not in MAY_IMPORT:
+        yield f"{module.name}: the part {module.part} is not in the table"
+        return
+    for name, line in imports_of(module):
+        if name.startswith("."):
+            yield f"{module.name}:{line}: imports relatively"
+        elif name.split(".")[0] == "app":
+            part = part_of(name)
+            if part != module.part and part not in MAY_IMPORT[module.part]:
+                yield f"{module.name}:{line}: {module.part} imports {part}"
+
+
+def check_libraries(module: Module) -> Iterator[str]:
+    for name, line in imports_of(module):
+        allowed = ONLY_IN.get(name.split(".")[0])
+        if allowed is not None and module.part not in allowed and (module.name, name) not in EXCEPTIONS:
+            yield f"{module.name}:{line}: imports {name}"
+
+
+def check_purity(module: Module) -> Iterator[str]:
+    if module.part != "hpkp":
+        return
+    for name, line in imports_of(module):
+        if name.split(".")[0] in IMPURE_MODULES:
+            yield f"{module.name}:{line}: imports {name}"
+    for node in ast.walk(module.tree):
+        match node:
+            case ast.Call(func=ast.Name(id=name)) if name in IMPURE_CALLS:
+                yield f"{module.name}:{node.lineno}: calls {name}"
+            case ast.Attribute(attr=name) if name in IMPURE_METHODS:
+                yield f"{module.name}:{node.lineno}: uses .{name}"
+
+
+def check_errors(module: Module) -> Iterator[str]:
+    """Let only `ProblemError` carry an error's status out of a route, and only ``problems.py`` answer one."""
+    if module.name == PROBLEMS:
+        return
+    for name, line in imports_of(module):
+        if name.endswith(".HTTPException"):
+            yield f"{module.name}:{line}: imports {name}"
+    for node in ast.walk(module.tree):
+        match node:
+            case ast.Raise(exc=ast.Call(func=ast.Name(id=name), args=[ast.Constant(value=int()), *_])):
+                if name != "ProblemError":
+                    yield f"{module.name}:{node.lineno}: raises {name} with a status"
+            case ast.keyword(arg="status_code", value=ast.Constant(value=int(status))) if status >= 400:
+                yield f"{module.name}:{node.value.lineno}: answers {status}"
+
+
+def check_docstrings(module: Module) -> Iterator[str]:
+    waiting: list[tuple[str, ast.AST]] = [(module.name, module.tree)]
+    while waiting:
+        name, node = waiting.pop()
+        assert isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        if not ast.get_docstring(node) and not name.endswith((".__init__", ".__post_init__")):
+            yield f"{name}: has no docstring"
+        if isinstance(node, ast.Module | ast.ClassDef):
+            waiting.extend(
+                (f"{name}.{inner.name}", inner)
+                for inner in node.body
+                if isinstance(inner, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+                and not inner.name.startswith("_")
+            )
+
+
+Check = Callable[[Module], Iterator[str]]
+CHECKS: Mapping[str, Check] = {
+    "direction": check_direction,
+    "libraries": check_libraries,
+    "purity": check_purity,
+    "errors": check_errors,
+    "docstrings": check_docstrings,
+}
+
+
+def modules() -> Iterator[Module]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        yield Module(".".join(parts).removesuffix(".__init__"), ast.parse(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
+def test_the_package_keeps_the_rule(check: Check) -> None:
+    assert [fault for module in modules() for fault in check(module)] == []
+
+
+def test_the_table_of_imports_has_no_circle_and_names_only_parts_that_exist() -> None:
+    list(TopologicalSorter(MAY_IMPORT).static_order())
+    assert MAY_IMPORT.keys() == {module.part for module in modules()}
+
+
+def test_no_exception_outlives_the_import_that_needed_it() -> None:
+    imported = {(module.name, name) for module in modules() for name, _ in imports_of(module)}
+    assert imported >= EXCEPTIONS
+
+
+GOOD = '"""It says what it may know."""\n'
+
+
+@pytest.mark.parametrize(
+    ("check", "name", "source", "fault"),
+    [
+        ("direction", "app.hpkp.pins", "from app.store.engine import writing", "hpkp imports store"),
+        ("direction", "app.hpkp.pins", "from app import outcomes", "hpkp imports outcomes"),
+        ("direction", "app.senders.wire", "def f():\n    import app.store.tables", "senders imports store"),
+        ("direction", "app.store.intake", "from app import catalog", "store imports catalog"),
+        ("direction", "app.api.hosts", "from app.cli.terminal import out", "api imports cli"),
+        ("direction", "app.outcomes", "from app.hpkp.pins import Pin", "outcomes imports hpkp"),
+        ("direction", "app.collector", "from app.api.problems import STATUS", "collector imports api"),
+        ("direction", "app.senders.wire", "from .pem import read", "imports relatively"),
+        ("direction", "app.helpers", "", "the part helpers is not in the table"),
+        ("libraries", "app.api.hosts", "from sqlalchemy import select", "imports sqlalchemy.select"),
+        ("libraries", "app.service", "import sqlalchemy", "imports sqlalchemy"),
+        ("libraries", "app.cli.policy", "from sqlmodel import Session", "imports sqlmodel.Session"),
+        ("libraries", "app.store.engine", "from fastapi import Depends", "imports fastapi.Depends"),
+        ("libraries", "app.collector", "from starlette.requests import Request", "imports starlette.requests.Request"),
+        ("libraries", "app.store.writer", "import prometheus_client as p", "imports prometheus_client"),
+        ("purity", "app.hpkp.chain", "from pathlib import Path", "imports pathlib.Path"),
+        ("purity", "app.hpkp.chain", "import os.path", "imports os.path"),
+        ("purity", "app.hpkp.chain", "x = datetime.now(UTC)", "uses .now"),
+        ("purity", "app.hpkp.chain", "from time import time", "imports time.time"),
+        ("purity", "app.hpkp.chain", "with open(name) as f: pass", "calls open"),
+        ("purity", "app.hpkp.chain", "import random", "imports random"),
+        ("errors", "app.api.hosts", "from fastapi import HTTPException", "imports fastapi.HTTPException"),
+        ("errors", "app.api.hosts", "raise Refusal(404, 'no')", "raises Refusal with a status"),
+        ("errors", "app.api.hosts", "Response(status_code=503)", "answers 503"),
+        ("docstrings", "app.api.hosts", "x = 1", "app.api.hosts: has no docstring"),
+        ("docstrings", "app.api.hosts", GOOD + "def f(): pass", "app.api.hosts.f: has no docstring"),
+        ("docstrings", "app.api.hosts", GOOD + "async def f(): pass", "app.api.hosts.f: has no docstring"),
+        ("docstrings", "app.a", GOOD + 'class A:\n "It."\n def f(self): pass', "app.a.A.f: has no docstring"),
+    ],
+)
+def test_a_breach_is_found(check: str, name: str, source: str, fault: str) -> None:
+    [found] = CHECKS[check](Module(name, ast.parse(source)))
+    assert found.endswith(fault)
+
+
+@pytest.mark.parametrize(
+    ("check", "name", "source"),
+    [
+        ("direction", "app.main", "from app import __version__\nfrom app.api import hosts"),
+        ("direction", "app.hpkp.pins", "from app.hpkp.errors import InvalidPin\nimport appdirs"),
+        ("libraries", "app.store.engine", "from sqlalchemy import select"),
+        ("libraries", "app.service", "from sqlalchemy import Engine"),
+        ("purity", "app.store.engine", "import os\nopen('x')"),
+        ("purity", "app.hpkp.chain", "from datetime import datetime\nx = datetime(2026, 1, 1)"),
+        ("errors", "app.api.hosts", "raise ProblemError(404, 'Not found', '')"),
+        ("errors", "app.api.hosts", "@router.delete('/', status_code=204)\ndef f(): raise not_found('host', 'x')"),
+        ("errors", PROBLEMS, "from starlette.exceptions import HTTPException"),
+        ("docstrings", "app.a", GOOD + "def _f(): pass\nclass _A:\n def f(self): pass"),
+    ],
+)
+def test_what_keeps_the_rule_passes(check: str, name: str, source: str) -> None:
+    assert list(CHECKS[check](Module(name, ast.parse(source)))) == []
