@@ -5,7 +5,6 @@ text; only what makes the report meaningless raises `NotAReport` with a JSON poi
 """
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
@@ -170,6 +169,7 @@ def read_text(value: Any) -> str | None:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:MAX_TEXT])
 
 
+# \d and int() take the digits of any script.
 _DATE = re.compile(
     r"(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})"
     r"(?:[Tt ](?P<hour>\d{2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<fraction>\d+))?)?"
@@ -184,10 +184,7 @@ def read_date(value: Any) -> datetime | None:
     """
     if not isinstance(value, str) or len(value) > 64:
         return None
-    text = value.strip()
-    if not text.isascii():
-        text = "".join(str(unicodedata.digit(c, -1)) if c.isdigit() else c for c in text)
-    match = _DATE.fullmatch(text)
+    match = _DATE.fullmatch(value.strip())
     if match is None:
         return None
     try:
@@ -203,7 +200,8 @@ def read_date(value: Any) -> datetime | None:
 
 def _second(text: str | None) -> int:
     """Read a second; a leap second (RFC 3339 section 5.7) is taken as the one before it."""
-    return 59 if text == "60" else int(text or 0)
+    second = int(text or 0)
+    return 59 if second == 60 else second
 
 
 def _zone(text: str | None) -> timezone:

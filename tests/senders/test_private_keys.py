@@ -94,7 +94,7 @@ def test_the_spelling_of_the_json_does_not_hide_a_private_key(disguise: Callable
 def test_bare_base64_is_found_in_other_spellings(form: str) -> None:
     bare = bare_of(form)
     urlsafe = bare.replace("+", "-").replace("/", "_").rstrip("=")
-    wrapped = "\r\n".join(bare[start : start + 40] for start in range(0, len(bare), 40))
+    wrapped = "\r\n".join(bare[start : start + 9] for start in range(0, len(bare), 9))
     for text in (urlsafe, wrapped, f"\n  {bare}\n"):
         assert refused(body_with({"something-else": text})).pointer == "/something-else"
     escaped = body_with({"something-else": bare}).replace(bare.encode(), b"\\u004d" + bare[1:].encode())
@@ -124,6 +124,11 @@ def test_a_key_of_dsa_begins_as_the_others_do() -> None:
     for private_format in (PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL):
         der = key.private_bytes(Encoding.DER, private_format, NoEncryption())
         assert is_private_key(base64.b64encode(der).decode())
+
+
+@pytest.mark.parametrize("head", ["MIIP+wIBADA", "MIIP-wIBADA", "MIIP/wIBADA", "MIIP_wIBADA"])
+def test_both_alphabets_of_base64_are_read(head: str) -> None:
+    assert is_private_key(head + "A" * 40)
 
 
 def test_certificates_and_pins_are_not_taken_for_private_keys() -> None:
