@@ -16,8 +16,22 @@ class Sender(StrEnum):
     CHROMIUM = "chromium"
     TRUSTKIT_APPLE = "trustkit-apple"
     TRUSTKIT_ANDROID = "trustkit-android"
+    PROTON_BRIDGE = "proton-bridge"
+    PROTON_VPN = "proton-vpn"
+    REACT_NATIVE = "react-native-ssl-manager"
+    GO_HPKP = "go-hpkp"
+    """tam7t/hpkp for Go and its kin: bare pins, a program of any kind."""
+    REPORTING_API = "reporting-api"
+    """An entry of type hpkp in a Reporting API envelope; no UA is known to send it."""
     RFC7469 = "rfc7469"
     """Has the members of RFC 7469 section 3 but the form of no sender known here."""
+
+    @property
+    def is_browser(self) -> bool | None:
+        """Whether it lets roots pass that the user installed; None where the form does not tell."""
+        if self in (Sender.RFC7469, Sender.REPORTING_API):
+            return None
+        return self is Sender.CHROMIUM
 
 
 class SenderResult(StrEnum):
@@ -55,3 +69,5 @@ class ViolationReport:
     platform: str | None = None
     platform_version: str | None = None
     install_id: str | None = None
+    contradictions: tuple[str, ...] = ()
+    """What in the form does not fit the sender that it claims to come from, each in a few words."""

@@ -1,6 +1,7 @@
 """The identity of a violation: the distinct fact that many reports repeat.
 
-In: host, port, noted host, mode, sender, known pins, both chains, the sender's own result.
+In: host, port, noted host, mode, sender, known pins, both chains, the sender's own result, and whether the form fits
+the sender: a forged report must not be judged in the place of a real one.
 Out: dates, user agent, app and app version, the install. A violation is judged once, its reports are counted.
 """
 
@@ -42,3 +43,4 @@ def _parts(report: ViolationReport) -> Iterator[bytes]:
     yield b"-" if report.served_chain is None else chain_digest(report.served_chain)
     yield b"-" if report.validated_chain is None else chain_digest(report.validated_chain)
     yield str(report.sender_result).encode()
+    yield b"implausible" if report.contradictions else b""
