@@ -6,6 +6,7 @@ for the comparison). An IP address is a host that can be reported but never pinn
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import NewType
 
 import idna
@@ -18,6 +19,7 @@ _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _LONGEST = 253
 
 
+@lru_cache(maxsize=4096)
 def canonical_host(text: str) -> Host:
     """Return the canonical form of a host name or IP address; idempotent.
 

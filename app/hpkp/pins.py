@@ -13,8 +13,12 @@ import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 from dataclasses import dataclass
+from functools import lru_cache
 
 from app.hpkp.errors import InvalidPin
+
+_LONGEST = 200
+"""Characters of the longest text that is looked at; blanks around a pin count."""
 
 _FORMS = re.compile(
     r"""\s*(?:
@@ -52,9 +56,10 @@ def pin_of_spki(spki: bytes) -> Pin:
     return Pin(hashlib.sha256(spki).digest())
 
 
+@lru_cache(maxsize=4096)
 def parse_pin(text: str) -> Pin:
     """Read a pin in any of the forms above; InvalidPin says what is wrong with anything else."""
-    match = _FORMS.fullmatch(text)
+    match = _FORMS.fullmatch(text) if len(text) <= _LONGEST else None
     if match is None:
         shown = text if len(text) <= 80 else text[:80] + "…"
         raise InvalidPin(f"not a pin in any known form: {shown!r}")

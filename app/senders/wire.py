@@ -166,7 +166,8 @@ def read_text(value: Any) -> str | None:
     if value is None or value == "":
         return None
     text = value if isinstance(value, str) else str(value) if isinstance(value, int | float) else type(value).__name__
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:MAX_TEXT])
+    text = text[:MAX_TEXT]
+    return text if text.isprintable() else "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 # \d and int() take the digits of any script.

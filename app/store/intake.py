@@ -4,11 +4,12 @@ Counts are exact, detail is bounded: rollups count every report; rows, raw bodie
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import cast
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Update, bindparam, delete, func, insert, select, update
 
 from app.hpkp.chain import Certificate, Chain
 from app.hpkp.hosts import is_subdomain
@@ -84,6 +85,66 @@ class _Known:
     id: int
     host: str
     raw_bodies: int
+
+
+_Day = tuple[int, int]
+"""A violation's id, and the start of a day in milliseconds."""
+
+
+@dataclass(slots=True)
+class _Total:
+    """What a batch adds to a violation."""
+
+    violation: _Known
+    reports: int = 0
+    last_received_at: int = 0
+
+    def add(self, received_at: int) -> None:
+        self.reports += 1
+        self.last_received_at = max(self.last_received_at, received_at)
+
+    def parameters(self) -> dict[str, int]:
+        return {
+            "violation": self.violation.id,
+            "more": self.reports,
+            "last": self.last_received_at,
+            "raw": self.violation.raw_bodies,
+        }
+
+
+def _by_key(item: tuple[_Day, object]) -> _Day:
+    return item[0]
+
+
+_KEPT_OF_DAYS = select(
+    tables.rollup_days.c.violation_id,
+    tables.rollup_days.c.day,
+    tables.rollup_days.c.rows_kept,
+    tables.rollup_days.c.clients_kept,
+).where(
+    tables.rollup_days.c.violation_id.in_(bindparam("violations", expanding=True)),
+    tables.rollup_days.c.day.in_(bindparam("days", expanding=True)),
+)
+_SEEN_CLIENTS = select(tables.violation_clients).where(
+    tables.violation_clients.c.violation_id.in_(bindparam("violations", expanding=True)),
+    tables.violation_clients.c.day.in_(bindparam("days", expanding=True)),
+    tables.violation_clients.c.client.in_(bindparam("clients", expanding=True)),
+)
+
+
+@cache
+def _add_to_violation(dialect: str) -> Update:
+    """Add a batch's reports to a violation; its latest receipt never goes back."""
+    greatest = func.max if dialect == "sqlite" else func.greatest
+    return (
+        update(tables.violations)
+        .where(tables.violations.c.id == bindparam("violation"))
+        .values(
+            reports=tables.violations.c.reports + bindparam("more"),
+            last_received_at=greatest(tables.violations.c.last_received_at, bindparam("last")),
+            raw_bodies=bindparam("raw"),
+        )
+    )
 
 
 class Intake:
@@ -184,21 +245,20 @@ class Intake:
         return Outcome.OVER_LIMIT if (new_today or 0) >= self._limits.new_violations_per_day else None
 
     def _count(self, connection: Connection, accepted: Sequence[tuple[Submission, _Known]]) -> None:
+        """Count accepted submissions everywhere, in a fixed number of statements whatever the size of the batch."""
         sources = _sources(connection, {submission.source for submission, _ in accepted})
         per_hour = Counter[tuple[int, int, int]]()
-        per_day: dict[tuple[int, int], list[tuple[Submission, _Known]]] = defaultdict(list)
-        totals: dict[int, tuple[int, int, int]] = {}
+        per_day: dict[_Day, list[tuple[Submission, _Known]]] = defaultdict(list)
         for submission, violation in accepted:
             at = submission.received_at
             per_hour[violation.id, at - at % HOUR_MS, sources[submission.source]] += 1
             per_day[violation.id, at - at % DAY_MS].append((submission, violation))
-        rows: list[dict[str, object]] = []
-        for (violation_id, day), group in sorted(per_day.items(), key=lambda item: item[0]):
-            kept = self._count_day(connection, violation_id, day, [submission for submission, _ in group])
-            rows.extend(self._rows(group[:kept], sources))
-            newest = max(submission.received_at for submission, _ in group)
-            reports, last, _ = totals.get(violation_id, (0, 0, 0))
-            totals[violation_id] = reports + len(group), max(last, newest), group[0][1].raw_bodies
+        kept = self._count_days(connection, per_day)
+        rows = [
+            row
+            for day, group in sorted(per_day.items(), key=_by_key)
+            for row in self._rows(group[: kept[day]], sources)
+        ]
         upsert(
             connection,
             tables.rollup_hours,
@@ -210,20 +270,12 @@ class Intake:
         )
         if rows:
             connection.execute(insert(tables.reports), rows)
+        totals: dict[int, _Total] = {}
+        for submission, violation in accepted:
+            totals.setdefault(violation.id, _Total(violation)).add(submission.received_at)
         connection.execute(
-            update(tables.violations)
-            .where(tables.violations.c.id == bindparam("violation"))
-            .values(
-                reports=tables.violations.c.reports + bindparam("more"),
-                last_received_at=func.max(tables.violations.c.last_received_at, bindparam("last"))
-                if connection.dialect.name == "sqlite"
-                else func.greatest(tables.violations.c.last_received_at, bindparam("last")),
-                raw_bodies=bindparam("raw"),
-            ),
-            [
-                {"violation": violation_id, "more": more, "last": last, "raw": raw}
-                for violation_id, (more, last, raw) in sorted(totals.items())
-            ],
+            _add_to_violation(connection.dialect.name),
+            [totals[violation_id].parameters() for violation_id in sorted(totals)],
         )
         insert_missing(
             connection,
@@ -231,57 +283,57 @@ class Intake:
             [{"digest": submission.digest, "received_at": submission.received_at} for submission, _ in accepted],
         )
 
-    def _count_day(self, connection: Connection, violation_id: int, day: int, submissions: Sequence[Submission]) -> int:
-        """Count one violation's reports of a day; return how many of them may be kept as rows."""
-        before = connection.execute(
-            select(tables.rollup_days.c.rows_kept, tables.rollup_days.c.clients_kept).where(
-                tables.rollup_days.c.violation_id == violation_id,
-                tables.rollup_days.c.day == day,
-            )
-        ).first()
-        rows_before, clients_before = (before.rows_kept, before.clients_kept) if before else (0, 0)
-        rows = max(0, min(len(submissions), self._limits.report_rows_per_day - rows_before))
-        clients = self._add_clients(
-            connection,
-            violation_id,
-            day,
-            {s.client for s in submissions},
-            self._limits.clients_per_day - clients_before,
-        )
+    def _count_days(
+        self, connection: Connection, per_day: Mapping[_Day, Sequence[tuple[Submission, _Known]]]
+    ) -> dict[_Day, int]:
+        """Count each violation's reports of a day; return how many of them may be kept as rows."""
+        pairs = {"violations": list({violation for violation, _ in per_day}), "days": list({day for _, day in per_day})}
+        before = {
+            (row.violation_id, row.day): (row.rows_kept, row.clients_kept)
+            for row in connection.execute(_KEPT_OF_DAYS, pairs)
+        }
+        clients = self._new_clients(connection, per_day, {day: before.get(day, (0, 0))[1] for day in per_day}, pairs)
+        room = {day: max(0, self._limits.report_rows_per_day - before.get(day, (0, 0))[0]) for day in per_day}
+        kept = {day: min(len(group), room[day]) for day, group in per_day.items()}
         upsert(
             connection,
             tables.rollup_days,
             [
                 {
-                    "violation_id": violation_id,
-                    "day": day,
-                    "reports": len(submissions),
-                    "rows_kept": rows,
-                    "clients_kept": clients,
+                    "violation_id": day[0],
+                    "day": day[1],
+                    "reports": len(group),
+                    "rows_kept": kept[day],
+                    "clients_kept": clients[day],
                 }
+                for day, group in sorted(per_day.items(), key=_by_key)
             ],
             add=("reports", "rows_kept", "clients_kept"),
         )
-        return rows
+        return kept
 
-    @staticmethod
-    def _add_clients(connection: Connection, violation_id: int, day: int, clients: set[bytes], room: int) -> int:
-        if room <= 0:
-            return 0
-        seen = connection.scalars(
-            select(tables.violation_clients.c.client).where(
-                tables.violation_clients.c.violation_id == violation_id,
-                tables.violation_clients.c.day == day,
-                tables.violation_clients.c.client.in_(clients),
-            )
-        )
-        new = sorted(clients - set(seen))[:room]
-        if new:
-            connection.execute(
-                insert(tables.violation_clients),
-                [{"violation_id": violation_id, "day": day, "client": client} for client in new],
-            )
-        return len(new)
+    def _new_clients(
+        self,
+        connection: Connection,
+        per_day: Mapping[_Day, Sequence[tuple[Submission, _Known]]],
+        kept: Mapping[_Day, int],
+        pairs: Mapping[str, list[int]],
+    ) -> dict[_Day, int]:
+        """Add the clients that were not seen yet, up to the limit of each day; return how many were added."""
+        seen: dict[_Day, set[bytes]] = defaultdict(set)
+        everybody = {submission.client for group in per_day.values() for submission, _ in group}
+        for row in connection.execute(_SEEN_CLIENTS, {**pairs, "clients": list(everybody)}):
+            seen[row.violation_id, row.day].add(bytes(row.client))
+        added: dict[_Day, int] = {}
+        rows: list[dict[str, object]] = []
+        for day, group in per_day.items():
+            new = sorted({submission.client for submission, _ in group} - seen[day])
+            new = new[: max(0, self._limits.clients_per_day - kept[day])]
+            added[day] = len(new)
+            rows.extend({"violation_id": day[0], "day": day[1], "client": client} for client in new)
+        if rows:
+            connection.execute(insert(tables.violation_clients), rows)
+        return added
 
     def _rows(
         self, group: Sequence[tuple[Submission, _Known]], sources: dict[tuple[str, str, str, str], int]
