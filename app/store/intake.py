@@ -174,6 +174,10 @@ class Intake:
                 continue
             outcomes[index] = Outcome.ACCEPTED
             accepted.append((submission, violation))
+        refused = {submissions[i].digest: outcomes[i] for i in fresh if outcomes[i] is not Outcome.ACCEPTED}
+        for index, submission in enumerate(submissions):
+            # A repetition in the same batch of what was refused stands nowhere either, and is no duplicate.
+            outcomes[index] = refused.get(submission.digest, outcomes[index])
         if accepted:
             self._count(connection, accepted)
         return outcomes
@@ -214,6 +218,7 @@ class Intake:
                 sender_result=report.sender_result,
                 known_pins=[str(pin) for pin in report.known_pins],
                 unreadable_pins=list(report.unreadable_pins),
+                contradictions=list(report.contradictions),
                 served_chain=None if report.served_chain is None else chain_digest(report.served_chain),
                 validated_chain=None if report.validated_chain is None else chain_digest(report.validated_chain),
                 date_time=None if report.date_time is None else to_ms(report.date_time),
@@ -398,7 +403,7 @@ def _without_retries(connection: Connection, submissions: Sequence[Submission]) 
     for index, submission in enumerate(submissions):
         if submission.digest not in seen:
             fresh.append(index)
-            seen = seen | {submission.digest}
+            seen.add(submission.digest)
     return fresh
 
 

@@ -54,7 +54,7 @@ def summarise(connection: Connection, wanted: Filter, *, interval: str = "hour")
     return Summary(
         reports=sum(by_cause.values()),
         violations=len(by_violation),
-        clients=_count_clients(connection, wanted, [row.id for row in by_violation]),
+        clients=_count_clients(connection, wanted),
         by_cause=dict(sorted(by_cause.items())),
         by_sender=dict(sorted(by_sender.items())),
         series=[(from_ms(row.bucket), row.cause, int(row.reports)) for row in series],
@@ -80,7 +80,7 @@ def _rollup(wanted: Filter, *columns: Any) -> Select[Any]:
     return query
 
 
-def _count_clients(connection: Connection, wanted: Filter, ids: Sequence[int]) -> int:
+def _count_clients(connection: Connection, wanted: Filter) -> int:
     """Count distinct clients, by whole days; clients are not told apart by app."""
     query = (
         select(func.count(tables.violation_clients.c.client.distinct()))
@@ -92,7 +92,7 @@ def _count_clients(connection: Connection, wanted: Filter, ids: Sequence[int]) -
         .where(*wanted.of_violation())
     )
     if wanted.of_source():
-        query = query.where(tables.violation_clients.c.violation_id.in_(ids))
+        query = query.where(tables.violation_clients.c.violation_id.in_(_rollup(wanted, tables.violations.c.id)))
     if wanted.since is not None:
         since = to_ms(wanted.since)
         query = query.where(tables.violation_clients.c.day >= since - since % DAY_MS)

@@ -85,6 +85,8 @@ class Violation(SQLModel, table=True):
     sender_result: str | None = None
     known_pins: list[str] = Field(sa_column=Column(JSON, nullable=False))
     unreadable_pins: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    contradictions: list[str] = Field(sa_column=Column(JSON, nullable=False, server_default="[]"))
+    """What in the form does not fit the sender that it claims."""
     served_chain: bytes | None = Field(default=None, sa_column=Column(LargeBinary(32), nullable=True))
     validated_chain: bytes | None = Field(default=None, sa_column=Column(LargeBinary(32), nullable=True))
     date_time: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))

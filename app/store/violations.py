@@ -16,6 +16,7 @@ from app.store import tables
 from app.store.engine import from_ms, now_ms, to_ms
 from app.store.intake import JudgeReport, pinned_host
 from app.store.judgements import judgement_to_json
+from app.store.upsert import insert_missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,7 @@ def load_report(connection: Connection, row: Row[Any]) -> ViolationReport:
         validated_chain=load_chain(connection, row.validated_chain),
         sender_result=None if row.sender_result is None else SenderResult(row.sender_result),
         date_time=None if row.date_time is None else from_ms(row.date_time),
+        contradictions=tuple(row.contradictions),
     )
 
 
@@ -163,6 +165,8 @@ def rejudge(connection: Connection, host: str, judge: JudgeReport) -> int:
         pinned, history = pinned_host(connection, report)
         judgement = judge(report, history, row.first_received_at, at)
         changed += judgement.cause != row.cause
+        if pinned != row.host:
+            insert_missing(connection, tables.hosts, [{"name": pinned, "first_seen_at": row.first_received_at}])
         connection.execute(
             update(tables.violations)
             .where(tables.violations.c.id == row.id)

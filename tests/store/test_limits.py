@@ -1,0 +1,186 @@
+"""Detail is bounded, counts are not: what is kept stops at a limit, what is counted goes on."""
+
+import pytest
+from sqlalchemy import Engine
+
+from app.outcomes import Outcome
+from app.store import intake, tables
+from app.store.engine import DAY_MS
+from app.store.intake import RejectedSubmission
+from app.store.policies import is_registered
+from app.store.summaries import list_rejections, summarise
+from app.store.violations import Filter
+from tests.authority import make_site
+from tests.reports import HOST, distinct_bodies, other_site, report_body
+from tests.store.desk import AT, Desk, submission
+
+ACCEPTED, OVER_LIMIT, UNKNOWN_HOST = Outcome.ACCEPTED, Outcome.OVER_LIMIT, Outcome.UNKNOWN_HOST
+
+
+def _of(number: int) -> bytes:
+    chain = other_site(number)
+    return report_body(served=chain.served, validated=chain.validated)
+
+
+def _for_host(host: str) -> bytes:
+    return report_body(host=host)
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_rows_of_a_day_stop_at_the_limit_and_counts_go_on(engine: Engine, together: bool) -> None:
+    desk = Desk.at(engine, report_rows_per_day=3)
+    batch = [submission(body) for body in distinct_bodies(10)]
+    desk.take(*batch) if together else desk.take_each(batch)
+    assert len(desk.rows(tables.reports)) == 3
+    day = desk.only(tables.rollup_days)
+    assert (day.reports, day.rows_kept) == (10, 3)
+    assert desk.only(tables.rollup_hours).reports == desk.only(tables.violations).reports == 10
+
+
+def test_a_new_day_has_rows_again(engine: Engine) -> None:
+    desk = Desk.at(engine, report_rows_per_day=2)
+    bodies = distinct_bodies(8)
+    desk.take(*(submission(body) for body in bodies[:4]), *(submission(body, at=AT + DAY_MS) for body in bodies[4:]))
+    assert [(day.reports, day.rows_kept) for day in desk.rows(tables.rollup_days)] == [(4, 2), (4, 2)]
+    assert len(desk.rows(tables.reports)) == 4
+
+
+def test_each_violation_has_rows_of_its_own(engine: Engine) -> None:
+    desk = Desk.at(engine, report_rows_per_day=1)
+    desk.take(*(submission(body, client=client) for body in (_of(1), _of(2)) for client in ("one", "two")))
+    assert [row.violation_id for row in desk.rows(tables.reports)] == [1, 2]
+
+
+def test_bodies_are_kept_of_the_first_few_and_byte_for_byte(engine: Engine) -> None:
+    desk = Desk.at(engine, raw_bodies=2)
+    bodies = distinct_bodies(4)
+    desk.take_each(submission(body) for body in bodies)
+    assert [row.body for row in desk.rows(tables.reports)] == [*bodies[:2], None, None]
+    assert desk.only(tables.violations).raw_bodies == 2
+
+
+def test_with_neither_rows_nor_bodies_everything_is_counted_all_the_same(engine: Engine) -> None:
+    desk = Desk.at(engine, report_rows_per_day=0, raw_bodies=0, clients_per_day=0)
+    assert desk.take_each(map(submission, distinct_bodies(3))) == [ACCEPTED] * 3
+    assert desk.rows(tables.reports) == desk.rows(tables.violation_clients) == []
+    with engine.connect() as connection:
+        found = summarise(connection, Filter(host=HOST))
+    assert (found.reports, found.clients) == (3, 0)
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_clients_of_a_day_stop_at_the_limit(engine: Engine, together: bool) -> None:
+    desk = Desk.at(engine, clients_per_day=3)
+    batch = [submission(client=str(number)) for number in range(6)]
+    desk.take(*batch) if together else desk.take_each(batch)
+    assert len(desk.rows(tables.violation_clients)) == desk.only(tables.rollup_days).clients_kept == 3
+    assert desk.only(tables.violations).reports == 6
+
+
+def test_a_client_seen_already_takes_no_second_place(engine: Engine) -> None:
+    desk = Desk.at(engine, clients_per_day=2)
+    first, second, third = distinct_bodies(3)
+    desk.take(submission(first, client="one"), submission(second, client="one"))
+    desk.take(submission(third, client="one"), submission(first, client="two"))
+    assert desk.only(tables.rollup_days).clients_kept == 2
+
+
+def test_new_violations_of_a_day_stop_at_the_limit_and_known_ones_are_counted(engine: Engine) -> None:
+    desk = Desk.at(engine, new_violations_per_day=2)
+    outcomes = desk.take(*(submission(_of(number)) for number in range(3)))
+    assert outcomes == [ACCEPTED, ACCEPTED, OVER_LIMIT]
+    assert desk.take(submission(_of(1), client="two"), submission(_of(2), client="two")) == [ACCEPTED, OVER_LIMIT]
+    assert desk.take(submission(_of(2), at=AT + DAY_MS)) == [ACCEPTED]
+    assert [violation.reports for violation in desk.rows(tables.violations)] == [1, 2, 1]
+
+
+def test_what_was_refused_leaves_nothing_behind(engine: Engine) -> None:
+    desk = Desk.at(engine, new_violations_per_day=1)
+    desk.take(submission(_of(1)), submission(_of(2)))
+    assert len(desk.rows(tables.chains)) == 2  # the served and the validated one of the first
+    assert len(desk.rows(tables.seen_submissions)) == 1
+
+
+def test_the_limit_is_each_hosts_own(engine: Engine) -> None:
+    desk = Desk.at(engine, new_violations_per_day=1)
+    assert desk.take(*map(submission, map(_for_host, ("a.example", "b.example")))) == [ACCEPTED, ACCEPTED]
+
+
+def test_hosts_without_a_policy_stop_at_the_limit_and_known_ones_go_on(engine: Engine) -> None:
+    desk = Desk.at(engine, unknown_hosts=2)
+    hosts = ("a.example", "b.example", "c.example", "a.example")
+    batch = [submission(_for_host(host), client=str(number)) for number, host in enumerate(hosts)]
+    assert desk.take(*batch) == [ACCEPTED, ACCEPTED, OVER_LIMIT, ACCEPTED]
+    assert desk.take(submission(report_body(host="b.example", port=8443))) == [ACCEPTED]
+    assert [host.name for host in desk.rows(tables.hosts)] == ["a.example", "b.example"]
+
+
+def test_a_host_with_a_policy_takes_no_place_among_those_without(engine: Engine) -> None:
+    desk = Desk.at(engine, unknown_hosts=1)
+    desk.set_policy("a.example")
+    hosts = ("a.example", "b.example", "c.example")
+    assert desk.take(*map(submission, map(_for_host, hosts))) == [ACCEPTED, ACCEPTED, OVER_LIMIT]
+    desk.set_policy("b.example")
+    assert desk.take(submission(_for_host("c.example"))) == [ACCEPTED]
+
+
+def test_where_hosts_without_a_policy_are_refused_so_are_their_violations_known_from_before(engine: Engine) -> None:
+    Desk.at(engine).take(submission())
+    strict = Desk.at(engine, accept_unknown_hosts=False)
+    assert strict.take(submission(client="two"), submission(_for_host("b.example"))) == [UNKNOWN_HOST, UNKNOWN_HOST]
+    strict.set_policy()
+    assert strict.take(submission(client="two")) == [ACCEPTED]
+    assert strict.only(tables.violations).reports == 2
+
+
+def test_a_policy_with_subdomains_registers_them(engine: Engine) -> None:
+    desk = Desk.at(engine, accept_unknown_hosts=False)
+    desk.set_policy("example.com", subdomains=True)
+    assert desk.take(submission(), submission(_for_host("b.example"))) == [ACCEPTED, UNKNOWN_HOST]
+    assert desk.only(tables.violations).host == "example.com"
+    with engine.connect() as connection:
+        assert not is_registered(connection, HOST)
+
+
+def test_sources_beyond_the_bound_share_the_empty_one(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "MAX_SOURCES", 2)
+    desk.take_each(submission(label=label) for label in ("a", "b", "c", "d"))
+    desk.take(submission(label="a", client="two"))
+    assert [source.label for source in desk.rows(tables.sources)] == ["a", "b", ""]
+    assert [row.reports for row in desk.rows(tables.rollup_hours)] == [2, 1, 2]
+    assert desk.only(tables.violations).reports == 5
+
+
+def test_rejections_stop_at_the_limit_and_the_newest_stay(engine: Engine) -> None:
+    desk = Desk.at(engine, rejections=3)
+
+    def reject(*numbers: int) -> None:
+        with engine.begin() as connection:
+            samples = [
+                RejectedSubmission(received_at=AT, outcome=Outcome.UNREADABLE, reason=str(number), length=0)
+                for number in numbers
+            ]
+            desk.intake.reject(connection, samples)
+
+    for batch in ((1,), (2, 3), (4, 5, 6, 7, 8), (9,)):
+        reject(*batch)
+    with engine.connect() as connection:
+        assert [row.reason for row in list_rejections(connection, outcome=None, limit=10)] == ["9", "8", "7"]
+
+
+def test_no_rejection_is_kept_where_none_may_be(engine: Engine) -> None:
+    desk = Desk.at(engine, rejections=0)
+    for _ in range(2):
+        with engine.begin() as connection:
+            rejected = RejectedSubmission(received_at=AT, outcome=Outcome.UNREADABLE, reason="", length=0)
+            desk.intake.reject(connection, [rejected])
+    assert desk.rows(tables.rejections) == []
+
+
+def test_a_flood_of_hosts_costs_no_disk(engine: Engine) -> None:
+    desk = Desk.at(engine, unknown_hosts=5)
+    chain = make_site("flood.example")
+    bodies = [report_body(host=f"h{number}.example", served=chain.served) for number in range(40)]
+    outcomes = desk.take(*map(submission, bodies))
+    assert outcomes == [ACCEPTED] * 5 + [OVER_LIMIT] * 35
+    assert len(desk.rows(tables.hosts)) == len(desk.rows(tables.violations)) == 5

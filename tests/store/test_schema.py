@@ -1,0 +1,108 @@
+"""The migrations make the models' schema, and a connection is as durable as it claims."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, inspect, text
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlmodel import SQLModel
+
+from app.store import migrations, tables
+from app.store.engine import open_engine, schema_is_current, schema_version, upgrade, writing
+from tests.store.desk import Desk, submission
+
+
+def test_the_migrations_make_exactly_the_models_schema(engine: Engine) -> None:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, SQLModel.metadata) == []
+
+
+def test_every_primary_key_column_is_not_null_as_the_models_say(engine: Engine) -> None:
+    # SQLite lets NULL into a primary key that does not say NOT NULL, and autogenerate does not compare this.
+    made = inspect(engine)
+    for table in SQLModel.metadata.tables.values():
+        nullable = {column["name"]: column["nullable"] for column in made.get_columns(table.name)}
+        assert nullable == {column.name: column.nullable for column in table.columns}, table.name
+
+
+def test_upgrading_twice_changes_nothing_and_loses_nothing(desk: Desk, url: str) -> None:
+    desk.take(submission())
+    version = schema_version(desk.engine)
+    upgrade(url)
+    assert schema_version(desk.engine) == version is not None
+    assert desk.only(tables.violations).reports == 1
+
+
+def test_a_store_without_a_schema_has_no_version_and_is_not_current(url: str) -> None:
+    engine = open_engine(url)
+    assert schema_version(engine) is None
+    assert not schema_is_current(engine)
+    upgrade(url)
+    assert schema_is_current(engine)
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("pragma", "value"), [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("busy_timeout", 10000)]
+)
+def test_every_connection_has_the_pragmas(engine: Engine, pragma: str, value: object) -> None:
+    with engine.connect() as first, engine.connect() as second:
+        assert [c.exec_driver_sql(f"PRAGMA {pragma}").scalar() for c in (first, second)] == [value, value]
+
+
+def test_a_row_that_refers_to_nothing_is_refused(engine: Engine) -> None:
+    with pytest.raises(IntegrityError, match="FOREIGN KEY"), writing(engine) as connection:
+        connection.execute(tables.rollup_days.insert().values(violation_id=9, day=0, reports=1))
+
+
+def test_a_writing_transaction_takes_the_lock_at_its_beginning(engine: Engine, tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "data" / "hpkp.sqlite3", timeout=0)
+    with writing(engine), pytest.raises(sqlite3.OperationalError, match="locked"):
+        other.execute("BEGIN IMMEDIATE")
+    other.execute("BEGIN IMMEDIATE")
+    other.close()
+
+
+def test_reading_sees_one_state_while_another_writes(desk: Desk) -> None:
+    count = text("SELECT count(*) FROM violations")
+    with desk.engine.connect() as reader:
+        assert reader.scalar(count) == 0
+        desk.take(submission())
+        assert reader.scalar(count) == 0
+    with desk.engine.connect() as reader:
+        assert reader.scalar(count) == 1
+
+
+def test_a_reader_cannot_begin_to_write_behind_a_writer(desk: Desk) -> None:
+    with desk.engine.connect() as reader:
+        reader.execute(text("SELECT count(*) FROM violations"))
+        desk.take(submission())
+        with pytest.raises(OperationalError, match="locked"):
+            reader.execute(text("DELETE FROM events"))
+
+
+def _migrations(url: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__path__[0])))
+    config.attributes["url"] = url
+    return config
+
+
+def test_a_store_of_the_first_version_is_upgraded_with_what_stands_in_it(desk: Desk, url: str) -> None:
+    desk.take(submission())
+    before = desk.only(tables.violations)
+    command.downgrade(_migrations(url), "0001")
+    upgrade(url)
+    assert desk.only(tables.violations) == before
+    assert schema_is_current(desk.engine)
+
+
+def test_every_migration_can_be_taken_back(engine: Engine, url: str) -> None:
+    command.downgrade(_migrations(url), "base")
+    assert inspect(engine).get_table_names() == ["alembic_version"]

@@ -1,0 +1,61 @@
+"""Of a token the store keeps the hash; the key of the client hashes is made once."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from app.store import tables
+from app.store.engine import writing
+from app.store.secrets import any_token, client_key, list_tokens, new_token, revoke_token, scope_of_token
+from tests.store.desk import Desk
+
+
+def test_the_key_of_the_client_hashes_is_made_once_and_stays(desk: Desk) -> None:
+    key = client_key(desk.engine)
+    assert len(key) == 32
+    assert client_key(desk.engine) == key
+    with writing(desk.engine) as connection:
+        connection.execute(tables.secrets.delete())
+    assert client_key(desk.engine) != key
+
+
+def test_a_token_opens_its_scope_and_no_other_text_does(engine: Engine) -> None:
+    with writing(engine) as connection:
+        assert not any_token(connection)
+        read, admin = new_token(connection, "grafana", "read"), new_token(connection, "deploy", "admin")
+        assert any_token(connection)
+        assert (scope_of_token(connection, read), scope_of_token(connection, admin)) == ("read", "admin")
+        wrong = ("", read[:-1], read + " ", read.upper(), "hpkp_", read.removeprefix("hpkp_"))
+        assert [scope_of_token(connection, text) for text in wrong] == [None] * len(wrong)
+        assert [(token.name, token.scope) for token in list_tokens(connection)] == [
+            ("deploy", "admin"),
+            ("grafana", "read"),
+        ]
+
+
+def test_a_revoked_token_opens_nothing_and_its_name_is_free_again(engine: Engine) -> None:
+    with writing(engine) as connection:
+        text = new_token(connection, "grafana", "read")
+        assert revoke_token(connection, "grafana")
+        assert not revoke_token(connection, "grafana")
+        assert scope_of_token(connection, text) is None
+        assert new_token(connection, "grafana", "read") != text
+
+
+def test_a_name_in_use_is_refused(engine: Engine) -> None:
+    with writing(engine) as connection:
+        new_token(connection, "grafana", "read")
+    with pytest.raises(ValueError, match="grafana"), writing(engine) as connection:
+        new_token(connection, "grafana", "admin")
+
+
+def test_no_file_of_the_store_holds_a_token(engine: Engine, tmp_path: Path) -> None:
+    with writing(engine) as connection:
+        text = new_token(connection, "grafana", "read")
+    files = list((tmp_path / "data").iterdir())
+    assert {file.name for file in files} >= {"hpkp.sqlite3", "hpkp.sqlite3-wal"}
+    held = b"".join(file.read_bytes() for file in files)
+    assert b"grafana" in held
+    assert text.encode() not in held
+    assert text.removeprefix("hpkp_").encode() not in held
