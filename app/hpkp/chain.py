@@ -120,6 +120,22 @@ class Certificate:
             return None
         return str(found[0].value) if found else None
 
+    @cached_property
+    def issuer_common_name(self) -> str | None:
+        """The first commonName of the issuer."""
+        return next(iter(self._issuer_attributes(NameOID.COMMON_NAME)), None)
+
+    @cached_property
+    def issuer_organizations(self) -> tuple[str, ...]:
+        """Every organizationName of the issuer, in its order."""
+        return self._issuer_attributes(NameOID.ORGANIZATION_NAME)
+
+    def _issuer_attributes(self, kind: x509.ObjectIdentifier) -> tuple[str, ...]:
+        try:
+            return tuple(str(attribute.value) for attribute in self.parsed.issuer.get_attributes_for_oid(kind))
+        except ValueError:
+            return ()
+
     @property
     def self_issued(self) -> bool:
         """Whether subject and issuer are the same name (RFC 5280 section 3.2)."""
