@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from app import __version__
-from app.api import health, hosts, problems, violations
+from app.api import events, health, hosts, problems, violations
 from app.api.openapi import describe_ingest
 from app.api.reports import ReportEndpoint
 from app.metrics import Metrics
@@ -27,6 +27,7 @@ def create_app(settings: Settings | None = None, *, intake_only: bool = False) -
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         service = open_service(chosen, app.state.metrics)
         app.state.service = service
+        service.rejudge_where_knowledge_changed()
         service.writer.start()
         try:
             yield
@@ -47,7 +48,7 @@ def create_app(settings: Settings | None = None, *, intake_only: bool = False) -
     problems.install(app)
     app.include_router(health.probes)
     if not intake_only:
-        for router in (health.metrics, hosts.router, violations.router):
+        for router in (health.metrics, hosts.router, violations.router, events.router):
             app.include_router(router)
         describe_ingest(app)
     app.add_middleware(

@@ -1,28 +1,35 @@
 """Everything that one running process holds, wired once."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine
 
-from app.catalog import EXAMPLE_PINS, load_anchors
+from app.catalog import load_anchors
+from app.catalog.load import load_catalog
 from app.collector import Collector
+from app.hpkp.catalog import Catalog
 from app.hpkp.chain import TrustAnchors
 from app.hpkp.errors import InvalidPolicy
 from app.hpkp.judgement import Judgement, judge
 from app.hpkp.policy import PinningPolicy, PolicyHistory
 from app.hpkp.readiness import Readiness, Thresholds, assess_readiness
 from app.hpkp.report import ViolationReport
+from app.hpkp.rules import RULES_VERSION
 from app.metrics import Metrics
 from app.settings import Settings
 from app.store import engine as store_engine
 from app.store import policies
-from app.store.engine import from_ms, open_engine, writing
+from app.store.engine import from_ms, now_ms, open_engine, writing
+from app.store.events import add_event, last_event
 from app.store.intake import Intake, JudgeReport, Limits
 from app.store.secrets import client_key
 from app.store.summaries import gather_evidence
-from app.store.violations import rejudge
+from app.store.violations import list_judged_hosts, rejudge
 from app.store.writer import GroupWriter
+
+_KNOWLEDGE = "knowledge_changed"
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,7 @@ class Service:
     settings: Settings
     engine: Engine
     anchors: TrustAnchors
+    catalog: Catalog
     judge: JudgeReport
     metrics: Metrics
     intake: Intake
@@ -62,6 +70,31 @@ class Service:
                 rejudge(connection, host, self.judge)
         return withdrawn
 
+    def rejudge_where_knowledge_changed(self) -> int:
+        """Judge everything again where roots, catalogs or rules are others than the last time; count the hosts.
+
+        Each host is judged in one transaction, and the change is an event.
+        """
+        text = f"Roots, catalogs and rules {self._knowledge()}"
+        with self.engine.connect() as connection:
+            last = last_event(connection, _KNOWLEDGE)
+            hosts = list_judged_hosts(connection)
+        if last is not None and last.text == text:
+            return 0
+        for host in hosts:
+            with writing(self.engine) as connection:
+                rejudge(connection, host, self.judge)
+        with writing(self.engine) as connection:
+            add_event(connection, _KNOWLEDGE, text, at=now_ms())
+        return len(hosts)
+
+    def _knowledge(self) -> str:
+        """Return a short name for all that a judgement rests on besides report and policy."""
+        digest = hashlib.sha256(f"{RULES_VERSION} {self.catalog}".encode())
+        for root in (*self.anchors.public, *self.anchors.operator):
+            digest.update(root.fingerprint)
+        return digest.hexdigest()[:16]
+
     def policy_in_force(self, host: str, *, at: datetime) -> PinningPolicy | None:
         """Return the host's own policy in force, or None."""
         with self.engine.connect() as connection:
@@ -81,7 +114,7 @@ class Service:
             observation=timedelta(days=self.settings.min_observation_days), sessions=self.settings.min_sessions
         )
         readiness = assess_readiness(
-            policy, evidence, at=at, example_pins=frozenset(EXAMPLE_PINS), thresholds=thresholds
+            policy, evidence, at=at, example_pins=frozenset(self.catalog.example_pins), thresholds=thresholds
         )
         return policy, readiness
 
@@ -97,9 +130,10 @@ def open_service(settings: Settings, metrics: Metrics) -> Service:
     elif not store_engine.schema_is_current(engine):
         raise RuntimeError("The store's schema is behind this program. Run: hpkp db upgrade")
     anchors = load_anchors(settings.trust_anchors)
+    catalog = load_catalog(settings.catalog)
 
     def judge_at(report: ViolationReport, history: PolicyHistory, received_at: int, at: int) -> Judgement:
-        return judge(report, history, anchors, received_at=from_ms(received_at), at=from_ms(at))
+        return judge(report, history, anchors, catalog, received_at=from_ms(received_at), at=from_ms(at))
 
     intake = Intake(
         judge_at,
@@ -115,7 +149,7 @@ def open_service(settings: Settings, metrics: Metrics) -> Service:
     )
     writer = GroupWriter(engine, intake, max_waiting=settings.max_waiting, on_commit=metrics.count_commit)
     collector = Collector(writer, metrics, client_key=client_key(engine))
-    return Service(settings, engine, anchors, judge_at, metrics, intake, writer, collector)
+    return Service(settings, engine, anchors, catalog, judge_at, metrics, intake, writer, collector)
 
 
 def now() -> datetime:

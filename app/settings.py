@@ -31,5 +31,8 @@ class Settings(BaseSettings):
     max_rejections: int = Field(1000, ge=0, description="Rejected submissions kept for inspection.")
     max_waiting: int = Field(2000, gt=0, description="Submissions waiting for the store before more are refused.")
     trust_anchors: Path | None = Field(None, description="PEM file with roots of your own, beside the public ones.")
+    catalog: Path | None = Field(
+        None, description="TOML file with interception products, known keys and CA names of your own."
+    )
     min_observation_days: int = Field(14, ge=0, description="Days that a revision must have been observed.")
     min_sessions: int = Field(10_000, ge=0, description="Exposed sessions needed before silence says anything.")

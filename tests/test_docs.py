@@ -16,11 +16,11 @@ from sqlmodel import SQLModel
 from typer.core import TyperGroup
 
 from app.api.problems import RETRY_AFTER, STATUS
-from app.catalog import EXAMPLE_PINS
+from app.catalog.load import load_catalog
 from app.cli import app as cli
 from app.hpkp import readiness
+from app.hpkp.causes import BEARING, Cause
 from app.hpkp.header import parse_header
-from app.hpkp.judgement import BEARING, Cause
 from app.main import create_app
 from app.metrics import Metrics
 from app.outcomes import Outcome
@@ -260,7 +260,9 @@ def test_the_three_servers_are_told_to_send_the_same_header_with_placeholders() 
     assert len(headers) == 3
     assert len(set(headers)) == 1
     assert len(headers[0].pins) == 2
-    assert set(headers[0].pins) <= EXAMPLE_PINS.keys(), "not a placeholder: readiness would not warn of it"
+    assert set(headers[0].pins) <= load_catalog().example_pins.keys(), (
+        "not a placeholder: readiness would not warn of it"
+    )
     assert headers[0].report_uri == "https://reports.example.net/report"
 
 

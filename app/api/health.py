@@ -2,12 +2,11 @@
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
-from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
 
 from app.api.access import CanRead, ServiceDep
 from app.api.problems import ProblemError
 from app.api.schemas import describe_problems
+from app.store.engine import answers
 
 probes = APIRouter(tags=["health"])
 metrics = APIRouter(tags=["health"])
@@ -28,11 +27,8 @@ async def livez() -> Health:
 @probes.get("/readyz", responses={503: describe_problems(503)[503]})
 def readyz(service: ServiceDep) -> Health:
     """Say whether reports can be taken: the store answers."""
-    try:
-        with service.engine.connect() as connection:
-            connection.execute(select(1))
-    except SQLAlchemyError as error:
-        raise ProblemError(503, "Store unavailable", "The store does not answer.") from error
+    if not answers(service.engine):
+        raise ProblemError(503, "Store unavailable", "The store does not answer.")
     return Health(status="ready")
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from app.api.access import CanAdmin, CanRead, ServiceDep
-from app.api.pages import link_next
+from app.api.pages import LimitQuery, link_next
 from app.api.problems import ProblemError, not_found
 from app.api.schemas import (
     FindingResponse,
@@ -47,7 +47,7 @@ def list_hosts(
     service: ServiceDep,
     request: Request,
     response: Response,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    limit: LimitQuery = 100,
     cursor: Annotated[str | None, Query(max_length=253)] = None,
 ) -> Page[HostResponse]:
     """List hosts by name."""
@@ -165,6 +165,8 @@ def summary(
     interval: Literal["hour", "day"] = "hour",
     cause: str | None = None,
     sender: str | None = None,
+    mode: str | None = None,
+    status: str | None = None,
     app: str | None = None,
     app_version: str | None = None,
     platform: str | None = None,
@@ -172,7 +174,7 @@ def summary(
 ) -> SummaryResponse:
     """Summarise what was reported for a host, by hour of receipt (`since` is rounded down to the hour)."""
     wanted = Filter(
-        host=host, since=since, until=until, cause=cause, sender=sender,
+        host=host, since=since, until=until, cause=cause, sender=sender, mode=mode, status=status,
         app=app, app_version=app_version, platform=platform, label=label,
     )  # fmt: skip
     with service.engine.connect() as connection:

@@ -1,8 +1,13 @@
 """Keyset pages: a cursor is the key of the last item seen."""
 
-from fastapi import Request, Response
+from typing import Annotated
+
+from fastapi import Query, Request, Response
 
 from app.api.problems import ProblemError
+
+LimitQuery = Annotated[int, Query(ge=1, le=500)]
+"""How many items a page may have."""
 
 
 def parse_cursor(text: str | None, *, parts: int) -> tuple[int, ...] | None:

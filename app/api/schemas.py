@@ -1,11 +1,12 @@
 """What goes over the API: request and response models. Conversions stand with the routes."""
 
 from datetime import datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.problems import MEDIA_TYPE, Problem
+from app.hpkp.causes import Cause, Side
 from app.hpkp.policy import Mode
 
 T = TypeVar("T")
@@ -161,8 +162,17 @@ class AnnotatedCertificate(BaseModel):
     own_key: bool
     on_path: bool
     public_root: bool = False
+    ca_names: list[str] = Field([], description="Names under which the key is known as a CA's, with its state.")
+    known_bad: list[str] = Field([], description="What the key is known for, where it is compromised or misused.")
     failing: bool
     unreadable: str | None = None
+
+
+class ReasonResponse(BaseModel):
+    """A rule that holds, in one sentence."""
+
+    cause: Cause
+    why: str
 
 
 class ViolationResponse(BaseModel):
@@ -177,9 +187,17 @@ class ViolationResponse(BaseModel):
     mode: str | None
     sender: str
     sender_result: str | None
-    cause: str
+    cause: Cause
     why: str
-    also: list[str]
+    side: Side = Field(description="Whose matter it is.")
+    also: list[ReasonResponse] = Field(description="The other rules that hold.")
+    notes: list[str] = Field(description="What a reader of the chain should know besides.")
+    locks_out: bool | None = Field(
+        description="Whether a client of the sender's kind, enforcing the expected pins now in force, would fail this "
+        "connection because of them; null where the report does not tell."
+    )
+    locks_out_why: str
+    product: str | None = Field(description="Interception product that the leaf's issuer names; names can be forged.")
     judged_chain: str | None
     anchor: str
     anchor_subject: str | None
@@ -282,6 +300,3 @@ class ReadinessResponse(BaseModel):
     findings: list[FindingResponse]
     plan: list[str]
     thresholds: dict[str, int]
-
-
-Limit = Annotated[int, Field(ge=1, le=500)]

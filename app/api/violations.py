@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from sqlalchemy import Connection, Row
 
 from app.api.access import CanAdmin, CanRead, ServiceDep
-from app.api.pages import link_next, parse_cursor
+from app.api.pages import LimitQuery, link_next, parse_cursor
 from app.api.problems import not_found
 from app.api.schemas import (
     AnnotatedCertificate,
@@ -22,15 +22,15 @@ from app.api.schemas import (
     ViolationResponse,
     describe_problems,
 )
-from app.hpkp.chain import Anchor, Certificate, Element, TrustAnchors, read_certificate
+from app.hpkp.chain import Anchor, Certificate, Element, read_certificate
 from app.hpkp.hosts import canonical_host
+from app.service import Service
 from app.store import summaries
 from app.store import violations as store
 from app.store.engine import from_ms, writing
 
 router = APIRouter(prefix="/api/v1", tags=["violations"])
 
-LimitQuery = Annotated[int, Query(ge=1, le=500)]
 IdPath = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
@@ -73,7 +73,7 @@ def list_violations(
 def get_violation(service: ServiceDep, violation_id: IdPath) -> ViolationDetail:
     """Return a violation with both chains, each certificate annotated and the failing one marked."""
     with service.engine.connect() as connection:
-        return _detail(connection, violation_id, service.anchors)
+        return _detail(connection, violation_id, service)
 
 
 @router.patch("/violations/{violation_id}", dependencies=[CanAdmin], responses=describe_problems(404))
@@ -82,10 +82,10 @@ def patch_violation(service: ServiceDep, violation_id: IdPath, body: StatusReque
     with writing(service.engine) as connection:
         if not store.set_status(connection, violation_id, status=body.status, note=body.note):
             raise not_found("violation", violation_id)
-        return _detail(connection, violation_id, service.anchors)
+        return _detail(connection, violation_id, service)
 
 
-def _detail(connection: Connection, violation_id: int, anchors: TrustAnchors) -> ViolationDetail:
+def _detail(connection: Connection, violation_id: int, service: Service) -> ViolationDetail:
     row = store.get_violation(connection, violation_id)
     if row is None:
         raise not_found("violation", violation_id)
@@ -95,7 +95,7 @@ def _detail(connection: Connection, violation_id: int, anchors: TrustAnchors) ->
         if chain is None:
             return None
         return [
-            _annotate(element, finding, anchors) for element, finding in zip(chain, row.judgement[which], strict=True)
+            _annotate(element, finding, service) for element, finding in zip(chain, row.judgement[which], strict=True)
         ]
 
     return ViolationDetail(**_violation(row), served_chain=annotated("served"), validated_chain=annotated("validated"))
@@ -113,22 +113,20 @@ def _violation(row: Row[Any]) -> dict[str, Any]:
     judged = {
         name: judgement[name]
         for name in (
-            "why",
-            "also",
-            "judged_chain",
-            "anchor",
-            "anchor_subject",
-            "path_checkable",
-            "policy_revision",
+            "why", "side", "also", "notes", "locks_out", "locks_out_why", "product", "judged_chain", "anchor",
+            "anchor_subject", "path_checkable", "policy_revision",
         )
-    }
+    }  # fmt: skip
     times = {name: from_ms(getattr(row, name)) for name in ("first_received_at", "last_received_at", "judged_at")}
     return fields | judged | times
 
 
-def _annotate(element: Element, finding: dict[str, Any], anchors: TrustAnchors) -> AnnotatedCertificate:
+def _annotate(element: Element, finding: dict[str, Any], service: Service) -> AnnotatedCertificate:
     described = _describe(element)
-    described["public_root"] = isinstance(element, Certificate) and anchors.kind_of(element) is Anchor.PUBLIC
+    described["public_root"] = isinstance(element, Certificate) and service.anchors.kind_of(element) is Anchor.PUBLIC
+    if element.pin is not None:
+        described["ca_names"] = [f"{ca.name} ({ca.state})" for ca in service.catalog.ca_names_of(element.pin)]
+        described["known_bad"] = [key.name for key in service.catalog.known_bad.get(element.pin, ())]
     return AnnotatedCertificate(**(finding | described))
 
 

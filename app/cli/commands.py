@@ -6,7 +6,7 @@ standard error. Exit codes: 0 done, 1 the answer is no, 2 cannot tell or not und
 
 import typer
 
-from app.cli import database, demo, pin, policy, readiness, sample, serve, token
+from app.cli import database, demo, explain, pin, policy, readiness, rejudge, sample, serve, token
 
 app = typer.Typer(
     name="hpkp",
@@ -20,6 +20,8 @@ app.command("serve")(serve.serve)
 app.command("pin")(pin.pin)
 app.add_typer(policy.app, name="policy")
 app.command("readiness")(readiness.readiness)
+app.command("explain")(explain.explain)
+app.command("rejudge")(rejudge.rejudge_hosts)
 app.command("send-sample")(sample.send_sample)
 app.command("demo")(demo.demo)
 app.add_typer(token.app, name="token")

@@ -57,13 +57,12 @@ def set_(
     The same policy as the one in force makes no new revision.
     """
     try:
-        given = (*map(_read_pin, pins or []), *map(_read_file, pin_files or []))
-        if (header is None) == (not given):
+        if (header is None) == (not pins and not pin_files):
             fail("give either --header, or --pin and --pin-file")
         stated = PinningHeader(()) if header is None else parse_header(header)
         policy = PinningPolicy(
             host=canonical_host(host),
-            pins=given or tuple(ExpectedPin(pin) for pin in stated.pins),
+            pins=read_expected_pins(pins, pin_files, header),
             include_subdomains=stated.include_subdomains if include_subdomains is None else include_subdomains,
             max_age=stated.max_age if max_age is None else max_age,
             mode=mode,
@@ -100,6 +99,12 @@ def show(
         return
     for policy in found:
         _show(policy, as_json)
+
+
+def read_expected_pins(pins: list[str] | None, files: list[Path] | None, header: str | None) -> tuple[ExpectedPin, ...]:
+    """Read the options that name expected pins. Raises HpkpError or OSError."""
+    stated = () if header is None else parse_header(header).pins
+    return (*map(_read_pin, pins or []), *map(_read_file, files or []), *map(ExpectedPin, stated))
 
 
 def _read_pin(text: str) -> ExpectedPin:

@@ -241,6 +241,8 @@ class Anchor(StrEnum):
     """At a root that the operator supplied."""
     PRIVATE = "private"
     """At a self-signed certificate, or a validated chain's end, that is in neither store."""
+    KNOWN_BAD = "known_bad"
+    """At a certificate whose key is known to be compromised or misused."""
     UNKNOWN = "unknown"
     """Nowhere: the issuer of the last certificate is not at hand."""
 
@@ -298,15 +300,40 @@ class Path:
         return all(link is Link.SIGNED for link in self.links)
 
 
-def build_path(chain: Sequence[Element], anchors: TrustAnchors) -> Path:
+def find_leaf(chain: Sequence[Element], host: str) -> int:
+    """Return the position of the end-entity certificate.
+
+    That is the first, as TLS wants it (RFC 8446 section 4.4.2), unless it signed another certificate of the chain:
+    then a sender mixed the order up, and it is the one for ``host`` that signed none, or else any that signed none.
+    """
+    if not chain or not _signed_any(chain, 0):
+        return 0
+    ends = [i for i, element in enumerate(chain) if isinstance(element, Certificate) and not _signed_any(chain, i)]
+    for position in ends:
+        element = chain[position]
+        if isinstance(element, Certificate) and element.covers(host):
+            return position
+    return ends[0] if ends else 0
+
+
+def _signed_any(chain: Sequence[Element], position: int) -> bool:
+    issuer = chain[position]
+    return isinstance(issuer, Certificate) and any(
+        isinstance(other, Certificate) and other != issuer and check_link(other, issuer) is not Link.NOT_SIGNED
+        for other in chain
+    )
+
+
+def build_path(chain: Sequence[Element], anchors: TrustAnchors, *, leaf: int = 0) -> Path:
     """Follow signatures from the leaf upward through the certificates of the chain.
 
     Order and superfluous certificates do not matter; a certificate that no signature joins to the leaf is left
-    out. The leaf is the first certificate. An empty chain, or an unreadable leaf, gives an empty path.
+    out. An empty chain, or an unreadable leaf, gives an empty path.
     """
-    if not chain or not isinstance(chain[0], Certificate):
+    start = chain[leaf] if chain else None
+    if not isinstance(start, Certificate):
         return Path((), Anchor.UNKNOWN)
-    positions, links, current = [0], list[Link](), chain[0]
+    positions, links, current = [leaf], list[Link](), start
     while True:
         if kind := anchors.kind_of(current):
             return Path(tuple(positions), kind, tuple(links), current.subject)
@@ -341,14 +368,15 @@ def _issuer_in(chain: Sequence[Element], certificate: Certificate, used: list[in
     return doubtful
 
 
-def connected_to_leaf(chain: Sequence[Element]) -> frozenset[int]:
+def connected_to_leaf(chain: Sequence[Element], *, leaf: int = 0) -> frozenset[int]:
     """Return the positions that checked signatures join to the leaf, by any of several paths, leaf included.
 
     A certificate that is merely appended to a served chain is not among them: anyone can append one.
     """
-    if not chain or not isinstance(chain[0], Certificate):
+    start = chain[leaf] if chain else None
+    if not isinstance(start, Certificate):
         return frozenset()
-    reached, frontier = {0}, [chain[0]]
+    reached, frontier = {leaf}, [start]
     while frontier:
         certificate = frontier.pop()
         for position, candidate in enumerate(chain):

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from app.hpkp.causes import ALARMING, BEARING, Bearing, Cause
 from app.hpkp.hosts import is_subdomain
-from app.hpkp.judgement import ALARMING, BEARING, Bearing, Cause
 from app.hpkp.pins import Pin
 from app.hpkp.policy import PinningPolicy
 
@@ -69,6 +69,7 @@ class OpenViolation:
     reports: int
     clients: int
     last_received_at: datetime
+    locks_out: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +267,8 @@ def _open_violations(evidence: Evidence) -> Iterator[Finding]:
             Bearing.CAUTION: Severity.CAUTION,
             Bearing.INFO: Severity.INFO,
         }[BEARING[cause]]
+        if severity is Severity.INFO and cause is Cause.MATCHES_EXPECTED and _open_question(violations):
+            severity = Severity.CAUTION
         alarm = " This may be an attack: look for the certificate in Certificate Transparency." * (cause in ALARMING)
         yield Finding(
             f"open_{cause}",
@@ -274,6 +277,11 @@ def _open_violations(evidence: Evidence) -> Iterator[Finding]:
             _FIX[cause],
             shown,
         )
+
+
+def _open_question(violations: list[OpenViolation]) -> bool:
+    """Whether some client's path is not known: then a pin in the served chain does not say that it is let in."""
+    return any(violation.locks_out is not False for violation in violations)
 
 
 def _no_reports(evidence: Evidence) -> Iterator[Finding]:
@@ -289,28 +297,34 @@ def _no_reports(evidence: Evidence) -> Iterator[Finding]:
 
 _MEANING: dict[Cause, str] = {
     Cause.NO_EVIDENCE: "reports without a readable chain.",
+    Cause.IMPLAUSIBLE: "reports in a form that their sender does not make; left out of the verdict.",
     Cause.MATCHES_EXPECTED: "chains that satisfy the pins.",
     Cause.STALE_KNOWN_PINS: "clients that still know pins of a former revision.",
     Cause.FOREIGN_PINS: "clients that know pins which were never ours.",
+    Cause.KNOWN_BAD_KEY: "a key that is known to be compromised or misused, between these clients and the server.",
     Cause.OTHER_TRUST_PATH: "clients build a path to your key on which no pin stands; enforcing locks them out.",
     Cause.OWN_KEY_NOT_PINNED: "your own key is served without a pin; enforcing locks these clients out.",
     Cause.CLOCK: "certificates outside their validity at the client's time; not a pin matter.",
     Cause.NAME_MISMATCH: "trusted certificates for another name, as captive portals show; not a pin matter.",
     Cause.UNTRUSTED_CHAIN: "chains that do not validate; not a pin matter.",
+    Cause.INTERCEPTION_PRODUCT: "interception by a known product. Browsers let it pass, apps with pins do not.",
     Cause.PRIVATE_ROOT: "paths to a private root: interception. Browsers let it pass, apps with pins do not.",
     Cause.UNKNOWN_KEY_PUBLIC_CA: "a trusted CA vouches for a key that is not yours.",
 }
 
 _FIX: dict[Cause, str] = {
     Cause.NO_EVIDENCE: "Look at the raw reports; nothing can be concluded from them.",
+    Cause.IMPLAUSIBLE: "Look at a raw report; if its sender is real, say so in an issue.",
     Cause.MATCHES_EXPECTED: "Nothing to do.",
     Cause.STALE_KNOWN_PINS: "Keep the former keys working until the former max-age has run out.",
     Cause.FOREIGN_PINS: "Look for a copied header or another collector's client.",
+    Cause.KNOWN_BAD_KEY: "Warn these users; pins are what protects them.",
     Cause.OTHER_TRUST_PATH: "Pin a key that stands on every path, best the leaf key, or fix the served chain.",
     Cause.OWN_KEY_NOT_PINNED: "Add the key's pin to the policy, or replace the certificate where it is served.",
     Cause.CLOCK: "Nothing on the pins; check the certificate's dates.",
     Cause.NAME_MISMATCH: "Check the virtual hosts; captive portals need nothing.",
     Cause.UNTRUSTED_CHAIN: "Check that the host serves its intermediates.",
+    Cause.INTERCEPTION_PRODUCT: "Decide whether apps behind interception may be locked out.",
     Cause.PRIVATE_ROOT: "Decide whether apps behind interception may be locked out.",
     Cause.UNKNOWN_KEY_PUBLIC_CA: "Find out who asked for the certificate; if it is yours, add its key to own_keys.",
 }

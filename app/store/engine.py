@@ -10,8 +10,9 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, select
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 HOUR_MS = 3_600_000
@@ -78,6 +79,16 @@ def upgrade(url: str) -> None:
     """Bring the schema to the newest version; nothing happens where it is there already."""
     open_engine(url).dispose()
     command.upgrade(_alembic(url), "head")
+
+
+def answers(engine: Engine) -> bool:
+    """Whether the store answers at all."""
+    try:
+        with engine.connect() as connection:
+            connection.execute(select(1))
+    except SQLAlchemyError:
+        return False
+    return True
 
 
 def schema_version(engine: Engine) -> str | None:

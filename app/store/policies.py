@@ -11,6 +11,7 @@ from app.hpkp.pins import parse_pin
 from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy, PolicyHistory
 from app.store import tables
 from app.store.engine import from_ms, to_ms
+from app.store.events import add_event
 from app.store.upsert import insert_missing
 
 
@@ -91,14 +92,8 @@ def add_revision(connection: Connection, policy: PinningPolicy, *, at: datetime)
         )
     )
     what = "withdrawn" if stored.withdrawn else f"{stored.mode}, {len(stored.pins)} pins"
-    connection.execute(
-        insert(tables.events).values(
-            at=to_ms(at),
-            kind="policy_changed",
-            host=stored.host,
-            text=f"Policy revision {stored.revision}: {what}",
-        )
-    )
+    text = f"Policy revision {stored.revision}: {what}"
+    add_event(connection, "policy_changed", text, host=stored.host, at=to_ms(at))
     return stored
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, select
 
-from app.hpkp.judgement import Cause
+from app.hpkp.causes import Cause
 from app.hpkp.readiness import Evidence, OpenViolation
 from app.store import tables
 from app.store.engine import DAY_MS, HOUR_MS, from_ms, to_ms
@@ -135,34 +135,27 @@ def has_host(connection: Connection, host: str) -> bool:
 
 def gather_evidence(connection: Connection, host: str, *, since: datetime) -> Evidence:
     """Gather what was seen for a host since an instant."""
-    wanted = Filter(host=host, since=since)
     total = func.sum(tables.rollup_hours.c.reports).label("reports")
+    counted = (
+        _rollup(Filter(host=host, since=since), tables.violations.c.id, total)
+        .group_by(tables.violations.c.id)
+        .subquery()
+    )
     rows = connection.execute(
-        _rollup(
-            wanted,
-            tables.violations.c.id,
-            tables.violations.c.cause,
-            tables.violations.c.status,
-            tables.violations.c.last_received_at,
-            total,
-        )
-        .group_by(
-            tables.violations.c.id,
-            tables.violations.c.cause,
-            tables.violations.c.status,
-            tables.violations.c.last_received_at,
-        )
+        select(tables.violations, counted.c.reports.label("counted"))
+        .join(counted, counted.c.id == tables.violations.c.id)
         .order_by(tables.violations.c.id)
     ).all()
     return Evidence(
-        reports=sum(int(row.reports) for row in rows),
+        reports=sum(int(row.counted) for row in rows),
         open_violations=tuple(
             OpenViolation(
                 id=row.id,
                 cause=Cause(row.cause),
-                reports=int(row.reports),
+                reports=int(row.counted),
                 clients=_clients_of(connection, row.id, since),
                 last_received_at=from_ms(row.last_received_at),
+                locks_out=row.judgement["locks_out"],
             )
             for row in rows
             if row.status in OPEN

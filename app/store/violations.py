@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, func, or_, select, update
 
 from app.hpkp.chain import Chain, Element, UnreadableCertificate, read_certificate
 from app.hpkp.hosts import Host
@@ -14,6 +14,7 @@ from app.hpkp.policy import Mode
 from app.hpkp.report import Sender, SenderResult, ViolationReport
 from app.store import tables
 from app.store.engine import from_ms, now_ms, to_ms
+from app.store.events import add_event
 from app.store.intake import JudgeReport, pinned_host
 from app.store.judgements import judgement_to_json
 from app.store.upsert import insert_missing
@@ -148,6 +149,11 @@ def load_report(connection: Connection, row: Row[Any]) -> ViolationReport:
     )
 
 
+def list_judged_hosts(connection: Connection) -> list[str]:
+    """Return every host that violations are counted under, by name."""
+    return list(connection.scalars(select(tables.violations.c.host).distinct().order_by(tables.violations.c.host)))
+
+
 def rejudge(connection: Connection, host: str, judge: JudgeReport) -> int:
     """Judge all violations of a host and of the names below it again; return how many changed their cause."""
     rows = connection.execute(
@@ -173,14 +179,8 @@ def rejudge(connection: Connection, host: str, judge: JudgeReport) -> int:
             .values(host=pinned, cause=judgement.cause, judgement=judgement_to_json(judgement), judged_at=at)
         )
     if rows:
-        connection.execute(
-            insert(tables.events).values(
-                at=at,
-                kind="rejudged",
-                host=host,
-                text=f"{len(rows)} violations judged again, {changed} changed",
-            )
-        )
+        text = f"{len(rows)} violations judged again, {changed} have another cause"
+        add_event(connection, "rejudged", text, host=host, at=at)
     return changed
 
 

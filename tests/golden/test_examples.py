@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from app.hpkp.causes import Cause
 from app.hpkp.chain import Certificate, TrustAnchors
 from app.hpkp.hosts import Host
-from app.hpkp.judgement import Cause, judge
+from app.hpkp.judgement import judge
 from app.hpkp.keys import read_keys
 from app.hpkp.pins import parse_pin
 from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy, PolicyHistory

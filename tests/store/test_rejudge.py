@@ -118,7 +118,7 @@ def test_an_event_tells_of_the_change_and_of_the_judging(desk: Desk) -> None:
     told = [(event.kind, event.host, event.text) for event in desk.rows(tables.events)]
     assert told == [
         ("policy_changed", HOST, "Policy revision 1: report-only, 1 pins"),
-        ("rejudged", HOST, "2 violations judged again, 1 changed"),
+        ("rejudged", HOST, "2 violations judged again, 1 have another cause"),
     ]
 
 

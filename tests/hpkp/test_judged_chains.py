@@ -1,0 +1,298 @@
+"""Chains with real signatures, and what each is judged as: a table to be read.
+
+The world of the stories: www.example.com has a leaf under an intermediate, whose key two public roots certified (the
+old one and the new one). The policy expects the old root's pin and a backup pin, unless a story says otherwise.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+import pytest
+
+from app.hpkp.catalog import Basis, Catalog, InterceptionProduct, KnownKey
+from app.hpkp.causes import Cause, Side
+from app.hpkp.chain import Certificate, Element, TrustAnchors, UnreadableCertificate, read_certificate
+from app.hpkp.hosts import Host
+from app.hpkp.judgement import Judgement, judge
+from app.hpkp.pins import Pin, parse_pin
+from app.hpkp.policy import ExpectedPin, PinningPolicy, PolicyHistory
+from app.hpkp.report import Sender, SenderResult, ViolationReport
+from tests.authority import (
+    NOW,
+    Issued,
+    certificate_with_serial_zero,
+    cross_sign,
+    make_root,
+    new_key,
+    pss_certificate,
+    self_signed,
+    sha1_signed,
+)
+
+HOST = "www.example.com"
+YEAR = timedelta(days=365)
+
+OLD_ROOT, NEW_ROOT, OTHER_ROOT = make_root("Old Public Root"), make_root("New Public Root"), make_root("Other Root")
+BY_OLD = OLD_ROOT.issue("Issuing CA", ca=True)
+BY_NEW = NEW_ROOT.issue("Issuing CA", ca=True, key=BY_OLD.key)
+OTHER_CA = OTHER_ROOT.issue("Other Issuing CA", ca=True)
+NEW_BY_OLD = cross_sign(NEW_ROOT, OLD_ROOT)
+LEAF = BY_OLD.issue(HOST)
+RENEWED = BY_OLD.issue(HOST, key=LEAF.key)
+STRAY = OTHER_CA.issue(HOST)
+WILDCARD = BY_OLD.issue("*.example.com", names=["*.example.com"])
+EXPIRED = BY_OLD.issue(HOST, key=LEAF.key, not_before=NOW - 2 * YEAR, not_after=NOW - YEAR)
+NOT_YET = OTHER_CA.issue(HOST, not_before=NOW + YEAR, not_after=NOW + 2 * YEAR)
+LONG_EXPIRED = OTHER_CA.issue(HOST, not_before=NOW - 2 * YEAR, not_after=NOW - YEAR)
+HALF_A_DAY_LATE = OTHER_CA.issue(HOST, not_before=NOW - YEAR, not_after=NOW - timedelta(hours=12))
+A_DAY_LATE = OTHER_CA.issue(HOST, not_before=NOW - YEAR, not_after=NOW - timedelta(hours=30))
+PORTAL = OTHER_CA.issue("portal.hotel.example")
+NAMELESS = OTHER_CA.issue(HOST, names=[])
+ALIEN = OTHER_CA.issue(HOST)
+PROXY_ROOT = make_root("Acme Proxy CA", organization="Acme Security")
+BY_PROXY = PROXY_ROOT.issue(HOST)
+CORPORATE_ROOT = make_root("Corporate Root", organization="Example Company")
+BY_CORPORATE = CORPORATE_ROOT.issue("Corporate Issuing CA", ca=True).issue(HOST)
+CORPORATE_CA = CORPORATE_ROOT.issue("Corporate Issuing CA", ca=True)
+UNDER_CORPORATE = CORPORATE_CA.issue(HOST)
+LEAKED_ROOT = make_root("Leaked Root", organization="Preinstalled Software")
+BY_LEAKED = LEAKED_ROOT.issue(HOST)
+IMPOSTOR = make_root("Old Public Root")
+BY_IMPOSTOR = IMPOSTOR.issue("Issuing CA", ca=True)
+FORGED = BY_IMPOSTOR.issue(HOST)
+SELF_SIGNED = self_signed(HOST)
+BACKUP, FORMER, FOREIGN = (make_root(name) for name in ("Backup", "Former", "Foreign"))
+SHA1_LEAF, SHA1_ROOT = sha1_signed(HOST)
+
+ANCHORS = TrustAnchors(
+    public=tuple(
+        root
+        for issued in (OLD_ROOT.der, NEW_ROOT.der, OTHER_ROOT.der, SHA1_ROOT)
+        if isinstance(root := read_certificate(issued), Certificate)
+    ),
+)
+CATALOG = Catalog(
+    known_bad={parse_pin(LEAKED_ROOT.pin): (KnownKey("Leaked Root, private key public", "a test", date(2026, 1, 1)),)},
+    captive_portals={parse_pin(PORTAL.pin): KnownKey("Hotel Wi-Fi", "a test", date(2026, 1, 1))},
+    products=(
+        InterceptionProduct(
+            "Acme Proxy", re.compile("Acme Proxy CA"), re.compile("Acme Security"), "a test", Basis.PUBLISHED
+        ),
+    ),
+    example_pins={parse_pin("A" * 43 + "="): "placeholder of A's"},
+)
+
+Link = Issued | bytes | Element
+
+
+def _chain(links: Iterable[Link] | None) -> tuple[Element, ...] | None:
+    if links is None:
+        return None
+    return tuple(
+        link
+        if isinstance(link, Certificate | UnreadableCertificate)
+        else read_certificate(link if isinstance(link, bytes) else link.der, position=position)
+        for position, link in enumerate(links)
+    )
+
+
+def _pins(keys: Iterable[Issued | str]) -> tuple[Pin, ...]:
+    return tuple(parse_pin(key if isinstance(key, str) else key.pin) for key in keys)
+
+
+@dataclass(frozen=True)
+class Story:
+    """One report against one policy, and what has to be said of it."""
+
+    name: str
+    cause: Cause
+    side: Side
+    locks_out: bool | None
+    served: Iterable[Link] | None = None
+    validated: Iterable[Link] | None = None
+    known: Iterable[Issued | str] = (OLD_ROOT, BACKUP)
+    expected: Iterable[Issued] | None = (OLD_ROOT, BACKUP)
+    former: Iterable[Issued] = ()
+    own: Iterable[Issued] = ()
+    sender: Sender = Sender.CHROMIUM
+    result: SenderResult | None = None
+    date_time: datetime | None = NOW
+    host: str = HOST
+    contradictions: tuple[str, ...] = ()
+    also: frozenset[Cause] = field(default_factory=frozenset)
+
+    def judged(self) -> Judgement:
+        report = ViolationReport(
+            hostname=Host(self.host),
+            noted_hostname=Host(self.host),
+            sender=self.sender,
+            port=443,
+            known_pins=_pins(self.known),
+            served_chain=_chain(self.served),
+            validated_chain=_chain(self.validated),
+            sender_result=self.result,
+            date_time=self.date_time,
+            contradictions=self.contradictions,
+        )
+        revisions = []
+        if self.former:
+            revisions.append(self._policy(self.former, 1, NOW - YEAR))
+        if self.expected is not None:
+            revisions.append(self._policy(self.expected, 2, NOW - timedelta(days=20)))
+        history = PolicyHistory.of(revisions)
+        return judge(report, history, ANCHORS, CATALOG, received_at=NOW, at=NOW)
+
+    def _policy(self, pins: Iterable[Issued], revision: int, since: datetime) -> PinningPolicy:
+        return PinningPolicy(
+            host=Host(self.host),
+            pins=tuple(map(ExpectedPin, _pins(pins))),
+            revision=revision,
+            own_keys=frozenset(_pins(self.own)),
+            effective_from=since,
+        )
+
+
+GOOD = (LEAF, BY_OLD, OLD_ROOT)
+NEW_PATH = (LEAF, BY_NEW, NEW_ROOT)
+APP = Sender.TRUSTKIT_APPLE
+ANDROID = Sender.TRUSTKIT_ANDROID
+MISMATCH, UNTRUSTED = SenderResult.PINS_NOT_MATCHED, SenderResult.CHAIN_NOT_TRUSTED
+NOT_PINS, OURS, INTERCEPTED = Side.NOT_A_PIN_MATTER, Side.OURS, Side.INTERCEPTION
+HOSTILE, UNKNOWN = Side.HOSTILE, Side.UNKNOWN
+NO_PEM = "the sender gave only the pin"
+
+STORIES = (
+    # Chains that satisfy the expected pins
+    Story("the root is pinned and known", Cause.MATCHES_EXPECTED, NOT_PINS, False, GOOD, GOOD),
+    Story("the leaf is pinned", Cause.MATCHES_EXPECTED, NOT_PINS, False, GOOD, GOOD, (LEAF,), (LEAF, BACKUP)),
+    Story("the intermediate is pinned", Cause.MATCHES_EXPECTED, NOT_PINS, False, GOOD, NEW_PATH, (BY_OLD,), (BY_OLD, BACKUP)),
+    Story("a renewed certificate with the same key", Cause.MATCHES_EXPECTED, NOT_PINS, False, None, (RENEWED, BY_OLD, OLD_ROOT), (LEAF,), (LEAF, BACKUP)),
+    Story("the backup key is live", Cause.MATCHES_EXPECTED, NOT_PINS, False, None, (STRAY, OTHER_CA, OTHER_ROOT), (OLD_ROOT, STRAY), (OLD_ROOT, STRAY)),
+    Story("no known pins were sent", Cause.MATCHES_EXPECTED, NOT_PINS, False, None, GOOD, ()),
+    Story("only a served chain, which holds the pin", Cause.MATCHES_EXPECTED, NOT_PINS, None, GOOD, None, sender=Sender.RFC7469),
+    Story("a served chain without its root, leaf pinned", Cause.MATCHES_EXPECTED, NOT_PINS, None, (LEAF, BY_OLD), None, (LEAF,), (LEAF, BACKUP), sender=Sender.RFC7469),
+    Story("the leaf is unreadable, its key is pinned", Cause.MATCHES_EXPECTED, NOT_PINS, False, None, (UnreadableCertificate(0, "odd", b"odd", parse_pin(LEAF.pin)), BY_OLD, OLD_ROOT), (LEAF,), (LEAF, BACKUP)),
+    Story("only pins were sent, the leaf's is expected", Cause.MATCHES_EXPECTED, NOT_PINS, None, (UnreadableCertificate(0, NO_PEM, None, parse_pin(LEAF.pin)),), None, (LEAF,), (LEAF, BACKUP), sender=Sender.REACT_NATIVE),
+    # Clients that remember another revision
+    Story("the client knows the former pins", Cause.STALE_KNOWN_PINS, OURS, False, GOOD, GOOD, (FORMER,), former=(FORMER, BACKUP)),
+    Story("an app build with the former pins", Cause.STALE_KNOWN_PINS, OURS, False, None, GOOD, (FORMER,), former=(FORMER, BACKUP), sender=APP, result=MISMATCH),
+    # Pins that were never ours
+    Story("another site's pins", Cause.FOREIGN_PINS, UNKNOWN, False, GOOD, GOOD, (FOREIGN,)),
+    Story("another site's pins on an alien chain", Cause.FOREIGN_PINS, UNKNOWN, True, None, (ALIEN, OTHER_CA, OTHER_ROOT), (FOREIGN,)),
+    Story("pins of a tutorial", Cause.FOREIGN_PINS, UNKNOWN, False, None, GOOD, ("A" * 43 + "=",)),
+    Story("pins of a tutorial, and no policy", Cause.FOREIGN_PINS, UNKNOWN, None, None, GOOD, ("A" * 43 + "=",), None),
+    # Our key on another path
+    Story("the pin is served, the client went by the new root", Cause.OTHER_TRUST_PATH, OURS, True, GOOD, NEW_PATH),
+    Story("the same, and the leaf key is named as ours", Cause.OTHER_TRUST_PATH, OURS, True, GOOD, NEW_PATH, own=(LEAF,)),
+    Story("the same, for a private CA that clients trust", Cause.OTHER_TRUST_PATH, OURS, True, (UNDER_CORPORATE, CORPORATE_CA, CORPORATE_ROOT), (UNDER_CORPORATE, cross_sign(CORPORATE_CA, PROXY_ROOT), PROXY_ROOT), (CORPORATE_ROOT,), (CORPORATE_ROOT, BACKUP)),
+    Story("the server sends the cross-sign, the client stops at the new root", Cause.OTHER_TRUST_PATH, OURS, True, (LEAF, BY_NEW, NEW_BY_OLD, OLD_ROOT), NEW_PATH),
+    Story("our leaf by an intermediate that was not served", Cause.OTHER_TRUST_PATH, OURS, True, (LEAF, BY_OLD), (LEAF, cross_sign(BY_OLD, OTHER_CA), OTHER_CA, OTHER_ROOT), own=(LEAF,)),
+    Story("Android sends the served chain twice", Cause.OTHER_TRUST_PATH, OURS, True, GOOD, GOOD, sender=ANDROID, result=MISMATCH),
+    Story("without a policy, by what the client knew", Cause.OTHER_TRUST_PATH, UNKNOWN, None, GOOD, NEW_PATH, expected=None),
+    Story("a wildcard certificate covers the host", Cause.OTHER_TRUST_PATH, OURS, True, (WILDCARD, BY_OLD, OLD_ROOT), (WILDCARD, BY_NEW, NEW_ROOT)),
+    # Our key without a pin
+    Story("our stray key", Cause.OWN_KEY_NOT_PINNED, OURS, True, None, (STRAY, OTHER_CA, OTHER_ROOT), own=(STRAY,)),
+    Story("a key of a former revision is still served", Cause.OWN_KEY_NOT_PINNED, OURS, True, None, (STRAY, OTHER_CA, OTHER_ROOT), former=(STRAY, BACKUP)),
+    Story("our stray key, seen by an app", Cause.OWN_KEY_NOT_PINNED, OURS, True, None, (STRAY, OTHER_CA, OTHER_ROOT), own=(STRAY,), sender=APP, result=MISMATCH),
+    Story("our stray key, only pins were sent", Cause.OWN_KEY_NOT_PINNED, OURS, True, (UnreadableCertificate(0, NO_PEM, None, parse_pin(STRAY.pin)),), None, own=(STRAY,), sender=Sender.REACT_NATIVE),
+    Story("our expired certificate, its root no longer pinned", Cause.OWN_KEY_NOT_PINNED, OURS, False, None, (EXPIRED, BY_NEW, NEW_ROOT), own=(LEAF,), also=frozenset({Cause.CLOCK})),
+    Story("a pinned root merely appended to our stray chain", Cause.OWN_KEY_NOT_PINNED, OURS, True, (STRAY, OTHER_CA, OLD_ROOT), (STRAY, OTHER_CA, OTHER_ROOT), own=(STRAY,)),
+    # A trusted CA, a key that is not ours
+    Story("a key that nobody knows", Cause.UNKNOWN_KEY_PUBLIC_CA, HOSTILE, True, None, (ALIEN, OTHER_CA, OTHER_ROOT)),
+    Story("the same, reported by an app", Cause.UNKNOWN_KEY_PUBLIC_CA, HOSTILE, True, None, (ALIEN, OTHER_CA, OTHER_ROOT), sender=APP, result=MISMATCH),
+    Story("a pinned root merely appended to an alien chain", Cause.UNKNOWN_KEY_PUBLIC_CA, HOSTILE, True, (ALIEN, OTHER_CA, OLD_ROOT), (ALIEN, OTHER_CA, OTHER_ROOT)),
+    Story("a pinned root appended, and nothing validated", Cause.UNKNOWN_KEY_PUBLIC_CA, HOSTILE, True, (ALIEN, OTHER_CA, OLD_ROOT), None, sender=Sender.PROTON_BRIDGE),
+    Story("no policy: whose key it is cannot be told", Cause.UNKNOWN_KEY_PUBLIC_CA, UNKNOWN, None, None, (ALIEN, OTHER_CA, OTHER_ROOT), expected=None),
+    Story("served without its root, found in the public store", Cause.UNKNOWN_KEY_PUBLIC_CA, HOSTILE, True, (ALIEN, OTHER_CA), None, sender=Sender.PROTON_BRIDGE),
+    Story("the client knew other pins, so its path is open", Cause.UNKNOWN_KEY_PUBLIC_CA, HOSTILE, None, (ALIEN, OTHER_CA), None, (BACKUP,), sender=Sender.RFC7469),
+    Story("a superfluous certificate in the served chain", Cause.UNKNOWN_KEY_PUBLIC_CA, HOSTILE, True, (ALIEN, PORTAL, OTHER_CA), None, sender=Sender.PROTON_BRIDGE),
+    Story("signed with SHA-1, so not checkable and not forged", Cause.UNKNOWN_KEY_PUBLIC_CA, HOSTILE, True, None, (SHA1_LEAF, SHA1_ROOT)),
+    Story("the chain came root first", Cause.UNKNOWN_KEY_PUBLIC_CA, HOSTILE, True, None, (OTHER_ROOT, OTHER_CA, ALIEN)),
+    Story("the chain came shuffled", Cause.UNKNOWN_KEY_PUBLIC_CA, HOSTILE, True, None, (OTHER_CA, ALIEN, OTHER_ROOT)),
+    # Dates
+    Story("expired for a year", Cause.CLOCK, NOT_PINS, False, None, (LONG_EXPIRED, OTHER_CA, OTHER_ROOT), sender=APP, result=MISMATCH),
+    Story("not valid for another year", Cause.CLOCK, NOT_PINS, False, None, (NOT_YET, OTHER_CA, OTHER_ROOT), sender=APP, result=MISMATCH),
+    Story("expired beyond any time zone", Cause.CLOCK, NOT_PINS, False, None, (A_DAY_LATE, OTHER_CA, OTHER_ROOT), sender=ANDROID),
+    Story("expired only if the clock's zone is right", Cause.UNKNOWN_KEY_PUBLIC_CA, HOSTILE, True, None, (HALF_A_DAY_LATE, OTHER_CA, OTHER_ROOT), sender=APP),
+    Story("a device that thinks it is 1970", Cause.CLOCK, NOT_PINS, False, None, (ALIEN, OTHER_CA, OTHER_ROOT), date_time=datetime(1970, 1, 1, tzinfo=NOW.tzinfo), sender=APP),
+    Story("no date: ours stands in", Cause.CLOCK, NOT_PINS, False, None, (LONG_EXPIRED, OTHER_CA, OTHER_ROOT), date_time=None, sender=APP),
+    Story("an expired chain of a proxy", Cause.CLOCK, NOT_PINS, False, None, (PROXY_ROOT.issue(HOST, not_before=NOW - 2 * YEAR, not_after=NOW - YEAR), PROXY_ROOT), sender=APP, also=frozenset({Cause.INTERCEPTION_PRODUCT, Cause.PRIVATE_ROOT})),
+    # Names
+    Story("another virtual host", Cause.NAME_MISMATCH, NOT_PINS, False, None, (OTHER_CA.issue("other.example.net"), OTHER_CA, OTHER_ROOT), sender=APP, result=MISMATCH),
+    Story("a captive portal's known key", Cause.NAME_MISMATCH, NOT_PINS, False, None, (PORTAL, OTHER_CA, OTHER_ROOT), sender=APP, result=MISMATCH),
+    Story("a wildcard one level too deep", Cause.NAME_MISMATCH, NOT_PINS, False, None, (OTHER_CA.issue("*.example.com", names=["*.example.com"]), OTHER_CA, OTHER_ROOT), host="a.www.example.com", sender=APP),
+    Story("the common name counts where there is no other", Cause.UNKNOWN_KEY_PUBLIC_CA, HOSTILE, True, None, (NAMELESS, OTHER_CA, OTHER_ROOT)),
+    # Chains that do not validate
+    Story("the app says that the chain is not trusted", Cause.UNTRUSTED_CHAIN, NOT_PINS, False, None, (BY_PROXY, PROXY_ROOT), sender=APP, result=UNTRUSTED, also=frozenset({Cause.INTERCEPTION_PRODUCT, Cause.PRIVATE_ROOT})),
+    Story("the app does not trust a chain that we would", Cause.UNTRUSTED_CHAIN, NOT_PINS, False, None, (ALIEN, OTHER_CA, OTHER_ROOT), sender=APP, result=UNTRUSTED),
+    Story("the server forgot its intermediate", Cause.UNTRUSTED_CHAIN, NOT_PINS, None, (ALIEN,), None, (BACKUP,), sender=Sender.RFC7469),
+    Story("a self-signed leaf", Cause.UNTRUSTED_CHAIN, NOT_PINS, None, (SELF_SIGNED,), None, sender=Sender.GO_HPKP),
+    Story("an impostor with the name of the old root", Cause.PRIVATE_ROOT, INTERCEPTED, True, None, (FORGED, BY_IMPOSTOR, IMPOSTOR), sender=APP, result=MISMATCH),
+    Story("a pinned name, another key, nothing signed", Cause.UNTRUSTED_CHAIN, NOT_PINS, None, (FORGED, BY_OLD, OLD_ROOT), None, (BACKUP,), sender=Sender.RFC7469),
+    # Interception
+    Story("a known product, seen by an app", Cause.INTERCEPTION_PRODUCT, INTERCEPTED, True, None, (BY_PROXY, PROXY_ROOT), sender=APP, result=MISMATCH),
+    Story("a known product, sender unknown", Cause.INTERCEPTION_PRODUCT, INTERCEPTED, None, None, (BY_PROXY, PROXY_ROOT), sender=Sender.RFC7469),
+    Story("a company's own root, seen by an app", Cause.PRIVATE_ROOT, INTERCEPTED, True, None, (UNDER_CORPORATE, CORPORATE_CA, CORPORATE_ROOT), sender=APP, result=MISMATCH),
+    Story("a company's own root, said to be Chromium's", Cause.PRIVATE_ROOT, INTERCEPTED, False, None, (UNDER_CORPORATE, CORPORATE_CA, CORPORATE_ROOT)),
+    Story("a validated chain that ends below its root", Cause.PRIVATE_ROOT, INTERCEPTED, True, None, (UNDER_CORPORATE, CORPORATE_CA), sender=APP, result=MISMATCH),
+    # Keys known to be bad
+    Story("a root whose private key is public", Cause.KNOWN_BAD_KEY, HOSTILE, True, None, (BY_LEAKED, LEAKED_ROOT), sender=APP, result=MISMATCH),
+    Story("the same, without a policy", Cause.KNOWN_BAD_KEY, HOSTILE, None, None, (BY_LEAKED, LEAKED_ROOT), expected=None, sender=APP),
+    Story("a bad root merely appended proves nothing", Cause.UNKNOWN_KEY_PUBLIC_CA, HOSTILE, True, (ALIEN, OTHER_CA, LEAKED_ROOT), None, sender=Sender.PROTON_BRIDGE),
+    # Nothing to go by
+    Story("no chain at all", Cause.NO_EVIDENCE, UNKNOWN, None, sender=Sender.GO_HPKP),
+    Story("empty chains", Cause.NO_EVIDENCE, UNKNOWN, None, (), ()),
+    Story("an unreadable leaf", Cause.NO_EVIDENCE, UNKNOWN, None, None, (b"no certificate", BY_OLD, NEW_ROOT), sender=APP),
+    Story("only pins were sent, none of them ours", Cause.NO_EVIDENCE, UNKNOWN, True, (UnreadableCertificate(0, NO_PEM, None, parse_pin(ALIEN.pin)),), None, sender=Sender.REACT_NATIVE),
+    # Reports that their sender does not make
+    Story("Chromium would not report a proxy's root", Cause.IMPLAUSIBLE, UNKNOWN, False, None, (BY_PROXY, PROXY_ROOT)),
+    Story("Chromium would not report a self-signed leaf", Cause.IMPLAUSIBLE, UNKNOWN, False, None, (SELF_SIGNED,)),
+    Story("the form is wrong", Cause.IMPLAUSIBLE, UNKNOWN, True, None, (ALIEN, OTHER_CA, OTHER_ROOT), contradictions=("the port is 0",)),
+    # Odd certificates keep their pins
+    Story("serial number zero", Cause.UNTRUSTED_CHAIN, NOT_PINS, None, (certificate_with_serial_zero(),), None, sender=Sender.GO_HPKP),
+    Story("an RSASSA-PSS key", Cause.UNTRUSTED_CHAIN, NOT_PINS, None, (pss_certificate(),), None, sender=Sender.GO_HPKP),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
+def test_a_chain_is_judged_as_its_story_tells(story: Story) -> None:
+    judgement = story.judged()
+    assert (judgement.cause, judgement.side, judgement.locks_out) == (story.cause, story.side, story.locks_out), (
+        judgement
+    )
+    assert story.also <= {reason.cause for reason in judgement.also}
+    assert judgement.why.endswith(".")
+    assert judgement.locks_out_why.endswith(".")
+
+
+def test_the_table_tells_at_least_sixty_stories_and_every_cause() -> None:
+    assert len({story.name for story in STORIES}) == len(STORIES) >= 60
+    assert {story.cause for story in STORIES} == set(Cause)
+
+
+def test_a_mixed_up_order_is_repaired_and_said() -> None:
+    shuffled = next(story for story in STORIES if story.name == "the chain came shuffled").judged()
+    assert shuffled.failing == 1
+    assert any("another order" in note for note in shuffled.notes)
+    assert [finding.on_path for finding in shuffled.validated] == [True, True, True]
+
+
+def test_a_superfluous_certificate_is_named() -> None:
+    judgement = next(story for story in STORIES if story.name.startswith("a superfluous")).judged()
+    assert any(note.endswith("to the leaf: 1.") for note in judgement.notes)
+    assert [finding.on_path for finding in judgement.served] == [True, False, True]
+
+
+def test_a_signature_too_old_to_check_is_said_and_not_called_forged() -> None:
+    judgement = next(story for story in STORIES if story.name.startswith("signed with SHA-1")).judged()
+    assert not judgement.path_checkable
+    assert any("SHA-1" in note for note in judgement.notes)
+
+
+def test_two_roots_with_one_key_are_two_certificates() -> None:
+    both = Story("", Cause.OTHER_TRUST_PATH, OURS, True, (LEAF, BY_NEW, NEW_BY_OLD, OLD_ROOT), NEW_PATH).judged()
+    assert both.served[2].pin == both.validated[2].pin
+    assert new_key() is not None
+    assert NEW_BY_OLD.der != NEW_ROOT.der
