@@ -123,7 +123,7 @@ class GroupWriter:
                 return
 
     def _write(self, submissions: list[Submission], rejected: list[RejectedSubmission]) -> list[_Written]:
-        """Write a batch. Where the store is away everybody is told; where one submission fails, only that one is."""
+        """Write a batch. Where the store is away everybody is told; where one item fails, only that one is lost."""
         try:
             return self._transact(submissions, rejected)
         except Exception as error:
@@ -131,7 +131,9 @@ class GroupWriter:
                 logger.error("the store is away, %d submissions refused: %s", len(submissions), error)
                 return [StoreUnavailable(str(error)) for _ in submissions]
             logger.exception("a batch of %d failed", len(submissions))
-            if len(submissions) > 1 or (submissions and rejected):
+            if len(submissions) + len(rejected) > 1:
+                for item in rejected:
+                    self._write([], [item])
                 return [written for submission in submissions for written in self._write([submission], [])]
             return [StoreFault(str(error)) for _ in submissions]
 
