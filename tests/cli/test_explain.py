@@ -1,0 +1,94 @@
+"""``hpkp explain`` and ``hpkp rejudge``: the same words for a file and for what is in the store."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from app.cli import app
+
+runner = CliRunner()
+EXAMPLES = Path(__file__).parents[2] / "examples"
+REPORT = str(EXAMPLES / "report.json")
+PINS = [pin["sha256"] for pin in json.loads((EXAMPLES / "policy.json").read_text())["pins"]]
+EXPECTED = ["--pin", PINS[0], "--pin", PINS[1]]
+
+
+@pytest.fixture(autouse=True)
+def _store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HPKP_DATABASE_URL", f"sqlite:///{tmp_path}/hpkp.sqlite3")
+
+
+def _run(*arguments: str, code: int = 0, stdin: str = "") -> Result:
+    result = runner.invoke(app, list(arguments), input=stdin)
+    assert result.exit_code == code, (result.output, result.exception)
+    return result
+
+
+def test_a_report_in_a_file_is_explained_against_the_pins_given() -> None:
+    text = _run("explain", REPORT, *EXPECTED).stdout
+    assert text.startswith("other_trust_path\nCertificate 2 of the served chain has a pin among the expected pins")
+    assert "Whose matter  ours" in text
+    assert "Locks out     yes: No expected pin stands in the validated chain." in text
+    served, validated = text.split("served chain\n")[1].split("validated chain (judged)\n")
+    assert [line.split("CN=")[1].split(",")[0] for line in served.splitlines() if "CN=" in line] == [
+        "Example Root X1", "Example Intermediate", "www.example.com",
+    ]  # fmt: skip
+    assert "expected pin, known pin" in served
+    assert "expected pin" not in validated.replace("neither known nor expected", "")
+    assert "look here" in validated
+
+
+def test_pins_are_never_broken_over_lines() -> None:
+    text = _run("explain", REPORT, *EXPECTED).stdout
+    assert text.count(PINS[0]) == 2, "once in the served chain and once among the known pins"
+
+
+def test_without_pins_or_policy_it_cannot_tell_who_is_locked_out() -> None:
+    text = _run("explain", REPORT).stdout
+    assert "Locks out     cannot tell" in text
+    assert "none in force for this host" in text
+
+
+def test_the_policy_in_the_store_is_used(tmp_path: Path) -> None:
+    _run("policy", "set", "www.example.com", *EXPECTED)
+    told = json.loads(_run("explain", REPORT, "--json").stdout)
+    assert told == json.loads(_run("explain", "-", "--json", stdin=Path(REPORT).read_text()).stdout)
+    assert (told["cause"], told["side"], told["locks_out"]) == ("other_trust_path", "ours", True)
+    assert [certificate["failing"] for certificate in told["validated"]] == [False, False, True]
+
+
+def test_a_violation_in_the_store_is_explained_by_its_number(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    filled = json.loads(_run("demo", "--json").stdout)
+    monkeypatch.setenv("HPKP_DATABASE_URL", f"sqlite:///{filled['database']}")
+    monkeypatch.setenv("HPKP_TRUST_ANCHORS", filled["roots"])
+    causes = {_run("explain", str(number)).stdout.split("\n")[0] for number in range(1, filled["violations"] + 1)}
+    assert causes == set(filled["by_cause"])
+
+    judged = json.loads(_run("rejudge", "--json").stdout)
+    assert judged == {"hosts": 1, "changed": {"www.example.com": 0}}
+    monkeypatch.delenv("HPKP_TRUST_ANCHORS")
+    assert json.loads(_run("rejudge", "www.example.com", "--json").stdout)["changed"]["www.example.com"] >= 0
+    assert "no violations" in _run("rejudge", "other.example", code=1).stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("explain", "missing.json"), "missing.json: No such file"),
+        (("explain", "999999"), "no violation 999999"),
+        (("explain", "9" * 30), "no violation"),
+        (("explain", REPORT, "--pin", "AAAA"), "32 bytes"),
+        (("explain", REPORT, "--header", "max-age=5"), "no pin-sha256"),
+    ],
+)
+def test_what_cannot_be_explained_is_said(arguments: tuple[str, ...], reason: str) -> None:
+    assert reason in _run(*arguments, code=2).stderr
+
+
+def test_an_unreadable_report_is_told_with_its_place() -> None:
+    assert "not_a_report at /hostname" in _run("explain", "-", code=2, stdin='{"hostname": 5}').stderr
+    assert "unreadable: Not JSON" in _run("explain", "-", code=2, stdin="{").stderr

@@ -1,0 +1,65 @@
+"""When roots, catalogs or rules have changed, the service judges everything again at its start."""
+
+import json
+from pathlib import Path
+
+from starlette.testclient import TestClient
+
+from app.hpkp.hosts import Host
+from app.main import create_app
+from app.samples import Scenario, make_site
+from app.settings import Settings
+from tests.authority import NOW
+
+LOOPBACK = ("127.0.0.1", 50000)
+
+
+def _events(client: TestClient, kind: str) -> list[str]:
+    return [event["text"] for event in client.get("/api/v1/events", params={"kind": kind}).json()["items"]]
+
+
+def test_a_catalog_of_the_operators_own_gives_violations_another_cause(tmp_path: Path) -> None:
+    site = make_site(Host("www.example.com"), at=NOW)
+    body = json.loads(site.report(Scenario.PRIVATE_ROOT, at=NOW))
+    body["date-time"] = "2026-06-01T12:00:00+00:00"  # no more Chromium's form: it reports no private roots
+    url = f"sqlite:///{tmp_path}/hpkp.sqlite3"
+
+    with TestClient(create_app(Settings(database_url=url)), client=LOOPBACK) as client:
+        pins = [{"sha256": str(pin)} for pin in site.pins]
+        client.put("/api/v1/hosts/www.example.com/policy", json={"pins": pins}).raise_for_status()
+        client.post("/report", json=body).raise_for_status()
+        assert client.get("/api/v1/violations/1").json()["cause"] == "private_root"
+        assert len(_events(client, "knowledge_changed")) == 1
+
+    with TestClient(create_app(Settings(database_url=url)), client=LOOPBACK) as client:
+        assert len(_events(client, "knowledge_changed")) == 1, "nothing changed, nothing is judged again"
+
+    catalog = tmp_path / "own.toml"
+    catalog.write_text(
+        '[[interception_products]]\nname = "Sample Proxy"\nissuer_common_name = "Sample Interception Proxy"\n'
+        'basis = "observed"\nsource = "our own network"\ncollected = 2026-11-23\n'
+    )
+    with TestClient(create_app(Settings(database_url=url, catalog=catalog)), client=LOOPBACK) as client:
+        violation = client.get("/api/v1/violations/1").json()
+        assert (violation["cause"], violation["product"]) == ("interception_product", "Sample Proxy")
+        assert len(_events(client, "knowledge_changed")) == 2
+        assert "1 violations judged again, 1 have another cause" in _events(client, "rejudged")
+
+
+def test_events_are_paged_and_filtered(tmp_path: Path) -> None:
+    site = make_site(Host("www.example.com"), at=NOW)
+    with TestClient(create_app(Settings(database_url=f"sqlite:///{tmp_path}/x.sqlite3")), client=LOOPBACK) as client:
+        for host in ("a.example", "b.example", "c.example"):
+            pins = [{"sha256": str(pin)} for pin in site.pins]
+            client.put(f"/api/v1/hosts/{host}/policy", json={"pins": pins}).raise_for_status()
+        seen: list[str] = []
+        query: dict[str, str | int] = {"kind": "policy_changed", "limit": 2}
+        while True:
+            page = client.get("/api/v1/events", params=query).json()
+            seen.extend(event["host"] for event in page["items"])
+            if page["next"] is None:
+                break
+            query["cursor"] = page["next"]
+        assert seen == ["c.example", "b.example", "a.example"]
+        only = client.get("/api/v1/events", params={"host": "B.example."}).json()["items"]
+        assert [event["host"] for event in only] == ["b.example"]
