@@ -1,0 +1,179 @@
+"""A host's policy has revisions that nothing changes; setting and ending it is one transaction with the judging."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from app.hpkp.hosts import Host
+from app.hpkp.judgement import Judgement
+from app.hpkp.pins import parse_pin
+from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy
+from app.metrics import Metrics
+from app.outcomes import Outcome
+from app.service import Service, open_service
+from app.settings import Settings
+from app.store import policies, tables
+from app.store.engine import writing
+from tests.authority import NOW, make_root
+from tests.reports import HOST, report_body, site
+from tests.store.desk import Desk, submission
+
+EXPECTED, OTHER = parse_pin(site().root.pin), parse_pin(make_root("Other").pin)
+HOUR = timedelta(hours=1)
+
+FULL = PinningPolicy(
+    host=Host(HOST),
+    pins=(ExpectedPin(EXPECTED, "root"), ExpectedPin(OTHER)),
+    include_subdomains=True,
+    max_age=5_184_000,
+    mode=Mode.ENFORCE,
+    report_uri="https://reports.example/r",
+    own_keys=frozenset([OTHER]),
+    effective_from=NOW - 24 * HOUR,
+)
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    """Open a service, as far as it needs no event loop."""
+    service = open_service(Settings(_env_file=None, database_url=f"sqlite:///{tmp_path}/hpkp.sqlite3"), Metrics())
+    yield service
+    service.engine.dispose()
+
+
+def policy(*pins: ExpectedPin, host: str = HOST) -> PinningPolicy:
+    """Make a policy with nothing but pins."""
+    return PinningPolicy(host=Host(host), pins=pins or (ExpectedPin(EXPECTED),))
+
+
+def test_a_policy_comes_back_with_every_member(service: Service) -> None:
+    service.set_policy(FULL, at=NOW)
+    with service.engine.connect() as connection:
+        (stored,) = policies.list_revisions(connection, HOST)
+    assert stored == policies.StoredPolicy(FULL, NOW)
+
+
+def test_revisions_are_numbered_and_earlier_ones_stay_as_they_were(service: Service) -> None:
+    service.set_policy(policy(ExpectedPin(OTHER)), at=NOW)
+    with service.engine.connect() as connection:
+        first = policies.list_revisions(connection, HOST)
+    service.set_policy(policy(ExpectedPin(EXPECTED)), at=NOW + HOUR)
+    service.withdraw_policy(HOST, at=NOW + 2 * HOUR)
+    with service.engine.connect() as connection:
+        revisions = policies.list_revisions(connection, HOST)
+    assert revisions[:1] == first
+    assert [(stored.policy.revision, stored.policy.withdrawn) for stored in revisions] == [
+        (1, False),
+        (2, False),
+        (3, True),
+    ]
+    assert [stored.policy.effective_from for stored in revisions] == [NOW, NOW + HOUR, NOW + 2 * HOUR]
+
+
+def test_numbers_are_each_hosts_own(service: Service) -> None:
+    hosts = (HOST, "www.example.org", HOST)
+    stored = [
+        service.set_policy(policy(ExpectedPin(EXPECTED, str(number)), host=host), at=NOW)
+        for number, host in enumerate(hosts)
+    ]
+    assert [one.revision for one in stored] == [1, 1, 2]
+
+
+def test_the_same_policy_again_makes_no_revision(service: Service) -> None:
+    first = service.set_policy(policy(), at=NOW)
+    assert service.set_policy(policy(), at=NOW + HOUR) == first
+    with service.engine.connect() as connection:
+        assert len(policies.list_revisions(connection, HOST)) == 1
+
+
+def test_a_revision_of_the_past_enters_history_and_the_newer_one_stays_in_force(service: Service) -> None:
+    newer = service.set_policy(policy(), at=NOW)
+    older = service.set_policy(replace(policy(ExpectedPin(OTHER)), effective_from=NOW - HOUR), at=NOW + HOUR)
+    assert service.policy_in_force(HOST, at=NOW + HOUR) == newer
+    assert service.policy_in_force(HOST, at=NOW - HOUR) == older
+    assert service.policy_in_force(HOST, at=NOW - 2 * HOUR) is None
+
+
+def test_withdrawing_ends_the_policy_and_there_is_nothing_to_withdraw_after(service: Service) -> None:
+    assert service.withdraw_policy(HOST, at=NOW) is None
+    service.set_policy(policy(), at=NOW)
+    withdrawn = service.withdraw_policy(HOST, at=NOW + HOUR)
+    assert withdrawn is not None
+    assert (withdrawn.revision, withdrawn.withdrawn, withdrawn.pins) == (2, True, policy().pins)
+    assert service.policy_in_force(HOST, at=NOW + HOUR) is None
+    assert service.withdraw_policy(HOST, at=NOW + 2 * HOUR) is None
+    again = service.set_policy(policy(), at=NOW + 3 * HOUR)
+    assert (again.revision, service.policy_in_force(HOST, at=NOW + 3 * HOUR)) == (3, again)
+
+
+def test_a_withdrawn_policy_still_registers_its_host(service: Service) -> None:
+    service.set_policy(policy(), at=NOW)
+    service.withdraw_policy(HOST, at=NOW)
+    with service.engine.connect() as connection:
+        assert policies.is_registered(connection, HOST)
+        assert policies.find_covering(connection, HOST) is not None
+
+
+def _take_two(service: Service) -> None:
+    bodies = (report_body(), report_body(port=8443))
+    with writing(service.engine) as connection:
+        assert service.intake.write(connection, [*map(submission, bodies)]) == [Outcome.ACCEPTED] * 2
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_where_judging_fails_nothing_of_the_change_stands(service: Service, ends: bool) -> None:
+    _take_two(service)
+    service.set_policy(policy(ExpectedPin(OTHER)), at=NOW)
+    desk = Desk(service.engine, service.intake)
+    looked_at = (tables.violations, tables.policy_revisions, tables.events)
+    before = [desk.rows(table) for table in looked_at]
+    judged: list[object] = []
+
+    def fail_at_the_second(*case: object) -> Judgement:
+        judged.append(case)
+        if len(judged) == 2:
+            raise ZeroDivisionError
+        return service.judge(*case)  # type: ignore[arg-type]
+
+    failing = replace(service, judge=fail_at_the_second)
+    with pytest.raises(ZeroDivisionError):
+        failing.withdraw_policy(HOST, at=NOW + HOUR) if ends else failing.set_policy(policy(), at=NOW + HOUR)
+    assert [desk.rows(table) for table in looked_at] == before
+
+
+def test_nobody_sees_the_new_policy_with_the_old_judgements(service: Service) -> None:
+    _take_two(service)
+    desk = Desk(service.engine, service.intake)
+    seen: list[tuple[int, set[str]]] = []
+
+    def look_and_judge(*case: object) -> Judgement:
+        seen.append((len(desk.rows(tables.policy_revisions)), {row.cause for row in desk.rows(tables.violations)}))
+        return service.judge(*case)  # type: ignore[arg-type]
+
+    replace(service, judge=look_and_judge).set_policy(policy(), at=NOW)
+    assert seen == [(0, {"private_root"})] * 2
+    assert len(desk.rows(tables.policy_revisions)) == 1
+    assert {row.cause for row in desk.rows(tables.violations)} == {"matches_expected"}
+
+
+def test_a_policy_without_subdomains_does_not_answer_for_them_whatever_the_sender_noted(desk: Desk) -> None:
+    desk.set_policy("example.com", subdomains=False)
+    desk.take(submission(report_body(host=HOST, noted="example.com")))
+    row = desk.only(tables.violations)
+    assert (row.host, row.judgement["policy_revision"]) == (HOST, None)
+
+
+def test_a_noted_host_that_lies_not_above_the_host_is_not_believed(desk: Desk) -> None:
+    desk.take(submission(report_body(host=HOST, noted="example.org")))
+    assert desk.only(tables.violations).host == HOST
+
+
+def test_a_policy_that_once_had_subdomains_answers_for_them_ever_after(desk: Desk) -> None:
+    # A sender keeps what it noted for max-age: reports of names below go on when the policy leaves them out.
+    desk.set_policy("example.com", subdomains=True)
+    desk.set_policy("example.com", subdomains=False, since=NOW + HOUR)
+    desk.take(submission(report_body(host=HOST, noted="example.com")))
+    assert desk.only(tables.violations).host == "example.com"
