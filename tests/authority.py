@@ -3,9 +3,7 @@
 import base64
 import functools
 import hashlib
-import os
 import ssl
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +16,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from tests.openssl import run_openssl
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 """The default validation time of the tests."""
@@ -363,11 +363,7 @@ class _OpenSSL:
 
     def __call__(self, *arguments: str) -> None:
         """Run a command, and fail with what it said."""
-        environment = {**os.environ, "OPENSSL_CONF": str(self.directory / "openssl.cnf")}
-        command = ["openssl", *arguments]
-        done = subprocess.run(command, cwd=self.directory, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(f"{' '.join(command)}: {done.stderr}")
+        run_openssl(*arguments, directory=self.directory, configuration=str(self.directory / "openssl.cnf"))
 
     def request(self, stem: str, name: str) -> None:
         """Make a certificate request for the key of that stem."""

@@ -1,0 +1,147 @@
+"""The commands that work on the store without a server: policy, readiness, token, db, demo; and how serve refuses."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from app.cli import app
+from tests.authority import make_root, make_site
+
+runner = CliRunner()
+LIVE, BACKUP = make_root("Live").pin, make_root("Backup").pin
+
+
+@pytest.fixture(autouse=True)
+def _store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HPKP_DATABASE_URL", f"sqlite:///{tmp_path}/hpkp.sqlite3")
+    monkeypatch.chdir(tmp_path)
+
+
+def _run(*arguments: str, code: int = 0) -> Result:
+    result = runner.invoke(app, list(arguments))
+    assert result.exit_code == code, (result.output, result.exception)
+    return result
+
+
+def _json(*arguments: str, code: int = 0) -> Any:
+    return json.loads(_run(*arguments, "--json", code=code).stdout)
+
+
+def test_policy_set_and_show_agree() -> None:
+    stored = _json(
+        "policy", "set", "WWW.Example.COM.", "--pin", f"{LIVE}=live key", "--pin", f'pin-sha256="{BACKUP}"',
+        "--max-age", "300", "--include-subdomains", "--report-uri", "https://r.example.net/report",
+        "--own-key", BACKUP, "--effective-from", "2026-01-01",
+    )  # fmt: skip
+    assert stored == _json("policy", "show", "www.example.com")
+    assert stored["pins"] == [{"sha256": LIVE, "label": "live key"}, {"sha256": BACKUP, "label": ""}]
+    assert stored["effective_from"] == "2026-01-01T00:00:00Z"
+    assert stored["header"] == (
+        f'pin-sha256="{LIVE}"; pin-sha256="{BACKUP}"; max-age=300; includeSubDomains; '
+        'report-uri="https://r.example.net/report"'
+    )
+
+
+def test_a_header_and_a_file_make_policies_too(tmp_path: Path) -> None:
+    header = f'max-age=5; pin-sha256="{LIVE}"; pin-sha256="{BACKUP}"'
+    assert _json("policy", "set", "a.example", "--header", header)["max_age"] == 5
+    site = make_site()
+    (tmp_path / "leaf.pem").write_text(site.leaf.pem)
+    stored = _json("policy", "set", "b.example", "--pin-file", "leaf.pem", "--pin", BACKUP)
+    assert {"sha256": site.leaf.pin, "label": "leaf.pem"} in stored["pins"]
+
+
+def test_a_changed_policy_is_a_new_revision_and_the_same_is_none() -> None:
+    for pins in ((LIVE, BACKUP), (LIVE, BACKUP), (LIVE,)):
+        _run("policy", "set", "a.example", *(word for pin in pins for word in ("--pin", pin)))
+    assert [policy["revision"] for policy in _json("policy", "show", "a.example", "--revisions")] == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("set", "a.example", "--pin", "AAAA"), "32 bytes"),
+        (("set", "a.example"), "--pin"),
+        (("set", "192.0.2.1", "--pin", LIVE), "IP address"),
+        (("set", "a b", "--pin", LIVE), "no label"),
+        (("set", "a.example", "--header", "pin-sha256=x"), "double quotes"),
+        (("set", "a.example", "--pin-file", "missing.pem"), "missing.pem"),
+        (("set", "a.example", "--pin", LIVE, "--effective-from", "2999-01-01"), "future"),
+    ],
+)
+def test_a_policy_that_cannot_be_one_is_refused_with_the_reason(arguments: tuple[str, ...], reason: str) -> None:
+    assert reason in _run("policy", *arguments, code=2).stderr
+
+
+def test_no_policy_is_exit_code_one_for_show_and_two_for_readiness() -> None:
+    assert "hpkp policy set a.example" in _run("policy", "show", "a.example", code=1).stderr
+    assert "hpkp policy set a.example" in _run("readiness", "a.example", code=2).stderr
+
+
+def test_readiness_cannot_tell_without_exposure_and_says_no_for_a_single_pin() -> None:
+    _run("policy", "set", "a.example", "--pin", LIVE, "--pin", BACKUP, "--effective-from", "2026-01-01")
+    answer = _json("readiness", "a.example", code=2)
+    assert answer["verdict"] == "not_enough_data"
+    assert "exposure_unknown" in {finding["code"] for finding in answer["findings"]}
+    assert "not enough data" in _run("readiness", "a.example", code=2).stdout
+
+    _run("policy", "set", "a.example", "--pin", LIVE)
+    assert _json("readiness", "a.example", code=1)["verdict"] == "not_ready"
+
+
+def test_tokens_are_shown_once_listed_and_revoked() -> None:
+    text = _json("token", "new", "grafana", "--scope", "read")["token"]
+    assert text.startswith("hpkp_")
+    assert "exists" in _run("token", "new", "grafana", code=1).stderr
+    listed = _run("token", "list")
+    assert "grafana  read" in listed.stdout
+    assert text not in listed.stdout
+    _run("token", "revoke", "grafana")
+    assert _json("token", "list") == []
+    assert "no token" in _run("token", "revoke", "grafana", code=1).stderr
+
+
+def test_the_schema_is_made_once() -> None:
+    first = _json("db", "upgrade")
+    assert first["before"] is None
+    assert _json("db", "upgrade") == {"before": first["after"], "after": first["after"]}
+
+
+def test_serve_refuses_to_open_the_api_to_the_world_without_a_token() -> None:
+    refused = _run("serve", "--host", "0.0.0.0", code=2)
+    assert "hpkp token new" in refused.stderr
+    assert "--intake-only" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("HPKP_MAX_WAITING", "many", "HPKP_MAX_WAITING"),
+        ("HPKP_UNKNOWN_HOSTS", "perhaps", "HPKP_UNKNOWN_HOSTS"),
+        ("HPKP_DATABASE_URL", "nonsense", "cannot be used"),
+        ("HPKP_DATABASE_URL", "sqlite:////proc/none/hpkp.sqlite3", "cannot be used"),
+        ("HPKP_TRUST_ANCHORS", "/nowhere.pem", "/nowhere.pem"),
+    ],
+)
+def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str, reason: str) -> None:
+    monkeypatch.setenv(name, value)
+    assert reason in _run("token", "list", code=2).stderr
+
+
+def test_the_demo_fills_an_empty_store_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    filled = _json("demo")
+    assert set(filled["by_cause"]) == {
+        "clock", "matches_expected", "no_evidence", "other_trust_path", "own_key_not_pinned", "private_root",
+        "stale_known_pins",
+    }  # fmt: skip
+    assert sum(filled["by_cause"].values()) == filled["reports"] > 500
+    assert "not empty" in _run("demo", code=2).stderr
+
+    monkeypatch.setenv("HPKP_DATABASE_URL", f"sqlite:///{filled['database']}")
+    monkeypatch.setenv("HPKP_TRUST_ANCHORS", filled["roots"])
+    answer = _json("readiness", "www.example.com", code=1)
+    blockers = {finding["code"] for finding in answer["findings"] if finding["severity"] == "blocker"}
+    assert blockers == {"open_other_trust_path", "open_own_key_not_pinned"}
