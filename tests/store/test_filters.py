@@ -1,0 +1,128 @@
+"""What a filter lets through is the same in lists and in sums; pages neither repeat nor leave out anything."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from app.store import tables
+from app.store.engine import writing
+from app.store.summaries import summarise
+from app.store.violations import Filter, get_report, list_reports, list_violations, set_status
+from tests.authority import NOW
+from tests.reports import HOST, distinct_bodies, other_site, report_body
+from tests.store.desk import AT, Desk, submission
+
+SECOND = 1000
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def full_desk(desk: Desk) -> Desk:
+    """Return a desk that took three violations: ours of Chromium, an app's under a subdomain, another host's."""
+    desk.set_policy("example.com", subdomains=True)
+    app: dict[str, Any] = {"app_bundle_id": "com.example.app", "app_version": "7", "trustkit_version": "3.0"}
+    in_app = report_body(
+        host="deep.example.com",
+        noted="example.com",
+        validated=other_site().validated,
+        enforce_pinning=True,
+        validation_result=1,
+        **app,
+    )
+    desk.take(
+        submission(label="web"),
+        submission(label="web", client="two"),
+        submission(in_app, at=AT + 2 * 3600 * SECOND),
+        submission(report_body(host="www.example.org"), at=AT + 4 * 3600 * SECOND),
+    )
+    with writing(desk.engine) as connection:
+        assert set_status(connection, 3, status="ignored", note="not ours")
+    return desk
+
+
+_FILTERS: list[tuple[dict[str, Any], list[int]]] = [
+    ({}, [1, 2, 3]),
+    ({"host": "example.com"}, [1, 2]),
+    ({"host": HOST}, [1]),
+    ({"host": "deep.example.com"}, [2]),
+    ({"host": "org"}, []),
+    ({"cause": "matches_expected"}, [1]),
+    ({"status": "open"}, [1, 2]),
+    ({"status": "ignored"}, [3]),
+    ({"sender": "chromium"}, [1, 3]),
+    ({"mode": "enforce"}, [2]),
+    ({"app": "com.example.app"}, [2]),
+    ({"app": "com.example.app", "app_version": "8"}, []),
+    ({"label": "web"}, [1]),
+    ({"label": "", "host": "example.com"}, [2]),
+    ({"status": "open", "sender": "chromium"}, [1]),
+    ({"since": NOW + HOUR}, [2, 3]),
+    ({"until": NOW + 2 * HOUR}, [1]),
+    ({"since": NOW + HOUR, "until": NOW + 3 * HOUR}, [2]),
+]
+
+
+@pytest.mark.parametrize(("wanted", "ids"), _FILTERS, ids=str)
+def test_a_filter_lets_the_same_through_in_lists_and_in_sums(
+    full_desk: Desk, wanted: dict[str, Any], ids: list[int]
+) -> None:
+    reports = {1: 2, 2: 1, 3: 1}
+    with full_desk.engine.connect() as connection:
+        listed = list_violations(connection, Filter(**wanted), limit=10)
+        summed = summarise(connection, Filter(**wanted))
+    assert sorted(row.id for row in listed) == ids
+    assert sorted((id_, count) for id_, _, count in summed.top) == [(id_, reports[id_]) for id_ in ids]
+    assert summed.violations == len(ids)
+    wanted_reports = sum(reports[id_] for id_ in ids)
+    assert summed.reports == sum(summed.by_sender.values()) == sum(summed.by_cause.values()) == wanted_reports
+    assert sum(count for _, _, count in summed.series) == wanted_reports
+
+
+def test_clients_follow_the_filter(full_desk: Desk) -> None:
+    with full_desk.engine.connect() as connection:
+        clients = [summarise(connection, Filter(host=host)).clients for host in (HOST, "deep.example.com", None)]
+        listed = {row.id: row.clients for row in list_violations(connection, Filter(), limit=10)}
+    assert clients == [2, 1, 2]
+    assert listed == {1: 2, 2: 1, 3: 1}
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_pages_of_violations_hold_each_once_even_where_they_came_together(desk: Desk, size: int) -> None:
+    chains = [other_site(number) for number in range(6)]
+    moments = (0, 0, SECOND, SECOND, SECOND, 0)
+    bodies = [report_body(served=chain.served, validated=chain.validated) for chain in chains]
+    desk.take(*(submission(body, at=AT + after) for body, after in zip(bodies, moments, strict=True)))
+    seen: list[int] = []
+    before = None
+    with desk.engine.connect() as connection:
+        while page := list_violations(connection, Filter(), limit=size, before=before):
+            assert len(page) <= size
+            seen += [row.id for row in page]
+            before = (page[-1].last_received_at, page[-1].id)
+    assert seen == [5, 4, 3, 6, 2, 1]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_pages_of_reports_hold_each_once_the_newest_first(desk: Desk, size: int) -> None:
+    desk.take(*(submission(body, label="web") for body in distinct_bodies(5)), submission(report_body(port=8443)))
+    seen: list[int] = []
+    before = None
+    with desk.engine.connect() as connection:
+        while page := list_reports(connection, 1, limit=size, before=before):
+            seen += [row.id for row in page]
+            before = seen[-1]
+            assert {row.label for row in page} == {"web"}
+        assert get_report(connection, seen[0]) == list_reports(connection, 1, limit=1)[0]
+        assert get_report(connection, 99) is None
+    assert len(seen) == 5
+    assert seen == sorted(seen, reverse=True)
+
+
+def test_status_and_note_are_set_apart_or_together(full_desk: Desk) -> None:
+    with writing(full_desk.engine) as connection:
+        assert set_status(connection, 1, status="expected", note=None)
+        assert set_status(connection, 2, status=None, note="seen")
+        assert not set_status(connection, 99, status="open", note=None)
+    said = [(row.status, row.note) for row in full_desk.rows(tables.violations)]
+    assert said == [("expected", ""), ("open", "seen"), ("ignored", "not ours")]
