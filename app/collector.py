@@ -2,9 +2,13 @@
 
 ::
 
-    body ──senders.read_report──> report ──identity──> writer.submit ──(commit)──> Outcome
+    body ──senders.read_reports──> report ──identity──> writer.submit ──(commit)──> Outcome
+
+A batch has several reports; its outcome is the worst that one of them met with, so that a 2xx says that all of them are
+durable. Those that can be taken are taken all the same, and a repetition of the batch counts them once.
 """
 
+import asyncio
 import hashlib
 import logging
 import re
@@ -14,8 +18,8 @@ from app.hpkp.policy import Mode
 from app.hpkp.violation import identity_of
 from app.metrics import Metrics
 from app.outcomes import Outcome
-from app.senders import CertificateReader, Unreadable, read_report
-from app.store.engine import now_ms
+from app.senders import CertificateReader, Reading, Unreadable, read_reports
+from app.store.engine import from_ms, now_ms
 from app.store.intake import RejectedSubmission, Submission
 from app.store.writer import GroupWriter, StoreBusy, StoreUnavailable
 
@@ -51,6 +55,17 @@ _REASONS = {
     Outcome.STORE_UNAVAILABLE: "The store cannot take reports at the moment; nothing was kept.",
 }
 
+_WORST_FIRST = (
+    Outcome.STORE_UNAVAILABLE,
+    Outcome.OVER_LIMIT,
+    Outcome.UNKNOWN_HOST,
+    Outcome.NOT_A_REPORT,
+    Outcome.UNREADABLE,
+    Outcome.ACCEPTED,
+    Outcome.DUPLICATE,
+)
+"""In this order an outcome of one report is that of the whole batch."""
+
 
 class Collector:
     """The use case: collects submissions. ``client_key`` makes client hashes; addresses are not kept."""
@@ -62,38 +77,71 @@ class Collector:
         self._certificates = CertificateReader()
 
     async def collect(self, body: bytes, envelope: Envelope) -> Fate:
-        """Take one body; returns after it is durable, or says why it is not."""
+        """Take one body; returns after all of it is durable, or says why it is not."""
         try:
             read = self.read(body, envelope, received_at=now_ms())
-            if isinstance(read, Unreadable):
-                return self.reject(Fate(read.outcome, read.reason, read.pointer), envelope, body)
-            outcome = await self._writer.submit(read)
-        except (StoreBusy, StoreUnavailable):
-            outcome = Outcome.STORE_UNAVAILABLE
+            fates = [await self._submit(read[0])] if len(read) == 1 else await self._submit_all(read)
         except Exception:
             logger.exception("a submission could not be collected")
             self._metrics.count_outcome(Outcome.FAULT)
             raise
-        if outcome in _REASONS:
-            return self.reject(Fate(outcome, _REASONS[outcome]), envelope, body)
-        self._metrics.count_outcome(outcome)
-        return Fate(outcome)
+        if not fates:
+            # Entries of other types are another collector's; the sender has done nothing wrong.
+            self._metrics.count_outcome(Outcome.FOREIGN_TYPE)
+            return Fate(Outcome.ACCEPTED)
+        fate = min(fates, key=lambda fate: _WORST_FIRST.index(fate.outcome))
+        if fate.reason:
+            return self.reject(fate, envelope, body)
+        self._metrics.count_outcome(fate.outcome)
+        return fate
 
-    def read(self, body: bytes, envelope: Envelope, *, received_at: int) -> Submission | Unreadable:
-        """Read one body into what the store takes; ``received_at`` in milliseconds since the Unix epoch."""
-        report = read_report(body, certificates=self._certificates, mode=envelope.mode)
-        if isinstance(report, Unreadable):
-            return report
+    def read(self, body: bytes, envelope: Envelope, *, received_at: int) -> list[Submission | Unreadable]:
+        """Read one body into what the store takes; ``received_at`` in milliseconds since the Unix epoch.
+
+        One submission for each report in it, none where a batch holds only entries of other types.
+        """
+        readings = read_reports(
+            body, certificates=self._certificates, mode=envelope.mode, received_at=from_ms(received_at)
+        )
+        digest = self._hash(body, envelope.address.encode(), (envelope.label + str(envelope.mode)).encode())
+        return [
+            reading
+            if isinstance(reading, Unreadable)
+            else self._submission(
+                reading, envelope, received_at, self._hash(digest, str(position).encode()) if position else digest
+            )
+            for position, reading in enumerate(readings)
+        ]
+
+    def _submission(self, reading: Reading, envelope: Envelope, received_at: int, digest: bytes) -> Submission:
+        report = reading.report
         return Submission(
             report=report,
             identity=identity_of(report),
-            digest=self._hash(body, envelope.address.encode(), (envelope.label + str(envelope.mode)).encode()),
+            digest=digest,
             client=self._hash((report.install_id or envelope.address).encode()),
             received_at=received_at,
-            body=body,
+            body=reading.body,
             label=envelope.label,
             user_agent=envelope.user_agent,
         )
+
+    async def _submit_all(self, read: list[Submission | Unreadable]) -> list[Fate]:
+        """Submit together, so that one commit takes them all; return when every one has its fate."""
+        fates = await asyncio.gather(*map(self._submit, read), return_exceptions=True)
+        for fate in fates:
+            if isinstance(fate, BaseException):
+                raise fate
+        return [fate for fate in fates if isinstance(fate, Fate)]
+
+    async def _submit(self, read: Submission | Unreadable) -> Fate:
+        if isinstance(read, Unreadable):
+            return Fate(read.outcome, read.reason, read.pointer)
+        try:
+            outcome = await self._writer.submit(read)
+        except (StoreBusy, StoreUnavailable):
+            outcome = Outcome.STORE_UNAVAILABLE
+        return Fate(outcome, _REASONS.get(outcome, ""))
 
     def reject(self, fate: Fate, envelope: Envelope, body: bytes = b"", *, length: int | None = None) -> Fate:
         """Count a submission that is not taken, and keep a sample of it for the operator."""

@@ -10,6 +10,8 @@ class Outcome(StrEnum):
     """Stored and counted; answered after the commit."""
     DUPLICATE = "duplicate"
     """The same bytes from the same client within 24 hours: a retry, counted once already."""
+    FOREIGN_TYPE = "foreign_type"
+    """A Reporting API batch without an entry of type hpkp; answered as taken, nothing stored."""
     UNREADABLE = "unreadable"
     """Not JSON, or empty."""
     NOT_A_REPORT = "not_a_report"

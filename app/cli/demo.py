@@ -13,6 +13,7 @@ from app.cli.terminal import JsonOption, err, fail, opened, out, print_json, rea
 from app.collector import Envelope
 from app.hpkp.hosts import Host
 from app.hpkp.policy import ExpectedPin, PinningPolicy
+from app.hpkp.report import Sender
 from app.samples import SampleApp, SampleSite, Scenario, make_site
 from app.service import Service, now
 from app.store.engine import to_ms, writing
@@ -119,9 +120,10 @@ def _submissions(service: Service, site: SampleSite, at: datetime, dice: random.
             for _ in range(dice.randint(mean // 2, mean + mean // 2)):
                 moment = min(start + timedelta(seconds=dice.randrange(86_400)), at)
                 app = dice.choice(apps) if scenario in _APPS_ONLY or dice.random() < 0.4 else None
-                body = site.report(scenario, at=moment, app=app)
+                sender = Sender.TRUSTKIT_APPLE if app else Sender.CHROMIUM
+                body = site.report(scenario, at=moment, sender=sender, app=app)
                 envelope = Envelope(address=f"203.0.113.{dice.randrange(1, 255)}")
-                submission = service.collector.read(body, envelope, received_at=to_ms(moment))
+                [submission] = service.collector.read(body, envelope, received_at=to_ms(moment))
                 assert isinstance(submission, Submission)  # our own samples are readable
                 yield submission
 

@@ -1,5 +1,6 @@
-"""``hpkp send-sample``: post a synthetic report."""
+"""``hpkp send-sample``: post a synthetic report, framed as a real sender frames it."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import httpx
@@ -8,8 +9,22 @@ import typer
 from app.cli.terminal import NO, JsonOption, fail, out, print_json
 from app.hpkp.errors import HpkpError
 from app.hpkp.hosts import canonical_host
-from app.samples import Scenario, make_site
+from app.hpkp.report import Sender
+from app.samples import FORMS, Sample, Scenario, make_site
 from app.service import now
+
+
+class ImitatedSender(StrEnum):
+    """The senders that can be imitated."""
+
+    CHROMIUM = Sender.CHROMIUM
+    TRUSTKIT_APPLE = Sender.TRUSTKIT_APPLE
+    TRUSTKIT_ANDROID = Sender.TRUSTKIT_ANDROID
+    PROTON_BRIDGE = Sender.PROTON_BRIDGE
+    PROTON_VPN = Sender.PROTON_VPN
+    REACT_NATIVE = Sender.REACT_NATIVE
+    GO_HPKP = Sender.GO_HPKP
+    REPORTING_API = Sender.REPORTING_API
 
 
 def send_sample(
@@ -18,33 +33,52 @@ def send_sample(
     scenario: Annotated[
         Scenario, typer.Option(help="What the report shows when its pins are the expected ones.")
     ] = Scenario.OTHER_TRUST_PATH,
+    sender: Annotated[
+        ImitatedSender, typer.Option("--as", help="The sender whose form, headers and framing it has.")
+    ] = ImitatedSender.CHROMIUM,
     print_only: Annotated[bool, typer.Option("--print", help="Print the report instead of sending it.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Post a synthetic report with a freshly made chain, in Chromium's form.
+    """Post a synthetic report with a freshly made chain, in the form of a real sender.
 
-    It is stored and counted like any other report, under the host given. Exit code 1 where it was not taken.
+    It is stored and counted like any other report, under the host given. What a sender does not tell, its sample does
+    not tell either, and then it is judged by what is left. Exit code 1 where it was not taken.
     """
     at = now()
     try:
         site = make_site(canonical_host(host), at=at)
     except HpkpError as error:
         fail(str(error))
-    body = site.report(scenario, at=at)
+    sample = FORMS[Sender(sender)].sample(site.incident(scenario, at=at))
     if print_only:
-        typer.echo(body)
+        typer.echo(sample.body)
         return
     try:
-        answer = httpx.post(url, content=body, headers={"content-type": "application/json; charset=utf-8"}, timeout=30)
+        answer = _post(url, sample)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         fail(f"{url} did not answer: {error}. Is the service running (`hpkp serve`)?", NO)
     pins = " ".join(f"--pin {pin}" for pin in site.pins)
     if as_json:
         print_json(
-            {"url": url, "host": site.host, "scenario": scenario, "status": answer.status_code, "pins": site.pins}
+            {
+                "url": url,
+                "host": site.host,
+                "sender": sender,
+                "scenario": scenario,
+                "status": answer.status_code,
+                "pins": site.pins,
+            }
         )
     elif answer.is_success:
-        out.print(f"{answer.status_code}: a {scenario} report for {site.host} was taken by {url}", markup=False)
+        told = f"{answer.status_code}: a {scenario} report of {sender} for {site.host} was taken by {url}"
+        out.print(told, markup=False)
         out.print(f"Its pins become the expected ones with:\n  hpkp policy set {site.host} {pins}", markup=False)
     if not answer.is_success:
         fail(f"{url} answered {answer.status_code}: {answer.text[:500]}", NO)
+
+
+def _post(url: str, sample: Sample) -> httpx.Response:
+    """Send a sample with its own headers and no others, in chunks where its sender does so."""
+    content = iter((sample.body,)) if sample.chunked else sample.body
+    with httpx.Client(timeout=30) as client:
+        return client.send(httpx.Request("POST", url, headers=dict(sample.headers), content=content))

@@ -1,14 +1,16 @@
 """Certificates as senders write them: PEM of any line length, or DER in bare base64.
 
 Reading a certificate is most of the work of reading a report, and senders repeat theirs, so certificates are kept
-by their text in a bounded cache.
+by their text in a bounded cache, with the form in which they were written: senders differ in it.
 """
 
+import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from dataclasses import replace
+from enum import Enum
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from lru import LRU
 
@@ -21,11 +23,30 @@ _LONGEST_KEPT = 8192
 """Characters of a text that is kept; a certificate takes 1000 to 4000, and padding must not fill the memory."""
 
 
+_BEGIN, _END = "-----BEGIN CERTIFICATE-----\n", "\n-----END CERTIFICATE-----"
+
+
+class PemForm(Enum):
+    """How a sender breaks the lines of a certificate; the value is the form of the whole text."""
+
+    COLUMNS_64 = re.compile(rf"{_BEGIN}(?:[A-Za-z0-9+/]{{64}}\n)*[A-Za-z0-9+/=]{{1,64}}{_END}\n")
+    """LF everywhere, and one at the end."""
+    COLUMNS_64_CRLF = re.compile(rf"{_BEGIN}(?:[A-Za-z0-9+/]{{64}}\r\n)*[A-Za-z0-9+/=]{{1,64}}{_END}")
+    """CRLF between the lines of base64, LF around them, nothing at the end."""
+    COLUMNS_76 = re.compile(rf"{_BEGIN}(?:[A-Za-z0-9+/]{{76}}\n)*[A-Za-z0-9+/=]{{1,76}}{_END}\n")
+    """LF everywhere, and one at the end."""
+
+
+class _Kept(NamedTuple):
+    elements: tuple[Element, ...]
+    forms: frozenset[PemForm]
+
+
 class CertificateReader:
     """Reads certificate texts, and keeps the ones it has read."""
 
     def __init__(self, *, size: int = 4096) -> None:
-        self._kept: LRU[str, tuple[Element, ...]] = LRU(size)
+        self._kept: LRU[str, _Kept] = LRU(size)
 
     def read_chain(self, value: list[Any] | str | None, pointer: str) -> Chain | None:
         """Read a chain member; None where the sender sent none.
@@ -47,11 +68,19 @@ class CertificateReader:
                 raise NotAReport(pointer, f"more than {MAX_CHAIN} certificates")
         return tuple(chain)
 
+    def written_as(self, form: PemForm, *chains: list[Any] | str | None) -> bool:
+        """Whether every text of these chain members is written in this form; other values do not count."""
+        return all(form in self._forms(text) for chain in chains for text in _texts(chain))
+
+    def _forms(self, text: str) -> frozenset[PemForm]:
+        kept = self._kept.get(text)
+        return _forms_of(text) if kept is None else kept.forms
+
     def _read(self, text: Any, position: int, pointer: str) -> tuple[Element, ...]:
         if not isinstance(text, str):
             return (UnreadableCertificate(position, f"a text is expected, this is a {type(text).__name__}"),)
         if kept := self._kept.get(text):
-            return kept
+            return kept.elements
         elements = tuple(_read_text(text, pointer))
         if any(isinstance(element, UnreadableCertificate) for element in elements):
             return tuple(
@@ -59,8 +88,16 @@ class CertificateReader:
                 for offset, element in enumerate(elements)
             )
         if len(text) <= _LONGEST_KEPT:
-            self._kept[text] = elements
+            self._kept[text] = _Kept(elements, _forms_of(text))
         return elements
+
+
+def _texts(value: list[Any] | str | None) -> list[str]:
+    return [value] if isinstance(value, str) else [text for text in value or () if isinstance(text, str)]
+
+
+def _forms_of(text: str) -> frozenset[PemForm]:
+    return frozenset(form for form in PemForm if form.value.fullmatch(text))
 
 
 def _read_text(text: str, pointer: str) -> list[Element]:

@@ -25,6 +25,10 @@ MAX_PINS = 64
 MAX_TEXT = 200
 
 
+class NotJson(ValueError):
+    """The body is empty or no JSON; the message says where it breaks."""
+
+
 class NotAReport(ValueError):
     """JSON, but not a pin violation report: ``pointer`` (RFC 6901) says where, ``reason`` why."""
 
@@ -36,7 +40,7 @@ class NotAReport(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A submission from which no report could be read. ``pointer`` is a JSON pointer where the place is known."""
+    """A report that could not be read. ``pointer`` is a JSON pointer into the body, where the place is known."""
 
     outcome: Outcome
     reason: str
@@ -67,6 +71,7 @@ class WireReport(BaseModel):
     enforced: Any = None
     validation_result: Any = Field(None, alias="validation-result")
     known_pins_expiration_date: Any = Field(None, alias="known-pins-expiration-date")
+    served_pins: list[Any] | None = Field(None, alias="served-pins")
 
     _order: tuple[str, ...] = ()
 
@@ -76,31 +81,37 @@ class WireReport(BaseModel):
         return self._order
 
 
-def decode(body: bytes) -> WireReport | Unreadable:
-    """Decode JSON and check that it can be a report at all. A UTF-8 byte order mark is passed over."""
+_EVIDENCE = frozenset({"known-pins", "served-certificate-chain", "validated-certificate-chain", "served-pins"})
+
+
+def decode(body: bytes) -> Any:
+    """Decode JSON that holds no private key. A UTF-8 byte order mark is passed over.
+
+    Raises NotJson, or NotAReport at the place of a private key.
+    """
     body = body.removeprefix(b"\xef\xbb\xbf")
     if not body.strip():
-        return Unreadable(Outcome.UNREADABLE, "The body is empty; a JSON object is expected.")
+        raise NotJson("The body is empty; a JSON object is expected.")
     try:
         value = from_json(body, allow_inf_nan=False)
     except ValueError as error:
-        return Unreadable(Outcome.UNREADABLE, f"Not JSON: {error}.")
-    if not isinstance(value, dict):
-        return Unreadable(Outcome.NOT_A_REPORT, "A report is a JSON object.", "")
+        raise NotJson(f"Not JSON: {error}.") from None
     if (location := private_keys.find_private_key(body, value)) is not None:
-        return Unreadable(Outcome.NOT_A_REPORT, private_keys.FOUND, _pointer(location))
+        raise NotAReport(_pointer(location), private_keys.FOUND)
+    return value
+
+
+def read_members(value: Any) -> WireReport:
+    """Check that a JSON value can be a report at all. Raises NotAReport."""
+    if not isinstance(value, dict):
+        raise NotAReport("", "A report is a JSON object.")
     try:
         wire = WireReport.model_validate(value)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        pointer = _pointer(first["loc"][:1])
-        return Unreadable(Outcome.NOT_A_REPORT, f"{first['msg']}.", pointer)
-    if not value.keys() & {"known-pins", "served-certificate-chain", "validated-certificate-chain"}:
-        return Unreadable(
-            Outcome.NOT_A_REPORT,
-            "Neither known-pins nor a certificate chain: this is no pin violation report.",
-            "",
-        )
+        raise NotAReport(_pointer(first["loc"][:1]), f"{first['msg']}.") from None
+    if not value.keys() & _EVIDENCE:
+        raise NotAReport("", "Neither known-pins nor a certificate chain: this is no pin violation report.")
     wire._order = tuple(value)
     return wire
 

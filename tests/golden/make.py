@@ -8,9 +8,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.golden.app_cases import go_cases, proton_cases, react_native_cases
 from tests.golden.cases import Case, expected_text
 from tests.golden.chromium_cases import chromium_cases
 from tests.golden.other_cases import other_cases
+from tests.golden.reporting_api_cases import reporting_api_cases
 from tests.golden.trustkit_cases import android_cases, apple_cases
 
 GOLDEN = Path(__file__).parent
@@ -21,6 +23,10 @@ def make_cases() -> Iterator[Case]:
     yield from chromium_cases()
     yield from apple_cases()
     yield from android_cases()
+    yield from proton_cases()
+    yield from react_native_cases()
+    yield from go_cases()
+    yield from reporting_api_cases()
     yield from other_cases()
 
 

@@ -9,8 +9,9 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+from app.samples.forms import compact_sorted, pem
 from tests.authority import Issued, PrivateKey, make_root, new_key
-from tests.golden.forms import chromium_body, chromium_pem, directives
+from tests.golden.cases import directives
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 HOST = "www.example.com"
@@ -41,12 +42,12 @@ def make_files() -> dict[str, bytes]:
         "known-pins": directives([*pins.values()]),
         "noted-hostname": HOST,
         "port": 443,
-        "served-certificate-chain": [chromium_pem(issued.der) for issued in served],
-        "validated-certificate-chain": [chromium_pem(issued.der) for issued in validated],
+        "served-certificate-chain": [pem(issued.der) for issued in served],
+        "validated-certificate-chain": [pem(issued.der) for issued in validated],
     }
     return {
         "policy.json": json.dumps(policy, indent=2).encode() + b"\n",
-        "report.json": chromium_body(report),
+        "report.json": compact_sorted(report),
         "chain.pem": "".join(issued.pem for issued in served).encode(),
     }
 

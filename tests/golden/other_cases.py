@@ -3,38 +3,29 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from tests.golden.cases import NOTHING, Case, Chain, base64_of, make_chains, make_wrong_pins, pin_of, rendered
-from tests.golden.forms import Members, chromium_pem, directives, plain_body
+from app.samples import Members
+from app.samples.forms import pem
+from tests.golden.cases import (
+    NOTHING,
+    Case,
+    Chain,
+    base64_of,
+    directives,
+    make_chains,
+    make_wrong_pins,
+    plain_body,
+    rendered,
+)  # fmt: skip
 
 
 def other_cases() -> Iterator[Case]:
     """Make the cases of everyone else."""
     served, validated = make_chains()
-    pems = [chromium_pem(der) for der in validated]
+    pems = [pem(der) for der in validated]
     pins = make_wrong_pins()
     other: Callable[..., Case] = _other_for(served, validated, pins)
     yield other("as-in-the-rfc")
     yield other("port-as-text", {"port": "443"})
-    yield other(
-        "null-chain-and-always-a-year",
-        {"validated-certificate-chain": None, "noted-hostname": "", "port": "443", "app-version": "Bridge_3.15.0"},
-        {"validated_chain": None, "noted_hostname": None, "app_version": "Bridge_3.15.0"},
-    )
-    yield other(
-        "both-chains-null",
-        {"served-certificate-chain": None, "validated-certificate-chain": None},
-        {"served_chain": None, "validated_chain": None},
-    )
-    yield other("bare-pins", {"known-pins": pins})
-    yield other(
-        "okhttp-pins-and-no-chains",
-        {
-            "known-pins": [f"sha256/{pin}" for pin in pins], "served-pins": [f"sha256/{pin_of(validated[0])}"],
-            "enforced": False, "message": "Certificate pinning failure!",
-        },
-        {"mode": "report-only", "served_chain": None, "validated_chain": None, "port": None},
-        without=("served-certificate-chain", "validated-certificate-chain", "port"),
-    )  # fmt: skip
     yield other(
         "dates-with-offsets",
         {"date-time": "2026-06-01T14:00:00+02:00", "effective-expiration-date": "2027-06-01T06:30:00.5-0530"},
@@ -47,16 +38,35 @@ def other_cases() -> Iterator[Case]:
     yield other("date-without-zone", {"date-time": "2026-06-01T12:00:00"}, {"date_time_text": "2026-06-01T12:00:00"})
     yield other("without-date-time", {}, {"date_time": None, "date_time_text": None}, without=("date-time",))
     yield other(
-        "empty-expiration-date",
-        {"effective-expiration-date": ""},
-        {"effective_expiration_date": None, "effective_expiration_text": None},
+        "dates-that-are-none",
+        {"date-time": "yesterday", "effective-expiration-date": "99999-01-01T00:00:00Z"},
+        {
+            "date_time": None, "date_time_text": "yesterday",
+            "effective_expiration_date": None, "effective_expiration_text": "99999-01-01T00:00:00Z",
+        },
+    )  # fmt: skip
+    yield other(
+        "date-only-and-far-future",
+        {"date-time": "2026-06-01", "effective-expiration-date": "9999-12-31T23:59:59Z"},
+        {
+            "date_time": "2026-06-01T00:00:00+00:00", "date_time_text": "2026-06-01",
+            "effective_expiration_date": "9999-12-31T23:59:59+00:00",
+            "effective_expiration_text": "9999-12-31T23:59:59Z",
+        },
+    )  # fmt: skip
+    yield other(
+        "one-chain-missing",
+        {},
+        {"validated_chain": None, "port": None},
+        without=("validated-certificate-chain", "port"),
     )
+    yield other("mode-enforced", {"enforced": "true"}, {"mode": "enforce"})
     yield other("bare-base64-of-der", {"validated-certificate-chain": [base64_of(der) for der in validated]})
     yield other("several-certificates-in-one-text", {"validated-certificate-chain": ["".join(pems)]})
     yield other("chain-as-one-text", {"validated-certificate-chain": "".join(pems)})
     yield other(
         "trailing-garbage",
-        {"validated-certificate-chain": [chromium_pem(validated[0] + bytes(7)), pems[1] + "-- \nsent by me", pems[2]]},
+        {"validated-certificate-chain": [pem(validated[0] + bytes(7)), pems[1] + "-- \nsent by me", pems[2]]},
     )
     yield other(
         "leading-blanks",
@@ -89,8 +99,8 @@ def _other_for(served: Chain, validated: Chain, pins: list[str]) -> Callable[...
         "effective-expiration-date": "2027-06-01T12:00:00Z",
         "include-subdomains": False,
         "noted-hostname": "example.com",
-        "served-certificate-chain": [chromium_pem(der) for der in served],
-        "validated-certificate-chain": [chromium_pem(der) for der in validated],
+        "served-certificate-chain": [pem(der) for der in served],
+        "validated-certificate-chain": [pem(der) for der in validated],
         "known-pins": directives(pins),
     }
     expected = NOTHING | {

@@ -10,8 +10,9 @@ import pytest
 
 from app.hpkp.chain import Certificate, UnreadableCertificate
 from app.hpkp.pins import Pin
-from app.hpkp.report import ViolationReport
+from app.hpkp.report import Sender, ViolationReport
 from app.senders import CertificateReader, read_report
+from tests.golden.cases import RECEIVED_AT
 from tests.golden.make import GOLDEN, make_cases, paths_of
 
 REPORTS = sorted(path for path in GOLDEN.glob("*/*.json") if not path.name.endswith(".expected.json"))
@@ -42,7 +43,7 @@ def render(value: Any) -> Any:
 
 @pytest.mark.parametrize("path", REPORTS, ids=name_of)
 def test_a_golden_report_is_read_as_it_is_meant(path: Path) -> None:
-    report = read_report(path.read_bytes(), certificates=CertificateReader())
+    report = read_report(path.read_bytes(), certificates=CertificateReader(), received_at=RECEIVED_AT)
     assert isinstance(report, ViolationReport), report
     assert render(report) == json.loads(path.with_suffix(".expected.json").read_text(encoding="utf-8"))
 
@@ -53,6 +54,10 @@ def test_the_folder_of_a_golden_report_is_its_sender(path: Path) -> None:
     assert expected["sender"] == path.parent.name
 
 
+def test_every_sender_has_golden_reports() -> None:
+    assert {path.parent.name for path in REPORTS} == set(Sender)
+
+
 def test_every_case_stands_in_its_files_and_no_file_is_left_over() -> None:
     wanted = {path for case in make_cases() for path in paths_of(case)}
     assert wanted == set(GOLDEN.glob("*/*.json"))
@@ -60,5 +65,5 @@ def test_every_case_stands_in_its_files_and_no_file_is_left_over() -> None:
 
 def test_a_case_made_anew_is_read_as_it_is_meant() -> None:
     for case in make_cases():
-        report = read_report(case.body, certificates=CertificateReader())
+        report = read_report(case.body, certificates=CertificateReader(), received_at=RECEIVED_AT)
         assert render(report) == case.expected, case.name

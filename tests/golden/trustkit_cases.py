@@ -1,17 +1,21 @@
 """Golden reports of TrustKit, for Apple systems and for Android."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 
-from tests.golden.cases import NOTHING, Case, Chain, as_utc, make_chains, make_wrong_pins, rendered
-from tests.golden.forms import Members, android_pem, apple_pem, directives, trustkit_body
+from app.hpkp.report import Sender
+from app.samples import Members
+from app.samples.forms import android_pem
+from tests.golden.cases import Case, Story, as_utc, case, make_story, rendered
 
 
 def apple_cases() -> Iterator[Case]:
     """Make the cases of TrustKit for Apple systems."""
-    _, validated = make_chains()
-    yield _apple("ios", validated)
+    story = make_story()
+    yield _apple("ios", story)
     yield _apple(
-        "ios-reporting-only-with-an-expiration-date", validated,
+        "ios-reporting-only-with-an-expiration-date", story,
         wire={"enforce-pinning": False, "known-pins-expiration-date": "2027-03-01"},
         means={
             "mode": "report-only",
@@ -20,63 +24,62 @@ def apple_cases() -> Iterator[Case]:
         },
     )  # fmt: skip
     yield _apple(
-        "macos-chain-not-trusted", validated[:1],
-        wire={"app-platform": "MACOS", "app-platform-version": "15.1.0", "validation-result": 2},
+        "macos-chain-not-trusted", replace(story, validated=story.validated[:1]), trusted=False,
+        wire={"app-platform": "MACOS", "app-platform-version": "15.1.0"},
         means={"platform": "MACOS", "platform_version": "15.1.0", "sender_result": "chain_not_trusted"},
     )  # fmt: skip
     yield _apple(
-        "tvos-without-date-time", validated,
+        "tvos-without-date-time", story,
         wire={"app-platform": "TVOS", "date-time": None},
         means={"platform": "TVOS", "date_time": None, "date_time_text": None},
     )  # fmt: skip
     yield _apple(
-        "watchos-without-bundle-and-version", validated,
+        "watchos-without-bundle-and-version", story,
         wire={"app-platform": "WATCHOS", "app-bundle-id": "N/A", "app-version": "", "validation-result": 5},
         means={"platform": "WATCHOS", "app": "N/A", "app_version": None, "sender_result": "other"},
     )  # fmt: skip
+    yield _apple(
+        "first-versions-without-their-own", story,
+        without=("trustkit-version", "app-platform", "app-platform-version", "enforce-pinning"),
+        means={"platform": None, "platform_version": None, "mode": None},
+    )  # fmt: skip
 
 
-def _apple(name: str, validated: Chain, *, wire: Members | None = None, means: Members | None = None) -> Case:
-    pins = make_wrong_pins()
-    members = {
-        "app-bundle-id": "com.example.shop",
-        "app-version": "4.2",
-        "app-platform": "IOS",
-        "app-platform-version": "18.1.0",
-        "app-vendor-id": "0B5A2C1E-7C39-4E57-9C55-51F0D8C4A6E2",
-        "trustkit-version": "3.0.7",
-        "date-time": "2026-06-01T12:00:00Z",
-        "hostname": "api.example.com",
-        "port": 0,
-        "noted-hostname": "example.com",
-        "include-subdomains": True,
-        "enforce-pinning": True,
-        "validated-certificate-chain": [apple_pem(der) for der in validated],
-        "known-pins": directives(pins),
-        "validation-result": 1,
-        "known-pins-expiration-date": None,
-    }
-    expected = _trustkit_expected("trustkit-apple", pins, None, validated) | {
+def _apple(
+    name: str,
+    story: Story,
+    *,
+    trusted: bool = True,
+    wire: Members | None = None,
+    without: Sequence[str] = (),
+    means: Members | None = None,
+) -> Case:
+    expected = _told_in_an_app(story) | {
         "platform": "IOS",
         "platform_version": "18.1.0",
         "install_id": "0B5A2C1E-7C39-4E57-9C55-51F0D8C4A6E2",
+        "served_chain": None,
     }
-    return Case("trustkit-apple", name, trustkit_body(members | (wire or {})), expected | (means or {}))
+    incident = story.incident(**_IN_AN_APP, trusted=trusted)
+    return case(Sender.TRUSTKIT_APPLE, name, incident, expected | (means or {}), wire=wire, without=without)
 
 
-def _trustkit_expected(sender: str, pins: Sequence[str], served: Chain | None, validated: Chain) -> Members:
-    return NOTHING | {
-        "sender": sender,
+_IN_AN_APP: dict[str, Any] = {
+    "hostname": "api.example.com",
+    "noted_hostname": "example.com",
+    "include_subdomains": True,
+    "enforced": True,
+}
+
+
+def _told_in_an_app(story: Story) -> Members:
+    return story.told() | {
         "hostname": "api.example.com",
         "noted_hostname": "example.com",
+        "port": None,
         "include_subdomains": True,
         "mode": "enforce",
-        "known_pins": list(pins),
-        "served_chain": rendered(served),
-        "validated_chain": rendered(validated),
         "sender_result": "pins_not_matched",
-        "date_time": "2026-06-01T12:00:00+00:00",
-        "date_time_text": "2026-06-01T12:00:00Z",
         "app": "com.example.shop",
         "app_version": "4.2",
     }
@@ -84,49 +87,37 @@ def _trustkit_expected(sender: str, pins: Sequence[str], served: Chain | None, v
 
 def android_cases() -> Iterator[Case]:
     """Make the cases of TrustKit for Android."""
-    served, validated = make_chains()
-    yield _android("validated-chain-with-root", served, validated)
-    yield _android("validated-chain-is-the-served-one", served, served)
+    story = make_story()
+    yield _android("validated-chain-is-the-served-one", story)
     yield _android(
-        "chain-not-trusted", served[:1], served[:1],
-        wire={"validation-result": 2}, means={"sender_result": "chain_not_trusted"},
+        "validated-chain-with-root", story,
+        wire={"validated-certificate-chain": [android_pem(der) for der in story.validated]},
+        means={"validated_chain": rendered(story.validated)},
     )  # fmt: skip
     yield _android(
-        "local-time-called-utc", served, served,
+        "chain-not-trusted", replace(story, served=story.served[:1]), trusted=False,
+        means={"sender_result": "chain_not_trusted"},
+    )  # fmt: skip
+    yield _android(
+        "local-time-called-utc", story,
         wire={"date-time": "2026-06-02T02:00:00Z"},
         means={"date_time": "2026-06-02T02:00:00+00:00", "date_time_text": "2026-06-02T02:00:00Z"},
     )  # fmt: skip
     latin = "2026-06-01T15:30:00Z"
     arabic = latin.translate({ord("0") + digit: 0x0660 + digit for digit in range(10)})
     yield _android(
-        "digits-of-the-locale", served, served,
+        "digits-of-the-locale", story,
         wire={"date-time": arabic}, means={"date_time": as_utc(latin), "date_time_text": arabic},
     )  # fmt: skip
 
 
 def _android(
-    name: str, served: Chain, validated: Chain, *, wire: Members | None = None, means: Members | None = None
+    name: str, story: Story, *, trusted: bool = True, wire: Members | None = None, means: Members | None = None
 ) -> Case:
-    pins = make_wrong_pins()
-    members = {
-        "app-bundle-id": "com.example.shop",
-        "app-version": "4.2",
-        "app-platform": "ANDROID",
-        "app-vendor-id": "5d0dcb0f-5d5f-4c0b-8d8e-6a0c6f0f3b11",
-        "trustkit-version": "1.1.5",
-        "hostname": "api.example.com",
-        "port": 0,
-        "noted-hostname": "example.com",
-        "include-subdomains": True,
-        "enforce-pinning": True,
-        "served-certificate-chain": [android_pem(der) for der in served],
-        "validated-certificate-chain": [android_pem(der) for der in validated],
-        "date-time": "2026-06-01T12:00:00Z",
-        "known-pins": directives(pins),
-        "validation-result": 1,
-    }
-    expected = _trustkit_expected("trustkit-android", pins, served, validated) | {
+    expected = _told_in_an_app(story) | {
         "platform": "ANDROID",
-        "install_id": "5d0dcb0f-5d5f-4c0b-8d8e-6a0c6f0f3b11",
+        "install_id": "0b5a2c1e-7c39-4e57-9c55-51f0d8c4a6e2",
+        "validated_chain": rendered(story.served),
     }
-    return Case("trustkit-android", name, trustkit_body(members | (wire or {})), expected | (means or {}))
+    incident = story.incident(**_IN_AN_APP, trusted=trusted)
+    return case(Sender.TRUSTKIT_ANDROID, name, incident, expected | (means or {}), wire=wire)

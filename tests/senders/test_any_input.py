@@ -1,22 +1,26 @@
 """Properties of the reading: whatever comes in, a value comes out, and only values that can be."""
 
+import base64
 import json
 import string
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.hpkp.chain import Certificate
-from app.hpkp.hosts import canonical_host
+from app.hpkp.hosts import Host, canonical_host
 from app.hpkp.pins import Pin
-from app.hpkp.report import ViolationReport
+from app.hpkp.report import Sender, ViolationReport
 from app.hpkp.violation import identity_of
-from app.senders import Unreadable
+from app.samples import FORMS, Scenario, make_site
+from app.senders import CertificateReader, Unreadable, read_reports
+from app.senders.reporting_api import MAX_ENTRIES
 from app.senders.wire import MAX_CHAIN, NotAReport, read_date, read_pins, read_port, read_text
-from tests.authority import pem_with
+from tests.authority import NOW, new_key, pem_with
 from tests.senders.submissions import body_with, plain_report, read, site
 
 MEMBERS = (
@@ -30,8 +34,17 @@ MEMBERS = (
     "enforced",
     "validation-result",
     "known-pins-expiration-date",
+    "app-platform-version",
+    "served-pins",
+    "message",
+    "type",
+    "body",
+    "age",
     "something-else",
 )
+
+INCIDENT = make_site(Host("www.example.com"), at=NOW).incident(Scenario.OTHER_TRUST_PATH, at=NOW)
+PRIVATE_KEY = base64.b64encode(new_key().private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())).decode()
 
 texts = st.text(max_size=40) | st.sampled_from(
     ["2026-06-01T12:00:00Z", "443", "true", "www.example.com", "-----BEGIN CERTIFICATE-----", "MIIB", "sha256/AAAA"]
@@ -44,11 +57,19 @@ values = st.recursive(
 
 def check(body: bytes) -> None:
     """Read a body; a report must hold only what a report can, a refusal must say something."""
-    result = read(body)
-    if isinstance(result, Unreadable):
-        assert result.reason
-        assert result.pointer is None or result.pointer == "" or result.pointer.startswith("/")
-        return
+    results = read_reports(body, certificates=CertificateReader(), received_at=NOW)
+    assert len(results) <= MAX_ENTRIES
+    for result in results:
+        if isinstance(result, Unreadable):
+            assert result.reason
+            assert result.pointer is None or result.pointer == "" or result.pointer.startswith("/")
+        else:
+            assert len(result.body) <= 2 * len(body)
+            assert not any(label in result.body for label in (b"PRIVATE KEY", PRIVATE_KEY.encode()))
+            check_report(result.report)
+
+
+def check_report(result: ViolationReport) -> None:
     assert canonical_host(result.hostname) == result.hostname
     assert result.port is None or 1 <= result.port <= 65535
     for chain in (result.served_chain or (), result.validated_chain or ()):
@@ -71,6 +92,34 @@ def test_a_report_with_any_text_in_place_of_a_stretch_of_it_is_read_or_refused(t
 @given(values)
 def test_any_json_is_read_or_refused(value: object) -> None:
     check(json.dumps(value).encode())
+
+
+@given(st.sampled_from(tuple(FORMS)), st.data())
+def test_any_member_of_any_sender_with_another_value_or_none_is_read_or_refused(
+    sender: Sender, data: st.DataObject
+) -> None:
+    members = FORMS[sender].members(INCIDENT)
+    for name in data.draw(st.lists(st.sampled_from(tuple(members)), max_size=4)):
+        members[name] = data.draw(values)
+    for name in data.draw(st.lists(st.sampled_from(tuple(members)), max_size=3)):
+        members.pop(name, None)
+    check(FORMS[sender].encode(members))
+
+
+@given(st.lists(values | st.fixed_dictionaries({"type": st.just("hpkp"), "age": values, "body": values}), max_size=5))
+def test_any_batch_is_read_or_refused(batch: list[Any]) -> None:
+    check(json.dumps(batch).encode())
+
+
+@given(st.sampled_from(tuple(FORMS)), st.data())
+def test_a_private_key_anywhere_in_any_form_is_refused_and_in_no_reading(sender: Sender, data: st.DataObject) -> None:
+    members = FORMS[sender].members(INCIDENT)
+    name = data.draw(st.sampled_from(tuple(members)))
+    members[name] = data.draw(st.sampled_from([PRIVATE_KEY, [PRIVATE_KEY], {"inside": [PRIVATE_KEY]}]))
+    [result] = read_reports(FORMS[sender].encode(members), certificates=CertificateReader(), received_at=NOW)
+    assert isinstance(result, Unreadable)
+    assert "private key" in result.reason
+    assert PRIVATE_KEY[:20] not in result.reason
 
 
 @given(st.sampled_from(MEMBERS), values)

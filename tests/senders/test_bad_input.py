@@ -96,10 +96,12 @@ def test_what_is_not_json_is_refused_as_unreadable_and_without_repeating_it(body
     assert len(refusal.reason) < 120
 
 
-@pytest.mark.parametrize("value", [[], [plain_report()], "report", 1, None, True])
-def test_json_that_is_no_object_is_no_report(value: object) -> None:
+@pytest.mark.parametrize(
+    ("value", "pointer"), [([], ""), ([plain_report()], "/0"), ("report", ""), (1, ""), (None, ""), (True, "")]
+)
+def test_json_that_is_neither_an_object_nor_a_batch_is_no_report(value: object, pointer: str) -> None:
     refusal = refused(json.dumps(value).encode())
-    assert (refusal.outcome, refusal.pointer) == (Outcome.NOT_A_REPORT, "")
+    assert (refusal.outcome, refusal.pointer) == (Outcome.NOT_A_REPORT, pointer)
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,8 @@
-"""Synthetic reports: freshly made chains that show one cause each, in the exact form of a real sender.
+"""A sample host with its keys and chains, and the incidents that they make possible."""
 
-::
-
-    make_site(host) ──> SampleSite: leaf, one intermediate key under two roots, pins
-                          └─ report(scenario) ──> body as Chromium or TrustKit would send it
-"""
-
-import base64
-import json
-import textwrap
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -22,7 +12,10 @@ from cryptography.x509.oid import NameOID
 
 from app.hpkp.hosts import Host
 from app.hpkp.pins import Pin, pin_of_spki
+from app.hpkp.report import Sender
 from app.hpkp.spki import spki_of_certificate
+from app.samples.forms import FORMS, pem
+from app.samples.incident import Incident, SampleApp
 
 
 class Scenario(StrEnum):
@@ -82,7 +75,7 @@ class SampleSite:
     @property
     def public_roots_pem(self) -> str:
         """The two roots that a client trusts, in PEM."""
-        return _pem(self.old_root.der, newline="\n") + _pem(self.new_root.der, newline="\n")
+        return pem(self.old_root.der) + pem(self.new_root.der)
 
     def chains(self, scenario: Scenario) -> tuple[list[_Issued], list[_Issued]]:
         """Return the served and the validated chain of a scenario."""
@@ -100,21 +93,24 @@ class SampleSite:
                 return [], []
         return served, served
 
-    def report(self, scenario: Scenario, *, at: datetime, app: "SampleApp | None" = None) -> bytes:
-        """Return the body of a report sent at ``at``: from Chromium, or from TrustKit in an app."""
+    def incident(self, scenario: Scenario, *, at: datetime, app: SampleApp | None = None) -> Incident:
+        """Return what happened at ``at`` in a scenario."""
         served, validated = self.chains(scenario)
-        known = (self.former,) if scenario is Scenario.STALE_KNOWN_PINS else self.pins
-        form = _chromium if app is None else _trustkit
-        return form(self.host, known, served, validated, at, app)
+        return Incident(
+            hostname=self.host,
+            noted_hostname=self.host,
+            known_pins=(self.former,) if scenario is Scenario.STALE_KNOWN_PINS else self.pins,
+            served=[issued.der for issued in served],
+            validated=[issued.der for issued in validated],
+            at=at,
+            app=app or SampleApp(),
+        )
 
-
-@dataclass(frozen=True, slots=True)
-class SampleApp:
-    """An installed app that reports through TrustKit."""
-
-    bundle_id: str
-    version: str
-    install_id: str
+    def report(
+        self, scenario: Scenario, *, at: datetime, sender: Sender = Sender.CHROMIUM, app: SampleApp | None = None
+    ) -> bytes:
+        """Return the body of a report of a scenario, in the form of a sender."""
+        return FORMS[sender].sample(self.incident(scenario, at=at, app=app)).body
 
 
 def make_site(host: Host, *, at: datetime) -> SampleSite:
@@ -164,57 +160,3 @@ def _issue(
     if not ca:
         builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
     return _Issued(builder.sign(issuer.key if issuer else key, hashes.SHA256()), key)
-
-
-def _pem(der: bytes, *, newline: str, final_newline: bool = True) -> str:
-    """Write PEM as a sender does: 64 columns, its own newline inside, LF around."""
-    lines = newline.join(textwrap.wrap(base64.b64encode(der).decode("ascii"), 64))
-    return f"-----BEGIN CERTIFICATE-----\n{lines}\n-----END CERTIFICATE-----" + "\n" * final_newline
-
-
-def _chromium(
-    host: str, known: tuple[Pin, ...], served: list[_Issued], validated: list[_Issued], at: datetime, _: Any
-) -> bytes:
-    moment = f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03}Z"
-    report = {
-        "date-time": moment,
-        "effective-expiration-date": moment,
-        "hostname": host,
-        "include-subdomains": False,
-        "known-pins": [pin.directive for pin in known],
-        "noted-hostname": host,
-        "port": 443,
-        "served-certificate-chain": [_pem(issued.der, newline="\n") for issued in served],
-        "validated-certificate-chain": [_pem(issued.der, newline="\n") for issued in validated],
-    }
-    return json.dumps(report, separators=(",", ":")).encode()
-
-
-def _trustkit(
-    host: str,
-    known: tuple[Pin, ...],
-    _served: list[_Issued],
-    validated: list[_Issued],
-    at: datetime,
-    app: SampleApp | None,
-) -> bytes:
-    assert app is not None
-    report = {
-        "app-bundle-id": app.bundle_id,
-        "app-version": app.version,
-        "app-platform": "IOS",
-        "app-platform-version": "18.1.0",
-        "app-vendor-id": app.install_id,
-        "trustkit-version": "3.0.7",
-        "date-time": f"{at:%Y-%m-%dT%H:%M:%SZ}",
-        "hostname": host,
-        "port": 0,
-        "noted-hostname": host,
-        "include-subdomains": False,
-        "enforce-pinning": False,
-        "validated-certificate-chain": [_pem(issued.der, newline="\r\n", final_newline=False) for issued in validated],
-        "known-pins": [pin.directive for pin in known],
-        "validation-result": 1,
-        "known-pins-expiration-date": None,
-    }
-    return json.dumps(report).encode()

@@ -1,0 +1,79 @@
+"""The Reporting API's envelope (W3C Reporting API section 2.2), batch or single entry.
+
+::
+
+    [{"type": "hpkp", "age": 420, "url": "…", "user_agent": "…", "body": {members of RFC 7469 section 3}}, …]
+
+A batch may mix types; only ``hpkp`` is meant for this service. ``age`` is in milliseconds: the violation was at
+received - age, unless the body has a date of its own. No UA is known to send it.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from app.hpkp.policy import Mode
+from app.hpkp.report import Sender, ViolationReport
+from app.senders.pem import CertificateReader
+from app.senders.rfc7469 import read_as
+from app.senders.wire import NotAReport, read_members
+
+MAX_ENTRIES = 100
+"""Entries of a batch, of whatever type."""
+_TYPE = "hpkp"
+_LONGEST_AGE_MS = 366 * 24 * 3600 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry of type hpkp: the whole of it, and a JSON pointer to where it stands in the body."""
+
+    pointer: str
+    value: dict[str, Any]
+
+
+def is_envelope(value: Any) -> bool:
+    """Whether a JSON value is a batch, or an entry on its own."""
+    return isinstance(value, list) or (
+        isinstance(value, dict) and isinstance(value.get("type"), str) and "body" in value and "hostname" not in value
+    )
+
+
+def entries(envelope: Any) -> tuple[Entry, ...]:
+    """Return the entries of type hpkp; none where all are of other types. Raises NotAReport."""
+    if isinstance(envelope, dict):
+        return (Entry("", envelope),) if envelope["type"] == _TYPE else ()
+    if not envelope:
+        raise NotAReport("", "An empty list holds no report.")
+    if len(envelope) > MAX_ENTRIES:
+        raise NotAReport("", f"{len(envelope)} entries; at most {MAX_ENTRIES} are taken")
+    return tuple(
+        Entry(f"/{index}", entry) for index, entry in enumerate(envelope) if _type_of(entry, f"/{index}") == _TYPE
+    )
+
+
+def read(
+    entry: Entry, certificates: CertificateReader, mode: Mode | None, *, received_at: datetime | None
+) -> ViolationReport:
+    """Read one entry. Raises NotAReport with a pointer into the whole body."""
+    try:
+        report = read_as(Sender.REPORTING_API, read_members(entry.value.get("body")), certificates, mode)
+    except NotAReport as error:
+        raise NotAReport(f"{entry.pointer}/body{error.pointer}", error.reason) from None
+    age = _age(entry.value.get("age"))
+    if report.date_time is not None or received_at is None or age is None:
+        return report
+    return replace(report, date_time=received_at - age)
+
+
+def _type_of(entry: Any, pointer: str) -> str:
+    if isinstance(entry, dict) and isinstance(entry.get("type"), str):
+        return str(entry["type"])
+    raise NotAReport(pointer, "A list is read as a batch of the Reporting API, whose entries have a type.")
+
+
+def _age(value: Any) -> timedelta | None:
+    """Read an age; nothing for what is no number of milliseconds within a year."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LONGEST_AGE_MS:
+        return None
+    return timedelta(milliseconds=value)

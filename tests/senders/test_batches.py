@@ -1,0 +1,127 @@
+"""Reporting API batches on a real store: every entry is stored and counted, a batch has one outcome."""
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.hpkp.report import Sender
+from app.samples import FORMS, Members, Scenario, make_site
+from app.senders import CertificateReader, Reading, Unreadable, read_reports
+from app.senders.reporting_api import MAX_ENTRIES
+from tests.application import StartApp, TestClient
+from tests.authority import NOW
+from tests.senders.submissions import accepted, body_with
+
+CSP = {"type": "csp-violation", "age": 3, "url": "https://www.example.com/", "body": {"blockedURL": "inline"}}
+SITE = make_site(accepted(body_with()).hostname, at=NOW)
+
+
+def entry(**changes: Any) -> Members:
+    """Return an entry of type hpkp, with members of its body changed."""
+    members = FORMS[Sender.REPORTING_API].members(SITE.incident(Scenario.PRIVATE_ROOT, at=NOW))
+    return members | {"body": members["body"] | {name.replace("_", "-"): value for name, value in changes.items()}}
+
+
+def read_all(value: object) -> tuple[Reading | Unreadable, ...]:
+    return read_reports(json.dumps(value).encode(), certificates=CertificateReader(), received_at=NOW)
+
+
+def post(client: TestClient, value: object) -> int:
+    return int(client.post("/report", content=json.dumps(value)).status_code)
+
+
+def counts(client: TestClient) -> dict[str, int]:
+    """Return the outcomes that have been counted."""
+    lines = client.get("/metrics").text.splitlines()
+    counted = (line.rpartition(" ") for line in lines if line.startswith("hpkp_submissions_total{"))
+    return {name.split('"')[1]: int(float(value)) for name, _, value in counted if float(value)}
+
+
+def reports(client: TestClient) -> int:
+    items = client.get("/api/v1/violations", params={"limit": 500}).json()["items"]
+    return sum(int(item["reports"]) for item in items)
+
+
+def test_each_entry_is_read_in_its_order_with_its_own_bytes() -> None:
+    first, second = read_all([entry(port=1), CSP, entry(port=2)])
+    assert isinstance(first, Reading)
+    assert isinstance(second, Reading)
+    assert [first.report.port, second.report.port] == [1, 2]
+    assert json.loads(second.body) == entry(port=2)
+
+
+def test_an_entry_that_is_no_report_costs_only_itself_and_is_named() -> None:
+    results = read_all([entry(), entry(hostname="*.example.com"), {"type": "hpkp"}, CSP])
+    assert [type(result) for result in results] == [Reading, Unreadable, Unreadable]
+    assert [result.pointer for result in results if isinstance(result, Unreadable)] == ["/1/body/hostname", "/2/body"]
+
+
+def test_the_place_in_an_entry_on_its_own_is_in_the_whole_body() -> None:
+    [refusal] = read_all(entry(port="many"))
+    assert isinstance(refusal, Unreadable)
+    assert refusal.pointer == "/body/port"
+
+
+@pytest.mark.parametrize("value", [CSP, [CSP], [CSP, {"type": "nel", "hostname": "www.example.com"}]])
+def test_entries_of_other_types_are_no_reports_and_no_mistake(value: object) -> None:
+    assert read_all(value) == ()
+
+
+@pytest.mark.parametrize("value", [[], [CSP] * (MAX_ENTRIES + 1), [entry(), 1], [entry(), {"body": {}}]])
+def test_a_list_that_is_no_batch_is_refused_whole(value: object) -> None:
+    [refusal] = read_all(value)
+    assert isinstance(refusal, Unreadable)
+
+
+def test_a_private_key_in_a_foreign_entry_refuses_the_whole_batch() -> None:
+    key = "-----BEGIN PRIVATE KEY-----"
+    [refusal] = read_all([entry(), CSP | {"body": key}])
+    assert isinstance(refusal, Unreadable)
+    assert refusal.pointer == "/1/body"
+
+
+def test_every_entry_of_a_full_batch_is_stored_and_counted_under_one_outcome(client: TestClient) -> None:
+    batch = [entry(port=1000 + number) for number in range(MAX_ENTRIES - 1)] + [CSP]
+    assert post(client, batch) == 204
+    assert reports(client) == MAX_ENTRIES - 1
+    assert counts(client) == {"accepted": 1}
+
+
+def test_equal_entries_are_reports_of_their_own_and_a_repeated_batch_is_not(client: TestClient) -> None:
+    batch = [entry(), entry(), entry(port=8443)]
+    assert [post(client, batch), post(client, batch)] == [204, 204]
+    assert reports(client) == 3
+    assert counts(client) == {"accepted": 1, "duplicate": 1}
+
+
+def test_the_kept_body_of_a_report_is_its_entry_alone(client: TestClient, tmp_path: Path) -> None:
+    post(client, [entry(port=1), entry(port=2)])
+    with sqlite3.connect(tmp_path / "hpkp.sqlite3") as store:
+        bodies = [json.loads(body) for (body,) in store.execute("SELECT body FROM reports ORDER BY id")]
+    store.close()
+    assert bodies == [entry(port=1), entry(port=2)]
+
+
+def test_foreign_types_alone_are_answered_as_taken_and_counted_by_themselves(client: TestClient) -> None:
+    assert post(client, [CSP, CSP]) == 204
+    assert counts(client) == {"foreign_type": 1}
+    assert client.get("/api/v1/rejections").json()["items"] == []
+
+
+def test_a_batch_with_an_entry_that_is_no_report_is_refused_but_the_others_are_stored_once(client: TestClient) -> None:
+    batch = [entry(), entry(hostname="")]
+    assert [post(client, batch), post(client, batch)] == [422, 422]
+    assert reports(client) == 1
+    assert counts(client) == {"not_a_report": 2}
+    assert client.get("/api/v1/rejections").json()["items"][0]["pointer"] == "/1/body/hostname"
+
+
+def test_the_worst_outcome_is_that_of_the_batch(start: StartApp) -> None:
+    client = start(max_unknown_hosts=1)
+    elsewhere = entry(hostname="www.example.net", noted_hostname="www.example.net")
+    assert post(client, [entry(), elsewhere, entry(hostname="")]) == 429
+    assert reports(client) == 1
+    assert counts(client) == {"over_limit": 1}
