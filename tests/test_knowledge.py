@@ -3,12 +3,11 @@
 import json
 from pathlib import Path
 
-from starlette.testclient import TestClient
-
 from app.hpkp.hosts import Host
 from app.main import create_app
 from app.samples import Scenario, make_site
 from app.settings import Settings
+from tests.application import TestClient
 from tests.authority import NOW
 
 LOOPBACK = ("127.0.0.1", 50000)

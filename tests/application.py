@@ -1,0 +1,55 @@
+"""The application for tests, and callers of it from here and from elsewhere."""
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.exceptions import StarletteDeprecationWarning
+
+from app.service import Service
+from app.settings import Settings
+
+with warnings.catch_warnings():
+    # The test client asks for a successor of httpx; httpx is what the service itself uses, and it serves here.
+    warnings.simplefilter("ignore", StarletteDeprecationWarning)
+    from starlette.testclient import TestClient
+
+__all__ = ["LOOPBACK", "StartApp", "TestClient", "caller", "from_elsewhere", "service_of", "settings_for"]
+
+LOOPBACK = "127.0.0.1"
+
+StartApp = Callable[..., TestClient]
+"""Starts an application with some settings, and gives a client on loopback."""
+
+
+def settings_for(directory: Path, **settings: Any) -> Settings:
+    """Return settings with the store in a directory; no file is read for them."""
+    return Settings(_env_file=None, **{"database_url": f"sqlite:///{directory}/hpkp.sqlite3", **settings})
+
+
+def caller(app: FastAPI, address: str = LOOPBACK, **headers: str) -> TestClient:
+    """Return a client that calls an application from an address; faults are answers, redirects are not followed."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return TestClient(
+        app, client=(address, 50000), headers=named, raise_server_exceptions=False, follow_redirects=False
+    )
+
+
+def from_elsewhere(client: TestClient, address: str, **headers: str) -> TestClient:
+    """Return another client of the same running application."""
+    other = caller(_app(client), address, **headers)
+    other.portal = client.portal  # the writer lives on one event loop
+    return other
+
+
+def service_of(client: TestClient) -> Service:
+    """Return the parts of the running application."""
+    service: Service = _app(client).state.service
+    return service
+
+
+def _app(client: TestClient) -> FastAPI:
+    assert isinstance(client.app, FastAPI)
+    return client.app
