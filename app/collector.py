@@ -25,8 +25,13 @@ from app.store.writer import GroupWriter, StoreBusy, StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
-_LONG_BASE64 = re.compile(r"[A-Za-z0-9+/=_-]{40,}")
 _SAMPLE = 300
+_BINARY = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+_RUN = r"[A-Za-z0-9+/=_\\\r\n-]"
+_KEY_LIKE = re.compile(rf"(?:[0-9A-Fa-f]{{2}}[:\s]+){{8,}}|{_RUN}{{20,}}(?:[\"', \t]++{_RUN}++(?!\"\s*:))*")
+"""Base64, also in lines, in pieces and with the escapes of JSON; hexadecimal, also in pairs."""
+_UNFINISHED = re.compile(rf"{_RUN}+\Z")
+_MEMBER_NAME = re.compile(r"[a-z-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +180,11 @@ class Collector:
 
 def _sample(body: bytes) -> str:
     """Return the beginning of a body, safe to keep: no key material, no control characters."""
-    text = _LONG_BASE64.sub("[…]", body[: 4 * _SAMPLE].decode("utf-8", "replace"))[:_SAMPLE]
-    if "PRIVATE" in text:
+    head = body[: 4 * _SAMPLE]
+    text = head.decode("utf-8", "replace")
+    if _BINARY.search(head) or "private" in text.lower():
         return ""
-    return "".join(c if c.isprintable() else " " for c in text)
+    if len(body) > len(head):
+        text = _UNFINISHED.sub("", text)
+    text = _KEY_LIKE.sub(lambda run: run[0] if _MEMBER_NAME.fullmatch(run[0]) else "[…]", text)
+    return "".join(c if c.isprintable() else " " for c in text[:_SAMPLE])

@@ -16,7 +16,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", StarletteDeprecationWarning)
     from starlette.testclient import TestClient
 
-__all__ = ["LOOPBACK", "StartApp", "TestClient", "caller", "from_elsewhere", "service_of", "settings_for"]
+__all__ = ["LOOPBACK", "StartApp", "TestClient", "app_of", "caller", "from_elsewhere", "service_of", "settings_for"]
 
 LOOPBACK = "127.0.0.1"
 
@@ -39,17 +39,18 @@ def caller(app: FastAPI, address: str = LOOPBACK, **headers: str) -> TestClient:
 
 def from_elsewhere(client: TestClient, address: str, **headers: str) -> TestClient:
     """Return another client of the same running application."""
-    other = caller(_app(client), address, **headers)
+    other = caller(app_of(client), address, **headers)
     other.portal = client.portal  # the writer lives on one event loop
     return other
 
 
 def service_of(client: TestClient) -> Service:
     """Return the parts of the running application."""
-    service: Service = _app(client).state.service
+    service: Service = app_of(client).state.service
     return service
 
 
-def _app(client: TestClient) -> FastAPI:
+def app_of(client: TestClient) -> FastAPI:
+    """Return the application that a client calls."""
     assert isinstance(client.app, FastAPI)
     return client.app
