@@ -93,7 +93,7 @@ class Collector:
         if not fates:
             # Entries of other types are another collector's; the sender has done nothing wrong.
             self._metrics.count_outcome(Outcome.FOREIGN_TYPE)
-            return Fate(Outcome.ACCEPTED)
+            return Fate(Outcome.FOREIGN_TYPE)
         fate = min(fates, key=lambda fate: _WORST_FIRST.index(fate.outcome))
         if fate.reason:
             return self.reject(fate, envelope, body)

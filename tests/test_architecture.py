@@ -32,8 +32,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     "service": {"catalog", "collector", "hpkp", "metrics", "settings", "store"},
     "api": {"collector", "hpkp", "outcomes", "senders", "service", "store"},
     "main": {"api", "app", "metrics", "service", "settings"},
-    "cli": {"app", "collector", "hpkp", "main", "metrics", "samples", "senders", "service", "settings", "store"},
-}
+    "cli": {
+        "app",
+        "catalog",
+        "collector",
+        "hpkp",
+        "main",
+        "metrics",
+        "samples",
+        "senders",
+        "service",
+        "settings",
+        "store",
+    },
+}  # fmt: skip
 """Which part of the package may import which; a part not named here is not allowed to exist."""
 
 ONLY_IN: dict[str, set[str]] = {
@@ -64,6 +76,7 @@ IMPURE_MODULES = {
     "asyncio", "glob", "io", "logging", "os", "pathlib", "random", "secrets", "shutil", "socket", "ssl", "subprocess",
     "sys", "tempfile", "threading", "time", "urllib",
 }  # fmt: skip
+PURE_PARTS = ("urllib.parse",)
 IMPURE_CALLS = {"open", "input", "print"}
 IMPURE_METHODS = {"now", "utcnow", "today", "read_text", "read_bytes", "write_text", "write_bytes"}
 
@@ -124,7 +137,7 @@ def check_purity(module: Module) -> Iterator[str]:
     if module.part != "hpkp":
         return
     for name, line in imports_of(module):
-        if name.split(".")[0] in IMPURE_MODULES:
+        if name.split(".")[0] in IMPURE_MODULES and not name.startswith(PURE_PARTS):
             yield f"{module.name}:{line}: imports {name}"
     for node in ast.walk(module.tree):
         match node:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api.problems import MEDIA_TYPE, RETRY_AFTER, encode, problem_of_outcome
+from app.api.problems import MEDIA_TYPE, RETRY_AFTER, STATUS, encode, problem_of_outcome
 from app.collector import Collector, Envelope, Fate
 from app.hpkp.policy import Mode
 from app.outcomes import Outcome
@@ -127,7 +127,7 @@ async def _answer(send: Send, fate: Fate) -> None:
     headers, body, status = [(b"access-control-allow-origin", b"*")], b"", 204
     if fate.outcome is Outcome.PREFLIGHT:
         headers = _CORS
-    elif fate.outcome not in (Outcome.ACCEPTED, Outcome.DUPLICATE):
+    elif fate.outcome in STATUS:
         problem = problem_of_outcome(fate.outcome, fate.reason, fate.pointer)
         status, body = problem.status, encode(problem)
         headers.append((b"content-type", MEDIA_TYPE.encode()))

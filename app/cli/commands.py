@@ -6,7 +6,21 @@ standard error. Exit codes: 0 done, 1 the answer is no, 2 cannot tell or not und
 
 import typer
 
-from app.cli import database, demo, explain, pin, policy, readiness, rejudge, sample, serve, token
+from app.cli import (
+    backup_key,
+    check,
+    database,
+    demo,
+    explain,
+    header,
+    pin,
+    policy,
+    readiness,
+    rejudge,
+    sample,
+    serve,
+    token,
+)
 
 app = typer.Typer(
     name="hpkp",
@@ -18,6 +32,9 @@ app = typer.Typer(
 )
 app.command("serve")(serve.serve)
 app.command("pin")(pin.pin)
+app.command("backup-key")(backup_key.backup_key)
+app.add_typer(header.app, name="header")
+app.command("check")(check.check)
 app.add_typer(policy.app, name="policy")
 app.command("readiness")(readiness.readiness)
 app.command("explain")(explain.explain)

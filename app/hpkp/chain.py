@@ -288,6 +288,8 @@ class Path:
     links: tuple[Link, ...] = ()
     """One for each step between two positions, and one more where the anchor itself was not in the chain."""
     anchor_subject: str | None = None
+    anchor_pin: Pin | None = None
+    """The pin of the anchor, in the chain or not."""
 
     @property
     def trusted(self) -> bool:
@@ -336,7 +338,7 @@ def build_path(chain: Sequence[Element], anchors: TrustAnchors, *, leaf: int = 0
     positions, links, current = [leaf], list[Link](), start
     while True:
         if kind := anchors.kind_of(current):
-            return Path(tuple(positions), kind, tuple(links), current.subject)
+            return Path(tuple(positions), kind, tuple(links), current.subject, current.pin)
         following = _issuer_in(chain, current, positions)
         if following is None:
             break
@@ -348,9 +350,9 @@ def build_path(chain: Sequence[Element], anchors: TrustAnchors, *, leaf: int = 0
         current = element
     if found := anchors.issuer_of(current):
         root, kind, link = found
-        return Path(tuple(positions), kind, (*links, link), root.subject)
+        return Path(tuple(positions), kind, (*links, link), root.subject, root.pin)
     if current.self_issued and check_link(current, current) is not Link.NOT_SIGNED:
-        return Path(tuple(positions), Anchor.PRIVATE, tuple(links), current.subject)
+        return Path(tuple(positions), Anchor.PRIVATE, tuple(links), current.subject, current.pin)
     return Path(tuple(positions), Anchor.UNKNOWN, tuple(links))
 
 

@@ -12,6 +12,7 @@ as a trailing ";" makes, is outside the grammar but every browser took it, and s
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.hpkp.errors import InvalidHeader, InvalidPin
@@ -21,7 +22,12 @@ from app.hpkp.policy import PinningPolicy
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _QUOTED = r'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*"'
 _DIRECTIVE = re.compile(rf"(?P<name>{_TOKEN})(?:[ \t]*=[ \t]*(?P<value>{_QUOTED}|{_TOKEN}))?")
+_STRICT_DIRECTIVE = rf"{_TOKEN}(?:=(?:{_QUOTED}|{_TOKEN}))?"
+_STRICT = re.compile(rf"{_STRICT_DIRECTIVE}(?:[ \t]*;[ \t]*{_STRICT_DIRECTIVE})*")
 _SEPARATOR = re.compile(r"[ \t]*(?:;[ \t]*)*")
+
+LONGEST_MAX_AGE = 10_000_000_000
+"""Seconds to which a longer max-age is cut; no UA keeps pins for three hundred years."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +62,28 @@ def parse_header(value: str) -> PinningHeader:
     """Read a header value; InvalidHeader names the directive and what is wrong with it."""
     pins: list[Pin] = []
     seen: dict[str, str | None] = {}
-    for name, raw in _directives(value):
+    for name, raw in read_directives(value):
         if name.startswith("pin-"):
             if name == "pin-sha256":
-                pins.append(_pin(raw))
+                pins.append(read_pin_directive(raw))
             continue
         if name in seen:
             raise InvalidHeader(f"{name} stands twice (RFC 7469 section 2.1)")
         seen[name] = raw
     if not pins:
         raise InvalidHeader("no pin-sha256 directive")
+    return PinningHeader(tuple(dict.fromkeys(pins)), *read_other_directives(seen))
+
+
+def read_other_directives(seen: Mapping[str, str | None]) -> tuple[int | None, bool, str | None]:
+    """Read max-age, includeSubDomains and report-uri out of directives by name; InvalidHeader says what is wrong."""
     if "includesubdomains" in seen and seen["includesubdomains"] is not None:
         raise InvalidHeader("includeSubDomains takes no value (RFC 7469 section 2.1.3)")
-    return PinningHeader(tuple(dict.fromkeys(pins)), _max_age(seen), "includesubdomains" in seen, _report_uri(seen))
+    return _max_age(seen), "includesubdomains" in seen, _report_uri(seen)
 
 
-def _directives(value: str) -> list[tuple[str, str | None]]:
+def read_directives(value: str) -> list[tuple[str, str | None]]:
+    """Return names, in lower case, and values, as they stand, in their order. Raises InvalidHeader."""
     found: list[tuple[str, str | None]] = []
     at = _skip(value, 0)
     while at < len(value):
@@ -85,12 +97,18 @@ def _directives(value: str) -> list[tuple[str, str | None]]:
     return found
 
 
+def is_strict(value: str) -> bool:
+    """Whether a value is within the grammar without the departures that every browser takes."""
+    return _STRICT.fullmatch(value.strip(" \t")) is not None
+
+
 def _skip(value: str, at: int) -> int:
     match = _SEPARATOR.match(value, at)
     return match.end() if match else at
 
 
-def _pin(raw: str | None) -> Pin:
+def read_pin_directive(raw: str | None) -> Pin:
+    """Read the value of a pin-sha256 directive. Raises InvalidHeader."""
     if raw is None or not raw.startswith('"'):
         raise InvalidHeader(f"pin-sha256={raw or ''} needs double quotes (RFC 7469 section 2.1.1)")
     try:
@@ -99,21 +117,21 @@ def _pin(raw: str | None) -> Pin:
         raise InvalidHeader(f"pin-sha256: {error}") from None
 
 
-def _max_age(seen: dict[str, str | None]) -> int | None:
+def _max_age(seen: Mapping[str, str | None]) -> int | None:
     if "max-age" not in seen:
         return None
     text = _unquote(seen["max-age"] or "")
-    if not (text.isascii() and text.isdigit() and len(text) <= 10):
-        raise InvalidHeader(f"max-age={text} is no number of seconds (RFC 7469 section 2.1.2)")
-    return int(text)
+    if not (text.isascii() and text.isdigit()):
+        raise InvalidHeader(f"max-age={text[:40]} is no number of seconds (RFC 7469 section 2.1.2)")
+    return min(int(text[-400:]) if len(text.lstrip("0")) <= 10 else LONGEST_MAX_AGE, LONGEST_MAX_AGE)
 
 
-def _report_uri(seen: dict[str, str | None]) -> str | None:
-    raw = seen.get("report-uri")
-    if raw is None:
-        if "report-uri" in seen:
-            raise InvalidHeader("report-uri needs a value (RFC 7469 section 2.1.4)")
+def _report_uri(seen: Mapping[str, str | None]) -> str | None:
+    if "report-uri" not in seen:
         return None
+    raw = seen["report-uri"]
+    if raw is None or not raw.startswith('"'):
+        raise InvalidHeader("report-uri needs a value in double quotes (RFC 7469 section 2.1.4)")
     return _unquote(raw)
 
 

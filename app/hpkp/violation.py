@@ -18,8 +18,11 @@ def chain_digest(chain: Chain) -> bytes:
     for element in chain:
         if isinstance(element, Certificate):
             digest.update(element.fingerprint)
+        elif element.fingerprint is not None:
+            digest.update(b"?" + element.fingerprint)
         else:
-            digest.update(b"?" + (element.fingerprint or hashlib.sha256(element.reason.encode()).digest()))
+            pin = b"" if element.pin is None else element.pin.digest
+            digest.update(b"-" + hashlib.sha256(pin + element.reason.encode()).digest())
     return digest.digest()
 
 

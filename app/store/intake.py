@@ -11,7 +11,7 @@ from typing import cast
 
 from sqlalchemy import Connection, Update, bindparam, delete, func, insert, select, update
 
-from app.hpkp.chain import Certificate, Chain
+from app.hpkp.chain import Certificate, Chain, Element, UnreadableCertificate
 from app.hpkp.hosts import is_subdomain
 from app.hpkp.judgement import Judgement
 from app.hpkp.policy import PolicyHistory
@@ -452,13 +452,16 @@ def add_chain(connection: Connection, chain: Chain) -> None:
     ]
     if certificates:
         insert_missing(connection, tables.certificates, certificates)
-    elements = [
-        {"sha256": element.fingerprint.hex()}
-        if element.fingerprint is not None
-        else {"unreadable": getattr(element, "reason", "")}
-        for element in chain
-    ]
+    elements = list(map(_stored_element, chain))
     insert_missing(connection, tables.chains, [{"digest": chain_digest(chain), "elements": elements}])
+
+
+def _stored_element(element: Element) -> dict[str, str]:
+    if element.fingerprint is not None:
+        return {"sha256": element.fingerprint.hex()}
+    assert isinstance(element, UnreadableCertificate)  # only of these there may be no DER
+    pin = {} if element.pin is None else {"pin": str(element.pin)}
+    return {"unreadable": element.reason} | pin
 
 
 def _sources(connection: Connection, wanted: set[tuple[str, str, str, str]]) -> dict[tuple[str, str, str, str], int]:

@@ -32,7 +32,7 @@ class Certificate(SQLModel, table=True):
 
 
 class ChainRow(SQLModel, table=True):
-    """A chain: its elements in order, ``{"sha256": hex}`` or ``{"unreadable": reason}``."""
+    """A chain: its elements in order, ``{"sha256": hex}`` or ``{"unreadable": reason, "pin": …}``."""
 
     __tablename__ = "chains"
     digest: bytes = Field(sa_column=Column(LargeBinary(32), primary_key=True))

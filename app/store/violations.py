@@ -124,7 +124,8 @@ def load_chain(connection: Connection, digest: bytes | None) -> Chain | None:
 
     def element(position: int, stored: dict[str, str]) -> Element:
         if "sha256" not in stored:
-            return UnreadableCertificate(position, stored["unreadable"])
+            pin = parse_pin(stored["pin"]) if "pin" in stored else None
+            return UnreadableCertificate(position, stored["unreadable"], pin=pin)
         return read_certificate(ders[bytes.fromhex(stored["sha256"])], position=position)
 
     return tuple(element(position, stored) for position, stored in enumerate(elements))

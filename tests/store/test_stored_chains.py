@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.hpkp.chain import Chain, UnreadableCertificate, read_certificate
+from app.hpkp.pins import parse_pin
 from app.hpkp.violation import chain_digest
 from app.store import tables
 from app.store.engine import writing
@@ -129,3 +130,13 @@ def test_judging_what_was_loaded_gives_the_judgement_that_is_stored(desk: Desk) 
     after = desk.only(tables.violations)
     assert after.judgement == before.judgement | {"policy_revision": 2}
     assert after.cause == before.cause
+
+
+def test_a_chain_of_which_only_the_pins_were_sent_keeps_them(desk: Desk) -> None:
+    one, other = (
+        (UnreadableCertificate(0, "the sender gave only the pin", pin=parse_pin(issued.pin)),)
+        for issued in (site().leaf, site().root)
+    )
+    assert chain_digest(one) != chain_digest(other)
+    assert _stored(desk, one) == one
+    assert _stored(desk, other) == other

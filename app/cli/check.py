@@ -1,0 +1,86 @@
+"""``hpkp check``: may this chain be deployed under the host's pins."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.terminal import CANNOT_TELL, NO, JsonOption, fail, opened, out, print_json
+from app.hpkp.chain import Element, read_certificate
+from app.hpkp.deployment import DeploymentCheck, check_deployment
+from app.hpkp.errors import HpkpError
+from app.hpkp.hosts import canonical_host
+from app.hpkp.pem import CERTIFICATE_LABELS, pem_blocks
+from app.service import now
+from app.store.policies import find_covering
+
+_EXIT = {True: 0, False: NO, None: CANNOT_TELL}
+_WORDS = {True: "satisfies the expected pins", False: "does NOT satisfy the expected pins", None: "cannot tell"}
+
+
+def check(
+    host: Annotated[str, typer.Argument(help="The Pinned Host.", metavar="HOST")],
+    chain: Annotated[
+        Path, typer.Argument(help="The chain about to be deployed: PEM, leaf first; the root may be left out.")
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Say whether a chain satisfies the expected pins, and which pins that clients still remember it would break.
+
+    Exit code 0: it does. 1: it does not, or it breaks pins that clients remember. 2: cannot tell, or an error. Made for
+    certbot's --deploy-hook and for reload scripts.
+    """
+    try:
+        name = canonical_host(host)
+        elements = read_chain(chain.read_text(errors="replace"))
+    except (HpkpError, OSError) as error:
+        fail(str(error))
+    with opened() as service:
+        with service.engine.connect() as connection:
+            covering = find_covering(connection, name)
+        if covering is None:
+            fail(f"no policy covers {name}; set one with `hpkp policy set {name}`")
+        answer = check_deployment(elements, covering[1], service.anchors, host=name, at=now())
+    if as_json:
+        print_json({"host": name, "policy_of": covering[0], **as_plain(answer)})
+    else:
+        _print(name, answer)
+    broken = any(not remembered.satisfied for remembered in answer.remembered)
+    raise typer.Exit(NO if answer.satisfied and broken else _EXIT[answer.satisfied])
+
+
+def read_chain(text: str) -> tuple[Element, ...]:
+    """Read the certificates of a PEM text. Raises HpkpError where there are none."""
+    blocks = [block for block in pem_blocks(text) if block.label in CERTIFICATE_LABELS]
+    if not blocks:
+        raise HpkpError("there is no PEM certificate in the file")
+    try:
+        return tuple(read_certificate(block.decode(), position=i) for i, block in enumerate(blocks))
+    except ValueError as error:
+        raise HpkpError(f"a certificate is no base64: {error}") from None
+
+
+def as_plain(answer: DeploymentCheck) -> dict[str, Any]:
+    """Return the answer as plain JSON values."""
+    return {
+        "satisfied": answer.satisfied,
+        "why": answer.why,
+        "matching": [str(pin) for pin in answer.matching],
+        "remembered": [
+            {"revision": r.policy.revision, "until": r.until, "satisfied": r.satisfied} for r in answer.remembered
+        ],
+        "caveats": list(answer.caveats),
+    }
+
+
+def _print(host: str, answer: DeploymentCheck) -> None:
+    out.print(f"{host}: {_WORDS[answer.satisfied]}", markup=False, style="bold")
+    out.print(f"  {answer.why}", markup=False)
+    for pin in answer.matching:
+        out.print(f"  pin      {pin}", markup=False)
+    for remembered in answer.remembered:
+        word = "satisfied" if remembered.satisfied else "BROKEN: clients that remember it are locked out"
+        until = f"{remembered.until:%Y-%m-%d %H:%M} UTC"
+        out.print(f"  former   revision {remembered.policy.revision}, remembered until {until}: {word}", markup=False)
+    for caveat in answer.caveats:
+        out.print(f"  note     {caveat}", markup=False)

@@ -1,0 +1,207 @@
+"""``hpkp header``: make the field to serve, and lint one that is served."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import typer
+
+from app.catalog.load import load_catalog
+from app.cli.policy import read_expected_pins
+from app.cli.terminal import NO, JsonOption, err, fail, opened, out, print_json, read_settings
+from app.hpkp.chain import pins_of, read_certificate
+from app.hpkp.errors import HpkpError
+from app.hpkp.header import PinningHeader
+from app.hpkp.hosts import Host, canonical_host
+from app.hpkp.lint import HeaderReview, Severity, Subject, lint_header
+from app.hpkp.pem import CERTIFICATE_LABELS, pem_blocks
+from app.hpkp.pins import Pin
+from app.hpkp.policy import Mode
+from app.hpkp.servers import ENFORCING, PLACE, REPORT_ONLY, Server, for_server, server_line
+from app.service import now
+
+app = typer.Typer(help="Make and lint Public-Key-Pins fields.", no_args_is_help=True)
+
+_STYLE = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "dim"}
+_ANSWER = {True: "acts on it", False: "ignores it"}
+
+
+@app.command("make")
+def make(
+    pins: Annotated[list[str] | None, typer.Option("--pin", help="A pin; give it for each key.")] = None,
+    pin_files: Annotated[
+        list[Path] | None, typer.Option("--pin-file", help="A file with the key to pin, as for `hpkp pin`.")
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="Take pins, max-age and the rest from this host's policy.")] = None,
+    max_age: Annotated[int | None, typer.Option(min=0, help="Seconds for which clients remember the pins.")] = None,
+    include_subdomains: Annotated[
+        bool | None, typer.Option("--include-subdomains/--no-include-subdomains", help="Pins hold for subdomains.")
+    ] = None,
+    report_uri: Annotated[str | None, typer.Option(help="Where clients report to.")] = None,
+    enforce: Annotated[
+        bool | None,
+        typer.Option("--enforce/--report-only", help="Which field; report-only unless the policy enforces."),
+    ] = None,
+    server: Annotated[Server, typer.Option("--for", help="The server whose line is wanted.")] = Server.TEXT,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the exact line that makes a server send the field.
+
+    What the server cannot carry in the report-uri is percent-encoded, and said. Doubts about the pins go to standard
+    error; exit code 1 where the field would do nothing or harm.
+    """
+    try:
+        given = tuple(expected.pin for expected in read_expected_pins(pins, pin_files, None))
+        known, mode = _of_policy(host) if host is not None else (PinningHeader(()), Mode.REPORT_ONLY)
+        wanted = PinningHeader(
+            given or known.pins,
+            known.max_age if max_age is None else max_age,
+            known.include_subdomains if include_subdomains is None else include_subdomains,
+            known.report_uri if report_uri is None else report_uri,
+        )
+        header = for_server(wanted, server)
+        name = None if host is None else canonical_host(host)
+    except (HpkpError, OSError) as error:
+        fail(str(error))
+    if not header.pins:
+        fail("give --pin, --pin-file, or the --host of a policy")
+    report_only = (mode is Mode.REPORT_ONLY) if enforce is None else not enforce
+    review = _review((str(header),), report_only=report_only, host=name, chain=None)
+    line = server_line(header, server, report_only=report_only)
+    encoded = header.report_uri != wanted.report_uri
+    if as_json:
+        print_json(
+            {
+                "server": server,
+                "line": line,
+                "place": PLACE[server],
+                "field": REPORT_ONLY if report_only else ENFORCING,
+                "value": str(header),
+                "report_uri_encoded": encoded,
+                "findings": _findings(review),
+            }
+        )
+    else:
+        typer.echo(line)
+        err.print(f"Belongs {PLACE[server]}.", markup=False, style="dim")
+        if encoded:
+            err.print(f"The report-uri was percent-encoded, because {server} cannot carry it as it was.", markup=False)
+        for finding in review.findings:
+            err.print(f"{finding.severity}: {finding.message} {finding.fix}", markup=False)
+    if any(finding.severity is Severity.ERROR for finding in review.findings):
+        raise typer.Exit(NO)
+
+
+def _of_policy(host: str) -> tuple[PinningHeader, Mode]:
+    with opened() as service:
+        policy = service.policy_in_force(canonical_host(host), at=now())
+    if policy is None:
+        fail(f"there is no policy in force for {host}; set one with `hpkp policy set {host}`")
+    return PinningHeader.of_policy(policy), policy.mode
+
+
+@app.command("lint")
+def lint(
+    what: Annotated[str, typer.Argument(help="A value, a file with one, https://host to ask it, or - for stdin.")],
+    report_only: Annotated[
+        bool, typer.Option("--report-only", help="Read a bare value as that of the report-only field.")
+    ] = False,
+    chain: Annotated[Path | None, typer.Option(help="PEM file with the chain that the host serves.")] = None,
+    host: Annotated[str | None, typer.Option(help="The host that serves the field.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what RFC 7469 says of a field, what browsers did with it, and what to mend.
+
+    Exit code 0: nothing wrong; 1: an error was found; 2: not understood.
+    """
+    try:
+        fields, asked = _fields(what, report_only)
+        name = canonical_host(host) if host is not None else asked
+        pins = None if chain is None else _pins_of_file(chain)
+    except (HpkpError, OSError) as error:
+        fail(str(error))
+    except httpx.HTTPError as error:
+        fail(f"{what} did not answer: {error}")
+    reviews = {
+        field: _review(values, report_only=field == REPORT_ONLY, host=name, chain=pins)
+        for field, values in fields.items()
+    }
+    if not reviews:
+        fail(f"{what} serves neither {ENFORCING} nor {REPORT_ONLY}", NO)
+    if as_json:
+        documents = [{"field": field, **_plain(review)} for field, review in reviews.items()]
+        print_json(documents[0] if len(documents) == 1 else documents)
+    else:
+        for field, review in reviews.items():
+            _print(field, review)
+    if any(finding.severity is Severity.ERROR for review in reviews.values() for finding in review.findings):
+        raise typer.Exit(NO)
+
+
+def _fields(what: str, report_only: bool) -> tuple[dict[str, tuple[str, ...]], Host | None]:
+    """Return the values by field name, and the host that was asked for them."""
+    if what.startswith(("https://", "http://")):
+        answer = httpx.get(what, follow_redirects=False, timeout=20)
+        found = {field: tuple(answer.headers.get_list(field)) for field in (ENFORCING, REPORT_ONLY)}
+        return {field: values for field, values in found.items() if values}, canonical_host(answer.url.host)
+    if what == "-":
+        text = sys.stdin.read()
+    elif len(what) < 1000 and Path(what).is_file():
+        text = Path(what).read_text(errors="replace")
+    else:
+        text = what
+    field = REPORT_ONLY if report_only else ENFORCING
+    text = text.rstrip("\r\n")
+    stated, colon, rest = text.partition(":")
+    for name in (ENFORCING, REPORT_ONLY):
+        if colon and stated.strip().lower() == name.lower():
+            field, text = name, rest.strip(" \t")
+    return {field: (text,)}, None
+
+
+def _pins_of_file(path: Path) -> frozenset[Pin]:
+    blocks = [b for b in pem_blocks(path.read_text(errors="replace")) if b.label in CERTIFICATE_LABELS]
+    elements = [read_certificate(block.decode()) for block in blocks] or [read_certificate(path.read_bytes())]
+    pins = pins_of(elements)
+    if not pins:
+        raise HpkpError(f"{path} holds no certificate")
+    return pins
+
+
+def _review(
+    values: tuple[str, ...], *, report_only: bool, host: Host | None, chain: frozenset[Pin] | None
+) -> HeaderReview:
+    catalog = load_catalog(read_settings().catalog)
+    return lint_header(Subject(values, report_only, host, chain, catalog.example_pins, catalog.ca_names))
+
+
+def _findings(review: HeaderReview) -> list[dict[str, Any]]:
+    return [{"code": f.code, "severity": f.severity, "message": f.message, "fix": f.fix} for f in review.findings]
+
+
+def _plain(review: HeaderReview) -> dict[str, Any]:
+    parsed = review.parsed
+    return {
+        "rfc7469": review.conformance,
+        "browsers": {"chromium": review.chromium, "firefox": review.firefox},
+        "parsed": None
+        if parsed is None
+        else {
+            "pins": [str(pin) for pin in parsed.pins],
+            "max_age": parsed.max_age,
+            "include_subdomains": parsed.include_subdomains,
+            "report_uri": parsed.report_uri,
+        },
+        "findings": _findings(review),
+    }
+
+
+def _print(field: str, review: HeaderReview) -> None:
+    out.print(field, markup=False, style="bold")
+    out.print(f"  RFC 7469   {review.conformance}", markup=False)
+    out.print(f"  Chromium   {_ANSWER[review.chromium]}", markup=False)
+    out.print(f"  Firefox    {_ANSWER[review.firefox]}", markup=False)
+    for finding in review.findings:
+        out.print(f"\n{finding.severity:8} {finding.code}", markup=False, style=_STYLE[finding.severity])
+        out.print(f"         {finding.message}\n         {finding.fix}", markup=False)

@@ -1,0 +1,77 @@
+"""Whether a chain that is about to be deployed satisfies the pins: those expected now, and those still remembered.
+
+A UA keeps the pins of an enforced policy for its max-age (RFC 7469 section 2.3.2), counted from the last time it met
+them. A former revision may therefore be known until max-age after it was replaced.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from app.hpkp.chain import Anchor, Certificate, Element, TrustAnchors, build_path, find_leaf, pins_of
+from app.hpkp.pins import Pin
+from app.hpkp.policy import Mode, PinningPolicy, PolicyHistory
+
+
+@dataclass(frozen=True, slots=True)
+class RememberedPins:
+    """A former revision that clients may still know, and whether the chain satisfies it."""
+
+    policy: PinningPolicy
+    until: datetime
+    satisfied: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentCheck:
+    """The answer for one chain. ``satisfied`` is None where no policy is in force or the leaf cannot be read."""
+
+    satisfied: bool | None
+    why: str
+    matching: tuple[Pin, ...]
+    remembered: tuple[RememberedPins, ...]
+    caveats: tuple[str, ...]
+
+
+def check_deployment(
+    chain: Sequence[Element], history: PolicyHistory, anchors: TrustAnchors, *, host: str, at: datetime
+) -> DeploymentCheck:
+    """Check the chain as a server would send it (the root may be left out; it is then looked up)."""
+    leaf = find_leaf(chain, host)
+    path = build_path(chain, anchors, leaf=leaf)
+    pins = pins_of(chain[position] for position in path.positions)
+    if path.anchor_pin is not None:
+        pins |= {path.anchor_pin}
+    policy = history.in_force(at)
+    caveats = tuple(_caveats(chain, leaf, path.anchor, host))
+    remembered = tuple(_remembered(history, pins, at))
+    if not path.positions:
+        return DeploymentCheck(None, "The leaf of the chain cannot be read.", (), remembered, caveats)
+    if policy is None:
+        return DeploymentCheck(None, f"No policy is in force for {host}.", (), remembered, caveats)
+    matching = tuple(expected.pin for expected in policy.pins if expected.pin in pins)
+    if matching:
+        return DeploymentCheck(True, "An expected pin stands in the chain.", matching, remembered, caveats)
+    return DeploymentCheck(False, "No expected pin stands in the chain.", (), remembered, caveats)
+
+
+def _remembered(history: PolicyHistory, pins: frozenset[Pin], at: datetime) -> Iterator[RememberedPins]:
+    """Find enforced revisions that were replaced less than their max-age ago."""
+    for former, following in zip(history.revisions, history.revisions[1:], strict=False):
+        replaced = following.effective_from
+        if former.mode is not Mode.ENFORCE or former.withdrawn or replaced is None or replaced > at:
+            continue
+        until = replaced + timedelta(seconds=former.max_age or 0)
+        if until > at:
+            yield RememberedPins(former, until, bool(former.expected & pins))
+
+
+def _caveats(chain: Sequence[Element], leaf: int, anchor: Anchor, host: str) -> Iterator[str]:
+    if leaf != 0:
+        yield f"The chain is in another order than TLS wants; certificate {leaf} is the leaf."
+    if chain and isinstance(element := chain[leaf], Certificate) and not element.covers(host):
+        yield f"The leaf is not for {host}."
+    if anchor is Anchor.UNKNOWN:
+        yield "The chain leads to no root that is known here, so the root's pin was not counted."
+    elif anchor is Anchor.PRIVATE:
+        yield "The chain ends at a root that is in no public store."

@@ -1,0 +1,387 @@
+"""Two judgements on a Public-Key-Pins field side by side: what RFC 7469 says, and what browsers did with it.
+
+::
+
+    field values (+ chain, host) ──lint_header──> HeaderReview
+                                                    conformance  valid | lenient | invalid | no-effect
+                                                    chromium, firefox: do they act on it?
+                                                    findings: code, severity, message, fix
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from app.hpkp.browsers import (
+    CHROMIUM_LONGEST,
+    chromium_notes,
+    firefox_notes,
+    read_as_chromium,
+    read_as_firefox,
+    split_quoted,
+)
+from app.hpkp.catalog import CaName, CaState
+from app.hpkp.errors import HpkpError, InvalidHeader
+from app.hpkp.header import (
+    PinningHeader,
+    is_strict,
+    read_directives,
+    read_other_directives,
+    read_pin_directive,
+)
+from app.hpkp.hosts import Host, canonical_host, is_subdomain
+from app.hpkp.pins import Pin
+
+FIRST_STEP = 300
+"""Seconds of max-age with which to begin enforcing."""
+
+
+class Conformance(StrEnum):
+    """What RFC 7469 says of a value."""
+
+    VALID = "valid"
+    LENIENT = "lenient"
+    """Outside the grammar in a way that every browser takes."""
+    INVALID = "invalid"
+    NO_EFFECT = "no-effect"
+    """By the grammar, but nothing follows from it."""
+
+
+class Severity(StrEnum):
+    """How much a finding weighs."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class LintFinding:
+    """One thing to mend or to know."""
+
+    code: str
+    severity: Severity
+    message: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderReview:
+    """What is to be said of a field. A browser's answer is whether it acts on it; without a chain, where that suits."""
+
+    conformance: Conformance
+    chromium: bool
+    firefox: bool
+    parsed: PinningHeader | None
+    findings: tuple[LintFinding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is looked at: the values of one field, in their order, and where they were served."""
+
+    values: Sequence[str]
+    report_only: bool = False
+    host: Host | None = None
+    chain: frozenset[Pin] | None = None
+    example_pins: Mapping[Pin, str] = field(default_factory=dict)
+    ca_names: Mapping[Pin, tuple[CaName, ...]] = field(default_factory=dict)
+
+    @property
+    def value(self) -> str:
+        """The first value, the only one that counts (RFC 7469 section 2.3.1)."""
+        return self.values[0] if self.values else ""
+
+
+def lint_header(subject: Subject) -> HeaderReview:
+    """Judge one field. Never raises, whatever the value."""
+    value = subject.value
+    chromium = read_as_chromium(value, report_only=subject.report_only)
+    firefox = read_as_firefox(value)
+    findings = list(_of_text(subject))
+    strict, parsed = _by_grammar(subject, findings)
+    shown = parsed or chromium
+    if shown is not None:
+        findings.extend(_of_policy(subject, shown))
+    return HeaderReview(
+        conformance=_conformance(subject, strict, parsed, findings),
+        chromium=chromium_notes(chromium, subject.chain, report_only=subject.report_only),
+        firefox=firefox_notes(firefox, subject.chain, report_only=subject.report_only),
+        parsed=shown,
+        findings=tuple(dict.fromkeys(findings)),
+    )
+
+
+_TYPOGRAPHIC = re.compile("[\u00ab\u00bb\u2018-\u201f\u2032\u2033]")
+_KNOWN = frozenset({"max-age", "includesubdomains", "report-uri"})
+
+
+def _of_text(subject: Subject) -> Iterator[LintFinding]:
+    """Look at the text alone, before anything is read."""
+    value = subject.value
+    if not value.strip():
+        yield _error("empty", "The value is empty.", "Give pins, max-age and a report-uri.")
+    if len(subject.values) > 1:
+        yield _warning(
+            "several_headers",
+            f"The field stands {len(subject.values)} times; only the first counts (RFC 7469 section 2.3.1).",
+            "Send it once.",
+        )
+    if "\n" in value or "\r" in value:
+        yield _error("line_break", "The value holds a line break, which ends the field.", "Write it on one line.")
+    if _TYPOGRAPHIC.search(value):
+        yield _error(
+            "typographic_quotes", "The value holds typographic quotes, which quote nothing.", 'Write straight ones: ".'
+        )
+    if len(list(split_quoted(value, ","))) > 1:
+        yield _error(
+            "comma",
+            "A comma stands outside quotes: browsers read what is before it and ignore the rest, as if two fields had "
+            "been joined.",
+            "Separate directives by semicolons, and send the field once.",
+        )
+
+
+def _by_grammar(subject: Subject, findings: list[LintFinding]) -> tuple[bool, PinningHeader | None]:
+    """Read the first value by the standard; whether it was strictly within the grammar, and what was read."""
+    value = next(split_quoted(subject.value, ","), "") if "\n" not in subject.value else subject.value
+    strict = is_strict(value)
+    try:
+        directives = read_directives(value)
+    except InvalidHeader as error:
+        repaired = re.sub(r"='([^'\"]*)'", r'="\1"', value)
+        if repaired != value:
+            findings.append(
+                _error(
+                    "single_quotes", "Values stand in single quotes; the standard knows double quotes only.", 'Write ".'
+                )
+            )
+            if subject.report_only:
+                return False, _by_grammar(_with_value(subject, repaired), findings)[1]
+        if re.search(r"pin-sha256\s*=\s*[A-Za-z0-9+/]", value, re.IGNORECASE):
+            findings.append(_UNQUOTED)
+        findings.append(_error("syntax", f"The value is outside the grammar: {error}.", "Mend it there."))
+        return False, None
+    parsed = _read(subject, directives, findings)
+    if parsed is not None and not strict:
+        findings.append(
+            LintFinding(
+                "outside_grammar",
+                Severity.INFO,
+                "Blanks around '=' or an empty directive (a ';' too many) are outside the grammar; every browser takes "
+                "them.",
+                "Leave them out.",
+            )
+        )
+    return strict, parsed
+
+
+def _with_value(subject: Subject, value: str) -> Subject:
+    return Subject((value,), subject.report_only, subject.host, subject.chain, subject.example_pins, subject.ca_names)
+
+
+def _read(
+    subject: Subject, directives: Sequence[tuple[str, str | None]], findings: list[LintFinding]
+) -> PinningHeader | None:
+    """Read directives one by one and find all that is wrong; None where the standard ignores the value whole."""
+    pins: list[Pin] = []
+    seen: dict[str, str | None] = {}
+    broken = False
+    for name, raw in directives:
+        if name == "pin-sha256":
+            pin = _read_pin(raw, findings)
+            broken = broken or pin is None
+            pins.extend([pin] if pin is not None else [])
+        elif name.startswith("pin-"):
+            findings.append(_warning("unknown_pin", f"{name} is ignored: SHA-256 is the only algorithm.", "Remove it."))
+        elif name in seen:
+            findings.append(_error("duplicate_directive", f"{name} stands twice (RFC 7469 section 2.1).", "Keep one."))
+            broken = True
+        else:
+            seen[name] = raw
+            if name not in _KNOWN:
+                findings.append(_warning("unknown_directive", f"{name} is no directive and is ignored.", "Remove it."))
+    try:
+        max_age, include_subdomains, report_uri = read_other_directives(seen)
+    except InvalidHeader as error:
+        findings.append(_error("invalid_directive", f"{error}.", "Mend it."))
+        return None
+    if report_uri is not None and not _is_absolute(report_uri):
+        findings.append(_error("report_uri_not_absolute", "The report-uri is no http or https URI.", "Write it whole."))
+        broken = True
+    if max_age is None and not subject.report_only:
+        findings.append(_error("max_age_missing", "There is no max-age (RFC 7469 section 2.1.2).", "Add max-age=300."))
+        broken = True
+    if not pins and not broken and not (max_age == 0 and not subject.report_only):
+        findings.append(_error("no_pins", "There is no pin-sha256 directive.", "Add the pins (`hpkp pin FILE`)."))
+        broken = True
+    if len(set(pins)) < len(pins):
+        findings.append(_warning("pin_repeated", "A pin stands twice; that makes no Backup Pin.", "Keep one."))
+    return None if broken else PinningHeader(tuple(dict.fromkeys(pins)), max_age, include_subdomains, report_uri)
+
+
+def _read_pin(raw: str | None, findings: list[LintFinding]) -> Pin | None:
+    text = (raw or "").strip('"')
+    if re.fullmatch(r"[0-9A-Fa-f]{64}", text):
+        findings.append(_error("hex_pin", "A pin is written in hexadecimal.", "Write the 32 bytes in base64."))
+        return None
+    if raw is None or not raw.startswith('"'):
+        findings.append(_UNQUOTED)
+        return None
+    try:
+        return read_pin_directive(raw)
+    except InvalidHeader as error:
+        code = "wrong_length_pin" if "bytes" in str(error) else "invalid_pin"
+        findings.append(_error(code, f"{error}.", "A pin is the base64 of 32 bytes: 44 characters."))
+        return None
+
+
+def _is_absolute(uri: str) -> bool:
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return False
+    return parts.scheme.lower() in ("http", "https") and bool(parts.hostname)
+
+
+def _of_policy(subject: Subject, header: PinningHeader) -> Iterator[LintFinding]:
+    """Look at what the header asks for."""
+    yield from _of_pins(subject, header)
+    yield from _of_max_age(subject, header)
+    yield from _of_report_uri(subject, header)
+
+
+def _of_pins(subject: Subject, header: PinningHeader) -> Iterator[LintFinding]:
+    pins = frozenset(header.pins)
+    if header.max_age == 0 and not pins and not subject.report_only:
+        yield _warning(
+            "max_age_zero_alone",
+            "max-age=0 stands alone: Firefox forgets the host, Chromium ignores the field.",
+            "Send it with the full set of pins.",
+        )
+    elif len(pins) < 2:
+        severity = Severity.WARNING if subject.report_only else Severity.ERROR
+        yield LintFinding(
+            "no_backup_pin",
+            severity,
+            "There is no Backup Pin: no UA notes a policy with fewer than two pins (RFC 7469 section 2.5).",
+            "Make a key to keep offline, and add its pin (`hpkp backup-key`).",
+        )
+    if subject.chain is not None and pins:
+        severity = Severity.WARNING if subject.report_only else Severity.ERROR
+        if not pins & subject.chain:
+            yield LintFinding(
+                "no_matching_pin",
+                severity,
+                "No pin stands in the chain (RFC 7469 section 2.5).",
+                "Pin a key of the chain (`hpkp pin CHAIN.pem`).",
+            )
+        elif pins <= subject.chain and len(pins) > 1:
+            yield LintFinding(
+                "no_backup_pin",
+                severity,
+                "Every pin stands in the chain; a Backup Pin must not (RFC 7469 section 2.5).",
+                "Add the pin of a key that is kept offline (`hpkp backup-key`).",
+            )
+    if subject.chain is None and len(pins) > 1 and not subject.report_only:
+        yield LintFinding(
+            "chain_not_given",
+            Severity.INFO,
+            "Whether a pin stands in the chain that the host serves, and a Backup Pin does not, was not checked.",
+            "Give the chain (--chain FILE).",
+        )
+    for pin in sorted(pins):
+        if where := subject.example_pins.get(pin):
+            yield _error("example_pin", f"{pin} is nobody's key: {where}.", "Pin your own keys.")
+        yield from _of_ca_key(pin, subject.ca_names.get(pin, ()))
+
+
+def _of_ca_key(pin: Pin, names: Sequence[CaName]) -> Iterator[LintFinding]:
+    gone = [ca.name for ca in names if ca.state in (CaState.RETIRED, CaState.OLD)]
+    rotating = [ca.name for ca in names if ca.state in (CaState.ACTIVE, CaState.BACKUP, CaState.PENDING)]
+    if gone:
+        yield _error(
+            "retired_ca_key",
+            f"{pin} is the key of {', '.join(gone)}, which issues no more.",
+            "Pin your own leaf key; the CA chooses its intermediates.",
+        )
+    elif rotating:
+        yield _warning(
+            "rotating_ca_key",
+            f"{pin} is the key of {', '.join(rotating)}: the CA changes its intermediates without asking you.",
+            "Pin your own leaf key, and keep a Backup Pin that is no CA's.",
+        )
+
+
+def _of_max_age(subject: Subject, header: PinningHeader) -> Iterator[LintFinding]:
+    if subject.report_only or header.max_age is None:
+        return
+    if header.max_age > CHROMIUM_LONGEST:
+        yield _warning(
+            "max_age_over_60_days",
+            f"max-age={header.max_age} is over 60 days, to which browsers cut it (RFC 7469 section 4.1).",
+            f"Write at most {CHROMIUM_LONGEST}.",
+        )
+    if header.max_age > FIRST_STEP:
+        yield LintFinding(
+            "max_age_long_for_a_first_step",
+            Severity.INFO,
+            f"Whoever meets a mistake in these pins is locked out for {header.max_age} seconds.",
+            f"Begin with max-age={FIRST_STEP} and raise it step by step.",
+        )
+
+
+def _of_report_uri(subject: Subject, header: PinningHeader) -> Iterator[LintFinding]:
+    if header.report_uri is None:
+        if subject.report_only:
+            yield _error(
+                "report_only_without_report_uri",
+                "A report-only field without report-uri does nothing.",
+                'Add report-uri="https://…/report", on a host that is not pinned.',
+            )
+        return
+    parts = urlsplit(header.report_uri)
+    if parts.scheme.lower() == "http":
+        yield _warning("report_uri_http", "Reports go over plain http, for anybody to read.", "Use https.")
+    if subject.host is None or not parts.hostname:
+        return
+    try:
+        target = canonical_host(parts.hostname)
+    except HpkpError:
+        return
+    if target == subject.host or (header.include_subdomains and is_subdomain(target, of=subject.host)):
+        yield _error(
+            "report_uri_on_pinned_host",
+            f"The report-uri lies on {target}, which these pins cover: where they fail, no report gets out "
+            "(RFC 7469 section 2.1.4).",
+            "Serve the collector under a name that is not pinned.",
+        )
+
+
+def _conformance(
+    subject: Subject, strict: bool, parsed: PinningHeader | None, findings: Sequence[LintFinding]
+) -> Conformance:
+    codes = {finding.code for finding in findings}
+    if parsed is None or codes & {"line_break"}:
+        return Conformance.INVALID
+    if subject.report_only:
+        if parsed.report_uri is None:
+            return Conformance.NO_EFFECT
+    elif codes & {"no_backup_pin", "no_matching_pin"} and parsed.max_age != 0:
+        return Conformance.INVALID
+    return Conformance.VALID if strict else Conformance.LENIENT
+
+
+def _error(code: str, message: str, fix: str) -> LintFinding:
+    return LintFinding(code, Severity.ERROR, message, fix)
+
+
+def _warning(code: str, message: str, fix: str) -> LintFinding:
+    return LintFinding(code, Severity.WARNING, message, fix)
+
+
+_UNQUOTED = _error(
+    "unquoted_pin", "A pin stands without double quotes (RFC 7469 section 2.1.1).", 'Write pin-sha256="…".'
+)
