@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from app.api.problems import MEDIA_TYPE, STATUS, Problem
+from app.senders.reporting_api import MAX_ENTRIES
 from app.senders.wire import WireReport
 
 
@@ -26,6 +27,22 @@ def describe_ingest(app: FastAPI) -> None:
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _batch() -> dict[str, Any]:
+    """Describe a Reporting API batch; entries of other types than hpkp are passed over."""
+    entry = {
+        "type": "object",
+        "required": ["type"],
+        "properties": {
+            "type": {"type": "string", "description": "`hpkp`; entries of other types are passed over."},
+            "age": {"type": "number", "description": "Milliseconds since the violation."},
+            "url": {"type": "string"},
+            "user_agent": {"type": "string"},
+            "body": WireReport.model_json_schema(by_alias=True),
+        },
+    }
+    return {"type": "array", "maxItems": MAX_ENTRIES, "items": entry}
 
 
 def _path(parameters: list[dict[str, Any]]) -> dict[str, Any]:
@@ -53,7 +70,10 @@ def _path(parameters: list[dict[str, Any]]) -> dict[str, Any]:
         "parameters": [*parameters, mode],
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": WireReport.model_json_schema(by_alias=True)}},
+            "content": {
+                "application/json": {"schema": WireReport.model_json_schema(by_alias=True)},
+                "application/reports+json": {"schema": _batch()},
+            },
         },
         "responses": {"204": {"description": "Stored and counted"}, **errors},
     }
