@@ -89,7 +89,7 @@ class Collector:
         except Exception:
             logger.exception("a submission could not be collected")
             self._metrics.count_outcome(Outcome.FAULT)
-            raise
+            return Fate(Outcome.FAULT, "The fault was logged; nothing was stored.")
         if not fates:
             # Entries of other types are another collector's; the sender has done nothing wrong.
             self._metrics.count_outcome(Outcome.FOREIGN_TYPE)

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 
 from app import __version__
 from app.api import events, health, hosts, problems, violations
@@ -17,6 +18,16 @@ DESCRIPTION = """Receives HTTP public key pinning violation reports (RFC 7469), 
 the pins that the operator expects, and says, with evidence, whether enforcing would be safe.
 
 Counts are lower bounds: senders suppress repetitions (Chromium for 60 minutes, TrustKit for 24 hours)."""
+
+
+class Application(FastAPI):
+    """FastAPI with the ingest path in front of all its layers, which cost more than taking a report does."""
+
+    intake: ReportEndpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a request to the ingest path, or to everything else."""
+        await (self.intake if self.intake.takes(scope) else super().__call__)(scope, receive, send)
 
 
 def create_app(settings: Settings | None = None, *, intake_only: bool = False) -> FastAPI:
@@ -35,7 +46,7 @@ def create_app(settings: Settings | None = None, *, intake_only: bool = False) -
             await service.writer.stop()
             service.engine.dispose()
 
-    app = FastAPI(
+    app = Application(
         title="HPKP violation report collector",
         version=__version__,
         description=DESCRIPTION,
@@ -51,7 +62,5 @@ def create_app(settings: Settings | None = None, *, intake_only: bool = False) -
         for router in (health.metrics, hosts.router, violations.router, events.router):
             app.include_router(router)
         describe_ingest(app)
-    app.add_middleware(
-        ReportEndpoint, collector=lambda: app.state.service.collector, max_body_bytes=chosen.max_body_bytes
-    )
+    app.intake = ReportEndpoint(lambda: app.state.service.collector, max_body_bytes=chosen.max_body_bytes)
     return app

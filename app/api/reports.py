@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qs
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from app.api.problems import MEDIA_TYPE, RETRY_AFTER, STATUS, encode, problem_of_outcome
 from app.collector import Collector, Envelope, Fate
@@ -31,20 +31,21 @@ class _Request:
 
 
 class ReportEndpoint:
-    """Takes ``/report`` out of the requests to an application; hands on everything else."""
+    """Answers ``/report`` and ``/report/{label}``, and nothing else."""
 
-    def __init__(self, app: ASGIApp, collector: Callable[[], Collector], *, max_body_bytes: int) -> None:
-        self._app = app
+    def __init__(self, collector: Callable[[], Collector], *, max_body_bytes: int) -> None:
         self._collector = collector
         self._limit = max_body_bytes
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request to ``/report``, or hand it on."""
+    @staticmethod
+    def takes(scope: Scope) -> bool:
+        """Whether a request is for here."""
         path: str = scope.get("path", "")
-        if scope["type"] != "http" or not (path == "/report" or path.startswith("/report/")):
-            await self._app(scope, receive, send)
-            return
-        fate = await self._take(scope, receive, path[len("/report/") :])
+        return scope["type"] == "http" and (path == "/report" or path.startswith("/report/"))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        fate = await self._take(scope, receive, scope["path"][len("/report/") :])
         if fate.outcome is not Outcome.DISCONNECTED:
             await _answer(send, fate)
 
