@@ -87,7 +87,7 @@ def list_revisions(service: ServiceDep, host: HostPath) -> Page[PolicyResponse]:
     return Page(items=[policy_response(revision.policy) for revision in reversed(stored)])
 
 
-@router.put("/{host}/policy", dependencies=[CanAdmin], responses=describe_problems())
+@router.put("/{host}/policy", dependencies=[CanAdmin], responses=describe_problems(400))
 def put_policy(service: ServiceDep, host: HostPath, body: PolicyRequest) -> PolicyResponse:
     """Set the policy by a new revision; the host's violations are judged again.
 

@@ -76,7 +76,7 @@ def get_violation(service: ServiceDep, violation_id: IdPath) -> ViolationDetail:
         return _detail(connection, violation_id, service)
 
 
-@router.patch("/violations/{violation_id}", dependencies=[CanAdmin], responses=describe_problems(404))
+@router.patch("/violations/{violation_id}", dependencies=[CanAdmin], responses=describe_problems(400, 404))
 def patch_violation(service: ServiceDep, violation_id: IdPath, body: StatusRequest) -> ViolationDetail:
     """Set a violation's status or note. `expected`, `ignored` and `resolved` no longer hold back the verdict."""
     with writing(service.engine) as connection:
