@@ -1,9 +1,10 @@
 """Hosts: their policy, their summary, their readiness."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import AwareDatetime
 
 from app.api.access import CanAdmin, CanRead, ServiceDep
 from app.api.pages import LimitQuery, link_next
@@ -22,9 +23,9 @@ from app.api.schemas import (
     Totals,
     describe_problems,
 )
-from app.hpkp.errors import InvalidPin, InvalidPolicy
+from app.hpkp.errors import InvalidHeader, InvalidPin, InvalidPolicy
 from app.hpkp.header import PinningHeader, parse_header
-from app.hpkp.hosts import Host, canonical_host
+from app.hpkp.hosts import Host, canonical_host, is_address
 from app.hpkp.pins import Pin, parse_pin
 from app.hpkp.policy import ExpectedPin, PinningPolicy
 from app.service import now
@@ -33,6 +34,8 @@ from app.store.engine import from_ms
 from app.store.violations import Filter
 
 router = APIRouter(prefix="/api/v1/hosts", tags=["hosts"])
+
+_NO_POLICY = "Not a pinning policy"
 
 
 def _canonical(host: str) -> Host:
@@ -93,7 +96,11 @@ def put_policy(service: ServiceDep, host: HostPath, body: PolicyRequest) -> Poli
 
     The same policy as the one in force makes no new revision. `effective_from` in the past enters history.
     """
-    return policy_response(service.set_policy(_read_policy(host, body), at=now()))
+    policy = _read_policy(host, body)
+    try:
+        return policy_response(service.set_policy(policy, at=now()))
+    except InvalidPolicy as error:
+        raise ProblemError(422, _NO_POLICY, str(error), pointer="/effective_from") from None
 
 
 @router.delete("/{host}/policy", dependencies=[CanAdmin], status_code=204, responses=describe_problems(404))
@@ -105,8 +112,8 @@ def delete_policy(service: ServiceDep, host: HostPath) -> None:
 
 def _read_policy(host: Host, body: PolicyRequest) -> PinningPolicy:
     if (body.pins is None) == (body.header is None):
-        raise ProblemError(422, "Not a pinning policy", "Give either pins or header.", pointer="/pins")
-    header = parse_header(body.header) if body.header is not None else None
+        raise ProblemError(422, _NO_POLICY, "Give either pins or header.", pointer="/pins")
+    header = _read_header(body.header) if body.header is not None else None
     pins = (
         tuple(ExpectedPin(pin) for pin in header.pins)
         if header
@@ -116,19 +123,35 @@ def _read_policy(host: Host, body: PolicyRequest) -> PinningPolicy:
         )
     )
     subdomains = header.include_subdomains if header and body.include_subdomains is None else body.include_subdomains
-    since = body.effective_from
-    if since is not None and since.tzinfo is None:
-        raise InvalidPolicy("effective_from needs a time zone")
-    return PinningPolicy(
-        host=host,
-        pins=pins,
-        include_subdomains=bool(subdomains),
-        max_age=header.max_age if header and body.max_age is None else body.max_age,
-        mode=body.mode,
-        report_uri=header.report_uri if header and body.report_uri is None else body.report_uri,
-        own_keys=frozenset(_read_pin(text, f"/own_keys/{index}") for index, text in enumerate(body.own_keys)),
-        effective_from=since,
-    )
+    try:
+        return PinningPolicy(
+            host=host,
+            pins=pins,
+            include_subdomains=bool(subdomains),
+            max_age=header.max_age if header and body.max_age is None else body.max_age,
+            mode=body.mode,
+            report_uri=header.report_uri if header and body.report_uri is None else body.report_uri,
+            own_keys=frozenset(_read_pin(text, f"/own_keys/{index}") for index, text in enumerate(body.own_keys)),
+            effective_from=_read_moment(body.effective_from, "/effective_from"),
+        )
+    except InvalidPolicy as error:
+        pointer = "/path/host" if is_address(host) else "/pins"
+        raise ProblemError(422, _NO_POLICY, str(error), pointer=pointer) from None
+
+
+def _read_header(text: str) -> PinningHeader:
+    try:
+        return parse_header(text)
+    except InvalidHeader as error:
+        raise ProblemError(422, "Not a Public-Key-Pins value", str(error), pointer="/header") from None
+
+
+def _read_moment(moment: datetime | None, pointer: str) -> datetime | None:
+    """Turn an instant into UTC, where the years 1 and 9999 of other zones may have no place."""
+    try:
+        return None if moment is None else moment.astimezone(UTC)
+    except OverflowError:
+        raise ProblemError(422, _NO_POLICY, "In UTC this moment is no date.", pointer=pointer) from None
 
 
 def _read_pin(text: str, pointer: str) -> Pin:
@@ -160,8 +183,8 @@ def policy_response(policy: PinningPolicy) -> PolicyResponse:
 def summary(
     service: ServiceDep,
     host: HostPath,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    since: AwareDatetime | None = None,
+    until: AwareDatetime | None = None,
     interval: Literal["hour", "day"] = "hour",
     cause: str | None = None,
     sender: str | None = None,

@@ -94,9 +94,10 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _validation(_: Request, error: RequestValidationError) -> JSONResponse:
-        errors = [{"pointer": "/" + "/".join(map(str, item["loc"])), "detail": item["msg"]} for item in error.errors()]
-        detail = "; ".join(f"{item['pointer']}: {item['detail']}" for item in errors[:5])
-        return _respond(Problem(title="Request not valid", status=422, detail=detail, errors=errors))
+        errors = [_describe(item) for item in error.errors()]
+        detail = "; ".join(f"{item['pointer'] or '(whole body)'}: {item['detail']}" for item in errors[:5])
+        pointer = errors[0]["pointer"] if len(errors) == 1 else None
+        return _respond(Problem(title="Request not valid", status=422, detail=detail, pointer=pointer, errors=errors))
 
     @app.exception_handler(HTTPException)
     async def _http(_: Request, error: HTTPException) -> JSONResponse:
@@ -106,6 +107,15 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def _fault(_: Request, _error: Exception) -> JSONResponse:
         return _respond(Problem(title="Internal error", status=500, detail="The fault was logged."))
+
+
+def _describe(item: dict[str, Any]) -> dict[str, str]:
+    """Describe one thing that is wrong; what is not in the body has ``/query/…`` or ``/path/…`` for its pointer."""
+    if item["type"] == "json_invalid":
+        return {"pointer": "", "detail": f"Not JSON: {item['ctx']['error']} at character {item['loc'][-1]}"}
+    location = item["loc"][1:] if item["loc"][0] == "body" else item["loc"]
+    escaped = (str(part).replace("~", "~0").replace("/", "~1") for part in location)
+    return {"pointer": "".join(f"/{part}" for part in escaped), "detail": item["msg"]}
 
 
 def _title(error: HpkpError) -> str:

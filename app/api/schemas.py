@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from app.api.problems import MEDIA_TYPE, Problem
 from app.hpkp.causes import Cause, Side
@@ -74,7 +74,9 @@ class PolicyRequest(BaseModel):
     mode: Mode = Mode.REPORT_ONLY
     report_uri: str | None = Field(None, max_length=2048)
     own_keys: list[str] = Field([], max_length=256, description="Pins of keys that you hold without pinning them.")
-    effective_from: datetime | None = Field(None, description="When the host began to serve it; the past is allowed.")
+    effective_from: AwareDatetime | None = Field(
+        None, description="When the host began to serve it; the past is allowed."
+    )
 
 
 class PolicyResponse(BaseModel):

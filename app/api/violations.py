@@ -1,11 +1,11 @@
 """Violations, their single reports and certificates; and what was rejected."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated, Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import APIRouter, Path, Request, Response
+from pydantic import AwareDatetime
 from sqlalchemy import Connection, Row
 
 from app.api.access import CanAdmin, CanRead, ServiceDep
@@ -48,8 +48,8 @@ def list_violations(
     app_version: str | None = None,
     platform: str | None = None,
     label: str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    since: AwareDatetime | None = None,
+    until: AwareDatetime | None = None,
     limit: LimitQuery = 50,
     cursor: str | None = None,
 ) -> Page[ViolationResponse]:

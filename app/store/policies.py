@@ -75,7 +75,8 @@ def add_revision(connection: Connection, policy: PinningPolicy, *, at: datetime)
     newest = connection.scalar(
         select(func.max(tables.policy_revisions.c.revision)).where(tables.policy_revisions.c.host == policy.host)
     )
-    stored = replace(policy, revision=(newest or 0) + 1, effective_from=policy.effective_from or at)
+    effective_from = to_ms(policy.effective_from or at)
+    stored = replace(policy, revision=(newest or 0) + 1, effective_from=from_ms(effective_from))
     connection.execute(
         insert(tables.policy_revisions).values(
             host=stored.host,
@@ -86,7 +87,7 @@ def add_revision(connection: Connection, policy: PinningPolicy, *, at: datetime)
             max_age=stored.max_age,
             mode=stored.mode,
             report_uri=stored.report_uri,
-            effective_from=to_ms(stored.effective_from or at),
+            effective_from=effective_from,
             created_at=to_ms(at),
             withdrawn=stored.withdrawn,
         )
