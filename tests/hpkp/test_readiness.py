@@ -1,0 +1,201 @@
+"""Each rule of the readiness, and what they add up to: silence is not evidence, and no stranger advances a verdict."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.hpkp.causes import BEARING, Bearing, Cause
+from app.hpkp.hosts import Host
+from app.hpkp.pins import Pin
+from app.hpkp.policy import ExpectedPin, PinningPolicy
+from app.hpkp.readiness import (
+    Evidence,
+    Finding,
+    OpenViolation,
+    Readiness,
+    Severity,
+    Thresholds,
+    Verdict,
+    assess_readiness,
+)
+from tests.authority import NOW
+
+LIVE, BACKUP, EXAMPLE = (Pin(bytes((number,)) * 32) for number in (1, 2, 3))
+POLICY = PinningPolicy(
+    Host("www.example.com"),
+    (ExpectedPin(LIVE), ExpectedPin(BACKUP)),
+    report_uri="https://reports.example.net/report",
+    max_age=300,
+    effective_from=NOW - timedelta(days=30),
+)
+GOOD = Evidence(reports=5, sessions=20_000, pins_seen_served=frozenset({LIVE}), canary_at=NOW - timedelta(hours=1))
+ORDER = {Verdict.NOT_READY: 0, Verdict.NOT_ENOUGH_DATA: 1, Verdict.READY: 2}
+
+
+def _assess(policy: PinningPolicy = POLICY, evidence: Evidence = GOOD) -> Readiness:
+    return assess_readiness(policy, evidence, at=NOW, example_pins=frozenset({EXAMPLE}))
+
+
+def _finding(readiness: Readiness, code: str) -> Finding:
+    return next(finding for finding in readiness.findings if finding.code == code)
+
+
+def _violation(cause: Cause, *, number: int = 1, locks_out: bool | None = None) -> OpenViolation:
+    return OpenViolation(number, cause, reports=3, clients=2, last_received_at=NOW, locks_out=locks_out)
+
+
+def _pins(*pins: Pin) -> PinningPolicy:
+    return replace(POLICY, pins=tuple(map(ExpectedPin, pins)))
+
+
+def test_with_all_evidence_and_nothing_against_it_enforcing_is_ready() -> None:
+    answer = _assess()
+    assert answer.verdict is Verdict.READY
+    assert answer.findings == ()
+    assert "max-age=300" in answer.plan[0]
+
+
+@pytest.mark.parametrize(
+    ("policy", "code"),
+    [
+        (_pins(LIVE), "fewer_than_two_pins"),
+        (_pins(), "fewer_than_two_pins"),
+        (_pins(LIVE, EXAMPLE), "placeholder_pin"),
+    ],
+)
+def test_pins_that_cannot_be_enforced_block(policy: PinningPolicy, code: str) -> None:
+    answer = _assess(policy)
+    assert answer.verdict is Verdict.NOT_READY
+    assert _finding(answer, code).severity is Severity.BLOCKER
+
+
+@pytest.mark.parametrize(
+    ("served", "code", "verdict"),
+    [
+        (None, "live_chain_not_seen", Verdict.NOT_ENOUGH_DATA),
+        (frozenset({EXAMPLE}), "no_pin_in_live_chain", Verdict.NOT_READY),
+        (frozenset({LIVE, BACKUP}), "no_backup_pin", Verdict.NOT_READY),
+    ],
+)
+def test_the_live_chain_holds_one_pin_and_leaves_one_for_backup(
+    served: frozenset[Pin] | None, code: str, verdict: Verdict
+) -> None:
+    answer = _assess(evidence=replace(GOOD, pins_seen_served=served))
+    assert answer.verdict is verdict
+    assert _finding(answer, code)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "code"),
+    [
+        (replace(GOOD, sessions=None), "exposure_unknown"),
+        (replace(GOOD, sessions=9_999), "exposure_too_small"),
+        (replace(GOOD, sessions=0), "exposure_too_small"),
+        (replace(GOOD, canary_at=None), "canary_missing"),
+    ],
+)
+def test_missing_evidence_withholds_the_verdict(evidence: Evidence, code: str) -> None:
+    answer = _assess(evidence=evidence)
+    assert answer.verdict is Verdict.NOT_ENOUGH_DATA
+    assert _finding(answer, code).withholds
+
+
+@pytest.mark.parametrize(("days", "verdict"), [(13, Verdict.NOT_ENOUGH_DATA), (14, Verdict.READY)])
+def test_a_revision_has_to_be_observed_for_two_weeks(days: int, verdict: Verdict) -> None:
+    answer = _assess(replace(POLICY, effective_from=NOW - timedelta(days=days)))
+    assert answer.verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("uri", "subdomains", "found"),
+    [
+        ("https://reports.example.net/report", True, False),
+        ("https://www.example.com/report", False, True),
+        ("https://user@WWW.example.com:8443/report", False, True),
+        ("https://r.www.example.com/report", False, False),
+        ("https://r.www.example.com/report", True, True),
+    ],
+)
+def test_a_report_uri_under_the_pins_is_warned_of(uri: str, subdomains: bool, found: bool) -> None:
+    answer = _assess(replace(POLICY, report_uri=uri, include_subdomains=subdomains))
+    assert ("report_uri_on_pinned_host" in {finding.code for finding in answer.findings}) is found
+
+
+def test_silence_is_told_and_is_no_reason_by_itself() -> None:
+    answer = _assess(evidence=replace(GOOD, reports=0))
+    assert _finding(answer, "no_reports").severity is Severity.INFO
+    assert "not evidence" in _finding(answer, "no_reports").message
+
+
+@pytest.mark.parametrize("cause", Cause)
+def test_an_open_violation_weighs_as_its_cause_does(cause: Cause) -> None:
+    answer = _assess(evidence=replace(GOOD, open_violations=(_violation(cause, locks_out=False),)))
+    found = _finding(answer, f"open_{cause}")
+    expected = {Bearing.BLOCKS: Severity.BLOCKER, Bearing.CAUTION: Severity.CAUTION, Bearing.INFO: Severity.INFO}
+    assert found.severity is expected[BEARING[cause]]
+    assert (answer.verdict is Verdict.NOT_READY) == (BEARING[cause] is Bearing.BLOCKS)
+    assert found.evidence["violations"] == [1]
+    assert found.fix
+
+
+def test_a_pin_in_the_served_chain_alone_is_an_open_question() -> None:
+    violations = (_violation(Cause.MATCHES_EXPECTED, locks_out=None),)
+    answer = _assess(evidence=replace(GOOD, open_violations=violations))
+    assert _finding(answer, "open_matches_expected").severity is Severity.CAUTION
+
+
+def test_the_headline_says_what_its_numbers_bound() -> None:
+    blocked = replace(GOOD, open_violations=(_violation(Cause.OWN_KEY_NOT_PINNED), _violation(Cause.PRIVATE_ROOT)))
+    assert "at least 2 client(s) (3 reports)" in _assess(evidence=blocked).headline
+    assert "out of at most 20000 exposed sessions" in _assess(evidence=blocked).headline
+    assert "unknown number" in _assess(evidence=replace(blocked, sessions=None)).headline
+
+
+def test_thresholds_are_arguments_and_are_echoed() -> None:
+    limits = Thresholds(observation=timedelta(days=60), sessions=5)
+    answer = assess_readiness(POLICY, GOOD, at=NOW, thresholds=limits)
+    assert answer.thresholds == limits
+    assert answer.verdict is Verdict.NOT_ENOUGH_DATA
+
+
+violations = st.builds(
+    _violation, st.sampled_from(Cause), number=st.integers(1, 9), locks_out=st.sampled_from([True, False, None])
+)
+evidence = st.builds(
+    Evidence,
+    reports=st.integers(0, 9),
+    open_violations=st.lists(violations, max_size=4).map(tuple),
+    sessions=st.none() | st.integers(0, 10**6),
+    pins_seen_served=st.none() | st.frozensets(st.sampled_from([LIVE, BACKUP, EXAMPLE])),
+    canary_at=st.none() | st.just(NOW),
+)
+policies = st.lists(st.sampled_from([LIVE, BACKUP, EXAMPLE]), unique=True, max_size=3).map(lambda pins: _pins(*pins))
+
+
+@given(policies, evidence, violations)
+def test_a_stranger_s_report_never_advances_a_verdict(
+    policy: PinningPolicy, seen: Evidence, more: OpenViolation
+) -> None:
+    before = _assess(policy, seen).verdict
+    after = _assess(
+        policy, replace(seen, open_violations=(*seen.open_violations, more), reports=seen.reports + 1)
+    ).verdict
+    assert ORDER[after] <= ORDER[before]
+
+
+@given(policies, evidence)
+def test_ready_needs_every_piece_of_evidence_and_no_blocker(policy: PinningPolicy, seen: Evidence) -> None:
+    answer = _assess(policy, seen)
+    blockers = [finding for finding in answer.findings if finding.severity is Severity.BLOCKER]
+    withheld = [finding for finding in answer.findings if finding.withholds]
+    assert (answer.verdict is Verdict.NOT_READY) == bool(blockers)
+    assert (answer.verdict is Verdict.READY) == (not blockers and not withheld)
+    if answer.verdict is Verdict.READY:
+        assert seen.sessions is not None
+        assert seen.canary_at is not None
+        assert seen.pins_seen_served is not None
+    else:
+        assert answer.plan
