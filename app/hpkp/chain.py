@@ -195,7 +195,7 @@ def read_certificate(der: bytes, *, position: int = 0) -> Element:
         certificate = Certificate(der, hashlib.sha256(der).digest(), pin)
         certificate.parsed.not_valid_after_utc  # noqa: B018  a date beyond reading shows here
         certificate.serial_number  # noqa: B018
-    except (ValueError, UnsupportedAlgorithm, Warning) as error:
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion, Warning) as error:
         return UnreadableCertificate(position, f"X.509 refused: {error}", der, pin)
     return certificate
 
