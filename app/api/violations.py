@@ -1,9 +1,9 @@
 """Violations, their single reports and certificates; and what was rejected."""
 
 from collections.abc import Sequence
+from ssl import DER_cert_to_PEM_cert
 from typing import Annotated, Any
 
-from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import AwareDatetime
 from sqlalchemy import Connection, Row
@@ -211,20 +211,12 @@ def get_certificate(
         der = store.get_certificate(connection, bytes.fromhex(sha256))
     if der is None:
         raise not_found("certificate", sha256)
-    element = read_certificate(der)
-    pem = _pem(der)
+    pem = DER_cert_to_PEM_cert(der)  # also of what X.509 refuses: somebody may want to look at it
     if "application/x-pem-file" in request.headers.get("accept", ""):
         return Response(pem, media_type="application/x-pem-file")
-    described = _describe(element)
+    described = _describe(read_certificate(der))
     described.pop("signature_hash", None)
     return CertificateResponse(**described, pem=pem)
-
-
-def _pem(der: bytes) -> str:
-    element = read_certificate(der)
-    if isinstance(element, Certificate):
-        return element.parsed.public_bytes(Encoding.PEM).decode("ascii")
-    return ""
 
 
 @router.get("/rejections", dependencies=[CanRead], responses=describe_problems())

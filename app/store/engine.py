@@ -10,7 +10,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, select
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -82,13 +82,11 @@ def upgrade(url: str) -> None:
 
 
 def answers(engine: Engine) -> bool:
-    """Whether the store answers at all."""
+    """Whether the store answers and has its tables."""
     try:
-        with engine.connect() as connection:
-            connection.execute(select(1))
+        return schema_version(engine) is not None
     except SQLAlchemyError:
         return False
-    return True
 
 
 def schema_version(engine: Engine) -> str | None:

@@ -93,7 +93,9 @@ def test_a_summary_adds_up(client: TestClient) -> None:
     ],
 )
 def test_filters_narrow_a_summary(client: TestClient, query: dict[str, str], reports: int) -> None:
-    app = {"app_bundle_id": "org.example", "app_platform": "IOS", "trustkit_version": "3.0.7", "port": 0}
+    app: dict[str, Any] = {
+        "app_bundle_id": "org.example", "app_platform": "IOS", "trustkit_version": "3.0.7", "port": 0,
+    }  # fmt: skip
     _send(client, report_body(), report_body(served=[], validated=[]))
     _send(client, *(report_body(**app, app_version=version) for version in ("1", "2")))
     _send(client, report_body(), path="/report/web")
@@ -105,10 +107,10 @@ def test_filters_narrow_a_summary(client: TestClient, query: dict[str, str], rep
 def test_series_are_by_the_hour_or_the_day(client: TestClient) -> None:
     _send(client, report_body(), report_body(port=1))
     _move_receipt_back(client, 2, hours=48)
-    for interval, aligned in (("hour", {"minute": 0}), ("day", {"hour": 0, "minute": 0})):
+    for interval, width in (("hour", 3600), ("day", 86400)):
         points = [datetime.fromisoformat(point["time"]) for point in _summary(client, interval=interval)["series"]]
         assert points[1] - points[0] == timedelta(hours=48)
-        assert points == [point.astimezone(UTC).replace(**aligned, second=0, microsecond=0) for point in points]
+        assert [point.timestamp() % width for point in points] == [0, 0]
 
 
 def test_a_window_leaves_out_what_was_received_before(client: TestClient) -> None:

@@ -1,0 +1,144 @@
+"""Who may call what: tokens by their scope; without one, only this machine, and only directly."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from app.store.engine import writing
+from app.store.secrets import new_token, revoke_token
+from tests.api.answers import problem_of
+from tests.application import TestClient, app_of, from_elsewhere, service_of
+from tests.reports import HOST, site
+
+HOSTS = "/api/v1/hosts"
+POLICY = f"{HOSTS}/{HOST}/policy"
+BODY = {"pins": [{"sha256": site().root.pin}]}
+ELSEWHERE = "203.0.113.9"
+
+READS = [
+    HOSTS, POLICY, f"{POLICY}/revisions", f"{HOSTS}/{HOST}/summary", f"{HOSTS}/{HOST}/readiness", "/metrics",
+    "/api/v1/violations", "/api/v1/violations/1", "/api/v1/violations/1/reports", "/api/v1/reports/1",
+    "/api/v1/rejections", "/api/v1/events", f"/api/v1/certificates/{'0' * 64}",
+]  # fmt: skip
+WRITES = [("PUT", POLICY, BODY), ("DELETE", POLICY, None), ("PATCH", "/api/v1/violations/1", {"status": "open"})]
+OPEN = ["/livez", "/readyz", "/openapi.json", "/docs"]
+
+
+def _token(client: TestClient, scope: str) -> str:
+    with writing(service_of(client).engine) as connection:
+        return new_token(connection, scope, scope)
+
+
+def _with_token(client: TestClient, text: str, scheme: str = "Bearer") -> TestClient:
+    return from_elsewhere(client, ELSEWHERE, authorization=f"{scheme} {text}")
+
+
+def _every_request() -> Iterator[tuple[str, str, Any]]:
+    yield from (("GET", path, None) for path in READS)
+    yield from WRITES
+
+
+def _refused(caller: TestClient, status: int, requests: Iterator[tuple[str, str, Any]] | None = None) -> None:
+    for method, path, body in requests or _every_request():
+        response = caller.request(method, path, json=body)
+        problem_of(response, status)
+        assert ("www-authenticate" in response.headers) == (status == 401)
+
+
+def test_every_route_that_is_not_open_stands_in_these_tests(client: TestClient) -> None:
+    paths = app_of(client).openapi()["paths"]
+    listed = {*READS, *(path for _, path, _ in WRITES), *OPEN}
+    sample = {"{host}": HOST, "{violation_id}": "1", "{report_id}": "1", "{sha256}": "0" * 64}
+    for path in paths:
+        filled = path
+        for name, value in sample.items():
+            filled = filled.replace(name, value)
+        assert path.startswith("/report") or filled in listed, path
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.8.9.1", "::1"])
+def test_this_machine_needs_no_token(client: TestClient, address: str) -> None:
+    here = from_elsewhere(client, address)
+    assert here.put(POLICY, json=BODY).status_code == 200
+    assert {here.get(path).status_code for path in READS} <= {200, 404}
+
+
+@pytest.mark.parametrize(
+    "address", [ELSEWHERE, "10.0.0.1", "::ffff:203.0.113.9", "2001:db8::1", "localhost", "", "128.0.0.1", "0.0.0.0"]
+)
+def test_another_machine_needs_a_token(client: TestClient, address: str) -> None:
+    _refused(from_elsewhere(client, address), 401)
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "x-forwarded-anything", "Via", "VIA"],
+)
+@pytest.mark.parametrize("value", ["127.0.0.1", ""])
+def test_what_came_through_a_proxy_needs_a_token_even_from_this_machine(
+    client: TestClient, header: str, value: str
+) -> None:
+    proxied = from_elsewhere(client, "127.0.0.1", **{header: value})
+    _refused(proxied, 401)
+
+
+@pytest.mark.parametrize("path", OPEN)
+def test_health_and_the_document_are_open_to_all(client: TestClient, path: str) -> None:
+    assert from_elsewhere(client, ELSEWHERE, via="1.1 proxy").get(path).status_code == 200
+
+
+def test_a_read_token_reads_and_changes_nothing(client: TestClient) -> None:
+    assert client.put(POLICY, json=BODY).status_code == 200
+    reader = _with_token(client, _token(client, "read"))
+    assert {reader.get(path).status_code for path in READS} == {200, 404}
+    _refused(reader, 403, iter(WRITES))
+    assert client.get(POLICY).status_code == 200
+
+
+def test_an_admin_token_reads_and_changes(client: TestClient) -> None:
+    admin = _with_token(client, _token(client, "admin"))
+    assert admin.put(POLICY, json=BODY).status_code == 200
+    assert {admin.get(path).status_code for path in READS} == {200, 404}
+    assert admin.delete(POLICY).status_code == 204
+
+
+def test_a_token_opens_through_a_proxy_too(client: TestClient) -> None:
+    text = _token(client, "admin")
+    proxied = from_elsewhere(client, "127.0.0.1", x_forwarded_for=ELSEWHERE, authorization=f"Bearer {text}")
+    assert proxied.put(POLICY, json=BODY).status_code == 200
+
+
+@pytest.mark.parametrize("scheme", ["bearer", "BEARER"])
+def test_the_scheme_is_read_in_any_case(client: TestClient, scheme: str) -> None:
+    assert _with_token(client, _token(client, "read"), scheme).get(HOSTS).status_code == 200
+
+
+@pytest.mark.parametrize("scheme", ["Basic", "Token", ""])
+def test_another_scheme_is_no_token(client: TestClient, scheme: str) -> None:
+    _refused(_with_token(client, _token(client, "admin"), scheme), 401)
+
+
+@pytest.mark.parametrize("text", ["hpkp_nonsense", "x", "", " ", "a b", "x" * 5000])
+def test_an_unknown_token_opens_nothing(client: TestClient, text: str) -> None:
+    _token(client, "admin")
+    _refused(_with_token(client, text), 401)
+
+
+def test_an_unknown_token_is_refused_from_this_machine_too(client: TestClient) -> None:
+    _refused(from_elsewhere(client, "127.0.0.1", authorization="Bearer hpkp_nonsense"), 401)
+
+
+def test_a_revoked_token_opens_nothing_from_then_on(client: TestClient) -> None:
+    reader = _with_token(client, _token(client, "read"))
+    assert reader.get(HOSTS).status_code == 200
+    with writing(service_of(client).engine) as connection:
+        revoke_token(connection, "read")
+    _refused(reader, 401)
+
+
+def test_nobody_is_told_whether_a_thing_exists_before_who_asks_is_known(client: TestClient) -> None:
+    stranger = from_elsewhere(client, ELSEWHERE)
+    for path in ("/api/v1/violations/x", f"{HOSTS}/a..b/policy", "/api/v1/violations?limit=0&since=x"):
+        assert stranger.get(path).status_code in (401, 422)
+    problem_of(stranger.get("/api/v1/violations/12345"), 401)

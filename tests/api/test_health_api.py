@@ -1,0 +1,78 @@
+"""Health and metrics; and paths that lead nowhere, which are problems and never faults."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.api.answers import problem_of
+from tests.application import TestClient
+from tests.reports import report_body
+
+
+def test_health_says_that_it_lives_and_that_the_store_answers(client: TestClient) -> None:
+    assert client.get("/livez").json() == {"status": "alive"}
+    assert client.get("/readyz").json() == {"status": "ready"}
+
+
+def test_a_store_that_lost_its_tables_is_not_ready_and_the_process_lives(client: TestClient, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "hpkp.sqlite3")) as other:
+        for (name,) in other.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            other.execute(f"ALTER TABLE {name} RENAME TO lost_{name}")
+    problem_of(client.get("/readyz"), 503)
+    assert client.get("/livez").status_code == 200
+    problem_of(client.post("/report", content=report_body()), 503)
+
+
+def test_metrics_are_in_the_text_format_of_prometheus(client: TestClient) -> None:
+    client.post("/report", content=report_body())
+    response = client.get("/metrics")
+    assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
+    lines = response.text.splitlines()
+    assert 'hpkp_submissions_total{outcome="accepted"} 1.0' in lines
+    assert "hpkp_waiting_submissions 0.0" in lines
+    assert "hpkp_commit_submissions_count 1.0" in lines
+
+
+@pytest.mark.parametrize("path", ["/", "/api", "/api/v1", "/api/v1/nothing", "/favicon.ico", "/api/v1/hosts/a/b/c"])
+def test_a_path_that_is_nothing_is_404_as_a_problem(client: TestClient, path: str) -> None:
+    problem_of(client.get(path), 404)
+
+
+ODD = [
+    "%00",
+    "%FF",
+    "%C3%28",
+    "%",
+    "%zz",
+    "%u0041",
+    "%7F",
+    "%0d%0aSet-Cookie:x",
+    "%F0%9F%92%A9",
+    "'",
+    "..",
+    "%2e%2e",
+    "*",
+]
+PATHS = [
+    "/api/v1/hosts/{}/policy", "/api/v1/hosts/{}/policy/revisions", "/api/v1/hosts/{}/summary",
+    "/api/v1/hosts/{}/readiness", "/api/v1/violations/{}", "/api/v1/violations/{}/reports", "/api/v1/reports/{}",
+    "/api/v1/certificates/{}", "/{}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("odd", ODD)
+def test_odd_characters_in_a_path_are_never_a_fault(client: TestClient, path: str, odd: str) -> None:
+    response = client.get(path.format(odd))
+    problem_of(response, response.status_code)
+    assert response.status_code in (404, 422)
+
+
+@pytest.mark.parametrize("host", ["evil.example", "a>; rel=x", "[::1", "é", ""])
+def test_an_odd_host_header_is_never_a_fault(client: TestClient, host: str) -> None:
+    for port in (1, 2):
+        client.post("/report", content=report_body(port=port))
+    headers = [(b"host", host.encode("latin-1"))]
+    assert client.get("/api/v1/violations?limit=1", headers=headers).status_code == 200
