@@ -1,0 +1,157 @@
+"""The parts of a process together: opened on a store, policies set and withdrawn at given moments, assessed."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.collector import Envelope
+from app.hpkp.errors import InvalidPolicy
+from app.hpkp.hosts import canonical_host
+from app.hpkp.pins import Pin, parse_pin
+from app.hpkp.policy import ExpectedPin, PinningPolicy
+from app.metrics import Metrics
+from app.outcomes import Outcome
+from app.service import Service, now, open_service
+from app.store import policies
+from app.store.violations import Filter, list_violations
+from tests.application import settings_for
+from tests.authority import NOW, make_root
+from tests.reports import HOST, report_body, site
+
+LIVE, BACKUP = parse_pin(site().root.pin), parse_pin(make_root("Backup").pin)
+DAY = timedelta(days=1)
+
+
+@contextmanager
+def _opened(directory: Path, **settings: Any) -> Iterator[Service]:
+    service = open_service(settings_for(directory, **settings), Metrics())
+    yield service
+    service.engine.dispose()
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    with _opened(tmp_path) as service:
+        yield service
+
+
+def _policy(*pins: Pin, since: datetime | None = None, host: str = HOST) -> PinningPolicy:
+    return PinningPolicy(canonical_host(host), tuple(map(ExpectedPin, pins)), effective_from=since)
+
+
+def _report(service: Service, *bodies: bytes) -> list[Outcome]:
+    async def collect() -> list[Outcome]:
+        service.writer.start()
+        fates = [await service.collector.collect(body, Envelope(address="192.0.2.1")) for body in bodies]
+        await service.writer.stop()
+        return [fate.outcome for fate in fates]
+
+    return asyncio.run(collect())
+
+
+def _causes(service: Service) -> list[str]:
+    with service.engine.connect() as connection:
+        return [row.cause for row in list_violations(connection, Filter(), limit=10)]
+
+
+def _revisions(service: Service) -> list[int]:
+    with service.engine.connect() as connection:
+        return [stored.policy.revision for stored in policies.list_revisions(connection, HOST)]
+
+
+def test_the_policy_in_force_is_the_one_of_the_moment(service: Service) -> None:
+    for days, pins in ((10, (LIVE,)), (5, (BACKUP,)), (1, (LIVE, BACKUP))):
+        service.set_policy(_policy(*pins, since=NOW - days * DAY), at=NOW)
+    seen = [service.policy_in_force(HOST, at=NOW - days * DAY) for days in (11, 10, 6, 5, 0)]
+    assert [policy and policy.revision for policy in seen] == [None, 1, 1, 2, 3]
+
+
+def test_the_same_policy_makes_a_revision_only_with_a_date_of_its_own(service: Service) -> None:
+    first = service.set_policy(_policy(LIVE), at=NOW)
+    assert service.set_policy(_policy(LIVE), at=NOW + DAY) == first
+    service.set_policy(_policy(LIVE, since=NOW - DAY), at=NOW + DAY)
+    assert _revisions(service) == [1, 2]
+
+
+def test_the_future_is_refused_and_this_very_moment_is_not(service: Service) -> None:
+    with pytest.raises(InvalidPolicy, match="future"):
+        service.set_policy(_policy(LIVE, since=NOW + timedelta(milliseconds=1)), at=NOW)
+    assert _revisions(service) == []
+    service.set_policy(_policy(LIVE, since=NOW), at=NOW)
+    assert _revisions(service) == [1]
+
+
+def test_setting_and_withdrawing_judge_in_the_same_transaction(service: Service) -> None:
+    assert _report(service, report_body()) == [Outcome.ACCEPTED]
+    service.set_policy(_policy(LIVE), at=now())
+    assert _causes(service) == ["matches_expected"]
+    withdrawn = service.withdraw_policy(HOST, at=now())
+    assert withdrawn is not None
+    assert withdrawn.withdrawn
+    assert _causes(service) != ["matches_expected"]
+    assert service.withdraw_policy(HOST, at=now()) is None
+
+
+def test_where_judging_fails_the_policy_is_not_set_either(service: Service) -> None:
+    assert _report(service, report_body()) == [Outcome.ACCEPTED]
+    with service.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE violations SET sender = 'a sender that nobody knows'")
+    with pytest.raises(ValueError, match="nobody knows"):
+        service.set_policy(_policy(LIVE), at=now())
+    assert _revisions(service) == []
+
+
+def test_only_what_came_since_the_revision_took_effect_is_evidence_for_it(service: Service) -> None:
+    service.set_policy(_policy(LIVE, BACKUP, since=now() - 3 * DAY), at=now())
+    assert _report(service, report_body()) == [Outcome.ACCEPTED]
+    with service.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE rollup_hours SET hour = hour - 10 * 86400000")
+    assert _report_count(service) == 0
+    service.set_policy(_policy(LIVE, BACKUP, since=now() - 30 * DAY), at=now())
+    assert _report_count(service) == 0, "the newer revision is the one in force still"
+    with service.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE rollup_hours SET hour = hour + 10 * 86400000")
+    assert _report_count(service) == 1
+
+
+def _report_count(service: Service) -> int:
+    """Return 0 where the verdict says that no report has arrived, and else 1."""
+    assessed = service.assess(HOST, at=now())
+    assert assessed is not None
+    return 0 if "no_reports" in {finding.code for finding in assessed[1].findings} else 1
+
+
+def test_a_host_without_a_policy_is_not_assessed(service: Service) -> None:
+    assert service.assess(HOST, at=NOW) is None
+    assert service.policy_in_force(HOST, at=NOW) is None
+
+
+def test_what_was_stored_is_there_when_the_service_is_opened_again(tmp_path: Path) -> None:
+    with _opened(tmp_path) as first:
+        first.set_policy(_policy(LIVE), at=NOW)
+        assert _report(first, report_body()) == [Outcome.ACCEPTED]
+    with _opened(tmp_path) as second:
+        assert _causes(second) == ["matches_expected"]
+        assert _report(second, report_body()) == [Outcome.DUPLICATE], "the key of the client hashes stays the same"
+
+
+def test_roots_of_the_operators_own_are_trusted(tmp_path: Path) -> None:
+    (tmp_path / "roots.pem").write_text(site().root.pem)
+    with _opened(tmp_path, trust_anchors=tmp_path / "roots.pem") as service:
+        assert _report(service, report_body()) == [Outcome.ACCEPTED]
+        with service.engine.connect() as connection:
+            (row,) = list_violations(connection, Filter(), limit=2)
+    assert row.judgement["anchor"] == "operator"
+
+
+@pytest.mark.parametrize("content", [None, "no certificate here"])
+def test_a_file_of_roots_that_cannot_be_read_stops_the_start(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "roots.pem").write_text(content)
+    with pytest.raises((OSError, ValueError)):
+        open_service(settings_for(tmp_path, trust_anchors=tmp_path / "roots.pem"), Metrics())
