@@ -157,15 +157,24 @@ def list_reports(
     request: Request,
     response: Response,
     violation_id: IdPath,
+    app: str | None = None,
+    app_version: str | None = None,
+    platform: str | None = None,
+    label: str | None = None,
+    since: AwareDatetime | None = None,
+    until: AwareDatetime | None = None,
     limit: LimitQuery = 50,
     cursor: str | None = None,
 ) -> Page[ReportResponse]:
     """List single reports, the newest first. Only some are kept of each day; all are counted."""
+    wanted = store.Filter(app=app, app_version=app_version, platform=platform, label=label, since=since, until=until)
     before = parse_cursor(cursor, parts=1)
     with service.engine.connect() as connection:
         if store.get_violation(connection, violation_id) is None:
             raise not_found("violation", violation_id)
-        rows = store.list_reports(connection, violation_id, limit=limit + 1, before=before[0] if before else None)
+        rows = store.list_reports(
+            connection, violation_id, wanted, limit=limit + 1, before=before[0] if before else None
+        )
     items = [_report(row) for row in rows[:limit]]
     return Page(items=items, next=link_next(request, response, _last_id(rows, limit)))
 

@@ -186,10 +186,14 @@ def rejudge(connection: Connection, host: str, judge: JudgeReport) -> int:
 
 
 def list_reports(
-    connection: Connection, violation_id: int, *, limit: int, before: int | None = None
+    connection: Connection, violation_id: int, wanted: Filter, *, limit: int, before: int | None = None
 ) -> Sequence[Row[Any]]:
-    """Return single reports of a violation, the newest first."""
-    query = _reports().where(tables.reports.c.violation_id == violation_id)
+    """Return single reports of a violation, the newest first; of the filter, source and window count."""
+    query = _reports().where(tables.reports.c.violation_id == violation_id, *wanted.of_source())
+    if wanted.since is not None:
+        query = query.where(tables.reports.c.received_at >= to_ms(wanted.since))
+    if wanted.until is not None:
+        query = query.where(tables.reports.c.received_at < to_ms(wanted.until))
     if before is not None:
         query = query.where(tables.reports.c.id < before)
     return connection.execute(query.order_by(tables.reports.c.id.desc()).limit(limit)).all()

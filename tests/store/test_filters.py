@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.store import tables
-from app.store.engine import writing
+from app.store.engine import from_ms, writing
 from app.store.summaries import summarise
 from app.store.violations import Filter, get_report, list_reports, list_violations, set_status
 from tests.authority import NOW
@@ -109,11 +109,11 @@ def test_pages_of_reports_hold_each_once_the_newest_first(desk: Desk, size: int)
     seen: list[int] = []
     before = None
     with desk.engine.connect() as connection:
-        while page := list_reports(connection, 1, limit=size, before=before):
+        while page := list_reports(connection, 1, Filter(), limit=size, before=before):
             seen += [row.id for row in page]
             before = seen[-1]
             assert {row.label for row in page} == {"web"}
-        assert get_report(connection, seen[0]) == list_reports(connection, 1, limit=1)[0]
+        assert get_report(connection, seen[0]) == list_reports(connection, 1, Filter(), limit=1)[0]
         assert get_report(connection, 99) is None
     assert len(seen) == 5
     assert seen == sorted(seen, reverse=True)
@@ -126,3 +126,19 @@ def test_status_and_note_are_set_apart_or_together(full_desk: Desk) -> None:
         assert not set_status(connection, 99, status="open", note=None)
     said = [(row.status, row.note) for row in full_desk.rows(tables.violations)]
     assert said == [("expected", ""), ("open", "seen"), ("ignored", "not ours")]
+
+
+def test_single_reports_are_narrowed_by_source_and_window(desk: Desk) -> None:
+    bodies = distinct_bodies(4)
+    for number, (body, label) in enumerate(zip(bodies, ("web", "beta", "web", "web"), strict=True)):
+        desk.take(submission(body, label=label, at=AT + number * SECOND))
+    with desk.engine.connect() as connection:
+
+        def found(wanted: Filter) -> list[int]:
+            return [row.id for row in list_reports(connection, 1, wanted, limit=9)]
+
+        assert found(Filter(label="web")) == [4, 3, 1]
+        assert found(Filter(label="beta")) == [2]
+        assert found(Filter(app="com.example")) == []
+        assert found(Filter(since=from_ms(AT + SECOND), until=from_ms(AT + 3 * SECOND))) == [3, 2]
+        assert found(Filter(label="web", since=from_ms(AT + SECOND))) == [4, 3]
