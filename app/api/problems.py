@@ -9,8 +9,10 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from app.hpkp.errors import HpkpError
 from app.outcomes import Outcome
@@ -100,13 +102,23 @@ def install(app: FastAPI) -> None:
         return _respond(Problem(title="Request not valid", status=422, detail=detail, pointer=pointer, errors=errors))
 
     @app.exception_handler(HTTPException)
-    async def _http(_: Request, error: HTTPException) -> JSONResponse:
+    async def _http(request: Request, error: HTTPException) -> JSONResponse:
         problem = Problem(title=error.detail, status=error.status_code)
-        return _respond(problem, dict(error.headers) if error.headers else None)
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(sorted(_methods_of(app, request)))
+        return _respond(problem, headers)
 
     @app.exception_handler(Exception)
     async def _fault(_: Request, _error: Exception) -> JSONResponse:
         return _respond(Problem(title="Internal error", status=500, detail="The fault was logged."))
+
+
+def _methods_of(app: FastAPI, request: Request) -> set[str]:
+    """Return what the path allows, over all its routes: the framework names the methods of the first alone."""
+    routes = iter_route_contexts(app.routes)
+    matching = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return {method for route in matching for method in route.methods or ()}
 
 
 def _describe(item: dict[str, Any]) -> dict[str, str]:
