@@ -1,12 +1,13 @@
 """Hosts: their policy, their summary, their readiness."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import AwareDatetime
 
 from app.api.access import CanAdmin, CanRead, ServiceDep
+from app.api.filters import ViolationFilter
 from app.api.pages import LimitQuery, link_next
 from app.api.problems import ProblemError, not_found
 from app.api.schemas import (
@@ -31,7 +32,6 @@ from app.hpkp.policy import ExpectedPin, PinningPolicy
 from app.service import now
 from app.store import policies, summaries
 from app.store.engine import from_ms
-from app.store.violations import Filter
 
 router = APIRouter(prefix="/api/v1/hosts", tags=["hosts"])
 
@@ -183,23 +183,11 @@ def policy_response(policy: PinningPolicy) -> PolicyResponse:
 def summary(
     service: ServiceDep,
     host: HostPath,
-    since: AwareDatetime | None = None,
-    until: AwareDatetime | None = None,
+    narrowed: ViolationFilter,
     interval: Literal["hour", "day"] = "hour",
-    cause: str | None = None,
-    sender: str | None = None,
-    mode: str | None = None,
-    status: str | None = None,
-    app: str | None = None,
-    app_version: str | None = None,
-    platform: str | None = None,
-    label: str | None = None,
 ) -> SummaryResponse:
     """Summarise what was reported for a host, by hour of receipt (`since` is rounded down to the hour)."""
-    wanted = Filter(
-        host=host, since=since, until=until, cause=cause, sender=sender, mode=mode, status=status,
-        app=app, app_version=app_version, platform=platform, label=label,
-    )  # fmt: skip
+    wanted = replace(narrowed, host=host)
     with service.engine.connect() as connection:
         if not summaries.has_host(connection, host):
             raise not_found("host", host)

@@ -1,14 +1,15 @@
 """Violations, their single reports and certificates; and what was rejected."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from ssl import DER_cert_to_PEM_cert
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
-from pydantic import AwareDatetime
 from sqlalchemy import Connection, Row
 
 from app.api.access import CanAdmin, CanRead, ServiceDep
+from app.api.filters import ReportFilter, ViolationFilter
 from app.api.pages import LimitQuery, link_next, parse_cursor
 from app.api.problems import not_found
 from app.api.schemas import (
@@ -39,25 +40,13 @@ def list_violations(
     service: ServiceDep,
     request: Request,
     response: Response,
+    narrowed: ViolationFilter,
     host: str | None = None,
-    cause: str | None = None,
-    status: str | None = None,
-    sender: str | None = None,
-    mode: str | None = None,
-    app: str | None = None,
-    app_version: str | None = None,
-    platform: str | None = None,
-    label: str | None = None,
-    since: AwareDatetime | None = None,
-    until: AwareDatetime | None = None,
     limit: LimitQuery = 50,
     cursor: str | None = None,
 ) -> Page[ViolationResponse]:
     """List violations, the latest reported first."""
-    wanted = store.Filter(
-        host=None if host is None else canonical_host(host), cause=cause, status=status, sender=sender, mode=mode,
-        app=app, app_version=app_version, platform=platform, label=label, since=since, until=until,
-    )  # fmt: skip
+    wanted = replace(narrowed, host=None if host is None else canonical_host(host))
     before = parse_cursor(cursor, parts=2)
     with service.engine.connect() as connection:
         rows = store.list_violations(
@@ -157,17 +146,11 @@ def list_reports(
     request: Request,
     response: Response,
     violation_id: IdPath,
-    app: str | None = None,
-    app_version: str | None = None,
-    platform: str | None = None,
-    label: str | None = None,
-    since: AwareDatetime | None = None,
-    until: AwareDatetime | None = None,
+    wanted: ReportFilter,
     limit: LimitQuery = 50,
     cursor: str | None = None,
 ) -> Page[ReportResponse]:
     """List single reports, the newest first. Only some are kept of each day; all are counted."""
-    wanted = store.Filter(app=app, app_version=app_version, platform=platform, label=label, since=since, until=until)
     before = parse_cursor(cursor, parts=1)
     with service.engine.connect() as connection:
         if store.get_violation(connection, violation_id) is None:
