@@ -83,7 +83,7 @@ def test_a_line_break_in_the_hostname_makes_no_line_in_the_log(service: RunningS
     assert "forged" not in service.log.read_text()
 
 
-@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "Via", "X-Forwarded-Proto"])
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "Via", "X-Forwarded-Proto", "X-Real-IP"])
 def test_a_proxy_on_the_same_machine_does_not_open_the_api(service: RunningService, header: str) -> None:
     answer = httpx.get(f"{service.url}/api/v1/hosts", headers={header: "127.0.0.1"})
     assert answer.status_code == 401

@@ -9,7 +9,7 @@ from app.api.problems import ProblemError
 from app.service import Service
 from app.store.secrets import scope_of_token
 
-_FORWARDING = ("forwarded", "via")
+_FORWARDING = ("forwarded", "via", "x-real-ip")
 
 
 def get_service(request: Request) -> Service:

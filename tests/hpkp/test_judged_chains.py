@@ -217,6 +217,8 @@ STORIES = (
     Story("expired beyond any time zone", Cause.CLOCK, NOT_PINS, False, None, (A_DAY_LATE, OTHER_CA, OTHER_ROOT), sender=ANDROID),
     Story("expired only if the clock's zone is right", Cause.UNKNOWN_KEY_PUBLIC_CA, HOSTILE, True, None, (HALF_A_DAY_LATE, OTHER_CA, OTHER_ROOT), sender=APP),
     Story("a device that thinks it is 1970", Cause.CLOCK, NOT_PINS, False, None, (ALIEN, OTHER_CA, OTHER_ROOT), date_time=datetime(1970, 1, 1, tzinfo=NOW.tzinfo), sender=APP),
+    Story("a device at the beginning of time", Cause.CLOCK, NOT_PINS, False, None, (ALIEN, OTHER_CA, OTHER_ROOT), date_time=datetime.min.replace(tzinfo=NOW.tzinfo), sender=APP),
+    Story("a device at the end of time", Cause.CLOCK, NOT_PINS, False, None, (ALIEN, OTHER_CA, OTHER_ROOT), date_time=datetime.max.replace(tzinfo=NOW.tzinfo), sender=APP),
     Story("no date: ours stands in", Cause.CLOCK, NOT_PINS, False, None, (LONG_EXPIRED, OTHER_CA, OTHER_ROOT), date_time=None, sender=APP),
     Story("an expired chain of a proxy", Cause.CLOCK, NOT_PINS, False, None, (PROXY_ROOT.issue(HOST, not_before=NOW - 2 * YEAR, not_after=NOW - YEAR), PROXY_ROOT), sender=APP, also=frozenset({Cause.INTERCEPTION_PRODUCT, Cause.PRIVATE_ROOT})),
     # Names
