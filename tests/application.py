@@ -33,7 +33,12 @@ def caller(app: FastAPI, address: str = LOOPBACK, **headers: str) -> TestClient:
     """Return a client that calls an application from an address; faults are answers, redirects are not followed."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return TestClient(
-        app, client=(address, 50000), headers=named, raise_server_exceptions=False, follow_redirects=False
+        app,
+        base_url=f"http://{LOOPBACK}:8000",
+        client=(address, 50000),
+        headers=named,
+        raise_server_exceptions=False,
+        follow_redirects=False,
     )
 
 

@@ -11,6 +11,7 @@ from tests.application import TestClient
 from tests.authority import NOW
 
 LOOPBACK = ("127.0.0.1", 50000)
+BASE = "http://127.0.0.1:8000"
 
 
 def _events(client: TestClient, kind: str) -> list[str]:
@@ -23,14 +24,14 @@ def test_a_catalog_of_the_operators_own_gives_violations_another_cause(tmp_path:
     body["date-time"] = "2026-06-01T12:00:00+00:00"  # no more Chromium's form: it reports no private roots
     url = f"sqlite:///{tmp_path}/hpkp.sqlite3"
 
-    with TestClient(create_app(Settings(database_url=url)), client=LOOPBACK) as client:
+    with TestClient(create_app(Settings(database_url=url)), client=LOOPBACK, base_url=BASE) as client:
         pins = [{"sha256": str(pin)} for pin in site.pins]
         client.put("/api/v1/hosts/www.example.com/policy", json={"pins": pins}).raise_for_status()
         client.post("/report", json=body).raise_for_status()
         assert client.get("/api/v1/violations/1").json()["cause"] == "private_root"
         assert len(_events(client, "knowledge_changed")) == 1
 
-    with TestClient(create_app(Settings(database_url=url)), client=LOOPBACK) as client:
+    with TestClient(create_app(Settings(database_url=url)), client=LOOPBACK, base_url=BASE) as client:
         assert len(_events(client, "knowledge_changed")) == 1, "nothing changed, nothing is judged again"
 
     catalog = tmp_path / "own.toml"
@@ -38,7 +39,7 @@ def test_a_catalog_of_the_operators_own_gives_violations_another_cause(tmp_path:
         '[[interception_products]]\nname = "Sample Proxy"\nissuer_common_name = "Sample Interception Proxy"\n'
         'basis = "observed"\nsource = "our own network"\ncollected = 2026-11-23\n'
     )
-    with TestClient(create_app(Settings(database_url=url, catalog=catalog)), client=LOOPBACK) as client:
+    with TestClient(create_app(Settings(database_url=url, catalog=catalog)), client=LOOPBACK, base_url=BASE) as client:
         violation = client.get("/api/v1/violations/1").json()
         assert (violation["cause"], violation["product"]) == ("interception_product", "Sample Proxy")
         assert len(_events(client, "knowledge_changed")) == 2
@@ -47,7 +48,9 @@ def test_a_catalog_of_the_operators_own_gives_violations_another_cause(tmp_path:
 
 def test_events_are_paged_and_filtered(tmp_path: Path) -> None:
     site = make_site(Host("www.example.com"), at=NOW)
-    with TestClient(create_app(Settings(database_url=f"sqlite:///{tmp_path}/x.sqlite3")), client=LOOPBACK) as client:
+    with TestClient(
+        create_app(Settings(database_url=f"sqlite:///{tmp_path}/x.sqlite3")), client=LOOPBACK, base_url=BASE
+    ) as client:
         for host in ("a.example", "b.example", "c.example"):
             pins = [{"sha256": str(pin)} for pin in site.pins]
             client.put(f"/api/v1/hosts/{host}/policy", json={"pins": pins}).raise_for_status()

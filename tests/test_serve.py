@@ -90,6 +90,16 @@ def test_a_proxy_on_the_same_machine_does_not_open_the_api(service: RunningServi
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example"])
+def test_a_web_page_under_another_name_does_not_reach_the_api(service: RunningService, host: str) -> None:
+    assert httpx.get(f"{service.url}/api/v1/hosts", headers={"Host": host}).status_code == 401
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:8000", "127.0.0.1", "[::1]:8000"])
+def test_a_loopback_name_does(service: RunningService, host: str) -> None:
+    assert httpx.get(f"{service.url}/api/v1/hosts", headers={"Host": host}).status_code == 200
+
+
 def test_clients_behind_the_proxy_are_told_apart(service: RunningService) -> None:
     body = BODY.replace(b"www.example.com", b"www.example.org")
     for number in range(1, 4):

@@ -22,11 +22,25 @@ ServiceDep = Annotated[Service, Depends(get_service)]
 
 
 def is_direct_loopback(request: Request) -> bool:
-    """Whether the connection comes from this machine itself and no proxy stands between."""
+    """Whether the connection comes from this machine itself, no proxy stands between, and no web page made it.
+
+    A page can make a browser on this machine connect here under a name of its own (DNS rebinding); the Host field then
+    holds that name.
+    """
     if any(name in _FORWARDING or name.startswith("x-forwarded-") for name in request.headers):
         return False
+    if not _is_loopback_name(request.url.hostname or ""):
+        return False
+    return request.client is not None and _is_loopback_address(request.client.host)
+
+
+def _is_loopback_name(host: str) -> bool:
+    return host == "localhost" or _is_loopback_address(host)
+
+
+def _is_loopback_address(host: str) -> bool:
     try:
-        return request.client is not None and ipaddress.ip_address(request.client.host).is_loopback
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 

@@ -70,7 +70,7 @@ def send_sample(
             }
         )
     elif answer.is_success:
-        told = f"{answer.status_code}: a {scenario} report of {sender} for {site.host} was taken by {url}"
+        told = f"{answer.status_code}: {url} took a report of {sender} for {site.host} that shows {scenario}"
         out.print(told, markup=False)
         out.print(f"Its pins become the expected ones with:\n  hpkp policy set {site.host} {pins}", markup=False)
     if not answer.is_success:

@@ -120,9 +120,11 @@ def _notes(case: Case) -> Iterator[str]:
         yield f"The chain was sent in another order; certificate {case.leaf_position} is the leaf."
     if case.superfluous:
         yield f"No signature joins these certificates to the leaf: {', '.join(map(str, case.superfluous))}."
-    unreadable = [str(i) for i, e in enumerate(case.chain) if isinstance(e, UnreadableCertificate)]
-    if unreadable:
-        yield f"These certificates cannot be read: {', '.join(unreadable)}."
+    unreadable = [(str(i), e) for i, e in enumerate(case.chain) if isinstance(e, UnreadableCertificate)]
+    if unread := [i for i, e in unreadable if e.der is not None or e.pin is None]:
+        yield f"These certificates cannot be read: {', '.join(unread)}."
+    if pin_only := [i for i, e in unreadable if e.der is None and e.pin is not None]:
+        yield f"Of these certificates the sender gave only the pins: {', '.join(pin_only)}."
     if not case.path.checkable:
         yield "A signature on the path uses MD5, SHA-1 or an unknown algorithm, so it was not checked."
     if case.echoes_served:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from app.store.engine import writing
+from app.store.secrets import new_token
 from tests.api.answers import problem_of
-from tests.application import TestClient
+from tests.application import TestClient, service_of
 from tests.reports import report_body
 
 
@@ -74,5 +76,7 @@ def test_odd_characters_in_a_path_are_never_a_fault(client: TestClient, path: st
 def test_an_odd_host_header_is_never_a_fault(client: TestClient, host: str) -> None:
     for port in (1, 2):
         client.post("/report", content=report_body(port=port))
-    headers = [(b"host", host.encode("latin-1"))]
+    with writing(service_of(client).engine) as connection:
+        token = new_token(connection, "reader", "read")
+    headers = [(b"host", host.encode("latin-1")), (b"authorization", f"Bearer {token}".encode())]
     assert client.get("/api/v1/violations?limit=1", headers=headers).status_code == 200

@@ -298,3 +298,9 @@ def test_two_roots_with_one_key_are_two_certificates() -> None:
     assert both.served[2].pin == both.validated[2].pin
     assert new_key() is not None
     assert NEW_BY_OLD.der != NEW_ROOT.der
+
+
+def test_pins_without_certificates_are_said() -> None:
+    judgement = next(story for story in STORIES if story.name.startswith("our stray key, only pins")).judged()
+    assert "Of these certificates the sender gave only the pins: 0." in judgement.notes
+    assert not any("cannot be read" in note for note in judgement.notes)
