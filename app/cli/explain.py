@@ -9,16 +9,18 @@ import typer
 from rich.markup import escape
 from rich.tree import Tree
 
+from app.catalog import load_anchors
+from app.catalog.load import load_catalog
 from app.cli.policy import read_expected_pins
 from app.cli.terminal import JsonOption, fail, opened, out, print_json, read_settings
 from app.hpkp.chain import Certificate, Chain, Element
-from app.hpkp.errors import HpkpError
-from app.hpkp.judgement import CertificateFinding, Judgement
+from app.hpkp.judgement import CertificateFinding, Judgement, judge
 from app.hpkp.policy import PinningPolicy, PolicyHistory
 from app.hpkp.report import ViolationReport
 from app.senders import CertificateReader, Unreadable, read_report
-from app.service import Service, now
-from app.store.engine import to_ms
+from app.service import now
+from app.settings import Settings
+from app.store.engine import exists
 from app.store.intake import pinned_host
 from app.store.violations import get_violation, load_report
 
@@ -42,20 +44,20 @@ def explain(
 
     A file is judged against the pins given, else against the policies in the store; nothing is stored.
     """
-    with opened(read_settings()) as service:
-        report = _of_store(service, int(what)) if what.isdigit() else _of_file(what)
-        try:
-            given = read_expected_pins(pins, [], header)
-            if given:
-                policy = PinningPolicy(host=report.noted_hostname or report.hostname, pins=given)
-                host, history = str(policy.host), PolicyHistory((policy,))
-            else:
-                with service.engine.connect() as connection:
-                    host, history = pinned_host(connection, report)
-        except HpkpError as error:
-            fail(str(error))
-        at = to_ms(now())
-        judgement = service.judge(report, history, at, at)
+    settings = read_settings()
+    try:
+        given = read_expected_pins(pins, [], header)
+        report = _of_store(settings, int(what)) if what.isdigit() else _of_file(what)
+        if given:
+            policy = PinningPolicy(host=report.noted_hostname or report.hostname, pins=given)
+            host, history = str(policy.host), PolicyHistory((policy,))
+        else:
+            host, history = _policy_of_store(settings, report)
+        anchors, catalog = load_anchors(settings.trust_anchors), load_catalog(settings.catalog)
+    except (OSError, ValueError) as error:
+        fail(str(error))
+    at = now()
+    judgement = judge(report, history, anchors, catalog, received_at=at, at=at)
     if as_json:
         print_json(_plain(host, report, judgement))
     else:
@@ -74,12 +76,20 @@ def _of_file(name: str) -> ViolationReport:
     return report
 
 
-def _of_store(service: Service, violation_id: int) -> ViolationReport:
-    with service.engine.connect() as connection:
+def _of_store(settings: Settings, violation_id: int) -> ViolationReport:
+    with opened(settings) as service, service.engine.connect() as connection:
         row = get_violation(connection, violation_id) if violation_id < 2**63 else None
         if row is None:
             fail(f"there is no violation {violation_id}")
         return load_report(connection, row)
+
+
+def _policy_of_store(settings: Settings, report: ViolationReport) -> tuple[str, PolicyHistory]:
+    """Find the policy that speaks for a report; a store that does not exist is not made for it."""
+    if not exists(settings.database_url):
+        return report.hostname, PolicyHistory(())
+    with opened(settings) as service, service.engine.connect() as connection:
+        return pinned_host(connection, report)
 
 
 def _plain(host: str, report: ViolationReport, judgement: Judgement) -> dict[str, Any]:

@@ -35,6 +35,12 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def exists(url: str) -> bool:
+    """Whether there is a store at a URL already; of one that is no file this is not asked."""
+    parsed = make_url(url)
+    return parsed.get_backend_name() != "sqlite" or Path(parsed.database or "").is_file()
+
+
 def open_engine(url: str) -> Engine:
     """Open the store. A SQLite file's directory is made; every commit is durable (synchronous=FULL, WAL)."""
     parsed = make_url(url)

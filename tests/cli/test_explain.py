@@ -45,6 +45,12 @@ def test_pins_are_never_broken_over_lines() -> None:
     assert text.count(PINS[0]) == 2, "once in the served chain and once among the known pins"
 
 
+def test_explaining_a_file_makes_no_store(tmp_path: Path) -> None:
+    _run("explain", REPORT, *EXPECTED)
+    _run("explain", REPORT)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_without_pins_or_policy_it_cannot_tell_who_is_locked_out() -> None:
     text = _run("explain", REPORT).stdout
     assert "Locks out     cannot tell" in text
