@@ -1,7 +1,8 @@
 """Everything that one running process holds, wired once."""
 
+import asyncio
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine
@@ -12,18 +13,22 @@ from app.collector import Collector
 from app.hpkp.catalog import Catalog
 from app.hpkp.chain import TrustAnchors
 from app.hpkp.errors import InvalidPolicy
+from app.hpkp.hosts import Host
 from app.hpkp.judgement import Judgement, judge
+from app.hpkp.live import LiveHost, Probe, describe_live
 from app.hpkp.policy import PinningPolicy, PolicyHistory
 from app.hpkp.readiness import Readiness, Thresholds, assess_readiness
 from app.hpkp.report import ViolationReport
 from app.hpkp.rules import RULES_VERSION
 from app.metrics import Metrics
+from app.probe import ProbeOptions, probe
 from app.settings import Settings
 from app.store import engine as store_engine
 from app.store import policies
 from app.store.engine import from_ms, now_ms, open_engine, writing
 from app.store.events import add_event, last_event
 from app.store.intake import Intake, JudgeReport, Limits
+from app.store.probes import add_probe, hosts_not_probed_since, last_probe
 from app.store.secrets import client_key
 from app.store.summaries import gather_evidence
 from app.store.violations import list_judged_hosts, rejudge
@@ -70,6 +75,45 @@ class Service:
                 rejudge(connection, host, self.judge)
         return withdrawn
 
+    async def probe(self, host: Host, *, port: int | None = None) -> tuple[PinningPolicy, LiveHost] | None:
+        """Look at what a host serves and record it; None, and no connection, where no policy of its own is in force.
+
+        A leaf key seen for the first time, in a chain that holds, is the host's: its violations are judged again.
+        """
+        policy = await asyncio.to_thread(self.policy_in_force, host, at=now())
+        if policy is None:
+            return None
+        chosen = self.settings
+        options = ProbeOptions(
+            port=port or chosen.probe_port,
+            paths=chosen.probe_paths,
+            timeout=chosen.probe_timeout_seconds,
+            private_addresses=chosen.probe_private_addresses,
+        )
+        seen = await probe(host, options)
+        return policy, await asyncio.to_thread(self._record, seen)
+
+    def _record(self, seen: Probe) -> LiveHost:
+        live = describe_live(seen, self.anchors)
+        with writing(self.engine) as connection:
+            if add_probe(connection, live):
+                rejudge(connection, seen.host, self.judge)
+        self.metrics.count_probe(reached=bool(live.chains))
+        return live
+
+    def due_for_a_probe(self, *, at: datetime) -> list[Host]:
+        """Return the hosts with a policy in force that were not looked at within the interval set."""
+        since = at - timedelta(hours=self.settings.probe_interval_hours)
+        with self.engine.connect() as connection:
+            due = hosts_not_probed_since(connection, since)
+            return [host for host in due if policies.history_of(connection, host).in_force(at) is not None]
+
+    def last_seen(self, host: str) -> LiveHost | None:
+        """Return what the last look at a host saw, or None."""
+        with self.engine.connect() as connection:
+            found = last_probe(connection, host)
+        return None if found is None else describe_live(found, self.anchors)
+
     def rejudge_where_knowledge_changed(self) -> int:
         """Judge everything again where roots, catalogs or rules are others than the last time; count the hosts.
 
@@ -111,8 +155,11 @@ class Service:
                 return None
             evidence = gather_evidence(connection, host, since=policy.effective_from)
         thresholds = Thresholds(
-            observation=timedelta(days=self.settings.min_observation_days), sessions=self.settings.min_sessions
+            observation=timedelta(days=self.settings.min_observation_days),
+            sessions=self.settings.min_sessions,
+            probe_age=timedelta(hours=self.settings.max_probe_age_hours),
         )
+        evidence = replace(evidence, live=self.last_seen(host))
         readiness = assess_readiness(
             policy, evidence, at=at, example_pins=frozenset(self.catalog.example_pins), thresholds=thresholds
         )

@@ -36,3 +36,16 @@ class Settings(BaseSettings):
     )
     min_observation_days: int = Field(14, ge=0, description="Days that a revision must have been observed.")
     min_sessions: int = Field(10_000, ge=0, description="Exposed sessions needed before silence says anything.")
+    probe_interval_hours: float = Field(
+        0, ge=0, description="Hours between looks at what every host with a policy serves; 0 for none but on demand."
+    )
+    probe_port: int = Field(443, gt=0, lt=65536, description="The port that is looked at.")
+    probe_paths: tuple[str, ...] = Field(
+        ("/", "/hpkp-probe-for-a-page-that-is-not-there"),
+        description="Paths asked for, as a JSON list; one that is not there shows an error page.",
+    )
+    probe_timeout_seconds: float = Field(10, gt=0, description="Longest that one connection of a look takes.")
+    probe_private_addresses: bool = Field(
+        False, description="Whether hosts at addresses that are not public may be looked at."
+    )
+    max_probe_age_hours: float = Field(48, gt=0, description="How old the last look may be for a verdict.")

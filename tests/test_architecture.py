@@ -29,9 +29,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": {"hpkp", "outcomes"},
     "metrics": {"outcomes"},
     "collector": {"hpkp", "metrics", "outcomes", "senders", "store"},
-    "service": {"catalog", "collector", "hpkp", "metrics", "settings", "store"},
+    "probe": {"hpkp"},
+    "service": {"catalog", "collector", "hpkp", "metrics", "probe", "settings", "store"},
+    "schedule": {"service"},
     "api": {"collector", "hpkp", "outcomes", "senders", "service", "store"},
-    "main": {"api", "app", "metrics", "service", "settings"},
+    "main": {"api", "app", "metrics", "schedule", "service", "settings"},
     "cli": {
         "app",
         "catalog",
@@ -39,6 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hpkp",
         "main",
         "metrics",
+        "probe",
         "samples",
         "senders",
         "service",
@@ -67,6 +70,7 @@ EXCEPTIONS = {
     ("app.api.violations", "sqlalchemy.Connection"),
     ("app.api.violations", "sqlalchemy.Row"),
     # The family of errors of a store that does not answer.
+    ("app.schedule", "sqlalchemy.exc.SQLAlchemyError"),
     ("app.cli.database", "sqlalchemy.exc.SQLAlchemyError"),
     ("app.cli.terminal", "sqlalchemy.exc.SQLAlchemyError"),
 }

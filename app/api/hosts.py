@@ -11,7 +11,6 @@ from app.api.filters import ViolationFilter
 from app.api.pages import LimitQuery, link_next
 from app.api.problems import ProblemError, not_found
 from app.api.schemas import (
-    FindingResponse,
     HostResponse,
     Page,
     PolicyPin,
@@ -23,6 +22,7 @@ from app.api.schemas import (
     TopViolation,
     Totals,
     describe_problems,
+    finding_response,
 )
 from app.hpkp.errors import InvalidHeader, InvalidPin, InvalidPolicy
 from app.hpkp.header import PinningHeader, parse_header
@@ -216,20 +216,7 @@ def readiness(service: ServiceDep, host: HostPath) -> ReadinessResponse:
         at=at,
         verdict=answer.verdict.value,
         headline=answer.headline,
-        findings=[
-            FindingResponse(
-                code=finding.code,
-                severity=finding.severity.value,
-                message=finding.message,
-                evidence=finding.evidence,
-                fix=finding.fix,
-                withholds=finding.withholds,
-            )
-            for finding in answer.findings
-        ],
+        findings=list(map(finding_response, answer.findings)),
         plan=list(answer.plan),
-        thresholds={
-            "observation_days": answer.thresholds.observation.days,
-            "sessions": answer.thresholds.sessions,
-        },
+        thresholds=answer.thresholds.as_plain(),
     )

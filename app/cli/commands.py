@@ -15,6 +15,7 @@ from app.cli import (
     header,
     pin,
     policy,
+    probe,
     readiness,
     rejudge,
     sample,
@@ -35,6 +36,7 @@ app.command("pin")(pin.pin)
 app.command("backup-key")(backup_key.backup_key)
 app.add_typer(header.app, name="header")
 app.command("check")(check.check)
+app.command("probe")(probe.probe)
 app.add_typer(policy.app, name="policy")
 app.command("readiness")(readiness.readiness)
 app.command("explain")(explain.explain)

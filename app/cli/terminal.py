@@ -11,6 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.tree import Tree
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.hpkp.errors import HpkpError
@@ -24,6 +25,8 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer with one JSON document.")]
 
+_WIDEST = 4000
+
 NO, CANNOT_TELL = 1, 2
 """Exit codes beside 0; 2 is also a command that was not understood."""
 
@@ -32,6 +35,12 @@ def fail(reason: str, code: int = CANNOT_TELL) -> NoReturn:
     """End the command with a reason on standard error."""
     err.print(f"error: {reason}", markup=False, style="red")
     raise typer.Exit(code)
+
+
+def print_tree(tree: Tree) -> None:
+    """Print a tree; where the output is no terminal, no pin and no field is broken over lines."""
+    wide = out if out.is_terminal else Console(highlight=False, width=_WIDEST)
+    wide.print(tree)
 
 
 def print_json(value: Any) -> None:

@@ -6,7 +6,8 @@
                                           │  ├──────< rollup_days      counts, and how much detail is kept
                                           │  ├──────< violation_clients
                                           │  └──────< reports          bounded detail
-    hosts ─< policy_revisions             seen_submissions, rejections, events, secrets, tokens
+    hosts ─< policy_revisions, probes, live_keys
+                                          seen_submissions, rejections, events, secrets, tokens
 """
 
 from typing import Any
@@ -62,6 +63,32 @@ class PolicyRevision(SQLModel, table=True):
     effective_from: int = Field(sa_column=_big())
     created_at: int = Field(sa_column=_big())
     withdrawn: bool = False
+
+
+class ProbeRow(SQLModel, table=True):
+    """What a host was seen to serve; looks that saw the same one after another are one row."""
+
+    __tablename__ = "probes"
+    __table_args__ = (Index("ix_probes_host_last", "host", "last_at"),)
+    id: int | None = Field(default=None, primary_key=True)
+    host: str = Field(max_length=253, foreign_key="hosts.name")
+    port: int
+    first_at: int = Field(sa_column=_big())
+    last_at: int = Field(sa_column=_big())
+    looks: int = 1
+    reached: bool
+    """Whether any chain was seen."""
+    seen: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    """``{"fault": …, "endpoints": [{"address", "chains": [hex], "answers": […], "faults": […]}]}``."""
+
+
+class LiveKey(SQLModel, table=True):
+    """A leaf key that a host was seen to serve in a chain that held."""
+
+    __tablename__ = "live_keys"
+    host: str = Field(primary_key=True, max_length=253, foreign_key="hosts.name")
+    pin: str = Field(primary_key=True, max_length=44)
+    first_seen_at: int = Field(sa_column=_big())
 
 
 class Violation(SQLModel, table=True):
@@ -225,6 +252,8 @@ certificates = _table(Certificate)
 chains = _table(ChainRow)
 hosts = _table(HostRow)
 policy_revisions = _table(PolicyRevision)
+probes = _table(ProbeRow)
+live_keys = _table(LiveKey)
 violations = _table(Violation)
 sources = _table(Source)
 rollup_hours = _table(RollupHour)

@@ -13,15 +13,21 @@ from tests.reports import HOST, site
 
 HOSTS = "/api/v1/hosts"
 POLICY = f"{HOSTS}/{HOST}/policy"
+PROBE = f"{HOSTS}/{HOST}/probe"
 BODY = {"pins": [{"sha256": site().root.pin}]}
 ELSEWHERE = "203.0.113.9"
 
 READS = [
-    HOSTS, POLICY, f"{POLICY}/revisions", f"{HOSTS}/{HOST}/summary", f"{HOSTS}/{HOST}/readiness", "/metrics",
+    HOSTS, POLICY, f"{POLICY}/revisions", f"{HOSTS}/{HOST}/summary", f"{HOSTS}/{HOST}/readiness", PROBE, "/metrics",
     "/api/v1/violations", "/api/v1/violations/1", "/api/v1/violations/1/reports", "/api/v1/reports/1",
     "/api/v1/rejections", "/api/v1/events", f"/api/v1/certificates/{'0' * 64}",
 ]  # fmt: skip
-WRITES = [("PUT", POLICY, BODY), ("DELETE", POLICY, None), ("PATCH", "/api/v1/violations/1", {"status": "open"})]
+WRITES = [
+    ("PUT", POLICY, BODY),
+    ("DELETE", POLICY, None),
+    ("POST", PROBE, None),
+    ("PATCH", "/api/v1/violations/1", {"status": "open"}),
+]
 OPEN = ["/livez", "/readyz", "/openapi.json", "/docs"]
 
 

@@ -1,0 +1,24 @@
+"""What the service does by itself from time to time, beside taking reports."""
+
+import asyncio
+import logging
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.service import Service, now
+
+logger = logging.getLogger(__name__)
+
+_PAUSE = 60.0
+"""Seconds after which it looks again for what is due."""
+
+
+async def probe_what_is_due(service: Service) -> None:
+    """Look at every host that is due, one after another, for ever; a store that is away is tried again later."""
+    while True:
+        try:
+            for host in await asyncio.to_thread(service.due_for_a_probe, at=now()):
+                await service.probe(host)
+        except SQLAlchemyError as error:
+            logger.error("hosts could not be looked at: %s", error)
+        await asyncio.sleep(_PAUSE)
