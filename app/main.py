@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from app import __version__
-from app.api import events, health, hosts, probes, problems, violations
+from app.api import events, health, hosts, probes, problems, violations, workshop
 from app.api.openapi import describe_ingest
 from app.api.reports import ReportEndpoint
 from app.metrics import Metrics
@@ -64,7 +64,7 @@ def create_app(settings: Settings | None = None, *, intake_only: bool = False) -
     problems.install(app)
     app.include_router(health.probes)
     if not intake_only:
-        for router in (health.metrics, hosts.router, probes.router, violations.router, events.router):
+        for router in (health.metrics, hosts.router, probes.router, workshop.router, violations.router, events.router):
             app.include_router(router)
         describe_ingest(app)
     app.intake = ReportEndpoint(lambda: app.state.service.collector, max_body_bytes=chosen.max_body_bytes)

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -11,15 +12,18 @@ from app.catalog import load_anchors
 from app.catalog.load import load_catalog
 from app.collector import Collector
 from app.hpkp.catalog import Catalog
-from app.hpkp.chain import TrustAnchors
+from app.hpkp.chain import Chain, TrustAnchors
+from app.hpkp.deployment import DeploymentCheck, check_deployment
 from app.hpkp.errors import InvalidPolicy
 from app.hpkp.hosts import Host
 from app.hpkp.judgement import Judgement, judge
 from app.hpkp.live import LiveHost, Probe, describe_live
+from app.hpkp.pins import Pin
 from app.hpkp.policy import PinningPolicy, PolicyHistory
 from app.hpkp.readiness import Readiness, Thresholds, assess_readiness
 from app.hpkp.report import ViolationReport
 from app.hpkp.rules import RULES_VERSION
+from app.hpkp.what_if import Replayed, WhatIf, compare, make_candidate, with_candidate
 from app.metrics import Metrics
 from app.probe import ProbeOptions, probe
 from app.settings import Settings
@@ -30,8 +34,8 @@ from app.store.events import add_event, last_event
 from app.store.intake import Intake, JudgeReport, Limits
 from app.store.probes import add_probe, hosts_not_probed_since, last_probe
 from app.store.secrets import client_key
-from app.store.summaries import gather_evidence
-from app.store.violations import list_judged_hosts, rejudge
+from app.store.summaries import gather_evidence, walk_counted
+from app.store.violations import Filter, list_judged_hosts, load_report, rejudge
 from app.store.writer import GroupWriter
 
 _KNOWLEDGE = "knowledge_changed"
@@ -74,6 +78,45 @@ class Service:
             if withdrawn is not None:
                 rejudge(connection, host, self.judge)
         return withdrawn
+
+    def what_if(
+        self,
+        host: Host,
+        pins: Iterable[Pin],
+        own_keys: Iterable[Pin] = (),
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        at: datetime,
+    ) -> WhatIf | None:
+        """Replay the violations reported for a host under other pins; None where it has no policy in force."""
+        with self.engine.connect() as connection:
+            history = policies.history_of(connection, host)
+            policy = history.in_force(at)
+            if policy is None:
+                return None
+            candidate = make_candidate(policy, pins, own_keys, at=at)
+            then = with_candidate(history, candidate)
+
+            def replay() -> Iterator[Replayed]:
+                for row, reports in walk_counted(connection, Filter(host=host, since=since, until=until)):
+                    report, received_at = load_report(connection, row), from_ms(row.first_received_at)
+                    both = (
+                        judge(report, which, self.anchors, self.catalog, received_at=received_at, at=at)
+                        for which in (history, then)
+                    )
+                    yield Replayed(row.id, row.status, reports, *both)
+
+            return compare(candidate, replay())
+
+    def check(self, host: Host, chain: Chain, *, at: datetime) -> tuple[str, DeploymentCheck] | None:
+        """Check a chain about to be deployed; with the host whose policy covers it, None where none does."""
+        with self.engine.connect() as connection:
+            covering = policies.find_covering(connection, host)
+        if covering is None:
+            return None
+        name, history = covering
+        return name, check_deployment(chain, history, self.anchors, host=host, at=at)
 
     async def probe(self, host: Host, *, port: int | None = None) -> tuple[PinningPolicy, LiveHost] | None:
         """Look at what a host serves and record it; None, and no connection, where no policy of its own is in force.

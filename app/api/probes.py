@@ -70,7 +70,7 @@ class ProbeResponse(BaseModel):
     endpoints: list[EndpointResponse]
 
 
-@router.post("/{host}/probe", dependencies=[CanAdmin], responses=describe_problems(404))
+@router.post("/{host}/probe", dependencies=[CanAdmin], responses=describe_problems(400, 404))
 async def probe_host(
     service: ServiceDep, host: HostPath, body: Annotated[ProbeRequest | None, Body()] = None
 ) -> ProbeResponse:

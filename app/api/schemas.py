@@ -26,6 +26,7 @@ _DESCRIPTIONS = {
     401: "No valid API token.",
     403: "The token's scope is too small.",
     404: "There is no such thing.",
+    413: "The request is too long.",
     422: "Something in the request is wrong; the problem says what and where.",
     503: "The store is not available.",
 }

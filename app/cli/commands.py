@@ -21,6 +21,7 @@ from app.cli import (
     sample,
     serve,
     token,
+    what_if,
 )
 
 app = typer.Typer(
@@ -38,6 +39,7 @@ app.add_typer(header.app, name="header")
 app.command("check")(check.check)
 app.command("probe")(probe.probe)
 app.add_typer(policy.app, name="policy")
+app.command("what-if")(what_if.what_if)
 app.command("readiness")(readiness.readiness)
 app.command("explain")(explain.explain)
 app.command("rejudge")(rejudge.rejudge_hosts)

@@ -1,6 +1,6 @@
 """Summaries over the rollups: what happened to a host, how often, since when."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -161,6 +161,31 @@ def gather_evidence(connection: Connection, host: str, *, since: datetime) -> Ev
             if row.status in OPEN
         ),
     )
+
+
+def walk_counted(connection: Connection, wanted: Filter, *, page: int = 200) -> Iterator[tuple[Row[Any], int]]:
+    """Walk the violations that were reported in a window by their ids, each with its reports in it."""
+    total = func.sum(tables.rollup_hours.c.reports).label("reports")
+    last = 0
+    while True:
+        counted = (
+            _rollup(wanted, tables.violations.c.id, total)
+            .where(tables.violations.c.id > last)
+            .group_by(tables.violations.c.id)
+            .order_by(tables.violations.c.id)
+            .limit(page)
+            .subquery()
+        )
+        rows = connection.execute(
+            select(tables.violations, counted.c.reports.label("counted"))
+            .join(counted, counted.c.id == tables.violations.c.id)
+            .order_by(tables.violations.c.id)
+        ).all()
+        for row in rows:
+            yield row, int(row.counted)
+        if len(rows) < page:
+            return
+        last = rows[-1].id
 
 
 def _clients_of(connection: Connection, violation_id: int, since: datetime) -> int:

@@ -28,6 +28,11 @@ WRITES = [
     ("POST", PROBE, None),
     ("PATCH", "/api/v1/violations/1", {"status": "open"}),
 ]
+ASKS = [
+    ("POST", f"{HOSTS}/{HOST}/check", None),
+    ("POST", f"{HOSTS}/{HOST}/what-if", {"pins": [site().root.pin]}),
+]
+"""Questions that are posted; reading is enough for them."""
 OPEN = ["/livez", "/readyz", "/openapi.json", "/docs"]
 
 
@@ -42,6 +47,7 @@ def _with_token(client: TestClient, text: str, scheme: str = "Bearer") -> TestCl
 
 def _every_request() -> Iterator[tuple[str, str, Any]]:
     yield from (("GET", path, None) for path in READS)
+    yield from ASKS
     yield from WRITES
 
 
@@ -54,7 +60,7 @@ def _refused(caller: TestClient, status: int, requests: Iterator[tuple[str, str,
 
 def test_every_route_that_is_not_open_stands_in_these_tests(client: TestClient) -> None:
     paths = app_of(client).openapi()["paths"]
-    listed = {*READS, *(path for _, path, _ in WRITES), *OPEN}
+    listed = {*READS, *(path for _, path, _ in (*WRITES, *ASKS)), *OPEN}
     sample = {"{host}": HOST, "{violation_id}": "1", "{report_id}": "1", "{sha256}": "0" * 64}
     for path in paths:
         filled = path
