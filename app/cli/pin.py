@@ -1,4 +1,4 @@
-"""``hpkp pin``: the pins of certificates, requests and keys in files."""
+"""``hpkp pin``: the pins of certificates, PKCS #7, requests and keys in files."""
 
 import sys
 from pathlib import Path
@@ -14,7 +14,7 @@ FilesArgument = Annotated[list[str], typer.Argument(help="Files in PEM or DER; -
 
 
 def pin(files: FilesArgument, as_json: JsonOption = False) -> None:
-    """Print the pin of every certificate, certification request, public or private key in the files.
+    """Print the pin of every certificate (also in PKCS #7), request, public or private key in the files.
 
     The pin is the base64 of the SHA-256 of the SubjectPublicKeyInfo (RFC 7469 section 2.4). A chain gives one pin for
     each certificate. An encrypted private key asks for its passphrase. Exit code 2 where a file could not be read.

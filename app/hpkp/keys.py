@@ -1,4 +1,4 @@
-"""Keys as operators hold them (certificates, certification requests, public and private keys) and their pins.
+"""Keys as operators hold them (certificates, PKCS #7, requests, public and private keys) and their pins.
 
 ::
 
@@ -27,7 +27,11 @@ from app.hpkp.chain import Certificate, UnreadableCertificate, read_certificate
 from app.hpkp.errors import InvalidCertificate, InvalidKey
 from app.hpkp.pem import CERTIFICATE_LABELS, PemBlock, pem_blocks
 from app.hpkp.pins import Pin, pin_of_spki
-from app.hpkp.spki import algorithm_of_private_key, make_spki, spki_of_signing_request, split_spki
+from app.hpkp.pkcs7 import PKCS7_LABELS, certificates_of_pkcs7
+from app.hpkp.spki import algorithm_of_private_key, is_signed_data, make_spki, spki_of_signing_request, split_spki
+
+_KEYLESS = frozenset({"EC PARAMETERS", "DH PARAMETERS", "DSA PARAMETERS", "X509 CRL"})
+"""Blocks that stand beside keys in a server's file."""
 
 Passphrase = Callable[[], bytes]
 """Asked only when a private key is encrypted."""
@@ -58,31 +62,52 @@ def read_keys(data: bytes, *, passphrase: Passphrase) -> tuple[HeldKey, ...]:
     Raises InvalidKey, saying what was found instead, where there is none or one cannot be read.
     """
     if b"-----BEGIN " in data:
-        blocks = pem_blocks(data.decode("utf-8", "replace"))
-        found = tuple(_read_block(block, passphrase) for block in blocks if block.label != "EC PARAMETERS")
-        if found:
-            return found
+        blocks = tuple(pem_blocks(data.decode("utf-8", "replace")))
+        keys = [key for block in blocks if block.label not in _KEYLESS for key in _read_block(block, passphrase)]
+        if keys:
+            return tuple(keys)
+        if blocks:
+            raise _holds_no_key(blocks[0])
+    if is_signed_data(data):
+        return _of_pkcs7(data)
     return (_read_der(data, passphrase),)
 
 
-def _read_block(block: PemBlock, passphrase: Passphrase) -> HeldKey:
+def _holds_no_key(block: PemBlock) -> InvalidKey:
+    return InvalidKey(f"a PEM block {block.label} holds no key that can be pinned")
+
+
+def _read_block(block: PemBlock, passphrase: Passphrase) -> tuple[HeldKey, ...]:
     try:
-        if block.label in CERTIFICATE_LABELS:
-            return _of_certificate(block.decode())
-        if block.label.endswith("CERTIFICATE REQUEST"):
-            return HeldKey(KeyKind.REQUEST, pin_of_spki(spki_of_signing_request(block.decode())))
-        if block.label == "PUBLIC KEY":
-            return _of_public_key(block.decode())
-        if block.label == "RSA PUBLIC KEY":
-            key = load_pem_public_key(block.text.encode())
-            return _of_public_key(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
-        if block.label.endswith("PRIVATE KEY"):
-            return _of_private_key(
-                lambda word: load_pem_private_key(block.text.encode(), word), _plain_der(block), passphrase
-            )
+        # Windows writes PKCS #7 under the label of a certificate as well.
+        if block.label in PKCS7_LABELS or (block.label in CERTIFICATE_LABELS and is_signed_data(block.decode())):
+            return _of_pkcs7(block.decode())
+        return (_read_single(block, passphrase),)
+    except InvalidKey:
+        raise
     except (ValueError, UnsupportedAlgorithm) as error:
         raise InvalidKey(f"the PEM block {block.label} cannot be read: {error}") from None
-    raise InvalidKey(f"a PEM block {block.label} holds no key that can be pinned")
+
+
+def _read_single(block: PemBlock, passphrase: Passphrase) -> HeldKey:
+    if block.label in CERTIFICATE_LABELS:
+        return _of_certificate(block.decode())
+    if block.label.endswith("CERTIFICATE REQUEST"):
+        return HeldKey(KeyKind.REQUEST, pin_of_spki(spki_of_signing_request(block.decode())))
+    if block.label == "PUBLIC KEY":
+        return _of_public_key(block.decode())
+    if block.label == "RSA PUBLIC KEY":
+        key = load_pem_public_key(block.text.encode())
+        return _of_public_key(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+    if block.label.endswith("PRIVATE KEY"):
+        return _of_private_key(
+            lambda word: load_pem_private_key(block.text.encode(), word), _plain_der(block), passphrase
+        )
+    raise _holds_no_key(block)
+
+
+def _of_pkcs7(der: bytes) -> tuple[HeldKey, ...]:
+    return tuple(_of_certificate(certificate) for certificate in certificates_of_pkcs7(der))
 
 
 def _read_der(data: bytes, passphrase: Passphrase) -> HeldKey:
@@ -98,7 +123,7 @@ def _read_der(data: bytes, passphrase: Passphrase) -> HeldKey:
             return attempt()
         except (ValueError, UnsupportedAlgorithm):
             continue
-    raise InvalidKey("neither PEM nor DER of a certificate, certification request, public or private key")
+    raise InvalidKey("neither PEM nor DER of a certificate, PKCS #7, certification request, public or private key")
 
 
 def _of_certificate(der: bytes) -> HeldKey:
