@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
     load_der_private_key,
+    load_der_public_key,
     load_pem_private_key,
-    load_pem_public_key,
 )
 
 from app.hpkp.chain import Certificate, UnreadableCertificate, read_certificate
@@ -97,8 +97,7 @@ def _read_single(block: PemBlock, passphrase: Passphrase) -> HeldKey:
     if block.label == "PUBLIC KEY":
         return _of_public_key(block.decode())
     if block.label == "RSA PUBLIC KEY":
-        key = load_pem_public_key(block.text.encode())
-        return _of_public_key(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+        return _of_rsa_public_key(block.decode())
     if block.label.endswith("PRIVATE KEY"):
         return _of_private_key(
             lambda word: load_pem_private_key(block.text.encode(), word), _plain_der(block), passphrase
@@ -116,6 +115,7 @@ def _read_der(data: bytes, passphrase: Passphrase) -> HeldKey:
         lambda: _of_certificate(data),
         lambda: HeldKey(KeyKind.REQUEST, pin_of_spki(spki_of_signing_request(data))),
         lambda: _of_public_key(data),
+        lambda: _of_rsa_public_key(data),
         lambda: _of_private_key(lambda word: load_der_private_key(data, word), data, passphrase),
     )
     for attempt in attempts:
@@ -142,6 +142,12 @@ def _pin_of_unreadable(element: UnreadableCertificate) -> Pin:
 def _of_public_key(der: bytes) -> HeldKey:
     split_spki(der)
     return HeldKey(KeyKind.PUBLIC, pin_of_spki(der))
+
+
+def _of_rsa_public_key(der: bytes) -> HeldKey:
+    """Read an RSAPublicKey (RFC 8017 appendix A.1.1), which states no algorithm: it is taken as plain RSA."""
+    key = load_der_public_key(der)
+    return _of_public_key(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
 
 def _plain_der(block: PemBlock) -> bytes:

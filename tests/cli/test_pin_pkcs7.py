@@ -1,7 +1,5 @@
 """``hpkp pin`` on PKCS #7: every certificate, in the order of the file, with the pin of its own bytes."""
 
-import base64
-import hashlib
 import json
 from pathlib import Path
 
@@ -17,7 +15,7 @@ from tests.authority import (
     pss_certificate,
     sha1_signed,
 )
-from tests.openssl import run_openssl
+from tests.openssl import openssl_pin_of_certificate, run_openssl
 
 runner = CliRunner()
 
@@ -27,13 +25,6 @@ def bundle(*ders: bytes, directory: Path, form: str = "der") -> bytes:
     source = directory / "certificates.pem"
     source.write_text("".join(pem_with(der) for der in ders))
     return run_openssl("crl2pkcs7", "-nocrl", "-certfile", str(source), "-outform", form)
-
-
-def pin_by_openssl(der: bytes) -> str:
-    """Return the pin that openssl computes for a certificate."""
-    public = run_openssl("x509", "-inform", "der", "-noout", "-pubkey", stdin=der)
-    spki = run_openssl("pkey", "-pubin", "-outform", "der", stdin=public)
-    return base64.b64encode(hashlib.sha256(spki).digest()).decode("ascii")
 
 
 def pins_of(path: Path) -> list[str]:
@@ -49,14 +40,14 @@ def test_every_certificate_comes_in_the_order_of_the_file(tmp_path: Path, form: 
     for ders in (unsorted, unsorted[::-1]):
         path = tmp_path / "chain.p7b"
         path.write_bytes(bundle(*ders, directory=tmp_path, form=form))
-        assert pins_of(path) == [pin_by_openssl(der) for der in ders]
+        assert pins_of(path) == [openssl_pin_of_certificate(der) for der in ders]
 
 
 def test_odd_certificates_keep_the_pins_of_their_own_bytes(tmp_path: Path) -> None:
     ders = [pss_certificate(), explicit_ec_certificate(), certificate_with_serial_zero(), *sha1_signed()]
     path = tmp_path / "odd.p7c"
     path.write_bytes(bundle(*ders, directory=tmp_path))
-    assert pins_of(path) == [pin_by_openssl(der) for der in ders]
+    assert pins_of(path) == [openssl_pin_of_certificate(der) for der in ders]
 
 
 def test_a_bundle_under_the_label_of_a_certificate_is_read_as_what_it_is(tmp_path: Path) -> None:
