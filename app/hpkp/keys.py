@@ -10,9 +10,11 @@ RSASSA-PSS is another one than the library would write, and the public key's bit
 """
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
+from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import (
@@ -54,6 +56,10 @@ class HeldKey:
     pin: Pin
     certificate: Certificate | None = None
     note: str = ""
+    subject: str = ""
+    """Of a request or a certificate; an RFC 4514 string, empty where there is none or it cannot be read."""
+    names: tuple[str, ...] = ()
+    """The DNS names of a request, the names of a certificate."""
 
 
 def read_keys(data: bytes, *, passphrase: Passphrase) -> tuple[HeldKey, ...]:
@@ -63,7 +69,13 @@ def read_keys(data: bytes, *, passphrase: Passphrase) -> tuple[HeldKey, ...]:
     """
     if b"-----BEGIN " in data:
         blocks = tuple(pem_blocks(data.decode("utf-8", "replace")))
-        keys = [key for block in blocks if block.label not in _KEYLESS for key in _read_block(block, passphrase)]
+        keys: list[HeldKey] = []
+        for number, block in enumerate(blocks, 1):
+            try:
+                keys.extend(() if block.label in _KEYLESS else _read_block(block, passphrase))
+            except InvalidKey as error:
+                where = f"block {number} of {len(blocks)}: " if len(blocks) > 1 else ""
+                raise InvalidKey(f"{where}{error}") from None
         if keys:
             return tuple(keys)
         if blocks:
@@ -93,7 +105,7 @@ def _read_single(block: PemBlock, passphrase: Passphrase) -> HeldKey:
     if block.label in CERTIFICATE_LABELS:
         return _of_certificate(block.decode())
     if block.label.endswith("CERTIFICATE REQUEST"):
-        return HeldKey(KeyKind.REQUEST, pin_of_spki(spki_of_signing_request(block.decode())))
+        return _of_request(block.decode())
     if block.label == "PUBLIC KEY":
         return _of_public_key(block.decode())
     if block.label == "RSA PUBLIC KEY":
@@ -113,7 +125,7 @@ def _read_der(data: bytes, passphrase: Passphrase) -> HeldKey:
     """Try what DER can be, from the most telling shape to the least."""
     attempts: Iterable[Callable[[], HeldKey]] = (
         lambda: _of_certificate(data),
-        lambda: HeldKey(KeyKind.REQUEST, pin_of_spki(spki_of_signing_request(data))),
+        lambda: _of_request(data),
         lambda: _of_public_key(data),
         lambda: _of_rsa_public_key(data),
         lambda: _of_private_key(lambda word: load_der_private_key(data, word), data, passphrase),
@@ -129,7 +141,7 @@ def _read_der(data: bytes, passphrase: Passphrase) -> HeldKey:
 def _of_certificate(der: bytes) -> HeldKey:
     element = read_certificate(der)
     if isinstance(element, Certificate):
-        return HeldKey(KeyKind.CERTIFICATE, element.pin, element)
+        return HeldKey(KeyKind.CERTIFICATE, element.pin, element, subject=element.subject, names=element.names)
     return HeldKey(KeyKind.CERTIFICATE, _pin_of_unreadable(element), note=element.reason)
 
 
@@ -137,6 +149,25 @@ def _pin_of_unreadable(element: UnreadableCertificate) -> Pin:
     if element.pin is None:
         raise InvalidCertificate(element.reason)
     return element.pin
+
+
+def _of_request(der: bytes) -> HeldKey:
+    """Take the key of a request as encoded; subject and names only tell which request it is."""
+    pin = pin_of_spki(spki_of_signing_request(der))
+    subject, names = "", tuple[str, ...]()
+    with suppress(ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
+        request = x509.load_der_x509_csr(der)
+        subject = request.subject.rfc4514_string()
+        names = _names_asked_for(request)
+    return HeldKey(KeyKind.REQUEST, pin, subject=subject, names=names)
+
+
+def _names_asked_for(request: x509.CertificateSigningRequest) -> tuple[str, ...]:
+    try:
+        names = request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        return tuple(names.get_values_for_type(x509.DNSName))
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        return ()
 
 
 def _of_public_key(der: bytes) -> HeldKey:
