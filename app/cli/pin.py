@@ -11,8 +11,9 @@ import typer
 
 from app.catalog import load_anchors
 from app.catalog.load import load_catalog
+from app.cli.lineage import find_lineage, lineage_items
 from app.cli.pin_items import PinItem, as_plain, print_item
-from app.cli.terminal import CANNOT_TELL, JsonOption, err, fail, print_json, read_settings
+from app.cli.terminal import CANNOT_TELL, NO, JsonOption, err, fail, print_json, read_settings
 from app.hpkp.catalog import Catalog
 from app.hpkp.chain import TrustAnchors
 from app.hpkp.description import KeyDescription, describe_key
@@ -20,7 +21,10 @@ from app.hpkp.errors import HpkpError
 from app.hpkp.keys import HeldKey, read_keys
 from app.service import now
 
-FilesArgument = Annotated[list[str], typer.Argument(help="Files in PEM or DER; - is standard input.", metavar="FILE")]
+FilesArgument = Annotated[
+    list[str],
+    typer.Argument(help="Files in PEM or DER, - for standard input, or certbot directories.", metavar="FILE"),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +41,16 @@ class Knowledge:
 
 
 def pin(files: FilesArgument, as_json: JsonOption = False) -> None:
-    """Print the pin of every certificate (also in PKCS #7), request, public or private key in the files.
+    """Print the pin of every certificate (also in PKCS #7), request, public or private key, and what speaks against it.
 
     The pin is the base64 of the SHA-256 of the SubjectPublicKeyInfo (RFC 7469 section 2.4). A chain gives one pin for
     each certificate. A warning tells where pinning a key is a bad idea: an intermediate that its CA changes or has
-    retired, a compromised key, a pin out of a tutorial. An encrypted private key asks for its passphrase. Exit code 2
-    where a file could not be read.
+    retired, a compromised key, a pin out of a tutorial. An encrypted private key asks for its passphrase.
+
+    Of a certbot lineage (live/NAME or archive/NAME) every generation is told: previous, current, or next for a key
+    made ahead; whether its key is that of the generation before; and whether certificate and key belong together.
+
+    Exit code 0: all was read. 1: files of a lineage do not belong together. 2: something could not be read.
     """
     knowledge = _load_knowledge()
     found: list[PinItem] = []
@@ -52,18 +60,23 @@ def pin(files: FilesArgument, as_json: JsonOption = False) -> None:
             found.extend(items_of(argument, knowledge))
         except (HpkpError, OSError) as error:
             failed = True
-            err.print(f"error: {argument}: {getattr(error, 'strerror', None) or error}", markup=False, style="red")
+            err.print(f"error: {argument}: {_reason(argument, error)}", markup=False, style="red")
     if as_json:
         print_json([as_plain(item) for item in found])
     else:
         for item in found:
             print_item(item)
+    if any(item.contradicts_itself for item in found):
+        raise typer.Exit(NO)
     if failed:
         raise typer.Exit(CANNOT_TELL)
 
 
 def items_of(argument: str, knowledge: Knowledge) -> Iterator[PinItem]:
     """Yield everything with a pin that one argument names. Raises HpkpError or OSError, which end this argument."""
+    if argument != "-" and Path(argument).is_dir():
+        yield from lineage_items(find_lineage(Path(argument)), knowledge.describe, _asker)
+        return
     keys = read_keys(_read(argument), passphrase=_asker(argument))
     for position, key in enumerate(keys):
         yield PinItem(argument, position, knowledge.describe(key))
@@ -75,6 +88,13 @@ def _load_knowledge() -> Knowledge:
         return Knowledge(load_anchors(settings.trust_anchors), load_catalog(settings.catalog), now())
     except (OSError, ValueError) as error:
         fail(str(error))
+
+
+def _reason(argument: str, error: HpkpError | OSError) -> str:
+    if not isinstance(error, OSError):
+        return str(error)
+    where = "" if error.filename is None or str(error.filename) == argument else f"{error.filename}: "
+    return f"{where}{error.strerror or error}"
 
 
 def _read(name: str) -> bytes:

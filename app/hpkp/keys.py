@@ -193,7 +193,10 @@ def _of_private_key(load: Callable[[bytes | None], PrivateKeyTypes], der: bytes,
         key = load(None)
     except TypeError:  # the library's way to say that it is encrypted
         key, der = load(passphrase()), b""
-        note = "encrypted, so taken as plain RSA or a named curve; for RSASSA-PSS use the certificate or public key"
+        note = (
+            "encrypted, so taken as plain RSA or a named curve; for RSASSA-PSS or explicit parameters use the "
+            "certificate or public key"
+        )
     spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     if der and (algorithm := algorithm_of_private_key(der)):
         spki = make_spki(algorithm, split_spki(spki)[1])

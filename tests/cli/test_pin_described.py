@@ -79,6 +79,7 @@ def test_roots_and_ca_names_of_one_s_own_are_asked(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("HPKP_TRUST_ANCHORS", str(roots))
     monkeypatch.setenv("HPKP_CATALOG", str(catalog))
     assert "root     among your own" in _run(str(roots))
+    assert _items(str(roots))[0]["public_root"] is False
     told = _run(str(intermediate))
     assert "CA       House CA 3 (retired)" in told
     assert "error" in told
@@ -115,3 +116,11 @@ def test_a_broken_block_is_told_by_its_number(tmp_path: Path) -> None:
     result = runner.invoke(app, ["pin", str(path)])
     assert result.exit_code == 2
     assert "chain.pem: block 2 of 3: the PEM block CERTIFICATE cannot be read" in result.stderr
+
+
+def test_an_encrypted_key_says_for_which_kinds_its_pin_would_be_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "key.pem"
+    path.write_bytes(run_openssl("genrsa", "-aes256", "-passout", "pass:open sesame", "2048"))
+    result = runner.invoke(app, ["pin", "--json", str(path)], input="open sesame\n")
+    [item] = json.loads(result.stdout)
+    assert "for RSASSA-PSS or explicit parameters use the certificate or public key" in item["note"]
