@@ -1,6 +1,8 @@
 """The openssl command, as the judge of our pins: from PATH, else from the Debian package, else a loud failure."""
 
+import base64
 import functools
+import hashlib
 import os
 import shutil
 import subprocess
@@ -37,3 +39,10 @@ def run_openssl(*arguments: str, stdin: bytes = b"", directory: Path | None = No
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr.decode(errors='replace')}")
     return done.stdout
+
+
+def openssl_pin_of_certificate(der: bytes) -> str:
+    """Return the pin that openssl computes for a certificate: the usual pipe, by two processes."""
+    public = run_openssl("x509", "-inform", "der", "-noout", "-pubkey", stdin=der)
+    spki = run_openssl("pkey", "-pubin", "-outform", "der", stdin=public)
+    return base64.b64encode(hashlib.sha256(spki).digest()).decode("ascii")

@@ -157,6 +157,23 @@ def test_every_readiness_finding_is_documented() -> None:
     assert sorted(told) == sorted(_findings())
 
 
+def _pin_findings() -> Iterator[tuple[str, str]]:
+    """Read what `hpkp pin` may find out of the source: code and severity."""
+    for name in ("hpkp/pin_lint.py", "hpkp/description.py", "hpkp/lineage.py", "cli/lineage.py"):
+        for node in ast.walk(ast.parse((ROOT / "app" / name).read_text())):
+            match node:
+                case ast.Call(
+                    func=ast.Name(id="LintFinding"),
+                    args=[ast.Constant(value=str(found)), ast.Attribute(attr=weight), *_],
+                ):
+                    yield found, weight.lower()
+
+
+def test_everything_that_speaks_against_a_pin_is_documented() -> None:
+    told = [(code(name), severity) for name, severity, _ in rows(DOCUMENTS["docs/pins.md"], "Which key to pin")]
+    assert sorted(told) == sorted(_pin_findings())
+
+
 def test_every_table_of_the_store_is_documented() -> None:
     told = {code(name) for name, _ in rows(DOCUMENTS["docs/architecture.md"], "Tables")}
     assert tables.violations.name in told

@@ -16,9 +16,10 @@ from app.hpkp.chain import pins_of, read_certificate
 from app.hpkp.errors import HpkpError
 from app.hpkp.header import PinningHeader
 from app.hpkp.hosts import Host, canonical_host
-from app.hpkp.lint import HeaderReview, Severity, Subject, lint_header
+from app.hpkp.lint import HeaderReview, Subject, lint_header
 from app.hpkp.live import LiveHost, describe_live
 from app.hpkp.pem import CERTIFICATE_LABELS, pem_blocks
+from app.hpkp.pin_lint import Severity
 from app.hpkp.pins import Pin
 from app.hpkp.policy import Mode
 from app.hpkp.servers import ENFORCING, PLACE, REPORT_ONLY, Server, for_server, server_line
@@ -206,7 +207,7 @@ def _review(
     values: tuple[str, ...], *, report_only: bool, host: Host | None, chain: frozenset[Pin] | None
 ) -> HeaderReview:
     catalog = load_catalog(read_settings().catalog)
-    return lint_header(Subject(values, report_only, host, chain, catalog.example_pins, catalog.ca_names))
+    return lint_header(Subject(values, report_only, host, chain, catalog))
 
 
 def _findings(review: HeaderReview) -> list[dict[str, Any]]:
