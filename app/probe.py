@@ -39,7 +39,10 @@ _USER_AGENT = "hpkp-collector probe"
 
 @dataclass(frozen=True, slots=True)
 class ProbeOptions:
-    """How to look. ``timeout`` in seconds, for each connection from its beginning to its end."""
+    """How to look. ``timeout`` in seconds, for each connection from its beginning to its end.
+
+    Without ``paths`` nothing is asked for, and the chain alone is seen.
+    """
 
     port: int = 443
     paths: Sequence[str] = ("/", MISSING_PATH)
@@ -106,13 +109,14 @@ async def _look_at(address: str, host: Host, options: ProbeOptions) -> Endpoint:
     if not options.private_addresses and not is_public(address):
         return Endpoint(address, faults=("not a public address; not connected to",))
     seen = _Seen()
-    for path in options.paths:
+    for path in options.paths or (None,):
         try:
             async with _connected(address, host, options, _context()) as (reader, writer):
                 seen.add_chain(_served_chain(writer))
-                seen.answers.append(await _ask(reader, writer, host, options.port, path))
+                if path is not None:
+                    seen.answers.append(await _ask(reader, writer, host, options.port, path))
         except _FAILURES as error:
-            seen.faults.append(f"{path}: {_reason(error, options)}")
+            seen.faults.append(f"{path or 'connecting'}: {_reason(error, options)}")
             if not seen.chains:
                 break
     if seen.chains:

@@ -12,6 +12,7 @@ import typer
 from app.catalog import load_anchors
 from app.catalog.load import load_catalog
 from app.cli.lineage import find_lineage, lineage_items
+from app.cli.live_items import live_items, read_target
 from app.cli.pin_items import PinItem, as_plain, print_item
 from app.cli.terminal import CANNOT_TELL, NO, JsonOption, err, fail, print_json, read_settings
 from app.hpkp.catalog import Catalog
@@ -23,7 +24,10 @@ from app.service import now
 
 FilesArgument = Annotated[
     list[str],
-    typer.Argument(help="Files in PEM or DER, - for standard input, or certbot directories.", metavar="FILE"),
+    typer.Argument(
+        help="Files in PEM or DER, - for standard input, certbot directories, or HOST[:PORT] to look at a live chain.",
+        metavar="FILE",
+    ),
 ]
 
 
@@ -49,6 +53,8 @@ def pin(files: FilesArgument, as_json: JsonOption = False) -> None:
 
     Of a certbot lineage (live/NAME or archive/NAME) every generation is told: previous, current, or next for a key
     made ahead; whether its key is that of the generation before; and whether certificate and key belong together.
+
+    Of HOST, HOST:PORT or https://HOST the chains are told that are served at all its addresses, whatever they are.
 
     Exit code 0: all was read. 1: files of a lineage do not belong together. 2: something could not be read.
     """
@@ -76,6 +82,9 @@ def items_of(argument: str, knowledge: Knowledge) -> Iterator[PinItem]:
     """Yield everything with a pin that one argument names. Raises HpkpError or OSError, which end this argument."""
     if argument != "-" and Path(argument).is_dir():
         yield from lineage_items(find_lineage(Path(argument)), knowledge.describe, _asker)
+        return
+    if argument != "-" and not Path(argument).exists() and (target := read_target(argument)):
+        yield from live_items(target, knowledge.describe)
         return
     keys = read_keys(_read(argument), passphrase=_asker(argument))
     for position, key in enumerate(keys):

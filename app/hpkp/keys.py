@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from app.hpkp.chain import Certificate, UnreadableCertificate, read_certificate
+from app.hpkp.chain import Certificate, Element, UnreadableCertificate, read_certificate
 from app.hpkp.errors import InvalidCertificate, InvalidKey
 from app.hpkp.pem import CERTIFICATE_LABELS, PemBlock, pem_blocks
 from app.hpkp.pins import Pin, pin_of_spki
@@ -139,7 +139,11 @@ def _read_der(data: bytes, passphrase: Passphrase) -> HeldKey:
 
 
 def _of_certificate(der: bytes) -> HeldKey:
-    element = read_certificate(der)
+    return held_certificate(read_certificate(der))
+
+
+def held_certificate(element: Element) -> HeldKey:
+    """Return the key of a certificate. Raises InvalidCertificate where not even its key can be read."""
     if isinstance(element, Certificate):
         return HeldKey(KeyKind.CERTIFICATE, element.pin, element, subject=element.subject, names=element.names)
     return HeldKey(KeyKind.CERTIFICATE, _pin_of_unreadable(element), note=element.reason)
