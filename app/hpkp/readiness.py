@@ -54,12 +54,11 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class OpenViolation:
-    """A violation of the window that nobody has closed; ``clients`` is a lower bound."""
+    """A violation of the window that nobody has closed; ``reports`` is a lower bound."""
 
     id: int
     cause: Cause
     reports: int
-    clients: int
     last_received_at: datetime
     locks_out: bool | None = None
 
@@ -70,6 +69,8 @@ class Evidence:
 
     reports: int = 0
     open_violations: tuple[OpenViolation, ...] = ()
+    blocking_clients: int = 0
+    """Distinct clients of the open violations whose cause blocks; a lower bound."""
     sessions: int | None = None
     live: LiveHost | None = None
     """What the last probe saw."""
@@ -323,11 +324,10 @@ _FIX: dict[Cause, str] = {
 
 def _headline(policy: PinningPolicy, evidence: Evidence, verdict: Verdict) -> str:
     blocking = [v for v in evidence.open_violations if BEARING[v.cause] is Bearing.BLOCKS]
-    clients = sum(violation.clients for violation in blocking)
     reports = sum(violation.reports for violation in blocking)
     of = "an unknown number of" if evidence.sessions is None else f"at most {evidence.sessions}"
     if blocking:
-        seen = f"at least {clients} client(s) ({reports} reports) would be locked out"
+        seen = f"at least {evidence.blocking_clients} client(s) ({reports} reports) would be locked out"
     else:
         seen = "no lock-out by a mistake of ours has been reported"
     ending = {

@@ -93,7 +93,7 @@ def _attribute(value: str) -> str:
 
 
 PLACE: dict[Server, str] = {
-    Server.HAPROXY: "in the frontend that ends TLS; HAProxy's own responses get it, except its 400 to malformed requests",
+    Server.HAPROXY: "in the frontend that ends TLS; HAProxy's own responses get it, except its 400 to malformed ones",
     Server.NGINX: "in the server block; a location with an add_header of its own needs the line again",
     Server.APACHE: "in the virtual host, with mod_headers",
     Server.CADDY: "in the site block",

@@ -180,3 +180,11 @@ def test_a_withdrawn_policy_has_no_verdict(client: TestClient) -> None:
     assert client.get(READINESS).status_code == 200
     client.delete(f"{HOSTS}/{HOST}/policy")
     problem_of(client.get(READINESS), 404)
+
+
+def test_a_client_of_two_blocking_violations_is_one_client(client: TestClient) -> None:
+    pin = make_root().pin
+    client.put(f"{HOSTS}/{HOST}/policy", json={"pins": [{"sha256": pin}], "own_keys": [site().leaf.pin]})
+    _send(client, report_body(known_pins=[pin]), report_body(known_pins=[pin], port=8443))
+    answer = client.get(READINESS).json()
+    assert "at least 1 client(s) (2 reports)" in answer["headline"]

@@ -56,7 +56,7 @@ def _finding(readiness: Readiness, code: str) -> Finding:
 
 
 def _violation(cause: Cause, *, number: int = 1, locks_out: bool | None = None) -> OpenViolation:
-    return OpenViolation(number, cause, reports=3, clients=2, last_received_at=NOW, locks_out=locks_out)
+    return OpenViolation(number, cause, reports=3, last_received_at=NOW, locks_out=locks_out)
 
 
 def _pins(*pins: Pin) -> PinningPolicy:
@@ -162,7 +162,8 @@ def test_a_pin_in_the_served_chain_alone_is_an_open_question() -> None:
 
 
 def test_the_headline_says_what_its_numbers_bound() -> None:
-    blocked = replace(GOOD, open_violations=(_violation(Cause.OWN_KEY_NOT_PINNED), _violation(Cause.PRIVATE_ROOT)))
+    violations = (_violation(Cause.OWN_KEY_NOT_PINNED), _violation(Cause.PRIVATE_ROOT))
+    blocked = replace(GOOD, open_violations=violations, blocking_clients=2)
     assert "at least 2 client(s) (3 reports)" in _assess(evidence=blocked).headline
     assert "out of at most 20000 exposed sessions" in _assess(evidence=blocked).headline
     assert "unknown number" in _assess(evidence=replace(blocked, sessions=None)).headline
