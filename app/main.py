@@ -8,11 +8,11 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from app import __version__
-from app.api import events, health, hosts, probes, problems, violations, workshop
+from app.api import events, export, health, hosts, probes, problems, violations, workshop
 from app.api.openapi import describe_ingest
 from app.api.reports import ReportEndpoint
 from app.metrics import Metrics
-from app.schedule import probe_what_is_due
+from app.schedule import probe_what_is_due, prune_regularly
 from app.service import open_service
 from app.settings import Settings
 
@@ -42,12 +42,19 @@ def create_app(settings: Settings | None = None, *, intake_only: bool = False) -
         app.state.service = service
         service.rejudge_where_knowledge_changed()
         service.writer.start()
-        probing = asyncio.create_task(probe_what_is_due(service)) if chosen.probe_interval_hours else None
+        regular = [
+            asyncio.create_task(work(service))
+            for work, interval in (
+                (probe_what_is_due, chosen.probe_interval_hours),
+                (prune_regularly, chosen.prune_interval_hours),
+            )
+            if interval
+        ]
         try:
             yield
         finally:
-            if probing is not None:
-                probing.cancel()
+            for task in regular:
+                task.cancel()
             await service.writer.stop()
             service.engine.dispose()
 
@@ -64,7 +71,15 @@ def create_app(settings: Settings | None = None, *, intake_only: bool = False) -
     problems.install(app)
     app.include_router(health.probes)
     if not intake_only:
-        for router in (health.metrics, hosts.router, probes.router, workshop.router, violations.router, events.router):
+        for router in (
+            health.metrics,
+            hosts.router,
+            probes.router,
+            workshop.router,
+            violations.router,
+            export.router,
+            events.router,
+        ):
             app.include_router(router)
         describe_ingest(app)
     app.intake = ReportEndpoint(lambda: app.state.service.collector, max_body_bytes=chosen.max_body_bytes)

@@ -13,6 +13,16 @@ _PAUSE = 60.0
 """Seconds after which it looks again for what is due."""
 
 
+async def prune_regularly(service: Service) -> None:
+    """Forget what is too old at the start and then time and again."""
+    while True:
+        try:
+            await asyncio.to_thread(service.prune, at=now())
+        except SQLAlchemyError as error:
+            logger.error("what is too old could not be forgotten: %s", error)
+        await asyncio.sleep(service.settings.prune_interval_hours * 3600)
+
+
 async def probe_what_is_due(service: Service) -> None:
     """Look at every host that is due, one after another, for ever; a store that is away is tried again later."""
     while True:

@@ -29,10 +29,11 @@ from app.probe import ProbeOptions, probe
 from app.settings import Settings
 from app.store import engine as store_engine
 from app.store import policies
-from app.store.engine import from_ms, now_ms, open_engine, writing
+from app.store.engine import from_ms, now_ms, open_engine, to_ms, writing
 from app.store.events import add_event, last_event
 from app.store.intake import Intake, JudgeReport, Limits
 from app.store.probes import add_probe, hosts_not_probed_since, last_probe
+from app.store.retention import Cutoffs, Progress, prune
 from app.store.secrets import client_key
 from app.store.summaries import gather_evidence, walk_counted
 from app.store.violations import Filter, list_judged_hosts, load_report, rejudge
@@ -157,6 +158,25 @@ class Service:
             found = last_probe(connection, host)
         return None if found is None else describe_live(found, self.anchors)
 
+    def prune(self, *, at: datetime, progress: Progress = lambda what, count: None) -> dict[str, int]:
+        """Forget what is older than the settings say; return how much, by kind."""
+        chosen = self.settings
+        removed = prune(
+            self.engine,
+            Cutoffs(
+                bodies=_before(at, chosen.keep_bodies_days),
+                rows=_before(at, chosen.keep_rows_days),
+                rollups=_before(at, chosen.keep_rollups_days),
+                rejections=_before(at, chosen.keep_rejections_days),
+            ),
+            progress,
+        )
+        if any(removed.values()):
+            told = ", ".join(f"{count} {what}" for what, count in removed.items() if count)
+            with writing(self.engine) as connection:
+                add_event(connection, "pruned", f"Forgotten: {told}", at=to_ms(at))
+        return removed
+
     def rejudge_where_knowledge_changed(self) -> int:
         """Judge everything again where roots, catalogs or rules are others than the last time; count the hosts.
 
@@ -240,6 +260,11 @@ def open_service(settings: Settings, metrics: Metrics) -> Service:
     writer = GroupWriter(engine, intake, max_waiting=settings.max_waiting, on_commit=metrics.count_commit)
     collector = Collector(writer, metrics, client_key=client_key(engine))
     return Service(settings, engine, anchors, catalog, judge_at, metrics, intake, writer, collector)
+
+
+def _before(at: datetime, days: float) -> int | None:
+    """Return the instant so many days ago in milliseconds; None where things are kept for ever."""
+    return to_ms(at - timedelta(days=days)) if days else None
 
 
 def now() -> datetime:

@@ -22,7 +22,8 @@ class EventResponse(BaseModel):
     at: datetime
     kind: str = Field(
         description="`policy_changed`, `rejudged`, `knowledge_changed`, `served_chain_changed`, "
-        "`served_header_changed`, `probe_failed` or `probe_recovered`."
+        "`served_header_changed`, `probe_failed`, `probe_recovered` or "
+        "`pruned`."
     )
     host: str | None
     text: str

@@ -12,10 +12,12 @@ from app.cli import (
     database,
     demo,
     explain,
+    export,
     header,
     pin,
     policy,
     probe,
+    prune,
     readiness,
     rejudge,
     sample,
@@ -42,6 +44,8 @@ app.add_typer(policy.app, name="policy")
 app.command("what-if")(what_if.what_if)
 app.command("readiness")(readiness.readiness)
 app.command("explain")(explain.explain)
+app.command("export")(export.export)
+app.command("prune")(prune.prune)
 app.command("rejudge")(rejudge.rejudge_hosts)
 app.command("send-sample")(sample.send_sample)
 app.command("demo")(demo.demo)

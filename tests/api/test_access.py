@@ -20,7 +20,7 @@ ELSEWHERE = "203.0.113.9"
 READS = [
     HOSTS, POLICY, f"{POLICY}/revisions", f"{HOSTS}/{HOST}/summary", f"{HOSTS}/{HOST}/readiness", PROBE, "/metrics",
     "/api/v1/violations", "/api/v1/violations/1", "/api/v1/violations/1/reports", "/api/v1/reports/1",
-    "/api/v1/rejections", "/api/v1/events", f"/api/v1/certificates/{'0' * 64}",
+    "/api/v1/rejections", "/api/v1/events", "/api/v1/export", f"/api/v1/certificates/{'0' * 64}",
 ]  # fmt: skip
 WRITES = [
     ("PUT", POLICY, BODY),
