@@ -1,82 +1,99 @@
-"""Programs that some tests need and PyPI does not have: from PATH, else from Debian packages, else a loud failure.
-
-The packages, and those that they depend on and the machine lacks, are unpacked below ``.cache/debian``, not installed;
-nobody needs to be root for that.
-"""
+"""Programs that tests judge by: from PATH, else from Debian packages unpacked without root, else a loud failure."""
 
 import functools
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 _CACHE = Path(__file__).parents[1] / ".cache" / "debian"
-_APT = _CACHE / "apt"
-_OWN_LISTS = ("-o", f"Dir::State={_APT}/state", "-o", f"Dir::Cache={_APT}/cache", "-o", "APT::Sandbox::User=")
-_STATUS = ("-o", "Dir::State::status=/var/lib/dpkg/status")
+_SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")  # where servers are; seldom on the PATH of anybody but root
+_OURS_TO_BRING = "lib"  # of what the package needs, its libraries; no init system, no Perl
+_NEVER = ("libc6", "libc-bin")  # of another version than the loader's it would crash
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Program:
-    """A program that can be run: its path, and the folder in which its package was unpacked, if it was."""
+    """A command that can be run: with its environment, and with its package's files below `root`."""
 
     path: Path
-    root: Path = Path("/")
-    environment: dict[str, str] = field(default_factory=dict)
-
-    def file(self, name: str) -> Path:
-        """Return a file of the package by the name under which it would be installed."""
-        return self.root / name.lstrip("/")
+    root: Path
+    environment: Mapping[str, str]
 
 
 @functools.cache
-def program(name: str, package: str) -> Program:
-    """Return a program, unpacking its Debian package where the machine does not have it."""
-    if found := shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"):
-        return Program(Path(found))
-    root = _CACHE / package
-    if not (root / "complete").exists():
-        try:
-            _unpack(package, root)
-        except (OSError, subprocess.CalledProcessError) as error:
-            said = getattr(error, "stderr", None) or str(error)
-            raise RuntimeError(
-                f"These tests need {name}, which is neither on PATH nor to be had as a Debian package: {said}\n"
-                f"Install it, such as with: apt-get install {package}"
-            ) from error
-    directories = [root / "usr/sbin", root / "usr/bin", root / "sbin", root / "bin"]
-    path = next(directory / name for directory in directories if (directory / name).exists())
-    libraries = sorted({str(library.parent) for library in root.rglob("*.so.*")})
-    return Program(path, root, {"LD_LIBRARY_PATH": ":".join(libraries)})
-
-
-def _unpack(package: str, root: Path) -> None:
-    shutil.rmtree(root, ignore_errors=True)
-    root.mkdir(parents=True)
-    options: Sequence[str] = ()
+def debian_program(command: str, *, package: str) -> Program:
+    """Return the command, bringing its package where the machine has none; RuntimeError says what to install."""
+    if found := shutil.which(command, path=os.pathsep.join((os.environ.get("PATH", ""), *_SBIN))):
+        path = Path(found).resolve()
+        return Program(path, path.parents[2], os.environ)
     try:
-        wanted = _missing(package)
-    except subprocess.CalledProcessError:  # the machine has no lists of packages, or they are out of date
-        options = (*_OWN_LISTS, *_STATUS)
-        for folder in ("state/lists/partial", "cache/archives/partial"):
-            (_APT / folder).mkdir(parents=True, exist_ok=True)
-        _run("apt-get", *options, "update")
-        wanted = _missing(package, *options)
-    _run("apt-get", *options, "download", *wanted, folder=root)
-    for archive in sorted(root.glob("*.deb")):
-        _run("dpkg", "-x", str(archive), str(root))
-        archive.unlink()
-    (root / "complete").touch()
+        root = _unpacked(package)
+        path = next(path for folder in ("usr/sbin", "usr/bin") if (path := root / folder / command).exists())
+    except (OSError, RuntimeError, StopIteration) as error:
+        raise RuntimeError(
+            f"These tests need the command {command}, which is neither on PATH nor to be had as a Debian package "
+            f"({error!r}). Install it, such as with: apt-get install {package}"
+        ) from error
+    libraries = [str(folder) for pattern in ("usr/lib/*-linux-*", "lib/*-linux-*") for folder in root.glob(pattern)]
+    search = os.pathsep.join((*libraries, *filter(None, [os.environ.get("LD_LIBRARY_PATH")])))
+    return Program(path, root, os.environ | {"LD_LIBRARY_PATH": search})
 
 
-def _missing(package: str, *options: str) -> list[str]:
-    """Return the package and what it depends on, as far as the machine lacks it."""
-    told = _run("apt-get", *options, "--simulate", "-y", "--no-install-recommends", "install", package).splitlines()
-    return [line.split()[1] for line in told if line.startswith("Inst ")] or [package]
+def _unpacked(package: str) -> Path:
+    """Return the folder into which the package and the libraries that the machine lacks are unpacked."""
+    root = _CACHE / package
+    if not root.exists():
+        _CACHE.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=_CACHE) as work:
+            downloads, tree = Path(work, "downloads"), Path(work, "tree")
+            downloads.mkdir()
+            try:
+                _download(package, downloads, options=())
+            except RuntimeError:  # the machine's package lists are missing or old
+                _download(package, downloads, options=_own_lists())
+            for archive in downloads.glob("*.deb"):
+                _run("dpkg", "-x", str(archive), str(tree))
+            try:
+                tree.rename(root)
+            except OSError:  # somebody else's tests were faster
+                if not root.exists():
+                    raise
+    return root
 
 
-def _run(*command: str, folder: Path | None = None) -> str:
-    done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+@functools.cache
+def _own_lists() -> tuple[str, ...]:
+    """Fetch today's package lists into a folder of our own, as anybody may, and return the options that use them."""
+    state, cache = _CACHE.parent / "apt" / "state", _CACHE.parent / "apt" / "cache"
+    for folder in (state / "lists" / "partial", cache / "archives" / "partial"):
+        folder.mkdir(parents=True, exist_ok=True)
+    settings = (f"Dir::State={state}", f"Dir::State::lists={state}/lists", f"Dir::Cache={cache}")
+    options = tuple(word for setting in (*settings, "APT::Sandbox::User=root") for word in ("-o", setting))
+    _run("apt-get", *options, "update")
+    return options
+
+
+def _download(package: str, folder: Path, *, options: tuple[str, ...]) -> None:
+    plan = _run("apt-get", *options, "install", "--simulate", "--no-install-recommends", "-qq", package)
+    wanted = [package]
+    for line in plan.splitlines():
+        name = line.removeprefix("Inst ").split()[0]
+        if (
+            line.startswith("Inst ")
+            and name.startswith((_OURS_TO_BRING, package))
+            and not name.endswith("-dev")
+            and name not in (package, *_NEVER)
+        ):
+            wanted.append(name)
+    _run("apt-get", *options, "download", "-qq", *wanted, directory=folder)
+
+
+def _run(*command: str, directory: Path | None = None) -> str:
+    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
     return done.stdout

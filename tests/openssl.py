@@ -2,23 +2,23 @@
 
 import base64
 import hashlib
-import os
 import subprocess
 from pathlib import Path
 
-from tests.debian import program
+from tests.debian import debian_program
 
 
 def openssl_command() -> str:
-    """Return a path of the openssl command."""
-    return str(program("openssl", "openssl").path)
+    """Return a path of the openssl command; `run_openssl` brings the libraries that one of ours may need."""
+    return str(debian_program("openssl", package="openssl").path)
 
 
 def run_openssl(*arguments: str, stdin: bytes = b"", directory: Path | None = None, configuration: str = "") -> bytes:
     """Run openssl and return what it wrote; fail with what it said."""
-    openssl = program("openssl", "openssl")
-    environment = os.environ | openssl.environment | ({"OPENSSL_CONF": configuration} if configuration else {})
-    command = [str(openssl.path), *arguments]
+    environment = {**debian_program("openssl", package="openssl").environment}
+    if configuration:
+        environment["OPENSSL_CONF"] = configuration
+    command = [openssl_command(), *arguments]
     done = subprocess.run(command, input=stdin, cwd=directory, env=environment, capture_output=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr.decode(errors='replace')}")

@@ -22,7 +22,7 @@ from app.hpkp.pem import CERTIFICATE_LABELS, pem_blocks
 from app.hpkp.pin_lint import Severity
 from app.hpkp.pins import Pin
 from app.hpkp.policy import Mode
-from app.hpkp.servers import ENFORCING, PLACE, REPORT_ONLY, Server, for_server, server_line
+from app.hpkp.servers import ENFORCING, PLACE, REPORT_ONLY, Server, caution, for_server, server_line
 from app.probe import ProbeOptions, probe
 from app.service import now
 
@@ -74,6 +74,7 @@ def make(
     report_only = (mode is Mode.REPORT_ONLY) if enforce is None else not enforce
     review = _review((str(header),), report_only=report_only, host=name, chain=None)
     line = server_line(header, server, report_only=report_only)
+    minded = caution(header, server, report_only=report_only)
     encoded = header.report_uri != wanted.report_uri
     if as_json:
         print_json(
@@ -81,6 +82,7 @@ def make(
                 "server": server,
                 "line": line,
                 "place": PLACE[server],
+                "caution": minded,
                 "field": REPORT_ONLY if report_only else ENFORCING,
                 "value": str(header),
                 "report_uri_encoded": encoded,
@@ -90,6 +92,8 @@ def make(
     else:
         typer.echo(line)
         err.print(f"Belongs {PLACE[server]}.", markup=False, style="dim")
+        if minded is not None:
+            err.print(f"warning: {minded}", markup=False)
         if encoded:
             err.print(f"The report-uri was percent-encoded, because {server} cannot carry it as it was.", markup=False)
         for finding in review.findings:

@@ -1,12 +1,14 @@
-"""Real web servers, each started with one line of ours in its configuration, and a client that changes no byte."""
+"""Real web servers with a line of configuration, each in the foreground on a loopback port of its own.
 
-import os
+Every server answers `/page` with 200, what it does not know with 404, and `/down` with an error of its own, because
+nothing is where it should forward that to.
+"""
+
 import socket
 import ssl
 import subprocess
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,197 +17,228 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from app.hpkp.servers import Server
 from tests.authority import make_site
-from tests.debian import Program, program
+from tests.debian import Program, debian_program
 
-_PATIENCE = 30.0
+_PATIENCE = 60.0
 
 
-@dataclass(frozen=True)
-class Kind:
-    """How a server is run: its package, and what writes its configuration and gives the command to start it."""
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How one server is brought, configured and started."""
 
     command: str
     package: str
-    configure: Callable[[Program, Path, int, str], Sequence[str]]
-    tls: bool = False
-    own_errors: tuple[tuple[bytes, int], ...] = ()
-    """Requests that the server answers with an error page of its own, and the status."""
+    configuration: str
+    arguments: Callable[[Program, str], tuple[str, ...]]
+    """From the unpacked package and the path of the configuration."""
 
 
-@dataclass(frozen=True)
-class Running:
+_KINDS = {
+    Server.HAPROXY: _Kind(
+        "haproxy",
+        "haproxy",
+        """\
+defaults
+    mode http
+    timeout connect 10s
+    timeout client 10s
+    timeout server 10s
+frontend tested
+    bind 127.0.0.1:{port} ssl crt {directory}/site.pem
+    bind unix@{directory}/plain.sock
+    {line}
+    use_backend empty if {{ path /down }}
+    default_backend origin
+backend empty
+backend origin
+    server origin unix@{directory}/origin.sock
+listen origin
+    bind unix@{directory}/origin.sock
+    http-request return status 200 content-type text/plain string page if {{ path /page }}
+    http-request return status 404
+""",
+        lambda _, configuration: ("-db", "-f", configuration),
+    ),
+    Server.NGINX: _Kind(
+        "nginx",
+        "nginx",
+        """\
+daemon off;
+master_process off;
+pid {directory}/nginx.pid;
+error_log stderr;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {directory};
+    proxy_temp_path {directory};
+    fastcgi_temp_path {directory};
+    uwsgi_temp_path {directory};
+    scgi_temp_path {directory};
+    server {{
+        listen 127.0.0.1:{port};
+        root {directory}/site;
+        {line}
+        location = /down {{ proxy_pass http://unix:{directory}/absent.sock; }}
+    }}
+}}
+""",
+        lambda _, configuration: ("-e", "stderr", "-c", configuration),
+    ),
+    Server.APACHE: _Kind(
+        "apache2",
+        "apache2-bin",
+        """\
+LoadModule mpm_event_module {modules}/mod_mpm_event.so
+LoadModule authz_core_module {modules}/mod_authz_core.so
+LoadModule headers_module {modules}/mod_headers.so
+LoadModule proxy_module {modules}/mod_proxy.so
+LoadModule proxy_http_module {modules}/mod_proxy_http.so
+LoadModule status_module {modules}/mod_status.so
+ServerName localhost
+Listen 127.0.0.1:{port}
+PidFile {directory}/apache.pid
+DefaultRuntimeDir {directory}
+ErrorLog /dev/stderr
+User nobody
+Group nogroup
+<VirtualHost *:{port}>
+    {line}
+    ProxyPass /down unix:{directory}/absent.sock|http://localhost/
+    # No file: root's Apache runs as a user that may not look into this folder.
+    <Location /page>
+        SetHandler server-status
+    </Location>
+</VirtualHost>
+""",
+        lambda _, configuration: ("-D", "FOREGROUND", "-f", configuration),
+    ),
+    Server.CADDY: _Kind(
+        "caddy",
+        "caddy",
+        """\
+{{
+    admin off
+    auto_https off
+}}
+http://:{port} {{
+    bind 127.0.0.1
+    {line}
+    reverse_proxy /down unix/{directory}/absent.sock
+    root * {directory}/site
+    file_server
+}}
+""",
+        lambda _, configuration: ("run", "--adapter", "caddyfile", "--config", configuration),
+    ),
+    Server.LIGHTTPD: _Kind(
+        "lighttpd",
+        "lighttpd",
+        """\
+server.modules = ("mod_setenv", "mod_proxy")
+server.bind = "127.0.0.1"
+server.port = {port}
+server.document-root = "{directory}/site"
+{line}
+$HTTP["url"] == "/down" {{ proxy.server = ("" => (("host" => "{directory}/absent.sock"))) }}
+""",
+        lambda program, configuration: ("-D", "-m", str(program.root / "usr/lib/lighttpd"), "-f", configuration),
+    ),
+}
+
+RUNNABLE = tuple(_KINDS)
+"""The servers that are free to run: not IIS."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunningServer:
     """A started server."""
 
+    server: Server
     port: int
-    tls: bool
+    directory: Path
 
-    def ask(self, request: bytes) -> tuple[int, list[tuple[bytes, bytes]]]:
-        """Send bytes and return the status and the fields of the answer, as they came."""
-        plain = socket.create_connection(("127.0.0.1", self.port), timeout=_PATIENCE)
-        with _without_checks().wrap_socket(plain) if self.tls else plain as connection:
-            connection.sendall(request)
-            answer = b""
-            while b"\r\n\r\n" not in answer and (more := connection.recv(65536)):
-                answer += more
-        head, _, _ = answer.partition(b"\r\n\r\n")
-        status, *lines = head.split(b"\r\n")
-        fields = [line.partition(b":")[::2] for line in lines]
-        return int(status.split(b" ")[1]), [(name, value.removeprefix(b" ")) for name, value in fields]
+    def ask(self, request: bytes) -> bytes:
+        """Send the octets of a request and return those of the whole response."""
+        with socket.create_connection(("127.0.0.1", self.port), _PATIENCE) as plain:
+            if self.server is not Server.HAPROXY:
+                return _exchange(plain, request)
+            context = ssl.create_default_context()
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE  # a certificate of our own; what counts is the TLS
+            with context.wrap_socket(plain) as secured:
+                return _exchange(secured, request)
 
-    def get(self, path: str) -> tuple[int, list[tuple[bytes, bytes]]]:
-        """Ask for a path."""
-        return self.ask(_get(path))
-
-
-def values_of(fields: Sequence[tuple[bytes, bytes]], name: str) -> list[bytes]:
-    """Return the values of a field, in their order."""
-    return [value for key, value in fields if key.lower() == name.lower().encode()]
+    def ask_without_tls(self, request: bytes) -> bytes:
+        """Send the octets of a request to HAProxy's frontend by its socket without TLS."""
+        with socket.socket(socket.AF_UNIX) as plain:
+            plain.connect(str(self.directory / "plain.sock"))
+            return _exchange(plain, request)
 
 
-def _without_checks() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
+class RefusedToStart(Exception):
+    """The server ended before it took a connection; the text is what it said."""
 
 
 @contextmanager
-def running(server: Server, line: str) -> Iterator[Running]:
-    """Run a server with a line of configuration; it ends with the block. Raises NotStarted with what it said."""
-    with tempfile.TemporaryDirectory() as directory:
-        folder = Path(directory)
-        folder.chmod(0o755)  # a server that is started as root reads it as somebody else
-        with _started(server, folder, line) as started:
-            yield started
+def running_server(server: Server, line: str, *, directory: Path, preface: str = "") -> Iterator[RunningServer]:
+    """Run the server with the line where it belongs; it ends with the block. Raises RefusedToStart.
 
-
-@contextmanager
-def _started(server: Server, folder: Path, line: str) -> Iterator[Running]:
-    kind = KINDS[server]
-    found = program(kind.command, kind.package)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    site = folder / "site"
-    site.mkdir(parents=True)
-    (site / "index.html").write_text("ok")
-    (site / "empty").mkdir()
-    command = [str(found.path), *kind.configure(found, folder, port, line)]
-    log = folder / "log"
-    environment = os.environ | found.environment | {"HOME": str(folder)}
+    A preface stands above the rest of the configuration.
+    """
+    kind = _KINDS[server]
+    program = debian_program(kind.command, package=kind.package)
+    port = _free_port()
+    (directory / "site").mkdir(parents=True)
+    (directory / "site" / "page").write_text("page\n")
+    leaf = make_site().leaf
+    key = leaf.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode("ascii")
+    (directory / "site.pem").write_text(leaf.pem + key)
+    configuration = directory / "configuration"
+    modules = program.root / "usr/lib/apache2/modules"
+    text = kind.configuration.format(line=line, port=port, directory=directory, modules=modules)
+    configuration.write_text(preface + text)
+    environment = {
+        **program.environment,
+        "HOME": str(directory),
+        "XDG_CONFIG_HOME": str(directory),
+        "XDG_DATA_HOME": str(directory),
+    }
+    log = directory / "log"
     with log.open("wb") as stream:
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=stream, stderr=stream)
+        process = subprocess.Popen(
+            [program.path, *kind.arguments(program, str(configuration))],
+            cwd=directory, env=environment, stdout=stream, stderr=stream, start_new_session=True,
+        )  # fmt: skip
     try:
-        _await_port(port, process, log)
-        yield Running(port, kind.tls)
+        _wait_for(process, port, log)
+        yield RunningServer(server, port, directory)
     finally:
         process.terminate()
         process.wait(_PATIENCE)
 
 
-class NotStarted(Exception):
-    """The server ended instead of answering; with what it said."""
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
-def _await_port(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
+def _wait_for(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Wait until the server takes connections."""
     deadline = time.monotonic() + _PATIENCE
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.02)
-        else:
-            return
-    raise NotStarted(log.read_text(errors="replace"))
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RefusedToStart(log.read_text(errors="replace"))
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    raise AssertionError(f"the server took no connection:\n{log.read_text(errors='replace')}")
 
 
-def _nginx(_: Program, folder: Path, port: int, line: str) -> Sequence[str]:
-    temporary = "".join(
-        f"{name}_temp_path {folder}/{name}; " for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    (folder / "nginx.conf").write_text(
-        f"daemon off; pid {folder}/pid; error_log stderr; {_user_of_nginx()} events {{}}\n"
-        f"http {{ access_log off; {temporary}\n"
-        f"server {{ listen 127.0.0.1:{port}; root {folder}/site;\n{line}\n}} }}\n"
-    )
-    return "-c", str(folder / "nginx.conf"), "-e", "stderr"
-
-
-def _user_of_nginx() -> str:
-    return "user root;" if os.geteuid() == 0 else ""
-
-
-def _haproxy(_: Program, folder: Path, port: int, line: str) -> Sequence[str]:
-    leaf = make_site("localhost").leaf
-    key = leaf.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-    (folder / "cert.pem").write_text(leaf.pem + key)
-    (folder / "haproxy.cfg").write_text(
-        "global\n  log stderr format raw local0 err\n"
-        "defaults\n  mode http\n  timeout client 5s\n  timeout server 5s\n  timeout connect 1s\n"
-        f"frontend site\n  bind 127.0.0.1:{port} ssl crt {folder}/cert.pem\n  {line}\n"
-        "  http-request return status 200 content-type text/plain string ok if { path / }\n"
-        "  http-request return status 404 if { path /not-there }\n"
-        "  http-request deny deny_status 403 if { path /denied }\n"
-        "  default_backend away\n"
-        "backend away\n  server none 127.0.0.1:1\n"
-    )
-    return "-f", str(folder / "haproxy.cfg"), "-db"
-
-
-def _apache(found: Program, folder: Path, port: int, line: str) -> Sequence[str]:
-    names = ("mpm_event", "headers", "dir", "authz_core")
-    modules = "".join(f"LoadModule {n}_module {found.file('/usr/lib/apache2/modules/')}/mod_{n}.so\n" for n in names)
-    (folder / "apache.conf").write_text(
-        f"{modules}ServerName localhost\nListen 127.0.0.1:{port}\nPidFile {folder}/pid\nDefaultRuntimeDir {folder}\n"
-        f"ErrorLog {folder}/errors\nDocumentRoot {folder}/site\nDirectoryIndex index.html\n{_user_of_apache()}"
-        f"<VirtualHost *:{port}>\n{line}\n"
-        "<Location /denied>\nRequire all denied\n</Location>\n</VirtualHost>\n"
-    )
-    return "-f", str(folder / "apache.conf"), "-DFOREGROUND"
-
-
-def _user_of_apache() -> str:
-    return "User www-data\nGroup www-data\n" if os.geteuid() == 0 else ""
-
-
-def _lighttpd(found: Program, folder: Path, port: int, line: str) -> Sequence[str]:
-    (folder / "lighttpd.conf").write_text(
-        f'server.document-root = "{folder}/site"\nserver.port = {port}\nserver.bind = "127.0.0.1"\n'
-        'server.modules = ("mod_setenv")\nindex-file.names = ("index.html")\n'
-        f"{line}\n"
-    )
-    return "-D", "-f", str(folder / "lighttpd.conf"), "-m", str(found.file("/usr/lib/lighttpd"))
-
-
-def _caddy(_: Program, folder: Path, port: int, line: str) -> Sequence[str]:
-    (folder / "Caddyfile").write_text(
-        "{\n  admin off\n  auto_https off\n}\n"
-        f"http://127.0.0.1:{port}, http://localhost:{port} {{\n  root * {folder}/site\n  {line}\n"
-        "  reverse_proxy /away 127.0.0.1:1\n  file_server\n}\n"
-    )
-    return "run", "--config", str(folder / "Caddyfile"), "--adapter", "caddyfile"
-
-
-def _get(path: str) -> bytes:
-    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
-
-
-_POST = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-MALFORMED = b"GET / HTTP/1.1\r\nHost: localhost\r\nno field\r\n\r\n"
-_TRAVERSAL = b"GET /../ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-
-KINDS = {
-    Server.NGINX: Kind("nginx", "nginx", _nginx, own_errors=((_POST, 405), (_TRAVERSAL, 400))),
-    Server.HAPROXY: Kind(
-        "haproxy",
-        "haproxy",
-        _haproxy,
-        tls=True,
-        own_errors=(
-            (_get("/denied"), 403),
-            (_get("/away"), 503),
-        ),
-    ),
-    Server.APACHE: Kind("apache2", "apache2-bin", _apache, own_errors=((_get("/denied"), 403), (MALFORMED, 400))),
-    Server.LIGHTTPD: Kind("lighttpd", "lighttpd", _lighttpd, own_errors=((_get("/empty/"), 403),)),
-    Server.CADDY: Kind("caddy", "caddy", _caddy, own_errors=((_get("/away"), 502),)),
-}
+def _exchange(connection: socket.socket, request: bytes) -> bytes:
+    connection.settimeout(_PATIENCE)
+    connection.sendall(request)
+    return b"".join(iter(lambda: connection.recv(65536), b""))
