@@ -20,7 +20,7 @@ from app.metrics import Metrics
 from app.outcomes import Outcome
 from app.senders import CertificateReader, Reading, Unreadable, read_reports
 from app.store.engine import from_ms, now_ms
-from app.store.intake import RejectedSubmission, Submission
+from app.store.submissions import RejectedSubmission, Submission
 from app.store.writer import GroupWriter, StoreBusy, StoreUnavailable
 
 logger = logging.getLogger(__name__)
