@@ -6,7 +6,7 @@ Counts are exact, detail is bounded: rollups count every report; rows, raw bodie
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import cast
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from app.hpkp.chain import Certificate, Chain, Element, UnreadableCertificate
 from app.hpkp.hosts import is_subdomain
@@ -18,6 +18,7 @@ from app.outcomes import Outcome
 from app.store import policies, retries, tables
 from app.store.engine import DAY_MS, from_ms, to_ms
 from app.store.judgements import judgement_to_json
+from app.store.prepared import Prepared
 from app.store.submissions import Limits, RejectedSubmission, Source, Submission
 from app.store.tally import Known, Tally, find_known
 from app.store.upsert import insert_missing
@@ -229,12 +230,19 @@ def _sources(connection: Connection, wanted: set[Source]) -> dict[Source, int]:
     return found
 
 
+_SOURCE = ("app", "app_version", "platform", "label")
+_FIND_SOURCE = Prepared(
+    lambda _dialect: select(tables.sources.c.id).where(
+        *(tables.sources.c[name] == bindparam(name) for name in _SOURCE)
+    ),
+    *_SOURCE,
+)
+
+
 def _source(connection: Connection, key: Source) -> int:
-    named = dict(zip(("app", "app_version", "platform", "label"), key, strict=True))
-    query = select(tables.sources.c.id).filter_by(**named)
-    if (found := connection.scalar(query)) is not None:
+    if (found := _FIND_SOURCE.once(connection, *key).scalar()) is not None:
         return int(found)
     if any(key) and (connection.scalar(select(func.count()).select_from(tables.sources)) or 0) >= MAX_SOURCES:
         return _source(connection, ("", "", "", ""))
-    insert_missing(connection, tables.sources, [named])
-    return int(connection.execute(query).scalar_one())
+    insert_missing(connection, tables.sources, [dict(zip(_SOURCE, key, strict=True))])
+    return int(_FIND_SOURCE.once(connection, *key).scalar_one())

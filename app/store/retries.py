@@ -8,7 +8,7 @@ from app.store import tables
 from app.store.engine import DAY_MS
 from app.store.prepared import Parameters, PreparedForAll
 from app.store.submissions import Submission
-from app.store.upsert import insert_missing_statement
+from app.store.upsert import insert_many_missing_statement
 
 _SEEN = tables.seen_submissions
 _COLUMNS = tuple(column.name for column in _SEEN.columns)
@@ -16,7 +16,7 @@ _COLUMNS = tuple(column.name for column in _SEEN.columns)
 
 def _record(dialect: str, rows: list[Parameters]) -> ClauseElement:
     values = [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
-    return insert_missing_statement(dialect, _SEEN).values(values).returning(_SEEN.c.digest)
+    return insert_many_missing_statement(dialect, _SEEN).values(values).returning(_SEEN.c.digest)
 
 
 _RECORD = PreparedForAll(_record, columns=_COLUMNS)

@@ -19,7 +19,7 @@ from app.store import tables
 from app.store.engine import DAY_MS, HOUR_MS, to_ms
 from app.store.prepared import Parameters, Prepared, PreparedForAll, Row
 from app.store.submissions import Limits, Source, Submission
-from app.store.upsert import insert_missing_statement, upsert_statement
+from app.store.upsert import insert_many_missing_statement, upsert_statement
 
 
 @dataclass(slots=True)
@@ -139,7 +139,9 @@ _CLIENT = tuple(column.name for column in tables.violation_clients.columns)
 def _add_clients(dialect: str, rows: list[Parameters]) -> ClauseElement:
     values = [dict(zip(_CLIENT, row, strict=True)) for row in rows]
     clients = tables.violation_clients
-    return insert_missing_statement(dialect, clients).values(values).returning(clients.c.violation_id, clients.c.day)
+    return (
+        insert_many_missing_statement(dialect, clients).values(values).returning(clients.c.violation_id, clients.c.day)
+    )
 
 
 def _seen_clients(_dialect: str, rows: list[Parameters]) -> ClauseElement:

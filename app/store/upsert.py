@@ -20,6 +20,18 @@ def insert_missing_statement(dialect: str, table: Table) -> Insert:
 
 
 @cache
+def insert_many_missing_statement(dialect: str, table: Table) -> Insert:
+    """Make the statement of `insert_missing` for many rows at once, which must not lack a value.
+
+    In SQLite, OR IGNORE also passes over rows that lack one. It saves the copy of every page that an INSERT of many
+    rows keeps to take itself back: half of its time.
+    """
+    if dialect == "sqlite":
+        return sqlite.insert(table).prefix_with("OR IGNORE")
+    return insert_missing_statement(dialect, table)
+
+
+@cache
 def upsert_statement(dialect: str, table: Table, *, add: tuple[str, ...]) -> Insert:
     """Make INSERT that adds the named columns to what stands where the primary key is there already."""
     statement = _insert(dialect, table)
