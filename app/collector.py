@@ -54,6 +54,7 @@ class Fate:
     pointer: str | None = None
 
 
+_ACCEPTED = Fate(Outcome.ACCEPTED)
 _REASONS = {
     Outcome.UNKNOWN_HOST: "No policy is registered for this host, and this service takes no others.",
     Outcome.OVER_LIMIT: "A limit on hosts or on new violations was reached; known violations are still counted.",
@@ -94,7 +95,7 @@ class Collector:
             # Entries of other types are another collector's; the sender has done nothing wrong.
             self._metrics.count_outcome(Outcome.FOREIGN_TYPE)
             return Fate(Outcome.FOREIGN_TYPE)
-        fate = min(fates, key=lambda fate: _WORST_FIRST.index(fate.outcome))
+        fate = fates[0] if len(fates) == 1 else min(fates, key=lambda fate: _WORST_FIRST.index(fate.outcome))
         if fate.reason:
             return self.reject(fate, envelope, body)
         self._metrics.count_outcome(fate.outcome)
@@ -138,7 +139,7 @@ class Collector:
             outcome = await self._writer.submit(read)
         except (StoreBusy, StoreUnavailable):
             outcome = Outcome.STORE_UNAVAILABLE
-        return Fate(outcome, _REASONS.get(outcome, ""))
+        return _ACCEPTED if outcome is Outcome.ACCEPTED else Fate(outcome, _REASONS.get(outcome, ""))
 
     def reject(self, fate: Fate, envelope: Envelope, body: bytes = b"", *, length: int | None = None) -> Fate:
         """Count a submission that is not taken, and keep a sample of it for the operator."""
