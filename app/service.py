@@ -31,10 +31,11 @@ from app.store import engine as store_engine
 from app.store import policies
 from app.store.engine import from_ms, now_ms, open_engine, to_ms, writing
 from app.store.events import add_event, last_event
-from app.store.intake import Intake, JudgeReport, Limits
+from app.store.intake import Intake, JudgeReport
 from app.store.probes import add_probe, hosts_not_probed_since, last_probe
 from app.store.retention import Cutoffs, Progress, prune
 from app.store.secrets import client_key
+from app.store.submissions import Limits
 from app.store.summaries import gather_evidence, walk_counted
 from app.store.violations import Filter, list_judged_hosts, load_report, rejudge
 from app.store.writer import GroupWriter

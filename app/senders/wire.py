@@ -187,6 +187,7 @@ _DATE = re.compile(
     r"(?:[Tt ](?P<hour>\d{2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<fraction>\d+))?)?"
     r"\s*(?P<zone>[Zz]|[+-]\d{2}:?\d{2})?)?"
 )
+_USUAL_DATE = re.compile(r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{3})?Z", re.ASCII)
 
 
 def read_date(value: Any) -> datetime | None:
@@ -196,6 +197,12 @@ def read_date(value: Any) -> datetime | None:
     """
     if not isinstance(value, str) or len(value) > 64:
         return None
+    if _USUAL_DATE.fullmatch(value):
+        # The library's own reader takes a tenth of the time, and of these it takes the same ones.
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:
+            return None
     match = _DATE.fullmatch(value.strip())
     if match is None:
         return None

@@ -57,14 +57,11 @@ def open_engine(url: str) -> Engine:
 def _set_pragmas(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # BEGIN is ours to say, see _begin
     cursor = connection.cursor()
-    # Space is given back by incremental_vacuum; auto_vacuum works only where it comes before the first table.
-    for pragma in (
-        "auto_vacuum=INCREMENTAL",
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "foreign_keys=ON",
-        "busy_timeout=10000",
-    ):
+    cursor.execute("PRAGMA busy_timeout=10000")
+    if cursor.execute("PRAGMA page_count").fetchone() == (0,):
+        # Before the first table, so that incremental_vacuum can give space back; later it has no effect but a lock.
+        cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -19,7 +19,8 @@ from app.outcomes import Outcome
 from app.senders import CertificateReader, read_report
 from app.store import policies
 from app.store.engine import from_ms, to_ms, writing
-from app.store.intake import Intake, Limits, Submission
+from app.store.intake import Intake
+from app.store.submissions import Limits, Submission
 from app.store.violations import rejudge
 from tests.authority import NOW
 from tests.reports import HOST, report_body, site

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, event
 from app.outcomes import Outcome
 from app.store import tables
 from app.store.engine import DAY_MS, now_ms
-from app.store.intake import RejectedSubmission, Submission
+from app.store.submissions import RejectedSubmission, Submission
 from app.store.writer import GroupWriter, StoreBusy, StoreFault, StoreUnavailable
 from tests.reports import distinct_bodies
 from tests.store.desk import AT, Desk, submission
