@@ -21,6 +21,7 @@ from tests.store.desk import AT, Desk, submission
 pytestmark = pytest.mark.anyio
 
 ACCEPTED = Outcome.ACCEPTED
+POISON: dict[str, Any] = {"user_agent": object()}
 
 
 @pytest.fixture
@@ -140,9 +141,8 @@ def _poisons() -> dict[str, dict[str, Any]]:
     """Return what no insert can take, each failing in another layer."""
     return {
         "a body that is no bytes": {"body": 5},
-        "a text of half a character": {"user_agent": "\ud800"},
         "a moment beyond 64 bits": {"received_at": 2**70},
-        "a value of no known type": {"user_agent": object()},
+        "a value of no known type": POISON,
         "nothing where something is required": {"identity": None},
     }
 
@@ -281,7 +281,7 @@ async def test_rejections_go_into_the_commit_of_those_that_wait(desk: Desk) -> N
 async def test_rejections_outlive_a_poisonous_submission_beside_them(desk: Desk) -> None:
     async with started(desk) as running:
         async with running.amid_a_commit(desk.engine):
-            (poisonous,) = running.send(replace(submission(), user_agent="\ud800"))
+            (poisonous,) = running.send(replace(submission(), **POISON))
             running.writer.keep_rejection(rejection())
             await running.until_waiting(1)
         with pytest.raises(StoreFault):
@@ -291,8 +291,8 @@ async def test_rejections_outlive_a_poisonous_submission_beside_them(desk: Desk)
 
 async def test_a_poisonous_rejection_hurts_no_submission_and_no_other_rejection(desk: Desk) -> None:
     async with started(desk) as running:
-        for reason in ("before", "\ud800", "after"):
-            running.writer.keep_rejection(rejection(reason))
+        for one in (rejection("before"), replace(rejection(), **POISON), rejection("after")):
+            running.writer.keep_rejection(one)
         assert await running.all_fates(*reports(2)) == [ACCEPTED] * 2
     assert [row.reason for row in desk.rows(tables.rejections)] == ["before", "after"]
 
