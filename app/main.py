@@ -56,6 +56,7 @@ def create_app(settings: Settings | None = None, *, intake_only: bool = False) -
             for task in regular:
                 task.cancel()
             await service.writer.stop()
+            await asyncio.get_running_loop().shutdown_default_executor()  # what is under way in threads
             service.engine.dispose()
 
     app = Application(

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -13,14 +14,27 @@ _PAUSE = 60.0
 """Seconds after which it looks again for what is due."""
 
 
+class _Stopping(Exception):
+    """The service ends; what is left is forgotten another time."""
+
+
 async def prune_regularly(service: Service) -> None:
-    """Forget what is too old at the start and then time and again."""
-    while True:
-        try:
-            await asyncio.to_thread(service.prune, at=now())
-        except SQLAlchemyError as error:
-            logger.error("what is too old could not be forgotten: %s", error)
-        await asyncio.sleep(service.settings.prune_interval_hours * 3600)
+    """Forget what is too old at the start and then time and again; broken off between two transactions."""
+    stopping = threading.Event()
+
+    def go_on(_what: str, _count: int) -> None:
+        if stopping.is_set():
+            raise _Stopping
+
+    try:
+        while True:
+            try:
+                await asyncio.to_thread(service.prune, at=now(), progress=go_on)
+            except SQLAlchemyError as error:
+                logger.error("what is too old could not be forgotten: %s", error)
+            await asyncio.sleep(service.settings.prune_interval_hours * 3600)
+    finally:
+        stopping.set()
 
 
 async def probe_what_is_due(service: Service) -> None:

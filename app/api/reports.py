@@ -126,7 +126,7 @@ class ReportEndpoint:
 
 def _length(headers: dict[bytes, bytes]) -> int | None:
     text = headers.get(b"content-length", b"")
-    return int(text) if text.isdigit() and len(text) < 20 else None
+    return int(text) if text.isdigit() and len(text) < 19 else None
 
 
 def _text(value: bytes | None) -> str | None:

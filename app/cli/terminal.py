@@ -18,6 +18,7 @@ from app.hpkp.errors import HpkpError
 from app.metrics import Metrics
 from app.service import Service, open_service
 from app.settings import Settings
+from app.store.engine import without_password
 
 out = Console(highlight=False, soft_wrap=True)
 """Standard output; never wraps, so that pins and headers stay on their line."""
@@ -72,16 +73,18 @@ def opened(settings: Settings | None = None) -> Iterator[Service]:
     try:
         service = open_service(chosen, Metrics())
     except (SQLAlchemyError, OSError, RuntimeError, ValueError) as error:
-        fail(_of_store(chosen, error))
+        fail(cannot_use(chosen, error))
     try:
         yield service
     except HpkpError as error:
         fail(str(error))
     except SQLAlchemyError as error:
-        fail(_of_store(chosen, error))
+        fail(cannot_use(chosen, error))
     finally:
         service.engine.dispose()
 
 
-def _of_store(settings: Settings, error: Exception) -> str:
-    return f"the store {settings.database_url} cannot be used: {getattr(error, 'orig', None) or error}"
+def cannot_use(settings: Settings, error: Exception) -> str:
+    """Say that the store cannot be used, and why; without the password that its URL may hold."""
+    store, reason = without_password(settings.database_url), getattr(error, "orig", None) or error
+    return f"the store {store} cannot be used: {reason}"

@@ -15,6 +15,8 @@ from tests.api.answers import problem_of
 from tests.application import TestClient, service_of
 from tests.reports import HOST, distinct_bodies, report_body
 
+pytestmark = pytest.mark.both_databases
+
 EXPORT = "/api/v1/export"
 
 
@@ -80,7 +82,7 @@ def test_what_cannot_be_read_names_the_place(client: TestClient) -> None:
 def test_the_command_writes_the_same_and_goes_on_in_the_file(
     sent: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HPKP_DATABASE_URL", f"sqlite:///{tmp_path}/hpkp.sqlite3")
+    monkeypatch.setenv("HPKP_DATABASE_URL", service_of(sent).settings.database_url)
     runner, file = CliRunner(), tmp_path / "reports.csv"
     whole = runner.invoke(app, ["export", "--format", "csv"])
     assert whole.exit_code == 0

@@ -4,11 +4,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from tests.api.answers import problem_of
 from tests.application import StartApp, TestClient, service_of
 from tests.authority import make_root
 from tests.reports import HOST, distinct_bodies, other_site, report_body, site
+
+pytestmark = pytest.mark.both_databases
 
 HOSTS = "/api/v1/hosts"
 SUMMARY = f"{HOSTS}/{HOST}/summary"
@@ -30,7 +33,7 @@ def _move_receipt_back(client: TestClient, violation: int, hours: int) -> None:
     """Let a violation have been received hours ago, as far as the rollups tell."""
     with service_of(client).engine.begin() as connection:
         ids = {"by": hours * 3_600_000, "id": violation}
-        connection.exec_driver_sql("UPDATE rollup_hours SET hour = hour - :by WHERE violation_id = :id", ids)
+        connection.execute(text("UPDATE rollup_hours SET hour = hour - :by WHERE violation_id = :id"), ids)
 
 
 def test_hosts_are_listed_by_name_with_their_counts(client: TestClient) -> None:

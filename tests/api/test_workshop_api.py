@@ -12,6 +12,8 @@ from tests.application import StartApp, TestClient
 from tests.authority import Site, make_root, make_site
 from tests.reports import HOST, report_body, site
 
+pytestmark = pytest.mark.both_databases
+
 URL = f"/api/v1/hosts/{HOST}"
 BACKUP, OTHER_ROOT = make_root("Backup"), make_root("Other Root")
 

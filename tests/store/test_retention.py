@@ -9,6 +9,8 @@ import pytest
 from tests.application import StartApp, TestClient, service_of
 from tests.reports import HOST, distinct_bodies, report_body, site
 
+pytestmark = pytest.mark.sqlite_file
+
 DAY = 86_400_000
 KINDS = ("keep_bodies_days", "keep_rows_days", "keep_rollups_days", "keep_rejections_days")
 

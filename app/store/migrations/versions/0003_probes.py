@@ -16,7 +16,7 @@ def upgrade() -> None:
     """Make the change."""
     op.create_table(
         "probes",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("host", sa.String(length=253), nullable=False),
         sa.Column("port", sa.Integer(), nullable=False),
         sa.Column("first_at", sa.BigInteger(), nullable=False),
