@@ -14,8 +14,8 @@ functions. Whatever is in any other form is read whole.
 
 import hashlib
 import re
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from lru import LRU
 
@@ -41,8 +41,7 @@ _WEIGHT = 2
 """A rest weighs itself and its certificates, of which it may be the last to hold them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Identified:
+class Identified(NamedTuple):
     """A report, the bytes that say it, and what it is known by.
 
     ``identity`` is the violation's; ``fingerprint`` that of the body as sent and the report's place in it: the same for
