@@ -30,11 +30,12 @@ class Bounded(Generic[K, V]):
         return None if entry is None else entry[0]
 
     def put(self, key: K, value: V, *, weight: int) -> None:
-        """Keep something under a key that has nothing yet; what weighs more than all may is not kept."""
+        """Keep something in place of what was kept under the key; what weighs more than all may is not kept."""
         weight += _ENTRY
-        if weight > self._max_bytes or key in self._entries:
+        if weight > self._max_bytes:
             return
-        self._bytes += weight
+        _, replaced = self._entries.pop(key, (None, 0))
+        self._bytes += weight - replaced
         while self._bytes > self._max_bytes:
             _, (_, dropped) = self._entries.popitem(least_recent=True)
             self._bytes -= dropped

@@ -14,8 +14,8 @@ functions. Whatever is in any other form is read whole.
 
 import hashlib
 import re
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from lru import LRU
 
@@ -26,14 +26,16 @@ from app.senders import Reading, Unreadable, read_reports
 from app.senders.bounded import Bounded
 from app.senders.pem import CertificateReader
 from app.senders.rfc7469 import chromium_mode, contradictions_of_dates
-from app.senders.wire import read_date
+from app.senders.wire import TO_THE_SECOND, read_usual_date
 
-_DATE = rb'"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)"'
-_HEAD = re.compile(rb'\{"date-time":' + _DATE + rb',"effective-expiration-date":' + _DATE)
+_DATE = rf'"({TO_THE_SECOND}\.\d{{3}}Z)"'
+_HEAD = re.compile(f'{{"date-time":{_DATE},"effective-expiration-date":{_DATE}'.encode(), re.ASCII)
 _HEAD_LENGTH = len('{"date-time":"2026-06-01T12:00:00.000Z","effective-expiration-date":"2026-06-01T12:00:00.000Z"')
 _NOT_IN_REST = (b'"date-time"', b'"effective-expiration-date"', b"\\u")
 """Names that would say the dates again; with an escape in it, any name could be one of them."""
 
+_STRIDE = 61
+"""Of a rest every so-manieth byte is looked up, and the whole compared with what is found: cheaper than hashing it."""
 _MET = 8192
 """How many rests are remembered as met once."""
 _MAX_BYTES = 16_000_000
@@ -41,8 +43,7 @@ _WEIGHT = 2
 """A rest weighs itself and its certificates, of which it may be the last to hold them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Identified:
+class Identified(NamedTuple):
     """A report, the bytes that say it, and what it is known by.
 
     ``identity`` is the violation's; ``fingerprint`` that of the body as sent and the report's place in it: the same for
@@ -58,18 +59,28 @@ class Identified:
 class _Rest:
     """What was read from a rest; the dates are those of the body that it was read from."""
 
-    __slots__ = ("_contradictions", "_identities", "_report", "digest")
+    __slots__ = ("_contradictions", "_identities", "_report", "digest", "text")
 
-    def __init__(self, report: ViolationReport, digest: bytes) -> None:
+    def __init__(self, text: bytes, report: ViolationReport, digest: bytes) -> None:
         by_dates = tuple(contradictions_of_dates(report.date_time, report.effective_expiration_date))
         self._contradictions = tuple(found for found in report.contradictions if found not in by_dates)
         self._identities: dict[tuple[Mode | None, bool], bytes] = {}
         self._report = report
+        self.text = text
         self.digest = digest
+
+    @property
+    def can_be_kept(self) -> bool:
+        """Whether it was read as Chromium's, and does not say the dates again."""
+        return self._report.sender is Sender.CHROMIUM and not any(name in self.text for name in _NOT_IN_REST)
+
+    def ends(self, body: bytes) -> bool:
+        """Whether it is the rest of this body."""
+        return len(body) == _HEAD_LENGTH + len(self.text) and body.endswith(self.text)
 
     def at(self, date_time: str, expiration: str, mode: Mode | None) -> tuple[ViolationReport, bytes]:
         """Return the report with these dates, and the identity of its violation."""
-        noticed, expires = read_date(date_time), read_date(expiration)
+        noticed, expires = read_usual_date(date_time), read_usual_date(expiration)
         contradictions = (*self._contradictions, *contradictions_of_dates(noticed, expires))
         report = self._report.told(
             mode=mode or chromium_mode(noticed, expires),
@@ -93,20 +104,26 @@ class ReportReader:
         self._rests: Bounded[bytes, _Rest] = Bounded(_MAX_BYTES)
         self._met: LRU[int, None] = LRU(_MET)
 
+    @property
+    def kept(self) -> int:
+        """How many reports are known again."""
+        return len(self._rests)
+
     def read(
         self, body: bytes, *, mode: Mode | None = None, received_at: datetime | None = None
     ) -> tuple[Identified | Unreadable, ...]:
         """Read one submission as `read_reports` does, and say what each report in it is known by."""
         head = _HEAD.match(body)
-        rest = body[_HEAD_LENGTH:]
-        if head is not None and (kept := self._rests.get(rest)) is not None:
+        sample = body[_HEAD_LENGTH::_STRIDE]
+        if head is not None and (kept := self._rests.get(sample)) is not None and kept.ends(body):
             date_time, expiration = head.groups()
             report, identity = kept.at(date_time.decode(), expiration.decode(), mode)
             return (Identified(report, body, identity, _fingerprint(body, kept.digest)),)
+        rest = body[_HEAD_LENGTH:]
         digest = hashlib.sha256(rest).digest()
         readings = read_reports(body, certificates=self._certificates, mode=mode, received_at=received_at)
         if head is not None and len(readings) == 1 and isinstance(readings[0], Reading):
-            self._keep(rest, readings[0].report, digest)
+            self._keep(sample, _Rest(rest, readings[0].report, digest))
         return tuple(
             reading
             if isinstance(reading, Unreadable)
@@ -116,14 +133,14 @@ class ReportReader:
             for position, reading in enumerate(readings)
         )
 
-    def _keep(self, rest: bytes, report: ViolationReport, digest: bytes) -> None:
+    def _keep(self, sample: bytes, rest: _Rest) -> None:
         """Keep what is met a second time: of a flood of what comes only once, nothing."""
-        if report.sender is not Sender.CHROMIUM or any(name in rest for name in _NOT_IN_REST):
+        if not rest.can_be_kept:
             return
-        if hash(rest) in self._met:
-            self._rests.put(rest, _Rest(report, digest), weight=_WEIGHT * len(rest))
+        if hash(sample) in self._met:
+            self._rests.put(sample, rest, weight=_WEIGHT * len(rest.text))
         else:
-            self._met[hash(rest)] = None
+            self._met[hash(sample)] = None
 
 
 def _fingerprint(body: bytes, digest_of_rest: bytes, position: int = 0) -> bytes:

@@ -155,7 +155,7 @@ def _contradictions(wire: WireReport, report: ViolationReport, certificates: Cer
 def contradictions_of_dates(date_time: datetime | None, expiration: datetime | None) -> Iterator[str]:
     """Tell what Chromium's dates cannot be: the rest of `_contradictions` does not look at them."""
     if date_time is not None and expiration is not None and expiration.year != _NO_TIME:
-        if expiration < date_time - _EXPIRED:
+        if date_time - expiration > _EXPIRED:
             yield "the pins had expired before the violation"
-        elif expiration > date_time + _LONGEST_MAX_AGE:
+        elif expiration - date_time > _LONGEST_MAX_AGE:
             yield "the pins expire later than the 60 days that Chromium keeps pins at most"

@@ -236,13 +236,15 @@ _FIND_SOURCE = Prepared(
         *(tables.sources.c[name] == bindparam(name) for name in _SOURCE)
     ),
     *_SOURCE,
+    texts=True,
 )
 
 
 def _source(connection: Connection, key: Source) -> int:
-    if (found := _FIND_SOURCE.once(connection, *key).scalar()) is not None:
+    for (found,) in _FIND_SOURCE.once(connection, *key):
         return int(found)
     if any(key) and (connection.scalar(select(func.count()).select_from(tables.sources)) or 0) >= MAX_SOURCES:
         return _source(connection, ("", "", "", ""))
     insert_missing(connection, tables.sources, [dict(zip(_SOURCE, key, strict=True))])
-    return int(_FIND_SOURCE.once(connection, *key).scalar_one())
+    ((added,),) = _FIND_SOURCE.once(connection, *key)
+    return int(added)

@@ -6,11 +6,12 @@ their values have to be of types that the drivers take: int, str, bytes and None
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import BindParameter, ClauseElement, Connection, CursorResult, Dialect, bindparam
+from sqlalchemy import BindParameter, ClauseElement, Connection, Dialect, bindparam
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.exc import DBAPIError
 
 Row = tuple[Any, ...]
 
@@ -24,22 +25,24 @@ _DIALECTS: dict[str, Callable[[], Dialect]] = {
 class Prepared:
     """A statement whose values come as tuples in the order of ``names``, its bind parameters.
 
-    ``make`` makes it for the dialect of that name.
+    ``make`` makes it for the dialect of that name. With ``texts`` it goes by SQLAlchemy's events, which may look at
+    texts; else its values are numbers and bytes alone.
     """
 
-    def __init__(self, make: Callable[[str], ClauseElement], *names: str) -> None:
+    def __init__(self, make: Callable[[str], ClauseElement], *names: str, texts: bool = False) -> None:
         self._make = make
         self._names = names
+        self._execute = _by_events if texts else _at_once
         self._texts: dict[str, str] = {}
 
-    def for_each(self, connection: Connection, rows: Sequence[Row]) -> None:
+    def for_each(self, connection: Connection, rows: list[Row]) -> None:
         """Run it for each row; for none, nothing happens."""
         if rows:
-            connection.exec_driver_sql(self._text(connection.dialect.name), list(rows))
+            self._execute(connection, self._text(connection.dialect.name), rows)
 
-    def once(self, connection: Connection, *values: object) -> CursorResult[Any]:
-        """Run it with one row of values."""
-        return connection.exec_driver_sql(self._text(connection.dialect.name), values)
+    def once(self, connection: Connection, *values: object) -> Sequence[Any]:
+        """Run it with one row of values, and return what it finds."""
+        return self._execute(connection, self._text(connection.dialect.name), values)
 
     def _text(self, dialect: str) -> str:
         if dialect not in self._texts:
@@ -49,6 +52,27 @@ class Prepared:
                 raise TypeError(f"the values of {compiled} are {order}, not {self._names}")
             self._texts[dialect] = str(compiled)
         return self._texts[dialect]
+
+
+def _by_events(connection: Connection, text: str, values: Sequence[Any]) -> Sequence[Any]:
+    result = connection.exec_driver_sql(text, values if isinstance(values, tuple) else list(values))
+    return result.all() if result.returns_rows else ()
+
+
+def _at_once(connection: Connection, text: str, values: Sequence[Any]) -> Sequence[Any]:
+    """Hand it to the driver's cursor; what that raises is raised as SQLAlchemy would."""
+    errors = connection.dialect.loaded_dbapi.Error
+    cursor = connection.connection.cursor()
+    try:
+        if isinstance(values, tuple):
+            cursor.execute(text, values)
+            return cursor.fetchall()
+        cursor.executemany(text, values)
+        return ()
+    except errors as error:
+        raise cast("DBAPIError", DBAPIError.instance(text, None, error, errors, dialect=connection.dialect)) from error
+    finally:
+        cursor.close()
 
 
 Parameters = tuple[BindParameter[Any], ...]
@@ -76,7 +100,7 @@ class PreparedForAll:
             return ()
         size = 1 << (len(rows) - 1).bit_length()
         values = [value for row in (*rows, *[rows[-1]] * (size - len(rows))) for value in row]
-        return self._of(size).once(connection, *before, *values).all()
+        return self._of(size).once(connection, *before, *values)
 
     def _of(self, size: int) -> Prepared:
         if size not in self._sizes:

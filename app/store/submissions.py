@@ -1,6 +1,7 @@
 """What goes into the store: submissions, rejected ones, and how much of them is kept."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from app.hpkp.report import ViolationReport
 from app.outcomes import Outcome
@@ -9,9 +10,11 @@ Source = tuple[str, str, str, str]
 """App, app version, platform and label; empty where unknown."""
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """A report on its way into the store. ``client`` and ``digest`` are keyed hashes of 16 bytes."""
+class Submission(NamedTuple):
+    """A report on its way into the store.
+
+    ``client`` is a keyed hash of 16 bytes; ``digest`` names what was sent by whom, the same for a retry, in 16 bytes.
+    """
 
     report: ViolationReport
     identity: bytes

@@ -113,6 +113,7 @@ _REPORT_COLUMNS = tuple(column.name for column in tables.reports.columns if colu
 _ADD_REPORT = Prepared(
     lambda dialect: insert(tables.reports).values({name: bindparam(name) for name in _REPORT_COLUMNS}),
     *_REPORT_COLUMNS,
+    texts=True,
 )
 
 

@@ -32,7 +32,7 @@ def test_what_remains_is_utf_8_without_nul_and_as_long_as_before(text: str) -> N
 def test_a_submission_with_such_texts_is_taken_beside_others(desk: Desk) -> None:
     made = submission(client="odd")
     report = replace(made.report, app=BAD, platform_version=BAD, unreadable_pins=(BAD,), contradictions=(BAD,))
-    odd = replace(made, report=report, user_agent=BAD, label=BAD, body=b"\0\xff" + BAD.encode("utf-8", "surrogatepass"))
+    odd = made._replace(report=report, user_agent=BAD, label=BAD, body=b"\0\xff" + BAD.encode("utf-8", "surrogatepass"))
     assert desk.take(submission(), odd, submission(client="other")) == [Outcome.ACCEPTED] * 3
     kept = next(row for row in desk.rows(tables.reports) if row.user_agent is not None)
     assert (kept.user_agent, kept.platform_version) == (GOOD, GOOD)
@@ -42,14 +42,14 @@ def test_a_submission_with_such_texts_is_taken_beside_others(desk: Desk) -> None
 
 def test_lists_in_json_columns_are_kept_too(desk: Desk) -> None:
     made = submission(report_body(known_pins=["x"]))
-    desk.take(replace(made, report=replace(made.report, unreadable_pins=(BAD,), contradictions=(BAD, "\\u0000"))))
+    desk.take(made._replace(report=replace(made.report, unreadable_pins=(BAD,), contradictions=(BAD, "\\u0000"))))
     violation = desk.only(tables.violations)
     assert violation.unreadable_pins == [GOOD]
     assert violation.contradictions == [GOOD, "\\u0000"]
 
 
 def test_a_source_with_such_a_text_stands_once(desk: Desk) -> None:
-    desk.take_each(replace(submission(client=client), label=BAD) for client in ("one", "two"))
+    desk.take_each(submission(client=client)._replace(label=BAD) for client in ("one", "two"))
     assert desk.only(tables.sources).label == GOOD
 
 

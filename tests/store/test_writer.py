@@ -130,7 +130,7 @@ async def test_all_that_come_during_a_commit_go_into_the_next_one(desk: Desk) ->
 
 async def test_outcomes_go_to_whom_they_belong(desk: Desk) -> None:
     first, second = reports(2)
-    retried = [replace(one, received_at=now_ms()) for one in (first, second, first, second, second)]
+    retried = [one._replace(received_at=now_ms()) for one in (first, second, first, second, second)]
     async with started(desk) as running:
         fates = await running.all_fates(*retried)
         assert fates == [ACCEPTED, ACCEPTED, *[Outcome.DUPLICATE] * 3]
@@ -151,7 +151,7 @@ def _poisons() -> dict[str, dict[str, Any]]:
 @pytest.mark.parametrize("place", [0, 2, 4])
 async def test_a_poisonous_submission_fails_alone(desk: Desk, poison: dict[str, Any], place: int) -> None:
     batch = reports(5)  # of these few all detail is kept
-    batch[place] = replace(batch[place], **poison)
+    batch[place] = batch[place]._replace(**poison)
     async with started(desk) as running:
         fates = await running.all_fates(*batch)
         assert isinstance(fates.pop(place), StoreFault)
@@ -285,7 +285,7 @@ async def test_rejections_go_into_the_commit_of_those_that_wait(desk: Desk) -> N
 async def test_rejections_outlive_a_poisonous_submission_beside_them(desk: Desk) -> None:
     async with started(desk) as running:
         async with running.amid_a_commit(desk.engine):
-            (poisonous,) = running.send(replace(submission(), **POISON))
+            (poisonous,) = running.send(submission()._replace(**POISON))
             running.writer.keep_rejection(rejection())
             await running.until_waiting(1)
         with pytest.raises(StoreFault):
@@ -304,7 +304,7 @@ async def test_a_poisonous_rejection_hurts_no_submission_and_no_other_rejection(
 async def test_what_was_taken_over_a_day_ago_is_forgotten_with_a_commit(desk: Desk) -> None:
     present = now_ms()
     old, new = (
-        replace(one, received_at=at) for one, at in zip(reports(2), (present - DAY_MS - 1, present), strict=True)
+        one._replace(received_at=at) for one, at in zip(reports(2), (present - DAY_MS - 1, present), strict=True)
     )
     desk.take(old)
     async with started(desk) as running:
