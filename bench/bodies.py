@@ -29,7 +29,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ObjectIdentifie
 from rich.progress import Progress
 
 from app.samples.forms import compact_sorted
-from tests.authority import Issued, PrivateKey, make_root, new_key, pem_with
+from tests.authority import Issued, PrivateKey, make_root, new_key, pem_with, self_signed
 
 HOSTS = tuple(f"shop-{number:02}.example.com" for number in range(20))
 """The hosts that the reports are about; each gets a policy before the load begins."""
@@ -129,7 +129,7 @@ def _read_note(directory: Path, *, at: datetime) -> tuple[str, str] | None:
 
 def _make(directory: Path, *, distinct: int, progress: Progress, at: datetime) -> tuple[str, str]:
     roots, issuers = _make_authority(at)
-    pins = (roots[0].pin, Issued(roots[0].certificate, new_key()).pin)
+    pins = (roots[0].pin, self_signed().pin)
     leaves = _make_leaves(issuers, ZIPF_CHAINS + distinct, progress=progress, at=at)
     mixes = {
         "identical": (leaves[:1], [0]),

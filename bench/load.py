@@ -55,8 +55,11 @@ class Loader:
     """Sends loads. Every load has a day of its own in its reports, so that none repeats what another one sent."""
 
     def __init__(self, cache: Path, *, on: frozenset[int]) -> None:
+        self.loads = 0
+        """How many loads were sent so far."""
+        self.accepted = 0
+        """How many of their requests were answered with 2xx."""
         self._on = on
-        self._loads = 0
         found = find_wrk(cache)
         self._wrk = found if isinstance(found, Wrk) else None
         self.description = (
@@ -69,9 +72,9 @@ class Loader:
         self, url: str, mix: Mix, *, seconds: float, path: str, pause: float = 0, connections: int = CONNECTIONS
     ) -> Answers:
         """Load a server; ``pause`` is the mean wait of a connection between two requests, in milliseconds."""
-        self._loads += 1
+        self.loads += 1
         # Within the validity of the leaves: see bodies.
-        day = f"{datetime.now(UTC) - timedelta(days=self._loads % 60):%Y-%m-%d}"
+        day = f"{datetime.now(UTC) - timedelta(days=self.loads % 60):%Y-%m-%d}"
         command, environment = self._command(
             url, [str(mix.directory), path, day, f"{pause:.3f}"], connections=connections, seconds=seconds
         )
@@ -85,7 +88,7 @@ class Loader:
         if not found["requests"]:
             raise LoadFailed(f"no answer from {url} in {took:.0f} s\n{done.stderr.strip()[-1000:]}")
         used = after.children_user + after.children_system - before.children_user - before.children_system
-        return Answers(
+        answers = Answers(
             requests=found["requests"],
             refused=found["refused"],
             broken=found["broken"],
@@ -94,6 +97,8 @@ class Loader:
             p99=found["p99"] / 1e3,
             load_busy=used / took,
         )
+        self.accepted += answers.accepted
+        return answers
 
     def load_at(self, rate: float, url: str, mix: Mix, *, seconds: float, path: str) -> Answers:
         """Load a server with about so many requests in a second, in pauses as between independent clients.

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+ROOT = Path(__file__).parents[1]
+
 _STARTED = re.compile(r"(?:Uvicorn running on|Listening at:) (http://[^ ]+)")
 _PATIENCE = 60.0
 
@@ -75,7 +77,7 @@ def running(
     directory.mkdir(parents=True, exist_ok=True)
     log = directory / "server.log"
     with log.open("wb") as stream, bound_to(on):
-        process = subprocess.Popen(command, env=os.environ | dict(environment), stdout=stream, stderr=stream)
+        process = subprocess.Popen(command, cwd=ROOT, env=os.environ | dict(environment), stdout=stream, stderr=stream)
     try:
         yield Server(_url(process, log), process)
     finally:
