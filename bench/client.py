@@ -1,7 +1,7 @@
 """A load generator in plain asyncio, for machines without wrk. It is slower than wrk, and often the limit itself.
 
-Run as ``python -m bench.client URL CONNECTIONS SECONDS MIX PATH DAY PAUSE``; sends the same requests as ``load.lua``
-and prints the same line of JSON.
+Run as ``python -m bench.client URL CONNECTIONS SECONDS MIX PATH DAY FIRST PAUSE``; sends the same requests as
+``load.lua``, whose arguments these are, and prints the same line of JSON.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ _TO_SEND = (
 )
 
 
-def requests(mix: Path, *, host: str, path: str, day: str) -> Iterator[bytes]:
+def requests(mix: Path, *, host: str, path: str, day: str, first: int) -> Iterator[bytes]:
     """Yield requests without end, each with a date of its own."""
     templates = [_cut(line) for line in _lines(mix / "templates")]
     leaves = [(templates[int(number)], leaf) for number, _, leaf in (s.partition(" ") for s in _lines(mix / "leaves"))]
@@ -37,8 +37,8 @@ def requests(mix: Path, *, host: str, path: str, day: str) -> Iterator[bytes]:
     head = _TO_SEND.format(path=path, host=host)
     for sent in count():
         (before, between, behind, middle, end), leaf = order[sent % len(order)]
-        second = sent // 1000
-        date = f"{day}T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}.{sent % 1000:03}Z"
+        second, millisecond = divmod(first + sent, 1000)
+        date = f"{day}T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}.{millisecond:03}Z"
         body = f"{before}{date}{between}{date}{behind}{leaf}{middle}{leaf}{end}"
         yield f"{head}{clients[sent % _CLIENTS]}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode("ascii")
 
@@ -124,8 +124,8 @@ async def load(url: str, source: Iterator[bytes], *, connections: int, seconds: 
 
 def main() -> None:
     """Read the arguments, load, print."""
-    url, connections, seconds, mix, path, day, pause = sys.argv[1:]
-    source = requests(Path(mix), host=urlsplit(url).netloc, path=path, day=day)
+    url, connections, seconds, mix, path, day, first, pause = sys.argv[1:]
+    source = requests(Path(mix), host=urlsplit(url).netloc, path=path, day=day, first=int(first))
     found = uvloop.run(
         load(url, source, connections=int(connections), seconds=float(seconds), pause=float(pause) / 1000)
     )

@@ -1,12 +1,13 @@
 -- The requests of a load, for wrk: bodies put together from the parts of a mix (bench/bodies.py says how they are kept),
 -- each with a date of its own, from ten thousand clients by X-Forwarded-For.
 --
--- Arguments after --: directory of the mix, path, day (YYYY-MM-DD), mean pause of a connection between two requests in
--- milliseconds (0: none). At the end it prints one line of JSON; times are in microseconds.
+-- Arguments after --: directory of the mix, path, day (YYYY-MM-DD), milliseconds of that day with which the dates begin,
+-- mean pause of a connection between two requests in milliseconds (0: none). At the end it prints one line of JSON; times
+-- are in microseconds.
 
 local CLIENTS = 10007 -- a prime, so that every chain meets them all
 local templates, leaves, order, clients = {}, {}, {}, {}
-local head, day, sent = "", "", 0
+local head, day, first, sent = "", "", 0, 0
 
 local function lines(path)
   local found = {}
@@ -29,8 +30,8 @@ local function cut(template)
 end
 
 function init(arguments)
-  local directory, path, pause = arguments[1], arguments[2], tonumber(arguments[4])
-  day = arguments[3]
+  local directory, path, pause = arguments[1], arguments[2], tonumber(arguments[5])
+  day, first = arguments[3], tonumber(arguments[4])
   for _, line in ipairs(lines(directory .. "/templates")) do templates[#templates + 1] = cut(line) end
   for _, line in ipairs(lines(directory .. "/leaves")) do
     local number, leaf = line:match("^(%d+) (.*)$")
@@ -51,9 +52,10 @@ end
 function request()
   local leaf, client = order[sent % #order + 1], clients[sent % CLIENTS + 1]
   local p, text = leaf.template, leaf.text
-  local seconds = math.floor(sent / 1000)
+  local milliseconds = first + sent
+  local seconds = math.floor(milliseconds / 1000)
   local date = ("%sT%02d:%02d:%02d.%03dZ"):format(
-    day, math.floor(seconds / 3600), math.floor(seconds / 60) % 60, seconds % 60, sent % 1000
+    day, math.floor(seconds / 3600), math.floor(seconds / 60) % 60, seconds % 60, milliseconds % 1000
   )
   sent = sent + 1
   return head .. client .. "\r\nContent-Length: " .. p.length + 2 * #text .. "\r\n\r\n"

@@ -19,6 +19,10 @@ CONNECTIONS = 64
 _SCRIPT = Path(__file__).with_name("load.lua")
 _TRIES = 3
 _CLOSE_ENOUGH = 0.05
+_DATES_OF_A_DAY = 80_000_000
+"""Milliseconds of a day of which a load may begin; the rest of the day is enough for it."""
+_NOT_ANSWERED = 10_000
+"""More than a load may have sent without counting an answer."""
 
 
 class LoadFailed(Exception):
@@ -52,13 +56,14 @@ class Answers:
 
 
 class Loader:
-    """Sends loads. Every load has a day of its own in its reports, so that none repeats what another one sent."""
+    """Sends loads. The dates in its reports go on from load to load, so that none repeats what another one sent."""
 
     def __init__(self, cache: Path, *, on: frozenset[int]) -> None:
         self.loads = 0
         """How many loads were sent so far."""
         self.accepted = 0
         """How many of their requests were answered with 2xx."""
+        self._dates = 0
         self._on = on
         found = find_wrk(cache)
         self._wrk = found if isinstance(found, Wrk) else None
@@ -73,10 +78,10 @@ class Loader:
     ) -> Answers:
         """Load a server; ``pause`` is the mean wait of a connection between two requests, in milliseconds."""
         self.loads += 1
-        # Within the validity of the leaves: see bodies.
-        day = f"{datetime.now(UTC) - timedelta(days=self.loads % 60):%Y-%m-%d}"
+        days, first = divmod(self._dates, _DATES_OF_A_DAY)
+        day = f"{datetime.now(UTC) - timedelta(days=days):%Y-%m-%d}"
         command, environment = self._command(
-            url, [str(mix.directory), path, day, f"{pause:.3f}"], connections=connections, seconds=seconds
+            url, [str(mix.directory), path, day, str(first), f"{pause:.3f}"], connections=connections, seconds=seconds
         )
         before, started = os.times(), time.monotonic()
         with bound_to(self._on):
@@ -98,6 +103,7 @@ class Loader:
             load_busy=used / took,
         )
         self.accepted += answers.accepted
+        self._dates += answers.requests + _NOT_ANSWERED
         return answers
 
     def load_at(self, rate: float, url: str, mix: Mix, *, seconds: float, path: str) -> Answers:
