@@ -29,6 +29,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ObjectIdentifie
 from rich.progress import Progress
 
 from app.samples.forms import compact_sorted
+from bench.marks import DATE, LEAF
 from tests.authority import Issued, PrivateKey, make_root, new_key, pem_with, self_signed
 
 HOSTS = tuple(f"shop-{number:02}.example.com" for number in range(20))
@@ -36,7 +37,8 @@ HOSTS = tuple(f"shop-{number:02}.example.com" for number in range(20))
 
 ZIPF_CHAINS = 200
 
-DATE, LEAF = "@DATE@", "@LEAF@"
+IDENTICAL, ZIPF, DISTINCT = "one chain", f"{ZIPF_CHAINS} chains, zipf", "every leaf different"
+"""The names of the mixes."""
 
 _FORMAT = 1
 _GOOD_FOR = timedelta(days=30)
@@ -57,6 +59,7 @@ _DOMAIN_VALIDATED = ObjectIdentifier("2.23.140.1.2.1")
 class Mix:
     """A directory with the parts of the bodies of one mix."""
 
+    name: str
     directory: Path
     chains: int
 
@@ -110,9 +113,9 @@ def make_material(cache: Path, *, distinct: int, progress: Progress, at: datetim
     return Material(
         roots=directory / "roots.pem",
         pins=pins,
-        identical=Mix(directory / "identical", 1),
-        zipf=Mix(directory / "zipf", ZIPF_CHAINS),
-        distinct=Mix(directory / "distinct", distinct),
+        identical=Mix(IDENTICAL, directory / "identical", 1),
+        zipf=Mix(ZIPF, directory / "zipf", ZIPF_CHAINS),
+        distinct=Mix(DISTINCT, directory / "distinct", distinct),
     )
 
 

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import httptools
 import uvloop
 
-from bench.bodies import DATE, LEAF
+from bench.marks import DATE, LEAF
 
 _CLIENTS = 10_007
 _TO_SEND = (
@@ -33,14 +33,14 @@ def requests(mix: Path, *, host: str, path: str, day: str, first: int) -> Iterat
     templates = [_cut(line) for line in _lines(mix / "templates")]
     leaves = [(templates[int(number)], leaf) for number, _, leaf in (s.partition(" ") for s in _lines(mix / "leaves"))]
     order = [leaves[int(line)] for line in _lines(mix / "order")]
-    clients = [f"198.18.{number // 256}.{number % 256}" for number in range(_CLIENTS)]
+    clients = [f"198.18.{client // 256}.{client % 256}" for client in range(_CLIENTS)]
     head = _TO_SEND.format(path=path, host=host)
-    for sent in count():
-        (before, between, behind, middle, end), leaf = order[sent % len(order)]
-        second, millisecond = divmod(first + sent, 1000)
+    for number in count(first):
+        (before, between, behind, middle, end), leaf = order[number % len(order)]
+        second, millisecond = divmod(number, 1000)
         date = f"{day}T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}.{millisecond:03}Z"
         body = f"{before}{date}{between}{date}{behind}{leaf}{middle}{leaf}{end}"
-        yield f"{head}{clients[sent % _CLIENTS]}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode("ascii")
+        yield f"{head}{clients[number % _CLIENTS]}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode("ascii")
 
 
 def _lines(path: Path) -> list[str]:
@@ -57,6 +57,8 @@ class Tally:
 
     refused: int = 0
     broken: int = 0
+    over: bool = False
+    """Whether the load is over: what comes from now on is not counted, and nothing more is sent."""
     times: list[float] = field(default_factory=list)
 
 
@@ -81,6 +83,8 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Count an answer."""
+        if self._tally.over:
+            return
         self._tally.times.append(time.perf_counter() - self._sent_at)
         self._tally.refused += self._parser.get_status_code() >= 400
         self._parser = httptools.HttpResponseParser(self)
@@ -88,7 +92,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Count a connection that ended before the load did."""
-        self._tally.broken += 1
+        self._tally.broken += not self._tally.over
 
     def _later(self) -> None:
         if self._pause > 0:
@@ -97,7 +101,7 @@ class Connection(asyncio.Protocol):
             self._send()
 
     def _send(self) -> None:
-        if not self._transport.is_closing():
+        if not (self._tally.over or self._transport.is_closing()):
             self._sent_at = time.perf_counter()
             self._transport.write(next(self._source))
 
@@ -111,6 +115,7 @@ async def load(url: str, source: Iterator[bytes], *, connections: int, seconds: 
             lambda: Connection(source, tally, pause=pause), address.hostname or "", address.port or 80
         )
     await asyncio.sleep(seconds)
+    tally.over = True
     times, duration = sorted(tally.times), time.perf_counter() - started
     return {
         "requests": len(times),

@@ -34,8 +34,6 @@ class Contender:
     """A server with the bodies that it is given."""
 
     name: str
-    bodies: str
-    """What the bodies are, in a word."""
     answer: str
     """What an answer of 2xx means."""
     mix: Mix
@@ -45,6 +43,11 @@ class Contender:
     fresh: bool = False
     """Whether every round begins with an empty store."""
     ours: bool = False
+
+    @property
+    def bodies(self) -> str:
+        """What the bodies are, in a word."""
+        return self.mix.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,6 @@ def bare(mix: Mix, processors: Processors, *, workers: int = 1) -> Contender:
     """Return the limit: the same uvicorn with an application that answers 204 and does nothing."""
     return Contender(
         name="bare ASGI application" if workers == 1 else f"bare ASGI application, {workers} workers",
-        bodies="zipf",
         answer="nothing is stored",
         mix=mix,
         start=partial(
@@ -76,7 +78,6 @@ def naive(mix: Mix, processors: Processors) -> Contender:
     """Return the first thing that one would write."""
     return Contender(
         name="FastAPI + SQLModel, a commit each",
-        bodies="zipf",
         answer="committed, synced",
         mix=mix,
         start=partial(_uvicorn, "bench.servers.naive:app", options=("--lifespan", "on"), on=processors.server),
@@ -84,13 +85,10 @@ def naive(mix: Mix, processors: Processors) -> Contender:
     )
 
 
-def service(
-    bodies: str, mix: Mix, material: Material, processors: Processors, *, fresh: bool = False, **settings: str
-) -> Contender:
+def service(mix: Mix, material: Material, processors: Processors, *, fresh: bool = False, **settings: str) -> Contender:
     """Return the service with its own SQLite file, and policies for the hosts."""
     return Contender(
         name="this service, SQLite",
-        bodies=bodies,
         answer="committed, synced",
         mix=mix,
         start=partial(_sqlite_service, material, settings, on=processors.server),
@@ -113,7 +111,6 @@ def two_workers(mix: Mix, material: Material, processors: Processors) -> Contend
     urls: dict[Path, str] = {}
     return Contender(
         name=name,
-        bodies="zipf",
         answer="committed, synced",
         mix=mix,
         start=partial(_postgres_service, material, urls, on=processors.all),
@@ -130,7 +127,6 @@ def lookout(mix: Mix, processors: Processors, cache: Path) -> Contender | Absent
         return Absent(name, reason)
     return Contender(
         name=name,
-        bodies="zipf",
         answer="committed, synced",
         mix=mix,
         start=partial(_lookout, environment, on=processors.server),

@@ -23,7 +23,6 @@ from bench.load import CONNECTIONS, Answers, Loader, LoadFailed
 from bench.running import ServerFailed
 
 _SHARE = 0.6
-_WARM_SECONDS = 2
 _FAST_ENOUGH = 500
 """Requests in a second below which a load of a few seconds says nothing about the slowest hundredth."""
 
@@ -80,12 +79,12 @@ class _Entrant:
     accepted: int = 0
     loads: int = 0
 
-    def start(self, warm: Mix) -> None:
+    def start(self, warm: Mix, warm_seconds: float) -> None:
         """Start the server, or another one, on an empty store, and let it get warm."""
         self.running.close()
         self.starts, self.accepted, self.loads = self.starts + 1, 0, 0
         self.url = self.running.enter_context(self.measured.contender.start(self._store())).url
-        self.load(warm, _WARM_SECONDS)
+        self.load(warm, warm_seconds)
 
     def load(self, mix: Mix, seconds: float) -> Answers:
         """Load it as hard as the connections allow."""
@@ -120,10 +119,14 @@ def measure_ingest(
     *,
     rounds: int,
     seconds: float,
+    warm_seconds: float,
     directory: Path,
     progress: Progress,
 ) -> tuple[list[Measured], list[Absent]]:
-    """Measure contenders in interleaved rounds; the first is the bare server. Raises Miscounted."""
+    """Measure contenders in interleaved rounds; the first is the bare server.
+
+    Returns what was measured, and which peers could not take part. Raises Miscounted.
+    """
     task = progress.add_task("Ingest", total=len(contenders) * (rounds + 2))
     warm = contenders[0].mix
     entrants: list[_Entrant] = []
@@ -138,7 +141,8 @@ def measure_ingest(
             entrant = _Entrant(Measured(contender), directory / str(number), loader)
             stack.callback(entrant.running.close)
             try:
-                entrant.start(warm)
+                if not contender.fresh:
+                    entrant.start(warm, warm_seconds)
             except (ServerFailed, LoadFailed) as error:
                 if contender.ours or number == 0:
                     raise
@@ -150,7 +154,7 @@ def measure_ingest(
                 contender, measured = entrant.measured.contender, entrant.measured
                 tell(f"Round {number + 1}", contender)
                 if contender.fresh:
-                    entrant.start(warm)
+                    entrant.start(warm, warm_seconds)
                 measured.rounds.append(entrant.load(contender.mix, seconds))
                 measured.of_bare.append(measured.rounds[number].rate / entrants[0].measured.rounds[number].rate)
         for entrant in entrants:

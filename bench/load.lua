@@ -1,13 +1,13 @@
 -- The requests of a load, for wrk: bodies put together from the parts of a mix (bench/bodies.py says how they are kept),
 -- each with a date of its own, from ten thousand clients by X-Forwarded-For.
 --
--- Arguments after --: directory of the mix, path, day (YYYY-MM-DD), milliseconds of that day with which the dates begin,
--- mean pause of a connection between two requests in milliseconds (0: none). At the end it prints one line of JSON; times
+-- Arguments after --: directory of the mix, path, day (YYYY-MM-DD), number of the first request, which is also its date in
+-- milliseconds of that day, mean pause of a connection between two requests in milliseconds (0: none). At the end it prints one line of JSON; times
 -- are in microseconds.
 
 local CLIENTS = 10007 -- a prime, so that every chain meets them all
 local templates, leaves, order, clients = {}, {}, {}, {}
-local head, day, first, sent = "", "", 0, 0
+local head, day, number = "", "", 0
 
 local function lines(path)
   local found = {}
@@ -31,15 +31,15 @@ end
 
 function init(arguments)
   local directory, path, pause = arguments[1], arguments[2], tonumber(arguments[5])
-  day, first = arguments[3], tonumber(arguments[4])
+  day, number = arguments[3], tonumber(arguments[4])
   for _, line in ipairs(lines(directory .. "/templates")) do templates[#templates + 1] = cut(line) end
   for _, line in ipairs(lines(directory .. "/leaves")) do
-    local number, leaf = line:match("^(%d+) (.*)$")
-    leaves[#leaves + 1] = { template = templates[number + 1], text = leaf }
+    local template, leaf = line:match("^(%d+) (.*)$")
+    leaves[#leaves + 1] = { template = templates[template + 1], text = leaf }
   end
   for _, line in ipairs(lines(directory .. "/order")) do order[#order + 1] = leaves[line + 1] end
-  for number = 0, CLIENTS - 1 do
-    clients[number + 1] = ("198.18.%d.%d"):format(math.floor(number / 256), number % 256)
+  for client = 0, CLIENTS - 1 do
+    clients[client + 1] = ("198.18.%d.%d"):format(math.floor(client / 256), client % 256)
   end
   head = "POST " .. path .. " HTTP/1.1\r\nHost: " .. wrk.host .. "\r\nContent-Type: application/json; charset=utf-8\r\n"
     .. "User-Agent: Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/70.0.3538.110\r\nX-Forwarded-For: "
@@ -50,14 +50,13 @@ function init(arguments)
 end
 
 function request()
-  local leaf, client = order[sent % #order + 1], clients[sent % CLIENTS + 1]
+  local leaf, client = order[number % #order + 1], clients[number % CLIENTS + 1]
   local p, text = leaf.template, leaf.text
-  local milliseconds = first + sent
-  local seconds = math.floor(milliseconds / 1000)
+  local seconds = math.floor(number / 1000)
   local date = ("%sT%02d:%02d:%02d.%03dZ"):format(
-    day, math.floor(seconds / 3600), math.floor(seconds / 60) % 60, seconds % 60, milliseconds % 1000
+    day, math.floor(seconds / 3600), math.floor(seconds / 60) % 60, seconds % 60, number % 1000
   )
-  sent = sent + 1
+  number = number + 1
   return head .. client .. "\r\nContent-Length: " .. p.length + 2 * #text .. "\r\n\r\n"
     .. p[1] .. date .. p[2] .. date .. p[3] .. text .. p[4] .. text .. p[5]
 end

@@ -19,9 +19,9 @@ CONNECTIONS = 64
 _SCRIPT = Path(__file__).with_name("load.lua")
 _TRIES = 3
 _CLOSE_ENOUGH = 0.05
-_DATES_OF_A_DAY = 80_000_000
-"""Milliseconds of a day of which a load may begin; the rest of the day is enough for it."""
-_NOT_ANSWERED = 10_000
+_OF_A_DAY = 80_000_000
+"""Reports with the date of a day, one for each millisecond; what is left of the day is enough for one more load."""
+_NOT_ANSWERED = 4 * CONNECTIONS
 """More than a load may have sent without counting an answer."""
 
 
@@ -56,16 +56,16 @@ class Answers:
 
 
 class Loader:
-    """Sends loads. The dates in its reports go on from load to load, so that none repeats what another one sent."""
+    """Sends loads. Each goes on in dates and chains where the last one ended: none repeats what another one sent."""
 
-    def __init__(self, cache: Path, *, on: frozenset[int]) -> None:
+    def __init__(self, cache: Path, *, on: frozenset[int], fetch: bool = True) -> None:
         self.loads = 0
         """How many loads were sent so far."""
         self.accepted = 0
         """How many of their requests were answered with 2xx."""
-        self._dates = 0
+        self._number = 0
         self._on = on
-        found = find_wrk(cache)
+        found = find_wrk(cache, fetch=fetch)
         self._wrk = found if isinstance(found, Wrk) else None
         self.description = (
             f"wrk {found.version}"
@@ -78,7 +78,7 @@ class Loader:
     ) -> Answers:
         """Load a server; ``pause`` is the mean wait of a connection between two requests, in milliseconds."""
         self.loads += 1
-        days, first = divmod(self._dates, _DATES_OF_A_DAY)
+        days, first = divmod(self._number, _OF_A_DAY)
         day = f"{datetime.now(UTC) - timedelta(days=days):%Y-%m-%d}"
         command, environment = self._command(
             url, [str(mix.directory), path, day, str(first), f"{pause:.3f}"], connections=connections, seconds=seconds
@@ -103,7 +103,7 @@ class Loader:
             load_busy=used / took,
         )
         self.accepted += answers.accepted
-        self._dates += answers.requests + _NOT_ANSWERED
+        self._number += answers.requests + _NOT_ANSWERED
         return answers
 
     def load_at(self, rate: float, url: str, mix: Mix, *, seconds: float, path: str) -> Answers:

@@ -57,12 +57,13 @@ class Server:
     url: str
     process: subprocess.Popen[bytes]
 
-    def resident_bytes(self) -> int:
-        """Return the memory that its process holds now."""
+    def memory(self) -> tuple[int, int]:
+        """Return the bytes that its process holds in memory now, and the most that it ever held."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
-        found = re.search(r"VmRSS:\s+(\d+) kB", status)
-        assert found is not None
-        return int(found[1]) * 1024
+        now, most = (re.search(rf"{name}:\s+(\d+) kB", status) for name in ("VmRSS", "VmHWM"))
+        assert now is not None
+        assert most is not None
+        return int(now[1]) * 1024, int(most[1]) * 1024
 
 
 @contextmanager

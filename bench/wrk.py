@@ -28,15 +28,17 @@ def _environment(libraries: Path | None) -> dict[str, str]:
     return {} if libraries is None else {"LD_LIBRARY_PATH": str(libraries)}
 
 
-def find_wrk(cache: Path) -> Wrk | str:
-    """Return wrk, fetching it if need be, or the reason why there is none."""
+def find_wrk(cache: Path, *, fetch: bool) -> Wrk | str:
+    """Return wrk, fetching it if need be and allowed, or the reason why there is none."""
     if program := shutil.which("wrk"):
         return _tried(program, None)
-    if not (shutil.which("apt-get") and shutil.which("dpkg")):
-        return "wrk is not installed, and this is no Debian whose package could be unpacked"
     directory = cache / "wrk"
     program = str(directory / "usr/bin/wrk")
     if not Path(program).exists():
+        if not fetch:
+            return "wrk is not installed, and was not to be fetched"
+        if not (shutil.which("apt-get") and shutil.which("dpkg")):
+            return "wrk is not installed, and this is no Debian whose package could be unpacked"
         directory.mkdir(parents=True, exist_ok=True)
         for command in (["apt-get", "download", *_PACKAGES], ["sh", "-c", 'for f in *.deb; do dpkg -x "$f" .; done']):
             done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
