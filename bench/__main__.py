@@ -22,6 +22,8 @@ from bench.queries import WrongAnswer, measure_queries
 from bench.results import Results
 from bench.running import ROOT, Processors, ServerFailed, processors
 
+_RUN = "run"
+"""Below the cache, for as long as a run lasts."""
 _FAILURES = (Miscounted, LoadFailed, NoPlace, ServerFailed, WrongAnswer)
 _NO_LIMIT = {"HPKP_MAX_NEW_VIOLATIONS_PER_DAY": "1000000000"}
 """Else most of the reports whose leaf is new would be refused, which is less work."""
@@ -66,7 +68,7 @@ class Scale:
 
 SCALES = {
     Size.FULL: Scale(5, 5, 2, 30_000, (100_000, 1_000_000, 10_000_000), 1000, 100, 1_000_000, 25_000, 240),
-    Size.QUICK: Scale(1, 2, 2, 4000, (10_000, 100_000), 100, 20, 20_000, 2000, 10),
+    Size.QUICK: Scale(1, 2, 1, 4000, (5000, 50_000), 100, 10, 20_000, 2000, 6),
     Size.TINY: Scale(1, 0.3, 0.3, 40, (500,), 20, 2, 0, 20, 1, complete=False),
 }
 
@@ -112,25 +114,36 @@ def bench(
         stores=tuple(sorted(stores or base.stores)),
         reports=reports or base.reports,
     )
+    place, cores = cache.resolve(), processors()
+    loader = Loader(place, on=cores.load, fetch=fetch)
+    shutil.rmtree(place / _RUN, ignore_errors=True)
+    results = Results(conditions(place), loader.description, cores.apart)
     try:
-        results = _measure(tuple(parts or Part), scale, fetch=fetch, cache=cache.resolve())
-        typer.echo(markdown(results))
+        _measure(results, tuple(parts or Part), scale, loader, cores=cores, fetch=fetch, cache=place)
         if document is not None:
             write_into(document, results)
     except _FAILURES as error:
         err.print(f"error: {error}", markup=False, style="red")
         raise typer.Exit(1) from None
+    finally:
+        typer.echo(markdown(results))
+        shutil.rmtree(place / _RUN, ignore_errors=True)
 
 
-def _measure(parts: Sequence[Part], scale: Scale, *, fetch: bool, cache: Path) -> Results:
-    """Measure the parts, one after the other; the stores are gone afterwards."""
-    run, cores = cache / "run", processors()
-    shutil.rmtree(run, ignore_errors=True)
-    now = conditions(run)
+def _measure(
+    results: Results,
+    parts: Sequence[Part],
+    scale: Scale,
+    loader: Loader,
+    *,
+    cores: Processors,
+    fetch: bool,
+    cache: Path,
+) -> None:
+    """Measure the parts, one after the other; what is measured is in the results at once."""
+    run = cache / _RUN
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err) as progress:
-        loader = Loader(cache, on=cores.load, fetch=fetch)
-        results = Results(now, loader.description, cores.apart)
         material = make_material(cache, distinct=scale.distinct, progress=progress)
         if Part.INGEST in parts:
             single, double = _one_worker(material, cores), list[Contender | Absent]()
@@ -162,8 +175,6 @@ def _measure(parts: Sequence[Part], scale: Scale, *, fetch: bool, cache: Path) -
                 processors=cores,
                 progress=progress,
             )
-    shutil.rmtree(run, ignore_errors=True)
-    return results
 
 
 def _one_worker(material: Material, cores: Processors) -> list[Contender | Absent]:

@@ -8,6 +8,7 @@ Speed is told as the ratio to the bare server in the same round, so that a machi
 for both. After every load of a server that stores, its store is asked what it holds.
 """
 
+import re
 import statistics
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -22,6 +23,7 @@ from bench.contenders import Absent, Contender
 from bench.load import CONNECTIONS, Answers, Loader, LoadFailed
 from bench.running import ServerFailed
 
+_ERROR = re.compile(r"\w*(?:Error|Exception|ImproperlyConfigured): ")
 _SHARE = 0.6
 _FAST_ENOUGH = 500
 """Requests in a second below which a load of a few seconds says nothing about the slowest hundredth."""
@@ -146,7 +148,7 @@ def measure_ingest(
             except (ServerFailed, LoadFailed) as error:
                 if contender.ours or number == 0:
                     raise
-                absent.append(Absent(contender.name, str(error).strip().splitlines()[-1]))
+                absent.append(Absent(contender.name, _reason(str(error))))
                 continue
             entrants.append(entrant)
         for number in range(rounds):
@@ -169,3 +171,9 @@ def measure_ingest(
 
 def _rate(answers: Answers) -> float:
     return answers.rate
+
+
+def _reason(log: str) -> str:
+    """Return the line of a log that tells best why a server failed: the last error in it, else its last line."""
+    lines = log.strip().splitlines() or ["it said nothing"]
+    return next((line.strip() for line in reversed(lines) if _ERROR.match(line)), lines[-1])

@@ -11,7 +11,7 @@ from bench.contenders import reports_in, running_service
 from bench.load import Loader
 from bench.running import Processors, Server
 
-_PIECE_SECONDS = 1.0
+_PIECE_SECONDS = 3.0
 _EARLY = 0.1
 """The part of the load after which the memory is compared with that at the end: caches are full by then."""
 

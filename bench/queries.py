@@ -19,7 +19,7 @@ from bench.fill import DAYS, fill_store
 from bench.running import Processors
 
 _BUSIEST, _QUIET = HOSTS[0], HOSTS[-1]
-_PATIENCE = 20.0
+_PATIENCE = 10.0
 """Seconds that one question may take in all; a slow one is asked fewer times."""
 _AT_LEAST = 3
 _TIMEOUT = 120.0

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
+
 ROOT = Path(__file__).parents[1]
 
 _STARTED = re.compile(r"(?:Uvicorn running on|Listening at:) (http://[^ ]+)")
@@ -80,7 +82,9 @@ def running(
     with log.open("wb") as stream, bound_to(on):
         process = subprocess.Popen(command, cwd=ROOT, env=os.environ | dict(environment), stdout=stream, stderr=stream)
     try:
-        yield Server(_url(process, log), process)
+        url = _url(process, log)
+        _await_answer(url, log)
+        yield Server(url, process)
     finally:
         process.terminate()
         try:
@@ -97,3 +101,11 @@ def _url(process: subprocess.Popen[bytes], log: Path) -> str:
             return match[1]
         time.sleep(0.05)
     raise ServerFailed(log.read_text())
+
+
+def _await_answer(url: str, log: Path) -> None:
+    """Wait for any answer at all: some servers listen before they are able to answer."""
+    try:
+        httpx.get(url, timeout=_PATIENCE, trust_env=False)
+    except httpx.HTTPError as error:
+        raise ServerFailed(log.read_text()) from error
