@@ -1,5 +1,5 @@
 # Thin names for uv commands; nothing is done here that cannot be typed.
-.PHONY: dev run test lint format types golden check image
+.PHONY: dev run test lint format types golden check image bench bench-quick
 
 dev:
 	uv sync
@@ -29,3 +29,9 @@ check:
 
 image:
 	docker build -t hpkp-collector .
+
+bench:
+	uv run python -m bench --document docs/performance.md
+
+bench-quick:
+	uv run python -m bench --size quick

@@ -1,0 +1,179 @@
+"""How fast reports are taken, durably, beside the limit and the peers: interleaved rounds in one run.
+
+::
+
+    start all ──> warm each ──> round 1: A B C ── round 2: A B C ── … ──> 60 % of its own maximum: A B C
+
+Speed is told as the ratio to the bare server in the same round, so that a machine which is slower for a while is slower
+for both. After every load of a server that stores, its store is asked what it holds.
+"""
+
+import re
+import statistics
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from rich.progress import Progress
+
+from bench.bodies import Mix
+from bench.contenders import Absent, Contender
+from bench.load import CONNECTIONS, Answers, Loader, LoadFailed
+from bench.running import ServerFailed
+
+_ERROR = re.compile(r"\w*(?:Error|Exception|ImproperlyConfigured): ")
+_SHARE = 0.6
+_FAST_ENOUGH = 500
+"""Requests in a second below which a load of a few seconds says nothing about the slowest hundredth."""
+
+
+class Miscounted(Exception):
+    """A store holds fewer reports than were answered with 2xx, or more than were sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A median with the least and the greatest value."""
+
+    median: float
+    least: float
+    greatest: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Self:
+        """Sum values up."""
+        return cls(statistics.median(values), min(values), max(values))
+
+
+@dataclass(slots=True)
+class Measured:
+    """What was measured of a contender."""
+
+    contender: Contender
+    rounds: list[Answers] = field(default_factory=list)
+    of_bare: list[float] = field(default_factory=list)
+    """In each round, its rate in parts of the bare server's."""
+    relaxed: Answers | None = None
+    """At 60 % of its own maximum."""
+
+    def spread(self, value: Callable[[Answers], float]) -> Spread:
+        """Return a value over the rounds."""
+        return Spread.of([value(answers) for answers in self.rounds])
+
+    @property
+    def relaxed_share(self) -> float | None:
+        """The share of its own maximum that the relaxed load really reached."""
+        return None if self.relaxed is None else self.relaxed.rate / self.spread(_rate).median
+
+
+@dataclass(slots=True)
+class _Entrant:
+    """A contender that takes part: its directory, and its server while one runs."""
+
+    measured: Measured
+    directory: Path
+    loader: Loader
+    running: ExitStack = field(default_factory=ExitStack)
+    url: str = ""
+    starts: int = 0
+    accepted: int = 0
+    loads: int = 0
+
+    def start(self, warm: Mix, warm_seconds: float) -> None:
+        """Start the server, or another one, on an empty store, and let it get warm."""
+        self.running.close()
+        self.starts, self.accepted, self.loads = self.starts + 1, 0, 0
+        self.url = self.running.enter_context(self.measured.contender.start(self._store())).url
+        self.load(warm, warm_seconds)
+
+    def load(self, mix: Mix, seconds: float) -> Answers:
+        """Load it as hard as the connections allow."""
+        return self._counted(lambda url: self.loader.load(url, mix, seconds=seconds, path="/report"))
+
+    def load_at(self, rate: float, mix: Mix, seconds: float) -> Answers:
+        """Load it with about so many requests in a second."""
+        return self._counted(lambda url: self.loader.load_at(rate, url, mix, seconds=seconds, path="/report"))
+
+    def _store(self) -> Path:
+        return self.directory / str(self.starts)
+
+    def _counted(self, send: Callable[[str], Answers]) -> Answers:
+        """Send a load, then ask the store: all that was acknowledged, and nothing twice."""
+        accepted, loads = self.loader.accepted, self.loader.loads
+        answers = send(self.url)
+        self.accepted += self.loader.accepted - accepted
+        self.loads += self.loader.loads - loads
+        contender = self.measured.contender
+        if contender.stored is not None:
+            stored = contender.stored(self._store())
+            # What was on its way when a load ended may have been stored; nobody counted the answer.
+            if not self.accepted <= stored <= self.accepted + CONNECTIONS * self.loads:
+                said = f"answered {self.accepted} reports with 2xx and holds {stored}"
+                raise Miscounted(f"{contender.name} ({contender.bodies}) {said}")
+        return answers
+
+
+def measure_ingest(
+    contenders: Sequence[Contender],
+    loader: Loader,
+    *,
+    rounds: int,
+    seconds: float,
+    warm_seconds: float,
+    directory: Path,
+    progress: Progress,
+) -> tuple[list[Measured], list[Absent]]:
+    """Measure contenders in interleaved rounds; the first is the bare server.
+
+    Returns what was measured, and which peers could not take part. Raises Miscounted.
+    """
+    task = progress.add_task("Ingest", total=len(contenders) * (rounds + 2))
+    warm = contenders[0].mix
+    entrants: list[_Entrant] = []
+    absent: list[Absent] = []
+
+    def tell(what: str, contender: Contender) -> None:
+        progress.update(task, advance=1, description=f"{what}: {contender.name}, {contender.bodies}")
+
+    with ExitStack() as stack:
+        for number, contender in enumerate(contenders):
+            tell("Warming up", contender)
+            entrant = _Entrant(Measured(contender), directory / str(number), loader)
+            stack.callback(entrant.running.close)
+            try:
+                if not contender.fresh:
+                    entrant.start(warm, warm_seconds)
+            except (ServerFailed, LoadFailed) as error:
+                if contender.ours or number == 0:
+                    raise
+                absent.append(Absent(contender.name, _reason(str(error))))
+                continue
+            entrants.append(entrant)
+        for number in range(rounds):
+            for entrant in entrants:
+                contender, measured = entrant.measured.contender, entrant.measured
+                tell(f"Round {number + 1}", contender)
+                if contender.fresh:
+                    entrant.start(warm, warm_seconds)
+                measured.rounds.append(entrant.load(contender.mix, seconds))
+                measured.of_bare.append(measured.rounds[number].rate / entrants[0].measured.rounds[number].rate)
+        for entrant in entrants:
+            contender, measured = entrant.measured.contender, entrant.measured
+            tell(f"At {_SHARE:.0%}", contender)
+            highest = measured.spread(_rate).median
+            if highest >= _FAST_ENOUGH and not contender.fresh:
+                measured.relaxed = entrant.load_at(_SHARE * highest, contender.mix, seconds)
+    progress.remove_task(task)
+    return [entrant.measured for entrant in entrants], absent
+
+
+def _rate(answers: Answers) -> float:
+    return answers.rate
+
+
+def _reason(log: str) -> str:
+    """Return the line of a log that tells best why a server failed: the last error in it, else its last line."""
+    lines = log.strip().splitlines() or ["it said nothing"]
+    return next((line.strip() for line in reversed(lines) if _ERROR.match(line)), lines[-1])

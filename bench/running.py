@@ -1,0 +1,111 @@
+"""Servers in processes of their own, on free ports, on the processors they are meant to have."""
+
+import os
+import re
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).parents[1]
+
+_STARTED = re.compile(r"(?:Uvicorn running on|Listening at:) (http://[^ ]+)")
+_PATIENCE = 60.0
+
+
+class ServerFailed(Exception):
+    """A server did not start; the text is its log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Processors:
+    """The processors of the servers and of the load: two different ones where the machine has two."""
+
+    server: frozenset[int]
+    load: frozenset[int]
+    all: frozenset[int]
+
+    @property
+    def apart(self) -> bool:
+        """Whether server and load are kept from each other."""
+        return self.server != self.load
+
+
+def processors() -> Processors:
+    """Share out the processors that this process may use."""
+    mine = sorted(os.sched_getaffinity(0))
+    return Processors(frozenset(mine[:1]), frozenset(mine[1:2] or mine[:1]), frozenset(mine))
+
+
+@contextmanager
+def bound_to(wanted: frozenset[int]) -> Iterator[None]:
+    """Let the processes that are started in the block run on these processors alone: they inherit it."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, wanted)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+
+    def memory(self) -> tuple[int, int]:
+        """Return the bytes that its process holds in memory now, and the most that it ever held."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        now, most = (re.search(rf"{name}:\s+(\d+) kB", status) for name in ("VmRSS", "VmHWM"))
+        assert now is not None
+        assert most is not None
+        return int(now[1]) * 1024, int(most[1]) * 1024
+
+
+@contextmanager
+def running(
+    command: Sequence[str],
+    *,
+    directory: Path,
+    on: frozenset[int],
+    environment: Mapping[str, str],
+) -> Iterator[Server]:
+    """Start a server that says in its log where it answers; it ends with the block. Raises ServerFailed."""
+    directory.mkdir(parents=True, exist_ok=True)
+    log = directory / "server.log"
+    with log.open("wb") as stream, bound_to(on):
+        process = subprocess.Popen(command, cwd=ROOT, env=os.environ | dict(environment), stdout=stream, stderr=stream)
+    try:
+        url = _url(process, log)
+        _await_answer(url, log)
+        yield Server(url, process)
+    finally:
+        process.terminate()
+        try:
+            process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _url(process: subprocess.Popen[bytes], log: Path) -> str:
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline and process.poll() is None:
+        if match := _STARTED.search(log.read_text()):
+            return match[1]
+        time.sleep(0.05)
+    raise ServerFailed(log.read_text())
+
+
+def _await_answer(url: str, log: Path) -> None:
+    """Wait for any answer at all: some servers listen before they are able to answer."""
+    try:
+        httpx.get(url, timeout=_PATIENCE, trust_env=False)
+    except httpx.HTTPError as error:
+        raise ServerFailed(log.read_text()) from error
