@@ -1,5 +1,6 @@
 """The application: everything wired from the settings."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -7,10 +8,11 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from app import __version__
-from app.api import events, health, hosts, problems, violations
+from app.api import events, export, health, hosts, probes, problems, violations, workshop
 from app.api.openapi import describe_ingest
 from app.api.reports import ReportEndpoint
 from app.metrics import Metrics
+from app.schedule import probe_what_is_due, prune_regularly
 from app.service import open_service
 from app.settings import Settings
 
@@ -40,10 +42,21 @@ def create_app(settings: Settings | None = None, *, intake_only: bool = False) -
         app.state.service = service
         service.rejudge_where_knowledge_changed()
         service.writer.start()
+        regular = [
+            asyncio.create_task(work(service))
+            for work, interval in (
+                (probe_what_is_due, chosen.probe_interval_hours),
+                (prune_regularly, chosen.prune_interval_hours),
+            )
+            if interval
+        ]
         try:
             yield
         finally:
+            for task in regular:
+                task.cancel()
             await service.writer.stop()
+            await asyncio.get_running_loop().shutdown_default_executor()  # what is under way in threads
             service.engine.dispose()
 
     app = Application(
@@ -59,7 +72,15 @@ def create_app(settings: Settings | None = None, *, intake_only: bool = False) -
     problems.install(app)
     app.include_router(health.probes)
     if not intake_only:
-        for router in (health.metrics, hosts.router, violations.router, events.router):
+        for router in (
+            health.metrics,
+            hosts.router,
+            probes.router,
+            workshop.router,
+            violations.router,
+            export.router,
+            events.router,
+        ):
             app.include_router(router)
         describe_ingest(app)
     app.intake = ReportEndpoint(lambda: app.state.service.collector, max_body_bytes=chosen.max_body_bytes)

@@ -22,6 +22,12 @@ class Metrics:
             registry=self.registry,
         )
         self.waiting = Gauge("hpkp_waiting_submissions", "Submissions waiting for the store.", registry=self.registry)
+        self._probes = Counter(
+            "hpkp_probes",
+            "Looks at what hosts serve, by whether any chain was seen.",
+            ["reached"],
+            registry=self.registry,
+        )
         self._counters = {outcome: self._submissions.labels(outcome) for outcome in Outcome}
 
     def count_outcome(self, outcome: Outcome) -> None:
@@ -31,6 +37,10 @@ class Metrics:
     def count_commit(self, size: int) -> None:
         """Record a commit of ``size`` submissions."""
         self._commits.observe(size)
+
+    def count_probe(self, *, reached: bool) -> None:
+        """Count a look at what a host serves."""
+        self._probes.labels("yes" if reached else "no").inc()
 
     def exposition(self) -> bytes:
         """Return all metrics in the Prometheus text format."""

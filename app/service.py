@@ -1,7 +1,9 @@
 """Everything that one running process holds, wired once."""
 
+import asyncio
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine
@@ -10,23 +12,32 @@ from app.catalog import load_anchors
 from app.catalog.load import load_catalog
 from app.collector import Collector
 from app.hpkp.catalog import Catalog
-from app.hpkp.chain import TrustAnchors
+from app.hpkp.chain import Chain, TrustAnchors
+from app.hpkp.deployment import DeploymentCheck, check_deployment
 from app.hpkp.errors import InvalidPolicy
+from app.hpkp.hosts import Host
 from app.hpkp.judgement import Judgement, judge
+from app.hpkp.live import LiveHost, Probe, describe_live
+from app.hpkp.pins import Pin
 from app.hpkp.policy import PinningPolicy, PolicyHistory
 from app.hpkp.readiness import Readiness, Thresholds, assess_readiness
 from app.hpkp.report import ViolationReport
 from app.hpkp.rules import RULES_VERSION
+from app.hpkp.what_if import Replayed, WhatIf, compare, make_candidate, with_candidate
 from app.metrics import Metrics
+from app.probe import ProbeOptions, probe
 from app.settings import Settings
 from app.store import engine as store_engine
 from app.store import policies
-from app.store.engine import from_ms, now_ms, open_engine, writing
+from app.store.engine import from_ms, now_ms, open_engine, to_ms, writing
 from app.store.events import add_event, last_event
-from app.store.intake import Intake, JudgeReport, Limits
+from app.store.intake import Intake, JudgeReport
+from app.store.probes import add_probe, hosts_not_probed_since, last_probe
+from app.store.retention import Cutoffs, Progress, prune
 from app.store.secrets import client_key
-from app.store.summaries import gather_evidence
-from app.store.violations import list_judged_hosts, rejudge
+from app.store.submissions import Limits
+from app.store.summaries import gather_evidence, walk_counted
+from app.store.violations import Filter, list_judged_hosts, load_report, rejudge
 from app.store.writer import GroupWriter
 
 _KNOWLEDGE = "knowledge_changed"
@@ -70,6 +81,103 @@ class Service:
                 rejudge(connection, host, self.judge)
         return withdrawn
 
+    def what_if(
+        self,
+        host: Host,
+        pins: Iterable[Pin],
+        own_keys: Iterable[Pin] = (),
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        at: datetime,
+    ) -> WhatIf | None:
+        """Replay the violations reported for a host under other pins; None where it has no policy in force."""
+        with self.engine.connect() as connection:
+            history = policies.history_of(connection, host)
+            policy = history.in_force(at)
+            if policy is None:
+                return None
+            candidate = make_candidate(policy, pins, own_keys, at=at)
+            then = with_candidate(history, candidate)
+
+            def replay() -> Iterator[Replayed]:
+                for row, reports in walk_counted(connection, Filter(host=host, since=since, until=until)):
+                    report, received_at = load_report(connection, row), from_ms(row.first_received_at)
+                    both = (
+                        judge(report, which, self.anchors, self.catalog, received_at=received_at, at=at)
+                        for which in (history, then)
+                    )
+                    yield Replayed(row.id, row.status, reports, *both)
+
+            return compare(candidate, replay())
+
+    def check(self, host: Host, chain: Chain, *, at: datetime) -> tuple[str, DeploymentCheck] | None:
+        """Check a chain about to be deployed; with the host whose policy covers it, None where none does."""
+        with self.engine.connect() as connection:
+            covering = policies.find_covering(connection, host)
+        if covering is None:
+            return None
+        name, history = covering
+        return name, check_deployment(chain, history, self.anchors, host=host, at=at)
+
+    async def probe(self, host: Host, *, port: int | None = None) -> tuple[PinningPolicy, LiveHost] | None:
+        """Look at what a host serves and record it; None, and no connection, where no policy of its own is in force.
+
+        A leaf key seen for the first time, in a chain that holds, is the host's: its violations are judged again.
+        """
+        policy = await asyncio.to_thread(self.policy_in_force, host, at=now())
+        if policy is None:
+            return None
+        chosen = self.settings
+        options = ProbeOptions(
+            port=port or chosen.probe_port,
+            paths=chosen.probe_paths,
+            timeout=chosen.probe_timeout_seconds,
+            private_addresses=chosen.probe_private_addresses,
+        )
+        seen = await probe(host, options)
+        return policy, await asyncio.to_thread(self._record, seen)
+
+    def _record(self, seen: Probe) -> LiveHost:
+        live = describe_live(seen, self.anchors)
+        with writing(self.engine) as connection:
+            if add_probe(connection, live):
+                rejudge(connection, seen.host, self.judge)
+        self.metrics.count_probe(reached=bool(live.chains))
+        return live
+
+    def due_for_a_probe(self, *, at: datetime) -> list[Host]:
+        """Return the hosts with a policy in force that were not looked at within the interval set."""
+        since = at - timedelta(hours=self.settings.probe_interval_hours)
+        with self.engine.connect() as connection:
+            due = hosts_not_probed_since(connection, since)
+            return [host for host in due if policies.history_of(connection, host).in_force(at) is not None]
+
+    def last_seen(self, host: str) -> LiveHost | None:
+        """Return what the last look at a host saw, or None."""
+        with self.engine.connect() as connection:
+            found = last_probe(connection, host)
+        return None if found is None else describe_live(found, self.anchors)
+
+    def prune(self, *, at: datetime, progress: Progress = lambda what, count: None) -> dict[str, int]:
+        """Forget what is older than the settings say; return how much, by kind."""
+        chosen = self.settings
+        removed = prune(
+            self.engine,
+            Cutoffs(
+                bodies=_before(at, chosen.keep_bodies_days),
+                rows=_before(at, chosen.keep_rows_days),
+                rollups=_before(at, chosen.keep_rollups_days),
+                rejections=_before(at, chosen.keep_rejections_days),
+            ),
+            progress,
+        )
+        if any(removed.values()):
+            told = ", ".join(f"{count} {what}" for what, count in removed.items() if count)
+            with writing(self.engine) as connection:
+                add_event(connection, "pruned", f"Forgotten: {told}", at=to_ms(at))
+        return removed
+
     def rejudge_where_knowledge_changed(self) -> int:
         """Judge everything again where roots, catalogs or rules are others than the last time; count the hosts.
 
@@ -111,8 +219,11 @@ class Service:
                 return None
             evidence = gather_evidence(connection, host, since=policy.effective_from)
         thresholds = Thresholds(
-            observation=timedelta(days=self.settings.min_observation_days), sessions=self.settings.min_sessions
+            observation=timedelta(days=self.settings.min_observation_days),
+            sessions=self.settings.min_sessions,
+            probe_age=timedelta(hours=self.settings.max_probe_age_hours),
         )
+        evidence = replace(evidence, live=self.last_seen(host))
         readiness = assess_readiness(
             policy, evidence, at=at, example_pins=frozenset(self.catalog.example_pins), thresholds=thresholds
         )
@@ -150,6 +261,11 @@ def open_service(settings: Settings, metrics: Metrics) -> Service:
     writer = GroupWriter(engine, intake, max_waiting=settings.max_waiting, on_commit=metrics.count_commit)
     collector = Collector(writer, metrics, client_key=client_key(engine))
     return Service(settings, engine, anchors, catalog, judge_at, metrics, intake, writer, collector)
+
+
+def _before(at: datetime, days: float) -> int | None:
+    """Return the instant so many days ago in milliseconds; None where things are kept for ever."""
+    return to_ms(at - timedelta(days=days)) if days else None
 
 
 def now() -> datetime:

@@ -30,9 +30,35 @@ class Settings(BaseSettings):
     max_clients_per_day: int = Field(10_000, ge=0, description="Distinct clients told apart per violation and day.")
     max_rejections: int = Field(1000, ge=0, description="Rejected submissions kept for inspection.")
     max_waiting: int = Field(2000, gt=0, description="Submissions waiting for the store before more are refused.")
+    keep_bodies_days: float = Field(30, ge=0, description="Days for which raw bodies are kept; 0 for ever.")
+    keep_rows_days: float = Field(90, ge=0, description="Days for which single reports are kept; 0 for ever.")
+    keep_rollups_days: float = Field(
+        730,
+        ge=0,
+        description="Days for which counts are kept, and violations that nobody reports any more; 0 for ever.",
+    )
+    keep_rejections_days: float = Field(30, ge=0, description="Days for which rejections are kept; 0 for ever.")
+    prune_interval_hours: float = Field(
+        24,
+        ge=0,
+        description="Hours after which the service forgets again what is too old; 0 leaves it to `hpkp prune`.",
+    )
     trust_anchors: Path | None = Field(None, description="PEM file with roots of your own, beside the public ones.")
     catalog: Path | None = Field(
         None, description="TOML file with interception products, known keys and CA names of your own."
     )
     min_observation_days: int = Field(14, ge=0, description="Days that a revision must have been observed.")
     min_sessions: int = Field(10_000, ge=0, description="Exposed sessions needed before silence says anything.")
+    probe_interval_hours: float = Field(
+        0, ge=0, description="Hours between looks at what every host with a policy serves; 0 for none but on demand."
+    )
+    probe_port: int = Field(443, gt=0, lt=65536, description="The port that is looked at.")
+    probe_paths: tuple[str, ...] = Field(
+        ("/", "/hpkp-probe-for-a-page-that-is-not-there"),
+        description="Paths asked for, as a JSON list; one that is not there shows an error page.",
+    )
+    probe_timeout_seconds: float = Field(10, gt=0, description="Longest that one connection of a look takes.")
+    probe_private_addresses: bool = Field(
+        False, description="Whether hosts at addresses that are not public may be looked at."
+    )
+    max_probe_age_hours: float = Field(48, gt=0, description="How old the last look may be for a verdict.")

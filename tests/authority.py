@@ -188,14 +188,26 @@ def pem_with(der: bytes, *, columns: int = 64, newline: str = "\n", final_newlin
 
 
 def certificate_with_serial_zero() -> bytes:
-    """Make the DER of a self-signed certificate of serial number 0, which cryptography's builder refuses."""
+    """Make the DER of a self-signed certificate of serial number 0."""
+    return certificate_with_serial(0)
+
+
+def certificate_with_serial(serial: int) -> bytes:
+    """Make the DER of a self-signed certificate of any serial number; cryptography's builder refuses 0 and below."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = _subject("www.example.com", None)
     certificate = _certificate(subject, key, issuer=subject, signer=key, names=("www.example.com",), serial=5)
     version = bytes.fromhex("a003020102")
-    tbs = certificate.tbs_certificate_bytes.replace(version + b"\x02\x01\x05", version + b"\x02\x01\x00", 1)
+    encoded = serial.to_bytes((8 + (serial + (serial < 0)).bit_length()) // 8, "big", signed=True)
+    inner = certificate.tbs_certificate_bytes.replace(version + b"\x02\x01\x05", version + _tlv(0x02, encoded), 1)
+    tbs = _tlv(0x30, inner[_header_length(inner) :])
     signature = key.sign(tbs, ec.ECDSA(hashes.SHA256()))
     return _tlv(0x30, tbs + _ECDSA_WITH_SHA256 + _tlv(0x03, b"\x00" + signature))
+
+
+def _header_length(der: bytes) -> int:
+    """Return how many bytes the tag and length of an element take."""
+    return 2 + (der[1] & 0x7F if der[1] & 0x80 else 0)
 
 
 @functools.cache

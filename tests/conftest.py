@@ -1,4 +1,4 @@
-"""The application on a real SQLite file."""
+"""The application on a real store: a SQLite file, and for tests marked ``both_databases`` a PostgreSQL too."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -9,15 +9,26 @@ import pytest
 
 from app.main import create_app
 from tests.application import StartApp, TestClient, caller, settings_for
+from tests.postgres import postgres_database
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests of what stands in the store once for each database."""
+    if "application_store" in metafunc.fixturenames:
+        both = metafunc.definition.get_closest_marker("both_databases") is not None
+        metafunc.parametrize("application_store", ["sqlite", "postgresql"] if both else ["sqlite"])
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[StartApp]:
+def start(application_store: str, tmp_path: Path) -> Iterator[StartApp]:
     """Return what starts an application with some settings; it ends with the test."""
     with ExitStack() as stack:
+        store: dict[str, str] = {}
+        if application_store == "postgresql":
+            store["database_url"] = stack.enter_context(postgres_database())
 
         def start_app(**settings: Any) -> TestClient:
-            return stack.enter_context(caller(create_app(settings_for(tmp_path, **settings))))
+            return stack.enter_context(caller(create_app(settings_for(tmp_path, **(store | settings)))))
 
         yield start_app
 

@@ -1,6 +1,7 @@
 """Documentation that fails the build when it lies: tables, commands, links and answers are compared with the code."""
 
 import ast
+import json
 import re
 import shlex
 import shutil
@@ -18,7 +19,7 @@ from typer.core import TyperGroup
 from app.api.problems import RETRY_AFTER, STATUS
 from app.catalog.load import load_catalog
 from app.cli import app as cli
-from app.hpkp import readiness
+from app.hpkp import live, readiness
 from app.hpkp.causes import BEARING, Cause
 from app.hpkp.header import parse_header
 from app.main import create_app
@@ -79,9 +80,14 @@ def code(cell: str) -> str:
 def test_every_setting_stands_in_the_table_with_its_name_default_and_meaning() -> None:
     told = {code(name): [default, meaning] for name, default, meaning in rows(OPERATING, "Settings")}
     assert told == {
-        f"HPKP_{name.upper()}": ["none" if field.default is None else f"`{field.default}`", field.description]
+        f"HPKP_{name.upper()}": ["none" if field.default is None else f"`{_written(field.default)}`", field.description]
         for name, field in Settings.model_fields.items()
     }
+
+
+def _written(default: object) -> str:
+    """Return a default as it would be written into the environment."""
+    return json.dumps(default) if isinstance(default, tuple) else str(default)
 
 
 def test_no_document_names_a_setting_that_does_not_exist() -> None:
@@ -137,7 +143,8 @@ def test_every_cause_is_documented_in_the_order_of_the_rules_with_its_bearing() 
 
 def _findings() -> Iterator[tuple[str, str, str]]:
     """Read the findings out of the rules' source: code, severity, and whether it withholds the verdict."""
-    for node in ast.walk(ast.parse(Path(readiness.__file__).read_text())):
+    sources = (Path(str(module.__file__)).read_text() for module in (readiness, live))
+    for node in (node for source in sources for node in ast.walk(ast.parse(source))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Finding":
             name, severity = node.args[:2]
             written = name.value if isinstance(name, ast.Constant) else "open_<cause>"
@@ -148,6 +155,23 @@ def _findings() -> Iterator[tuple[str, str, str]]:
 def test_every_readiness_finding_is_documented() -> None:
     told = [(code(name), severity, withholds) for name, severity, withholds, _ in rows(CAUSES, "The verdict")]
     assert sorted(told) == sorted(_findings())
+
+
+def _pin_findings() -> Iterator[tuple[str, str]]:
+    """Read what `hpkp pin` may find out of the source: code and severity."""
+    for name in ("hpkp/pin_lint.py", "hpkp/description.py", "hpkp/lineage.py", "cli/lineage.py"):
+        for node in ast.walk(ast.parse((ROOT / "app" / name).read_text())):
+            match node:
+                case ast.Call(
+                    func=ast.Name(id="LintFinding"),
+                    args=[ast.Constant(value=str(found)), ast.Attribute(attr=weight), *_],
+                ):
+                    yield found, weight.lower()
+
+
+def test_everything_that_speaks_against_a_pin_is_documented() -> None:
+    told = [(code(name), severity) for name, severity, _ in rows(DOCUMENTS["docs/pins.md"], "Which key to pin")]
+    assert sorted(told) == sorted(_pin_findings())
 
 
 def test_every_table_of_the_store_is_documented() -> None:

@@ -20,7 +20,11 @@ class EventResponse(BaseModel):
 
     id: int
     at: datetime
-    kind: str = Field(description="`policy_changed`, `rejudged` or `knowledge_changed`.")
+    kind: str = Field(
+        description="`policy_changed`, `rejudged`, `knowledge_changed`, `served_chain_changed`, "
+        "`served_header_changed`, `probe_failed`, `probe_recovered` or "
+        "`pruned`."
+    )
     host: str | None
     text: str
 

@@ -11,7 +11,6 @@ from app.api.filters import ViolationFilter
 from app.api.pages import LimitQuery, link_next
 from app.api.problems import ProblemError, not_found
 from app.api.schemas import (
-    FindingResponse,
     HostResponse,
     Page,
     PolicyPin,
@@ -23,6 +22,7 @@ from app.api.schemas import (
     TopViolation,
     Totals,
     describe_problems,
+    finding_response,
 )
 from app.hpkp.errors import InvalidHeader, InvalidPin, InvalidPolicy
 from app.hpkp.header import PinningHeader, parse_header
@@ -118,7 +118,7 @@ def _read_policy(host: Host, body: PolicyRequest) -> PinningPolicy:
         tuple(ExpectedPin(pin) for pin in header.pins)
         if header
         else tuple(
-            ExpectedPin(_read_pin(pin.sha256, f"/pins/{index}/sha256"), pin.label)
+            ExpectedPin(read_pin(pin.sha256, f"/pins/{index}/sha256"), pin.label)
             for index, pin in enumerate(body.pins or [])
         )
     )
@@ -131,8 +131,8 @@ def _read_policy(host: Host, body: PolicyRequest) -> PinningPolicy:
             max_age=header.max_age if header and body.max_age is None else body.max_age,
             mode=body.mode,
             report_uri=header.report_uri if header and body.report_uri is None else body.report_uri,
-            own_keys=frozenset(_read_pin(text, f"/own_keys/{index}") for index, text in enumerate(body.own_keys)),
-            effective_from=_read_moment(body.effective_from, "/effective_from"),
+            own_keys=frozenset(read_pin(text, f"/own_keys/{index}") for index, text in enumerate(body.own_keys)),
+            effective_from=read_moment(body.effective_from, "/effective_from"),
         )
     except InvalidPolicy as error:
         pointer = "/path/host" if is_address(host) else "/pins"
@@ -146,7 +146,7 @@ def _read_header(text: str) -> PinningHeader:
         raise ProblemError(422, "Not a Public-Key-Pins value", str(error), pointer="/header") from None
 
 
-def _read_moment(moment: datetime | None, pointer: str) -> datetime | None:
+def read_moment(moment: datetime | None, pointer: str) -> datetime | None:
     """Turn an instant into UTC, where the years 1 and 9999 of other zones may have no place."""
     try:
         return None if moment is None else moment.astimezone(UTC)
@@ -154,7 +154,8 @@ def _read_moment(moment: datetime | None, pointer: str) -> datetime | None:
         raise ProblemError(422, _NO_POLICY, "In UTC this moment is no date.", pointer=pointer) from None
 
 
-def _read_pin(text: str, pointer: str) -> Pin:
+def read_pin(text: str, pointer: str) -> Pin:
+    """Read a pin of a request; a problem with its place for what is none."""
     try:
         return parse_pin(text)
     except InvalidPin as error:
@@ -216,20 +217,7 @@ def readiness(service: ServiceDep, host: HostPath) -> ReadinessResponse:
         at=at,
         verdict=answer.verdict.value,
         headline=answer.headline,
-        findings=[
-            FindingResponse(
-                code=finding.code,
-                severity=finding.severity.value,
-                message=finding.message,
-                evidence=finding.evidence,
-                fix=finding.fix,
-                withholds=finding.withholds,
-            )
-            for finding in answer.findings
-        ],
+        findings=list(map(finding_response, answer.findings)),
         plan=list(answer.plan),
-        thresholds={
-            "observation_days": answer.thresholds.observation.days,
-            "sessions": answer.thresholds.sessions,
-        },
+        thresholds=answer.thresholds.as_plain(),
     )

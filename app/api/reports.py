@@ -6,10 +6,11 @@ follows one as a GET, and the report is lost.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import parse_qs
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from app.api.problems import MEDIA_TYPE, RETRY_AFTER, STATUS, encode, problem_of_outcome
 from app.collector import Collector, Envelope, Fate
@@ -17,17 +18,24 @@ from app.hpkp.policy import Mode
 from app.outcomes import Outcome
 
 _LABEL = re.compile(r"[A-Za-z0-9._~-]{1,64}")
+_LONGEST_TEXT = 300
+_ANY_ORIGIN = (b"access-control-allow-origin", b"*")
 _CORS = [
-    (b"access-control-allow-origin", b"*"),
+    _ANY_ORIGIN,
     (b"access-control-allow-methods", b"POST, OPTIONS"),
     (b"access-control-allow-headers", b"*"),
     (b"access-control-max-age", b"86400"),
 ]
+_TAKEN: Message = {"type": "http.response.start", "status": 204, "headers": [_ANY_ORIGIN]}
+_NO_BODY: Message = {"type": "http.response.body", "body": b""}
 
 
 @dataclass(frozen=True, slots=True)
 class _Request:
     mode: Mode | None
+
+
+_NO_MODE = _Request(None)
 
 
 class ReportEndpoint:
@@ -52,18 +60,20 @@ class ReportEndpoint:
     async def _take(self, scope: Scope, receive: Receive, label: str) -> Fate:
         collector = self._collector()
         headers = dict(scope["headers"])
+        length = _length(headers)
+        request = self._read_request(scope, headers, label, length)
         envelope = Envelope(
             address=scope["client"][0] if scope.get("client") else "",
+            label=label if isinstance(request, _Request) else "",
+            mode=request.mode if isinstance(request, _Request) else None,
             content_type=_text(headers.get(b"content-type")),
             user_agent=_text(headers.get(b"user-agent")),
         )
-        length = _length(headers)
-        if isinstance(request := self._read_request(scope, headers, label, length), Fate):
+        if isinstance(request, Fate):
             if request.outcome in (Outcome.PREFLIGHT, Outcome.METHOD_NOT_ALLOWED):
                 collector.count(request.outcome)
                 return request
             return collector.reject(request, envelope, length=length or 0)
-        envelope = replace(envelope, label=label, mode=request.mode)
         body = await self._read(receive)
         if isinstance(body, bytes):
             return await collector.collect(body, envelope)
@@ -85,7 +95,8 @@ class ReportEndpoint:
                 Outcome.BAD_REQUEST,
                 "A label has 1 to 64 letters, digits, dots, underscores, tildes and hyphens.",
             )
-        stated = parse_qs(scope["query_string"].decode("latin-1")).get("mode", [None])[-1]
+        query = scope["query_string"]
+        stated = parse_qs(query.decode("latin-1")).get("mode", [None])[-1] if query else None
         if stated is not None and stated not in tuple(Mode):
             return Fate(Outcome.BAD_REQUEST, "mode is report-only or enforce.")
         encoding = headers.get(b"content-encoding", b"identity").strip().lower()
@@ -93,7 +104,7 @@ class ReportEndpoint:
             return Fate(Outcome.CONTENT_ENCODING, "Send the report without content encoding.")
         if length is not None and length > self._limit:
             return self._too_large()
-        return _Request(None if stated is None else Mode(stated))
+        return _NO_MODE if stated is None else _Request(Mode(stated))
 
     def _too_large(self) -> Fate:
         return Fate(Outcome.TOO_LARGE, f"A report has at most {self._limit} bytes.")
@@ -115,20 +126,26 @@ class ReportEndpoint:
 
 def _length(headers: dict[bytes, bytes]) -> int | None:
     text = headers.get(b"content-length", b"")
-    return int(text) if text.isdigit() and len(text) < 20 else None
+    return int(text) if text.isdigit() and len(text) < 19 else None
 
 
 def _text(value: bytes | None) -> str | None:
-    if value is None:
-        return None
-    return "".join(c if c.isprintable() else " " for c in value.decode("latin-1")[:300])
+    return None if value is None else _printable(value[:_LONGEST_TEXT])
+
+
+@lru_cache(maxsize=1024)
+def _printable(value: bytes) -> str:
+    return "".join(c if c.isprintable() else " " for c in value.decode("latin-1"))
 
 
 async def _answer(send: Send, fate: Fate) -> None:
-    headers, body, status = [(b"access-control-allow-origin", b"*")], b"", 204
-    if fate.outcome is Outcome.PREFLIGHT:
-        headers = _CORS
-    elif fate.outcome in STATUS:
+    if fate.outcome not in STATUS and fate.outcome is not Outcome.PREFLIGHT:
+        await send(_TAKEN)
+        await send(_NO_BODY)
+        return
+    headers, body, status = _CORS, b"", 204
+    if fate.outcome is not Outcome.PREFLIGHT:
+        headers = [_ANY_ORIGIN]
         problem = problem_of_outcome(fate.outcome, fate.reason, fate.pointer)
         status, body = problem.status, encode(problem)
         headers.append((b"content-type", MEDIA_TYPE.encode()))

@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from app.api.problems import MEDIA_TYPE, Problem
 from app.hpkp.causes import Cause, Side
+from app.hpkp.findings import Finding
 from app.hpkp.policy import Mode
 
 T = TypeVar("T")
@@ -25,6 +26,7 @@ _DESCRIPTIONS = {
     401: "No valid API token.",
     403: "The token's scope is too small.",
     404: "There is no such thing.",
+    413: "The request is too long.",
     422: "Something in the request is wrong; the problem says what and where.",
     503: "The store is not available.",
 }
@@ -291,6 +293,18 @@ class FindingResponse(BaseModel):
     withholds: bool = Field(description="Whether it keeps the verdict from being ready by itself.")
 
 
+def finding_response(finding: Finding) -> FindingResponse:
+    """Convert a finding to its response."""
+    return FindingResponse(
+        code=finding.code,
+        severity=finding.severity.value,
+        message=finding.message,
+        evidence=finding.evidence,
+        fix=finding.fix,
+        withholds=finding.withholds,
+    )
+
+
 class ReadinessResponse(BaseModel):
     """Whether enforcing is safe, and why."""
 
@@ -301,4 +315,4 @@ class ReadinessResponse(BaseModel):
     headline: str
     findings: list[FindingResponse]
     plan: list[str]
-    thresholds: dict[str, int]
+    thresholds: dict[str, float]

@@ -44,9 +44,11 @@ def backup_key(
 ) -> None:
     """Make a Backup Pin's key and a certification request, and say how to use them.
 
-    Keep the key off the server. At a renewal that needs it: certbot certonly --csr HOST.backup.csr. A CA's root or
-    intermediate is no backup against losing your key: whoever certifies the new key has to use that CA, and CAs change
-    their keys without asking you (RFC 7469 section 4.3).
+    Keep the key off the server. At a renewal that needs it: certbot certonly --csr HOST.backup.csr.
+
+    A root or intermediate of the CA that you use stands in your chain, so it is no Backup Pin (RFC 7469 section 2.5). A
+    root of a second CA is one, as long as that CA certifies you under this very root, but then it also lets everybody
+    in whom that CA certifies. An intermediate is none to rely on: CAs change them without asking you.
     """
     try:
         hosts = list(dict.fromkeys(canonical_host(name) for name in (host, *(names or []))))
@@ -82,7 +84,9 @@ def backup_key(
         f"request  {request_file}\n"
         f"Add the pin to the policy: hpkp policy set {hosts[0]} --pin LIVE --pin {pin}=backup\n"
         f"When it is needed: certbot certonly --csr {request_file}, then install {key_file} beside the certificate.\n"
-        "Until then renew with certbot's --reuse-key, or the live pin changes at every renewal.",
+        "Until then renew with certbot's --reuse-key, or the live pin changes at every renewal.\n"
+        "Instead of a key of your own, the root of a second CA could be the Backup Pin, while that CA certifies you\n"
+        "under it; an intermediate could not, because CAs change them, and no key of your present chain can.",
         markup=False,
     )
 

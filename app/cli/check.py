@@ -6,13 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.terminal import CANNOT_TELL, NO, JsonOption, fail, opened, out, print_json
-from app.hpkp.chain import Element, read_certificate
-from app.hpkp.deployment import DeploymentCheck, check_deployment
+from app.hpkp.deployment import DeploymentCheck, read_pem_chain
 from app.hpkp.errors import HpkpError
 from app.hpkp.hosts import canonical_host
-from app.hpkp.pem import CERTIFICATE_LABELS, pem_blocks
 from app.service import now
-from app.store.policies import find_covering
 
 _EXIT = {True: 0, False: NO, None: CANNOT_TELL}
 _WORDS = {True: "satisfies the expected pins", False: "does NOT satisfy the expected pins", None: "cannot tell"}
@@ -32,32 +29,19 @@ def check(
     """
     try:
         name = canonical_host(host)
-        elements = read_chain(chain.read_text(errors="replace"))
+        elements = read_pem_chain(chain.read_text(errors="replace"))
     except (HpkpError, OSError) as error:
-        fail(str(error))
+        fail(f"{chain}: {error}")
     with opened() as service:
-        with service.engine.connect() as connection:
-            covering = find_covering(connection, name)
-        if covering is None:
-            fail(f"no policy covers {name}; set one with `hpkp policy set {name}`")
-        answer = check_deployment(elements, covering[1], service.anchors, host=name, at=now())
+        checked = service.check(name, elements, at=now())
+    if checked is None:
+        fail(f"no policy covers {name}; set one with `hpkp policy set {name}`")
+    policy_of, answer = checked
     if as_json:
-        print_json({"host": name, "policy_of": covering[0], **as_plain(answer)})
+        print_json({"host": name, "policy_of": policy_of, "deployable": answer.deployable, **as_plain(answer)})
     else:
         _print(name, answer)
-    broken = any(not remembered.satisfied for remembered in answer.remembered)
-    raise typer.Exit(NO if answer.satisfied and broken else _EXIT[answer.satisfied])
-
-
-def read_chain(text: str) -> tuple[Element, ...]:
-    """Read the certificates of a PEM text. Raises HpkpError where there are none."""
-    blocks = [block for block in pem_blocks(text) if block.label in CERTIFICATE_LABELS]
-    if not blocks:
-        raise HpkpError("there is no PEM certificate in the file")
-    try:
-        return tuple(read_certificate(block.decode(), position=i) for i, block in enumerate(blocks))
-    except ValueError as error:
-        raise HpkpError(f"a certificate is no base64: {error}") from None
+    raise typer.Exit(_EXIT[answer.deployable])
 
 
 def as_plain(answer: DeploymentCheck) -> dict[str, Any]:

@@ -12,14 +12,18 @@ from app.cli import (
     database,
     demo,
     explain,
+    export,
     header,
     pin,
     policy,
+    probe,
+    prune,
     readiness,
     rejudge,
     sample,
     serve,
     token,
+    what_if,
 )
 
 app = typer.Typer(
@@ -35,9 +39,13 @@ app.command("pin")(pin.pin)
 app.command("backup-key")(backup_key.backup_key)
 app.add_typer(header.app, name="header")
 app.command("check")(check.check)
+app.command("probe")(probe.probe)
 app.add_typer(policy.app, name="policy")
+app.command("what-if")(what_if.what_if)
 app.command("readiness")(readiness.readiness)
 app.command("explain")(explain.explain)
+app.command("export")(export.export)
+app.command("prune")(prune.prune)
 app.command("rejudge")(rejudge.rejudge_hosts)
 app.command("send-sample")(sample.send_sample)
 app.command("demo")(demo.demo)

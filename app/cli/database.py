@@ -3,7 +3,7 @@
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.cli.terminal import JsonOption, fail, out, print_json, read_settings
+from app.cli.terminal import JsonOption, cannot_use, fail, out, print_json, read_settings
 from app.store.engine import open_engine, schema_version, upgrade
 
 app = typer.Typer(help="Look after the store's schema.", no_args_is_help=True)
@@ -25,7 +25,7 @@ def upgrade_schema(as_json: JsonOption = False) -> None:
         after = schema_version(engine)
         engine.dispose()
     except (SQLAlchemyError, OSError, ValueError) as error:
-        fail(f"the store {settings.database_url} cannot be used: {getattr(error, 'orig', None) or error}")
+        fail(cannot_use(settings, error))
     if as_json:
         print_json({"before": before, "after": after})
     elif before == after:

@@ -17,7 +17,7 @@ from app.hpkp.report import Sender
 from app.samples import SampleApp, SampleSite, Scenario, make_site
 from app.service import Service, now
 from app.store.engine import to_ms, writing
-from app.store.intake import Submission
+from app.store.submissions import Submission
 from app.store.summaries import list_hosts, summarise
 from app.store.violations import Filter
 

@@ -12,7 +12,7 @@ from rich.tree import Tree
 from app.catalog import load_anchors
 from app.catalog.load import load_catalog
 from app.cli.policy import read_expected_pins
-from app.cli.terminal import JsonOption, fail, opened, out, print_json, read_settings
+from app.cli.terminal import JsonOption, fail, opened, out, print_json, print_tree, read_settings
 from app.hpkp.chain import Certificate, Chain, Element
 from app.hpkp.judgement import CertificateFinding, Judgement, judge
 from app.hpkp.policy import PinningPolicy, PolicyHistory
@@ -24,8 +24,6 @@ from app.store.engine import exists
 from app.store.intake import pinned_host
 from app.store.violations import get_violation, load_report
 
-_WIDTH = 200
-"""Columns where the output is no terminal, so that no pin is broken."""
 _LOCKS_OUT = {True: "yes", False: "no", None: "cannot tell"}
 
 
@@ -121,7 +119,7 @@ def _print(host: str, report: ViolationReport, judgement: Judgement) -> None:
     for which, chain in (("served", report.served_chain), ("validated", report.validated_chain)):
         if chain is not None:
             tree = _tree(which, chain, getattr(judgement, which), judged=judgement.judged_chain == which)
-            out.print(tree, soft_wrap=False, width=None if out.is_terminal else _WIDTH)
+            print_tree(tree)
     if report.known_pins:
         out.print("\nKnown pins: " + ", ".join(map(str, report.known_pins)), markup=False)
 

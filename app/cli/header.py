@@ -1,12 +1,14 @@
 """``hpkp header``: make the field to serve, and lint one that is served."""
 
+import asyncio
 import sys
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-import httpx
 import typer
 
+from app.catalog import load_anchors
 from app.catalog.load import load_catalog
 from app.cli.policy import read_expected_pins
 from app.cli.terminal import NO, JsonOption, err, fail, opened, out, print_json, read_settings
@@ -14,11 +16,14 @@ from app.hpkp.chain import pins_of, read_certificate
 from app.hpkp.errors import HpkpError
 from app.hpkp.header import PinningHeader
 from app.hpkp.hosts import Host, canonical_host
-from app.hpkp.lint import HeaderReview, Severity, Subject, lint_header
+from app.hpkp.lint import HeaderReview, Subject, lint_header
+from app.hpkp.live import LiveHost, describe_live
 from app.hpkp.pem import CERTIFICATE_LABELS, pem_blocks
+from app.hpkp.pin_lint import Severity
 from app.hpkp.pins import Pin
 from app.hpkp.policy import Mode
-from app.hpkp.servers import ENFORCING, PLACE, REPORT_ONLY, Server, for_server, server_line
+from app.hpkp.servers import ENFORCING, PLACE, REPORT_ONLY, Server, caution, for_server, server_line
+from app.probe import ProbeOptions, probe
 from app.service import now
 
 app = typer.Typer(help="Make and lint Public-Key-Pins fields.", no_args_is_help=True)
@@ -69,6 +74,7 @@ def make(
     report_only = (mode is Mode.REPORT_ONLY) if enforce is None else not enforce
     review = _review((str(header),), report_only=report_only, host=name, chain=None)
     line = server_line(header, server, report_only=report_only)
+    minded = caution(header, server, report_only=report_only)
     encoded = header.report_uri != wanted.report_uri
     if as_json:
         print_json(
@@ -76,6 +82,7 @@ def make(
                 "server": server,
                 "line": line,
                 "place": PLACE[server],
+                "caution": minded,
                 "field": REPORT_ONLY if report_only else ENFORCING,
                 "value": str(header),
                 "report_uri_encoded": encoded,
@@ -85,6 +92,8 @@ def make(
     else:
         typer.echo(line)
         err.print(f"Belongs {PLACE[server]}.", markup=False, style="dim")
+        if minded is not None:
+            err.print(f"warning: {minded}", markup=False)
         if encoded:
             err.print(f"The report-uri was percent-encoded, because {server} cannot carry it as it was.", markup=False)
         for finding in review.findings:
@@ -116,13 +125,13 @@ def lint(
     Exit code 0: nothing wrong; 1: an error was found; 2: not understood.
     """
     try:
-        fields, asked = _fields(what, report_only)
+        live = _ask(what) if what.startswith(("https://", "http://")) else None
+        fields = _served_fields(live) if live else _fields(what, report_only)
+        asked = live.probe.host if live else None
         name = canonical_host(host) if host is not None else asked
-        pins = None if chain is None else _pins_of_file(chain)
-    except (HpkpError, OSError) as error:
+        pins = _pins_of_file(chain) if chain is not None else live.chains[0].pins if live else None
+    except (HpkpError, OSError, ValueError) as error:
         fail(str(error))
-    except httpx.HTTPError as error:
-        fail(f"{what} did not answer: {error}")
     reviews = {
         field: _review(values, report_only=field == REPORT_ONLY, host=name, chain=pins)
         for field, values in fields.items()
@@ -139,12 +148,41 @@ def lint(
         raise typer.Exit(NO)
 
 
-def _fields(what: str, report_only: bool) -> tuple[dict[str, tuple[str, ...]], Host | None]:
-    """Return the values by field name, and the host that was asked for them."""
-    if what.startswith(("https://", "http://")):
-        answer = httpx.get(what, follow_redirects=False, timeout=20)
-        found = {field: tuple(answer.headers.get_list(field)) for field in (ENFORCING, REPORT_ONLY)}
-        return {field: values for field, values in found.items() if values}, canonical_host(answer.url.host)
+def _ask(url: str) -> LiveHost:
+    """Look at what a URL is answered with, at every address."""
+    parts = urlsplit(url)
+    if parts.scheme != "https" or not parts.hostname:
+        fail("give https://host…: pins count over TLS alone (RFC 7469 section 2.2.2)")
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    options = ProbeOptions(port=parts.port or 443, paths=(path,), private_addresses=True)
+    seen = asyncio.run(probe(canonical_host(parts.hostname), options))
+    live = describe_live(seen, load_anchors(read_settings().trust_anchors))
+    if not any(endpoint.answers for endpoint in seen.endpoints):
+        faults = [f"{endpoint.address}: {fault}" for endpoint in seen.endpoints for fault in endpoint.faults]
+        fail(f"{url} did not answer: {seen.fault or '; '.join(faults)}")
+    if not live.chains[0].trusted:
+        err.print("The chain served is not trusted here; browsers note no pins over it.", markup=False, style="yellow")
+    return live
+
+
+def _served_fields(live: LiveHost) -> dict[str, tuple[str, ...]]:
+    """Return the values by field name, of the first address that answered; where others differ, say so."""
+    served = [
+        {
+            field: values
+            for field, values in ((ENFORCING, answer.enforcing), (REPORT_ONLY, answer.report_only))
+            if values
+        }
+        for endpoint in live.probe.endpoints
+        for answer in endpoint.answers
+    ]
+    if any(other != served[0] for other in served):
+        err.print("The addresses serve different fields; compare them with `hpkp probe`.", markup=False, style="yellow")
+    return served[0]
+
+
+def _fields(what: str, report_only: bool) -> dict[str, tuple[str, ...]]:
+    """Return the value of a text, a file or standard input by its field name."""
     if what == "-":
         text = sys.stdin.read()
     elif len(what) < 1000 and Path(what).is_file():
@@ -157,7 +195,7 @@ def _fields(what: str, report_only: bool) -> tuple[dict[str, tuple[str, ...]], H
     for name in (ENFORCING, REPORT_ONLY):
         if colon and stated.strip().lower() == name.lower():
             field, text = name, rest.strip(" \t")
-    return {field: (text,)}, None
+    return {field: (text,)}
 
 
 def _pins_of_file(path: Path) -> frozenset[Pin]:
@@ -173,7 +211,7 @@ def _review(
     values: tuple[str, ...], *, report_only: bool, host: Host | None, chain: frozenset[Pin] | None
 ) -> HeaderReview:
     catalog = load_catalog(read_settings().catalog)
-    return lint_header(Subject(values, report_only, host, chain, catalog.example_pins, catalog.ca_names))
+    return lint_header(Subject(values, report_only, host, chain, catalog))
 
 
 def _findings(review: HeaderReview) -> list[dict[str, Any]]:

@@ -1,70 +1,114 @@
-"""``hpkp pin``: the pins of certificates, requests and keys in files."""
+"""``hpkp pin``: the pins of certificates, PKCS #7, requests and keys, and what speaks against pinning them."""
 
 import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from app.cli.terminal import CANNOT_TELL, JsonOption, err, out, print_json
+from app.catalog import load_anchors
+from app.catalog.load import load_catalog
+from app.cli.lineage import find_lineage, lineage_items
+from app.cli.live_items import live_items, read_target
+from app.cli.pin_items import PinItem, as_plain, print_item
+from app.cli.terminal import CANNOT_TELL, NO, JsonOption, err, fail, print_json, read_settings
+from app.hpkp.catalog import Catalog
+from app.hpkp.chain import TrustAnchors
+from app.hpkp.description import KeyDescription, describe_key
 from app.hpkp.errors import HpkpError
 from app.hpkp.keys import HeldKey, read_keys
+from app.service import now
 
-FilesArgument = Annotated[list[str], typer.Argument(help="Files in PEM or DER; - is standard input.")]
+FilesArgument = Annotated[
+    list[str],
+    typer.Argument(
+        help="Files in PEM or DER, - for standard input, certbot directories, or HOST[:PORT] to look at a live chain.",
+        metavar="FILE",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What keys are described by."""
+
+    anchors: TrustAnchors
+    catalog: Catalog
+    at: datetime
+
+    def describe(self, key: HeldKey) -> KeyDescription:
+        """Describe one key."""
+        return describe_key(key, anchors=self.anchors, catalog=self.catalog, at=self.at)
 
 
 def pin(files: FilesArgument, as_json: JsonOption = False) -> None:
-    """Print the pin of every certificate, certification request, public or private key in the files.
+    """Print the pin of every certificate (also in PKCS #7), request, public or private key, and what speaks against it.
 
     The pin is the base64 of the SHA-256 of the SubjectPublicKeyInfo (RFC 7469 section 2.4). A chain gives one pin for
-    each certificate. An encrypted private key asks for its passphrase. Exit code 2 where a file could not be read.
+    each certificate. A warning tells where pinning a key is a bad idea: an intermediate that its CA changes or has
+    retired, a compromised key, a pin out of a tutorial. An encrypted private key asks for its passphrase.
+
+    Of a certbot lineage (live/NAME or archive/NAME) every generation is told: previous, current, or next for a key
+    made ahead; whether its key is that of the generation before; and whether certificate and key belong together.
+
+    Of HOST, HOST:PORT or https://HOST the chains are told that are served at all its addresses, whatever they are.
+
+    Exit code 0: all was read. 1: files of a lineage do not belong together. 2: something could not be read.
     """
-    found: list[dict[str, Any]] = []
+    knowledge = _load_knowledge()
+    found: list[PinItem] = []
     failed = False
-    for name in files:
+    for argument in files:
         try:
-            keys = read_keys(_read(name), passphrase=lambda name=name: _ask(name))  # type: ignore[misc]
+            found.extend(items_of(argument, knowledge))
         except (HpkpError, OSError) as error:
             failed = True
-            err.print(f"error: {name}: {getattr(error, 'strerror', None) or error}", markup=False, style="red")
-            continue
-        found.extend(_describe(name, position, key) for position, key in enumerate(keys))
+            err.print(f"error: {argument}: {_reason(argument, error)}", markup=False, style="red")
     if as_json:
-        print_json(found)
+        print_json([as_plain(item) for item in found])
     else:
         for item in found:
-            _print(item)
+            print_item(item)
+    if any(item.contradicts_itself for item in found):
+        raise typer.Exit(NO)
     if failed:
         raise typer.Exit(CANNOT_TELL)
+
+
+def items_of(argument: str, knowledge: Knowledge) -> Iterator[PinItem]:
+    """Yield everything with a pin that one argument names. Raises HpkpError or OSError, which end this argument."""
+    if argument != "-" and Path(argument).is_dir():
+        yield from lineage_items(find_lineage(Path(argument)), knowledge.describe, _asker)
+        return
+    if argument != "-" and not Path(argument).exists() and (target := read_target(argument)):
+        yield from live_items(target, knowledge.describe)
+        return
+    keys = read_keys(_read(argument), passphrase=_asker(argument))
+    for position, key in enumerate(keys):
+        yield PinItem(argument, position, knowledge.describe(key))
+
+
+def _load_knowledge() -> Knowledge:
+    settings = read_settings()
+    try:
+        return Knowledge(load_anchors(settings.trust_anchors), load_catalog(settings.catalog), now())
+    except (OSError, ValueError) as error:
+        fail(str(error))
+
+
+def _reason(argument: str, error: HpkpError | OSError) -> str:
+    if not isinstance(error, OSError):
+        return str(error)
+    where = "" if error.filename is None or str(error.filename) == argument else f"{error.filename}: "
+    return f"{where}{error.strerror or error}"
 
 
 def _read(name: str) -> bytes:
     return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
 
 
-def _ask(name: str) -> bytes:
-    return str(typer.prompt(f"Passphrase of {name}", hide_input=True, err=True)).encode()
-
-
-def _describe(name: str, position: int, key: HeldKey) -> dict[str, Any]:
-    item: dict[str, Any] = {"file": name, "position": position, "kind": key.kind.value, "pin": str(key.pin)}
-    if certificate := key.certificate:
-        item |= {
-            "subject": certificate.subject,
-            "issuer": certificate.issuer,
-            "names": list(certificate.names),
-            "not_before": certificate.not_before,
-            "not_after": certificate.not_after,
-            "sha256": certificate.fingerprint.hex(),
-        }
-    return item | ({"note": key.note} if key.note else {})
-
-
-def _print(item: dict[str, Any]) -> None:
-    out.print(f'pin-sha256="{item["pin"]}"', markup=False, style="bold")
-    out.print(f"  {item['kind']} {item['position']} of {item['file']}", markup=False)
-    if "subject" in item:
-        out.print(f"  subject  {item['subject']}\n  issuer   {item['issuer']}", markup=False)
-        out.print(f"  valid    {item['not_before']:%Y-%m-%d} to {item['not_after']:%Y-%m-%d}", markup=False)
-    if "note" in item:
-        out.print(f"  note     {item['note']}", markup=False)
+def _asker(name: str) -> Callable[[], bytes]:
+    return lambda: str(typer.prompt(f"Passphrase of {name}", hide_input=True, err=True)).encode()

@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
+from app.cli.findings import print_findings
 from app.cli.terminal import CANNOT_TELL, NO, JsonOption, fail, opened, out, print_json
 from app.hpkp.hosts import canonical_host
-from app.hpkp.readiness import Severity, Verdict
+from app.hpkp.readiness import Verdict
 from app.service import now
 
 _EXIT = {Verdict.READY: 0, Verdict.NOT_READY: NO, Verdict.NOT_ENOUGH_DATA: CANNOT_TELL}
-_STYLE = {Severity.BLOCKER: "red", Severity.CAUTION: "yellow", Severity.INFO: "dim"}
 _VERDICT_STYLE = {Verdict.READY: "bold green", Verdict.NOT_READY: "bold red", Verdict.NOT_ENOUGH_DATA: "bold yellow"}
 
 
@@ -39,19 +39,14 @@ def readiness(
                 "headline": answer.headline,
                 "findings": [asdict(finding) for finding in answer.findings],
                 "plan": list(answer.plan),
-                "thresholds": {
-                    "observation_days": answer.thresholds.observation.days,
-                    "sessions": answer.thresholds.sessions,
-                },
+                "thresholds": answer.thresholds.as_plain(),
             }
         )
     else:
         words = answer.verdict.replace("_", " ")
         out.print(f"{name}: {words}", markup=False, style=_VERDICT_STYLE[answer.verdict])
         out.print(answer.headline, markup=False)
-        for finding in answer.findings:
-            out.print(f"\n{finding.severity:8} {finding.code}", markup=False, style=_STYLE[finding.severity])
-            out.print(f"         {finding.message}\n         {finding.fix}", markup=False)
+        print_findings(answer.findings)
         out.print("\nNext:", style="bold")
         for number, step in enumerate(answer.plan, 1):
             out.print(f"  {number}. {step}", markup=False)

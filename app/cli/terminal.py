@@ -11,18 +11,22 @@ from typing import Annotated, Any, NoReturn
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.tree import Tree
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.hpkp.errors import HpkpError
 from app.metrics import Metrics
 from app.service import Service, open_service
 from app.settings import Settings
+from app.store.engine import without_password
 
 out = Console(highlight=False, soft_wrap=True)
 """Standard output; never wraps, so that pins and headers stay on their line."""
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer with one JSON document.")]
+
+_WIDEST = 4000
 
 NO, CANNOT_TELL = 1, 2
 """Exit codes beside 0; 2 is also a command that was not understood."""
@@ -32,6 +36,12 @@ def fail(reason: str, code: int = CANNOT_TELL) -> NoReturn:
     """End the command with a reason on standard error."""
     err.print(f"error: {reason}", markup=False, style="red")
     raise typer.Exit(code)
+
+
+def print_tree(tree: Tree) -> None:
+    """Print a tree; where the output is no terminal, no pin and no field is broken over lines."""
+    wide = out if out.is_terminal else Console(highlight=False, width=_WIDEST)
+    wide.print(tree)
 
 
 def print_json(value: Any) -> None:
@@ -63,16 +73,18 @@ def opened(settings: Settings | None = None) -> Iterator[Service]:
     try:
         service = open_service(chosen, Metrics())
     except (SQLAlchemyError, OSError, RuntimeError, ValueError) as error:
-        fail(_of_store(chosen, error))
+        fail(cannot_use(chosen, error))
     try:
         yield service
     except HpkpError as error:
         fail(str(error))
     except SQLAlchemyError as error:
-        fail(_of_store(chosen, error))
+        fail(cannot_use(chosen, error))
     finally:
         service.engine.dispose()
 
 
-def _of_store(settings: Settings, error: Exception) -> str:
-    return f"the store {settings.database_url} cannot be used: {getattr(error, 'orig', None) or error}"
+def cannot_use(settings: Settings, error: Exception) -> str:
+    """Say that the store cannot be used, and why; without the password that its URL may hold."""
+    store, reason = without_password(settings.database_url), getattr(error, "orig", None) or error
+    return f"the store {store} cannot be used: {reason}"

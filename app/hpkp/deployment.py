@@ -8,9 +8,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from app.hpkp.chain import Anchor, Certificate, Element, TrustAnchors, build_path, find_leaf, pins_of
+from app.hpkp.chain import (
+    Anchor,
+    Certificate,
+    Chain,
+    Element,
+    TrustAnchors,
+    build_path,
+    find_leaf,
+    pins_of,
+    read_certificate,
+)
+from app.hpkp.errors import InvalidCertificate
+from app.hpkp.pem import CERTIFICATE_LABELS, pem_blocks
 from app.hpkp.pins import Pin
 from app.hpkp.policy import Mode, PinningPolicy, PolicyHistory
+
+LONGEST_CHAIN = 100
+"""Certificates that are read of one chain about to be deployed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +46,29 @@ class DeploymentCheck:
     matching: tuple[Pin, ...]
     remembered: tuple[RememberedPins, ...]
     caveats: tuple[str, ...]
+
+    @property
+    def deployable(self) -> bool | None:
+        """Whether it may go live: it satisfies the expected pins, and breaks none that clients may still know."""
+        if self.satisfied and any(not remembered.satisfied for remembered in self.remembered):
+            return False
+        return self.satisfied
+
+
+def read_pem_chain(text: str) -> Chain:
+    """Read the certificates of a PEM text, in their order. Raises InvalidCertificate where there are none."""
+    blocks = [block for block in pem_blocks(text) if block.label in CERTIFICATE_LABELS]
+    if not blocks:
+        raise InvalidCertificate("there is no PEM certificate in it")
+    if len(blocks) > LONGEST_CHAIN:
+        raise InvalidCertificate(f"a chain has at most {LONGEST_CHAIN} certificates, this has {len(blocks)}")
+    chain: list[Element] = []
+    for position, block in enumerate(blocks):
+        try:
+            chain.append(read_certificate(block.decode(), position=position))
+        except ValueError as error:
+            raise InvalidCertificate(f"certificate {position} is no base64: {error}") from None
+    return tuple(chain)
 
 
 def check_deployment(

@@ -1,4 +1,4 @@
-"""Keys as operators hold them (certificates, certification requests, public and private keys) and their pins.
+"""Keys as operators hold them (certificates, PKCS #7, requests, public and private keys) and their pins.
 
 ::
 
@@ -10,24 +10,30 @@ RSASSA-PSS is another one than the library would write, and the public key's bit
 """
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
+from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
     load_der_private_key,
+    load_der_public_key,
     load_pem_private_key,
-    load_pem_public_key,
 )
 
-from app.hpkp.chain import Certificate, UnreadableCertificate, read_certificate
+from app.hpkp.chain import Certificate, Element, UnreadableCertificate, read_certificate
 from app.hpkp.errors import InvalidCertificate, InvalidKey
 from app.hpkp.pem import CERTIFICATE_LABELS, PemBlock, pem_blocks
 from app.hpkp.pins import Pin, pin_of_spki
-from app.hpkp.spki import algorithm_of_private_key, make_spki, spki_of_signing_request, split_spki
+from app.hpkp.pkcs7 import PKCS7_LABELS, certificates_of_pkcs7
+from app.hpkp.spki import algorithm_of_private_key, is_signed_data, make_spki, spki_of_signing_request, split_spki
+
+_KEYLESS = frozenset({"EC PARAMETERS", "DH PARAMETERS", "DSA PARAMETERS", "X509 CRL"})
+"""Blocks that stand beside keys in a server's file."""
 
 Passphrase = Callable[[], bytes]
 """Asked only when a private key is encrypted."""
@@ -50,6 +56,10 @@ class HeldKey:
     pin: Pin
     certificate: Certificate | None = None
     note: str = ""
+    subject: str = ""
+    """Of a request or a certificate; an RFC 4514 string, empty where there is none or it cannot be read."""
+    names: tuple[str, ...] = ()
+    """The DNS names of a request, the names of a certificate."""
 
 
 def read_keys(data: bytes, *, passphrase: Passphrase) -> tuple[HeldKey, ...]:
@@ -58,39 +68,66 @@ def read_keys(data: bytes, *, passphrase: Passphrase) -> tuple[HeldKey, ...]:
     Raises InvalidKey, saying what was found instead, where there is none or one cannot be read.
     """
     if b"-----BEGIN " in data:
-        blocks = pem_blocks(data.decode("utf-8", "replace"))
-        found = tuple(_read_block(block, passphrase) for block in blocks if block.label != "EC PARAMETERS")
-        if found:
-            return found
+        blocks = tuple(pem_blocks(data.decode("utf-8", "replace")))
+        keys: list[HeldKey] = []
+        for number, block in enumerate(blocks, 1):
+            try:
+                keys.extend(() if block.label in _KEYLESS else _read_block(block, passphrase))
+            except InvalidKey as error:
+                where = f"block {number} of {len(blocks)}: " if len(blocks) > 1 else ""
+                raise InvalidKey(f"{where}{error}") from None
+        if keys:
+            return tuple(keys)
+        if blocks:
+            raise _holds_no_key(blocks[0])
+    if is_signed_data(data):
+        return _of_pkcs7(data)
     return (_read_der(data, passphrase),)
 
 
-def _read_block(block: PemBlock, passphrase: Passphrase) -> HeldKey:
+def _holds_no_key(block: PemBlock) -> InvalidKey:
+    return InvalidKey(f"a PEM block {block.label} holds no key that can be pinned")
+
+
+def _read_block(block: PemBlock, passphrase: Passphrase) -> tuple[HeldKey, ...]:
     try:
-        if block.label in CERTIFICATE_LABELS:
-            return _of_certificate(block.decode())
-        if block.label.endswith("CERTIFICATE REQUEST"):
-            return HeldKey(KeyKind.REQUEST, pin_of_spki(spki_of_signing_request(block.decode())))
-        if block.label == "PUBLIC KEY":
-            return _of_public_key(block.decode())
-        if block.label == "RSA PUBLIC KEY":
-            key = load_pem_public_key(block.text.encode())
-            return _of_public_key(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
-        if block.label.endswith("PRIVATE KEY"):
-            return _of_private_key(
-                lambda word: load_pem_private_key(block.text.encode(), word), _plain_der(block), passphrase
-            )
+        # Windows writes PKCS #7 under the label of a certificate as well.
+        if block.label in PKCS7_LABELS or (block.label in CERTIFICATE_LABELS and is_signed_data(block.decode())):
+            return _of_pkcs7(block.decode())
+        return (_read_single(block, passphrase),)
+    except InvalidKey:
+        raise
     except (ValueError, UnsupportedAlgorithm) as error:
         raise InvalidKey(f"the PEM block {block.label} cannot be read: {error}") from None
-    raise InvalidKey(f"a PEM block {block.label} holds no key that can be pinned")
+
+
+def _read_single(block: PemBlock, passphrase: Passphrase) -> HeldKey:
+    if block.label in CERTIFICATE_LABELS:
+        return _of_certificate(block.decode())
+    if block.label.endswith("CERTIFICATE REQUEST"):
+        return _of_request(block.decode())
+    if block.label == "PUBLIC KEY":
+        return _of_public_key(block.decode())
+    if block.label == "RSA PUBLIC KEY":
+        return _of_rsa_public_key(block.decode())
+    if block.label.endswith("PRIVATE KEY"):
+        return _of_private_key(
+            lambda word: load_pem_private_key(block.text.encode(), word), _plain_der(block), passphrase
+        )
+    raise _holds_no_key(block)
+
+
+def _of_pkcs7(der: bytes) -> tuple[HeldKey, ...]:
+    return tuple(_of_certificate(certificate) for certificate in certificates_of_pkcs7(der))
 
 
 def _read_der(data: bytes, passphrase: Passphrase) -> HeldKey:
     """Try what DER can be, from the most telling shape to the least."""
     attempts: Iterable[Callable[[], HeldKey]] = (
         lambda: _of_certificate(data),
-        lambda: HeldKey(KeyKind.REQUEST, pin_of_spki(spki_of_signing_request(data))),
+        lambda: _of_request(data),
         lambda: _of_public_key(data),
+        lambda: _of_rsa_public_key(data),
         lambda: _of_private_key(lambda word: load_der_private_key(data, word), data, passphrase),
     )
     for attempt in attempts:
@@ -98,13 +135,17 @@ def _read_der(data: bytes, passphrase: Passphrase) -> HeldKey:
             return attempt()
         except (ValueError, UnsupportedAlgorithm):
             continue
-    raise InvalidKey("neither PEM nor DER of a certificate, certification request, public or private key")
+    raise InvalidKey("neither PEM nor DER of a certificate, PKCS #7, certification request, public or private key")
 
 
 def _of_certificate(der: bytes) -> HeldKey:
-    element = read_certificate(der)
+    return held_certificate(read_certificate(der))
+
+
+def held_certificate(element: Element) -> HeldKey:
+    """Return the key of a certificate. Raises InvalidCertificate where not even its key can be read."""
     if isinstance(element, Certificate):
-        return HeldKey(KeyKind.CERTIFICATE, element.pin, element)
+        return HeldKey(KeyKind.CERTIFICATE, element.pin, element, subject=element.subject, names=element.names)
     return HeldKey(KeyKind.CERTIFICATE, _pin_of_unreadable(element), note=element.reason)
 
 
@@ -114,9 +155,34 @@ def _pin_of_unreadable(element: UnreadableCertificate) -> Pin:
     return element.pin
 
 
+def _of_request(der: bytes) -> HeldKey:
+    """Take the key of a request as encoded; subject and names only tell which request it is."""
+    pin = pin_of_spki(spki_of_signing_request(der))
+    subject, names = "", tuple[str, ...]()
+    with suppress(ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
+        request = x509.load_der_x509_csr(der)
+        subject = request.subject.rfc4514_string()
+        names = _names_asked_for(request)
+    return HeldKey(KeyKind.REQUEST, pin, subject=subject, names=names)
+
+
+def _names_asked_for(request: x509.CertificateSigningRequest) -> tuple[str, ...]:
+    try:
+        names = request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        return tuple(names.get_values_for_type(x509.DNSName))
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        return ()
+
+
 def _of_public_key(der: bytes) -> HeldKey:
     split_spki(der)
     return HeldKey(KeyKind.PUBLIC, pin_of_spki(der))
+
+
+def _of_rsa_public_key(der: bytes) -> HeldKey:
+    """Read an RSAPublicKey (RFC 8017 appendix A.1.1), which states no algorithm: it is taken as plain RSA."""
+    key = load_der_public_key(der)
+    return _of_public_key(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
 
 def _plain_der(block: PemBlock) -> bytes:
@@ -131,7 +197,10 @@ def _of_private_key(load: Callable[[bytes | None], PrivateKeyTypes], der: bytes,
         key = load(None)
     except TypeError:  # the library's way to say that it is encrypted
         key, der = load(passphrase()), b""
-        note = "encrypted, so taken as plain RSA or a named curve; for RSASSA-PSS use the certificate or public key"
+        note = (
+            "encrypted, so taken as plain RSA or a named curve; for RSASSA-PSS or explicit parameters use the "
+            "certificate or public key"
+        )
     spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     if der and (algorithm := algorithm_of_private_key(der)):
         spki = make_spki(algorithm, split_spki(spki)[1])

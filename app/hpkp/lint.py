@@ -9,8 +9,8 @@
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from urllib.parse import urlsplit
 
@@ -22,7 +22,7 @@ from app.hpkp.browsers import (
     read_as_firefox,
     split_quoted,
 )
-from app.hpkp.catalog import CaName, CaState
+from app.hpkp.catalog import Catalog
 from app.hpkp.errors import HpkpError, InvalidHeader
 from app.hpkp.header import (
     PinningHeader,
@@ -32,6 +32,7 @@ from app.hpkp.header import (
     read_pin_directive,
 )
 from app.hpkp.hosts import Host, canonical_host, is_subdomain
+from app.hpkp.pin_lint import LintFinding, Severity, lint_pin
 from app.hpkp.pins import Pin
 
 FIRST_STEP = 300
@@ -47,24 +48,6 @@ class Conformance(StrEnum):
     INVALID = "invalid"
     NO_EFFECT = "no-effect"
     """By the grammar, but nothing follows from it."""
-
-
-class Severity(StrEnum):
-    """How much a finding weighs."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    INFO = "info"
-
-
-@dataclass(frozen=True, slots=True)
-class LintFinding:
-    """One thing to mend or to know."""
-
-    code: str
-    severity: Severity
-    message: str
-    fix: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +69,7 @@ class Subject:
     report_only: bool = False
     host: Host | None = None
     chain: frozenset[Pin] | None = None
-    example_pins: Mapping[Pin, str] = field(default_factory=dict)
-    ca_names: Mapping[Pin, tuple[CaName, ...]] = field(default_factory=dict)
+    catalog: Catalog = field(default_factory=Catalog)
 
     @property
     def value(self) -> str:
@@ -179,7 +161,7 @@ def _by_grammar(subject: Subject, findings: list[LintFinding]) -> tuple[bool, Pi
 
 
 def _with_value(subject: Subject, value: str) -> Subject:
-    return Subject((value,), subject.report_only, subject.host, subject.chain, subject.example_pins, subject.ca_names)
+    return replace(subject, values=(value,))
 
 
 def _read(
@@ -293,26 +275,7 @@ def _of_pins(subject: Subject, header: PinningHeader) -> Iterator[LintFinding]:
             "Give the chain (--chain FILE).",
         )
     for pin in sorted(pins):
-        if where := subject.example_pins.get(pin):
-            yield _error("example_pin", f"{pin} is nobody's key: {where}.", "Pin your own keys.")
-        yield from _of_ca_key(pin, subject.ca_names.get(pin, ()))
-
-
-def _of_ca_key(pin: Pin, names: Sequence[CaName]) -> Iterator[LintFinding]:
-    gone = [ca.name for ca in names if ca.state in (CaState.RETIRED, CaState.OLD)]
-    rotating = [ca.name for ca in names if ca.state in (CaState.ACTIVE, CaState.BACKUP, CaState.PENDING)]
-    if gone:
-        yield _error(
-            "retired_ca_key",
-            f"{pin} is the key of {', '.join(gone)}, which issues no more.",
-            "Pin your own leaf key; the CA chooses its intermediates.",
-        )
-    elif rotating:
-        yield _warning(
-            "rotating_ca_key",
-            f"{pin} is the key of {', '.join(rotating)}: the CA changes its intermediates without asking you.",
-            "Pin your own leaf key, and keep a Backup Pin that is no CA's.",
-        )
+        yield from lint_pin(pin, subject.catalog)
 
 
 def _of_max_age(subject: Subject, header: PinningHeader) -> Iterator[LintFinding]:

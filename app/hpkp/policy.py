@@ -74,19 +74,23 @@ class PinningPolicy:
 
 @dataclass(frozen=True, slots=True)
 class PolicyHistory:
-    """All revisions of one host's policy, in the order in which they took effect."""
+    """All revisions of one host's policy, in the order in which they took effect.
+
+    ``live_keys`` are pins of leaf keys that the host itself was seen to serve, in chains that held.
+    """
 
     revisions: tuple[PinningPolicy, ...]
+    live_keys: frozenset[Pin] = frozenset()
 
     @classmethod
-    def of(cls, revisions: Sequence[PinningPolicy]) -> "PolicyHistory":
+    def of(cls, revisions: Sequence[PinningPolicy], live_keys: frozenset[Pin] = frozenset()) -> "PolicyHistory":
         """Order revisions by the moment they took effect, then by number."""
 
         def order(policy: PinningPolicy) -> tuple[float, int]:
             start = policy.effective_from
             return (start.timestamp() if start else 0.0, policy.revision)
 
-        return cls(tuple(sorted(revisions, key=order)))
+        return cls(tuple(sorted(revisions, key=order)), live_keys)
 
     def in_force(self, at: datetime) -> PinningPolicy | None:
         """Return the revision in force at ``at``, or None before the first and after a withdrawal."""
@@ -112,5 +116,5 @@ class PolicyHistory:
 
     @property
     def own_keys(self) -> frozenset[Pin]:
-        """Every key that the operator ever called their own."""
-        return frozenset(pin for policy in self.revisions for pin in policy.own_keys)
+        """Every key that the operator ever called their own, or that their host was seen to serve."""
+        return self.live_keys | frozenset(pin for policy in self.revisions for pin in policy.own_keys)

@@ -12,12 +12,14 @@ hold a verdict back, never advance one.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from app.hpkp.causes import ALARMING, BEARING, Bearing, Cause
+from app.hpkp.findings import Finding, Severity
 from app.hpkp.hosts import is_subdomain
+from app.hpkp.live import LiveHost, review_live
 from app.hpkp.pins import Pin
 from app.hpkp.policy import PinningPolicy
 
@@ -30,26 +32,6 @@ class Verdict(StrEnum):
     NOT_ENOUGH_DATA = "not_enough_data"
 
 
-class Severity(StrEnum):
-    """How much a finding weighs."""
-
-    BLOCKER = "blocker"
-    CAUTION = "caution"
-    INFO = "info"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that bears on the verdict. ``withholds`` keeps the verdict from being `ready` by itself."""
-
-    code: str
-    severity: Severity
-    message: str
-    fix: str
-    evidence: dict[str, object] = field(default_factory=dict)
-    withholds: bool = False
-
-
 @dataclass(frozen=True, slots=True)
 class Thresholds:
     """The limits that the rules use; echoed in every answer."""
@@ -58,16 +40,25 @@ class Thresholds:
     """How long the current revision must have been observed."""
     sessions: int = 10_000
     """How many exposed sessions are needed before silence says anything."""
+    probe_age: timedelta = timedelta(hours=48)
+    """How old the last look at what the host serves may be."""
+
+    def as_plain(self) -> dict[str, float]:
+        """Return the thresholds under the names of the answer, each with its unit."""
+        return {
+            "observation_days": self.observation.days,
+            "sessions": self.sessions,
+            "probe_age_hours": self.probe_age / timedelta(hours=1),
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class OpenViolation:
-    """A violation of the window that nobody has closed; ``clients`` is a lower bound."""
+    """A violation of the window that nobody has closed; ``reports`` is a lower bound."""
 
     id: int
     cause: Cause
     reports: int
-    clients: int
     last_received_at: datetime
     locks_out: bool | None = None
 
@@ -78,8 +69,11 @@ class Evidence:
 
     reports: int = 0
     open_violations: tuple[OpenViolation, ...] = ()
+    blocking_clients: int = 0
+    """Distinct clients of the open violations whose cause blocks; a lower bound."""
     sessions: int | None = None
-    pins_seen_served: frozenset[Pin] | None = None
+    live: LiveHost | None = None
+    """What the last probe saw."""
     canary_at: datetime | None = None
 
 
@@ -109,7 +103,7 @@ def assess_readiness(
     limits = thresholds or Thresholds()
     findings = (
         *_pins(policy, example_pins),
-        *_backup_pin(policy, evidence),
+        *_live(policy, evidence, at, limits),
         *_report_uri(policy),
         *_observation(policy, at, limits),
         *_exposure(evidence, limits),
@@ -150,34 +144,32 @@ def _pins(policy: PinningPolicy, example_pins: frozenset[Pin]) -> Iterator[Findi
         )
 
 
-def _backup_pin(policy: PinningPolicy, evidence: Evidence) -> Iterator[Finding]:
-    """One pin in the chain, one not (RFC 7469 section 2.5); unseen chains leave it open."""
-    if len(policy.expected) < 2:
-        return
-    if evidence.pins_seen_served is None:
+def _live(policy: PinningPolicy, evidence: Evidence, at: datetime, limits: Thresholds) -> Iterator[Finding]:
+    """Look at what the host serves: a pin in every chain, a Backup Pin in none (RFC 7469 section 2.5)."""
+    if evidence.live is None:
         yield Finding(
             "live_chain_not_seen",
             Severity.CAUTION,
-            "The chain that the host serves has not been seen, so it is not known which pin is the Backup Pin and "
-            "whether any pin is in use.",
-            "Compare with `hpkp pin CHAIN.pem` for the deployed chain.",
+            "What the host serves has not been looked at, so it is not known which pin is the Backup Pin and whether "
+            "any pin is in use.",
+            f"Look: hpkp probe {policy.host}",
             withholds=True,
         )
         return
-    if not policy.expected & evidence.pins_seen_served:
+    seen_at = evidence.live.probe.at
+    before_revision = policy.effective_from is not None and seen_at < policy.effective_from
+    if before_revision or at - seen_at > limits.probe_age:
         yield Finding(
-            "no_pin_in_live_chain",
-            Severity.BLOCKER,
-            "No expected pin stands in the chain that the host serves.",
-            "Pin a key of the served chain, or deploy a certificate for a pinned key.",
+            "probe_too_old",
+            Severity.CAUTION,
+            f"What the host serves was last looked at on {seen_at:%Y-%m-%d %H:%M} UTC"
+            + (", before this revision took effect." if before_revision else "."),
+            f"Look again: hpkp probe {policy.host}; or let the service do it (HPKP_PROBE_INTERVAL_HOURS).",
+            {"probed_at": seen_at.isoformat()},
+            withholds=True,
         )
-    if policy.expected <= evidence.pins_seen_served:
-        yield Finding(
-            "no_backup_pin",
-            Severity.BLOCKER,
-            "Every pin of the policy stands in the served chain; a Backup Pin must not (RFC 7469 section 2.5).",
-            "Make a backup key, keep it offline, and add its pin.",
-        )
+    if not before_revision:
+        yield from review_live(policy, evidence.live)
 
 
 def _report_uri(policy: PinningPolicy) -> Iterator[Finding]:
@@ -332,11 +324,10 @@ _FIX: dict[Cause, str] = {
 
 def _headline(policy: PinningPolicy, evidence: Evidence, verdict: Verdict) -> str:
     blocking = [v for v in evidence.open_violations if BEARING[v.cause] is Bearing.BLOCKS]
-    clients = sum(violation.clients for violation in blocking)
     reports = sum(violation.reports for violation in blocking)
     of = "an unknown number of" if evidence.sessions is None else f"at most {evidence.sessions}"
     if blocking:
-        seen = f"at least {clients} client(s) ({reports} reports) would be locked out"
+        seen = f"at least {evidence.blocking_clients} client(s) ({reports} reports) would be locked out"
     else:
         seen = "no lock-out by a mistake of ours has been reported"
     ending = {

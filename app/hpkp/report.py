@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Self
 
 from app.hpkp.chain import Chain
 from app.hpkp.hosts import Host
@@ -42,7 +43,7 @@ class SenderResult(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ViolationReport:
     """One submission, read. What the sender left out is None; a chain sent as empty is ``()``.
 
@@ -71,3 +72,26 @@ class ViolationReport:
     install_id: str | None = None
     contradictions: tuple[str, ...] = ()
     """What in the form does not fit the sender that it claims to come from, each in a few words."""
+
+    def told(
+        self,
+        *,
+        mode: Mode | None,
+        date_time: datetime | None,
+        date_time_text: str | None,
+        effective_expiration_date: datetime | None,
+        effective_expiration_text: str | None,
+        contradictions: tuple[str, ...],
+    ) -> Self:
+        """Return the same report told at another moment: `dataclasses.replace` in a tenth of its time."""
+        other = object.__new__(type(self))
+        other.__dict__.update(
+            self.__dict__,
+            mode=mode,
+            date_time=date_time,
+            date_time_text=date_time_text,
+            effective_expiration_date=effective_expiration_date,
+            effective_expiration_text=effective_expiration_text,
+            contradictions=contradictions,
+        )
+        return other

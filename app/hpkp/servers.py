@@ -43,6 +43,10 @@ _CANNOT_CARRY: dict[Server, frozenset[str]] = {
 """Beyond those above: what ends the quotes, or is taken for a variable without any way to escape it."""
 
 
+_ROOM_IN_HAPROXY = 1024
+"""Octets: the default of tune.maxrewrite."""
+
+
 def for_server(header: PinningHeader, server: Server) -> PinningHeader:
     """Return the header with its report-uri percent-encoded as far as the server needs it.
 
@@ -86,6 +90,17 @@ def server_line(header: PinningHeader, server: Server, *, report_only: bool) -> 
             return f"{name}: {value}"
 
 
+def caution(header: PinningHeader, server: Server, *, report_only: bool) -> str | None:
+    """Return what has to be minded besides the line, where there is something."""
+    length = len(REPORT_ONLY if report_only else ENFORCING) + len(str(header))
+    if server is Server.HAPROXY and length > _ROOM_IN_HAPROXY // 2:
+        return (
+            f"The field takes {length} of the {_ROOM_IN_HAPROXY} octets that HAProxy keeps free for all fields that "
+            "it adds; without room it answers 500 in place of large responses. Set tune.maxrewrite to 4096 in global."
+        )
+    return None
+
+
 def _attribute(value: str) -> str:
     """Write an XML attribute in double quotes, whatever it holds."""
     escaped = value.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
@@ -93,12 +108,12 @@ def _attribute(value: str) -> str:
 
 
 PLACE: dict[Server, str] = {
-    Server.HAPROXY: "in the frontend that ends TLS; responses of HAProxy's own get it too",
+    Server.HAPROXY: "in the frontend that ends TLS; its own errors get it too, but for the 400 to malformed requests",
     Server.NGINX: "in the server block; a location with an add_header of its own needs the line again",
     Server.APACHE: "in the virtual host, with mod_headers",
     Server.CADDY: "in the site block",
-    Server.LIGHTTPD: "with mod_setenv",
-    Server.IIS: "in web.config, under system.webServer/httpProtocol/customHeaders",
+    Server.LIGHTTPD: "in lighttpd.conf, with mod_setenv among server.modules",
+    Server.IIS: "in web.config, under system.webServer/httpProtocol/customHeaders (never run in an IIS: try it)",
     Server.TEXT: "as a response field",
 }
 """Where the line belongs."""

@@ -1,6 +1,6 @@
 """SubjectPublicKeyInfo bytes, sliced out of DER as they stand there.
 
-Knows the outermost shape of three structures and nothing else. The bytes are never made anew from a parsed
+Knows the outermost shape of a few structures and nothing else. The bytes are never made anew from a parsed
 key: for RSASSA-PSS keys and EC keys with explicit parameters that gives other bytes, and so another pin.
 
 ::
@@ -25,6 +25,8 @@ _OCTET_STRING = 0x04
 _VERSION = 0xA0
 _EC_PUBLIC_KEY = bytes.fromhex("06072a8648ce3d0201")
 """The object identifier id-ecPublicKey (RFC 5480 section 2.1.1), encoded."""
+_SIGNED_DATA = bytes.fromhex("06092a864886f70d010702")
+"""The object identifier id-signedData (RFC 5652 section 5.1), encoded."""
 
 
 class _Element(NamedTuple):
@@ -142,3 +144,11 @@ def certificate_end(der: bytes) -> int:
     Raises InvalidCertificate where no element can be read.
     """
     return _read_element(der, 0, len(der)).end
+
+
+def is_signed_data(data: bytes) -> bool:
+    """Whether the bytes begin as a ContentInfo of SignedData does (RFC 5652 section 3), in DER or BER."""
+    if len(data) < 2 or data[0] != _SEQUENCE:
+        return False
+    octets = data[1] & 0x7F if data[1] > 0x80 else 0
+    return data[2 + octets :].startswith(_SIGNED_DATA)

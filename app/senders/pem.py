@@ -12,16 +12,17 @@ from enum import Enum
 from itertools import islice
 from typing import Any, NamedTuple
 
-from lru import LRU
-
 from app.hpkp.chain import Chain, Element, UnreadableCertificate, read_certificate
 from app.hpkp.pem import CERTIFICATE_LABELS, pem_blocks
+from app.senders.bounded import Bounded
 from app.senders.private_keys import FOUND, is_private_key
 from app.senders.wire import MAX_CHAIN, NotAReport
 
 _LONGEST_KEPT = 8192
 """Characters of a text that is kept; a certificate takes 1000 to 4000, and padding must not fill the memory."""
 
+_WEIGHT = 3
+"""A text weighs itself, the DER, and what the X.509 library makes of it."""
 
 _BEGIN, _END = "-----BEGIN CERTIFICATE-----\n", "\n-----END CERTIFICATE-----"
 
@@ -45,8 +46,8 @@ class _Kept(NamedTuple):
 class CertificateReader:
     """Reads certificate texts, and keeps the ones it has read."""
 
-    def __init__(self, *, size: int = 4096) -> None:
-        self._kept: LRU[str, _Kept] = LRU(size)
+    def __init__(self, *, max_bytes: int = 16_000_000) -> None:
+        self._kept: Bounded[str, _Kept] = Bounded(max_bytes)
 
     def read_chain(self, value: list[Any] | str | None, pointer: str) -> Chain | None:
         """Read a chain member; None where the sender sent none.
@@ -88,7 +89,7 @@ class CertificateReader:
                 for offset, element in enumerate(elements)
             )
         if len(text) <= _LONGEST_KEPT:
-            self._kept[text] = _Kept(elements, _forms_of(text))
+            self._kept.put(text, _Kept(elements, _forms_of(text)), weight=_WEIGHT * len(text))
         return elements
 
 

@@ -54,7 +54,7 @@ def read(wire: WireReport, certificates: CertificateReader, mode: Mode | None) -
     """Read a report of Chromium or of a sender that is not known. Raises NotAReport."""
     if not _is_chromium(wire):
         return read_as(Sender.RFC7469, wire, certificates, mode)
-    report = read_as(Sender.CHROMIUM, wire, certificates, mode, mode_of_dates=_chromium_mode)
+    report = read_as(Sender.CHROMIUM, wire, certificates, mode, mode_of_dates=chromium_mode)
     return contradicted(report, _contradictions(wire, report, certificates))
 
 
@@ -119,7 +119,8 @@ def _is_chromium(wire: WireReport) -> bool:
     )
 
 
-def _chromium_mode(date_time: datetime | None, expiration: datetime | None) -> Mode | None:
+def chromium_mode(date_time: datetime | None, expiration: datetime | None) -> Mode | None:
+    """Tell Chromium's mode by its dates."""
     if date_time is None or expiration is None:
         return None
     return Mode.REPORT_ONLY if abs(expiration - date_time) <= _SAME_MOMENT else Mode.ENFORCE
@@ -146,11 +147,15 @@ def _contradictions(wire: WireReport, report: ViolationReport, certificates: Cer
             yield "the hostname is not below the noted hostname"
         elif report.include_subdomains is False:
             yield "the hostname is below the noted hostname, whose pins do not include subdomains"
-    date_time, expiration = report.date_time, report.effective_expiration_date
-    if date_time is not None and expiration is not None and expiration.year != _NO_TIME:
-        if expiration < date_time - _EXPIRED:
-            yield "the pins had expired before the violation"
-        elif expiration > date_time + _LONGEST_MAX_AGE:
-            yield "the pins expire later than the 60 days that Chromium keeps pins at most"
     if not certificates.written_as(PemForm.COLUMNS_64, wire.served_certificate_chain, wire.validated_certificate_chain):
         yield "Chromium writes PEM in lines of 64 with a newline at the end"
+    yield from contradictions_of_dates(report.date_time, report.effective_expiration_date)
+
+
+def contradictions_of_dates(date_time: datetime | None, expiration: datetime | None) -> Iterator[str]:
+    """Tell what Chromium's dates cannot be: the rest of `_contradictions` does not look at them."""
+    if date_time is not None and expiration is not None and expiration.year != _NO_TIME:
+        if date_time - expiration > _EXPIRED:
+            yield "the pins had expired before the violation"
+        elif expiration - date_time > _LONGEST_MAX_AGE:
+            yield "the pins expire later than the 60 days that Chromium keeps pins at most"

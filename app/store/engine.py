@@ -10,10 +10,13 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from app.store.postgres import connection_parameters, set_up_session
+from app.store.texts import keep_texts_storable, to_json
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -35,20 +38,62 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def exists(url: str) -> bool:
-    """Whether there is a store at a URL already; of one that is no file this is not asked."""
+def parse_url(url: str) -> URL:
+    """Read the URL of a store; ``postgres://`` and ``postgresql://`` are the same, and psycopg is the driver.
+
+    Raises ValueError for what is neither SQLite nor PostgreSQL.
+    """
     parsed = make_url(url)
+    if parsed.drivername in ("postgres", "postgresql", "postgresql+psycopg"):
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername in ("sqlite", "sqlite+pysqlite"):
+        return parsed
+    raise ValueError(f"{parsed.drivername!r} is neither sqlite nor postgresql")
+
+
+def without_password(url: str) -> str:
+    """Return the URL of a store as it may be shown."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        return "(no URL)"
+    if "password" in parsed.query:
+        parsed = parsed.update_query_dict({"password": "***"})
+    return parsed.render_as_string(hide_password=True)
+
+
+def exists(url: str) -> bool:
+    """Whether there is a store at a URL already; of one that is no file this is not asked, nor of what is no URL."""
+    try:
+        parsed = parse_url(url)
+    except (ArgumentError, ValueError):
+        return True  # opening it says what is wrong
     return parsed.get_backend_name() != "sqlite" or Path(parsed.database or "").is_file()
 
 
 def open_engine(url: str) -> Engine:
-    """Open the store. A SQLite file's directory is made; every commit is durable (synchronous=FULL, WAL)."""
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_pre_ping=True)
-    if parsed.database and parsed.database != ":memory:":
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, connect_args={"timeout": 10})
+    """Open the store; every commit is durable. A SQLite file's directory is made (synchronous=FULL, WAL)."""
+    parsed = parse_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        engine = _open_sqlite(parsed)
+    else:
+        engine = create_engine(
+            parsed,
+            connect_args=connection_parameters(parsed),
+            isolation_level="READ COMMITTED",  # what is read after a conflict has to be there
+            json_serializer=to_json,
+            pool_pre_ping=True,
+            pool_timeout=10,
+        )
+        event.listen(engine, "connect", set_up_session)
+    keep_texts_storable(engine)
+    return engine
+
+
+def _open_sqlite(url: URL) -> Engine:
+    if url.database and url.database != ":memory:":
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": 10}, json_serializer=to_json)
     event.listen(engine, "connect", _set_pragmas)
     event.listen(engine, "begin", _begin)
     return engine
@@ -57,7 +102,11 @@ def open_engine(url: str) -> Engine:
 def _set_pragmas(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # BEGIN is ours to say, see _begin
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
+    cursor.execute("PRAGMA busy_timeout=10000")
+    if cursor.execute("PRAGMA page_count").fetchone() == (0,):
+        # Before the first table, so that incremental_vacuum can give space back; later it has no effect but a lock.
+        cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
@@ -103,4 +152,4 @@ def schema_version(engine: Engine) -> str | None:
 
 def schema_is_current(engine: Engine) -> bool:
     """Whether the schema is at the version that this program expects."""
-    return schema_version(engine) == ScriptDirectory.from_config(_alembic(str(engine.url))).get_current_head()
+    return schema_version(engine) == ScriptDirectory.from_config(_alembic("")).get_current_head()

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, exists, func, insert, select
 
 from app.hpkp.hosts import Host, superdomains
-from app.hpkp.pins import parse_pin
+from app.hpkp.pins import Pin, parse_pin
 from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy, PolicyHistory
 from app.store import tables
 from app.store.engine import from_ms, to_ms
@@ -57,7 +57,14 @@ def list_revisions(connection: Connection, host: str) -> list[StoredPolicy]:
 
 def history_of(connection: Connection, host: str) -> PolicyHistory:
     """Return the history of a host's own policy; empty where it never had one."""
-    return PolicyHistory.of([stored.policy for stored in list_revisions(connection, host)])
+    revisions = [stored.policy for stored in list_revisions(connection, host)]
+    return PolicyHistory.of(revisions, live_keys_of(connection, host)) if revisions else PolicyHistory(())
+
+
+def live_keys_of(connection: Connection, host: str) -> frozenset[Pin]:
+    """Return every leaf key that a host was seen to serve in a chain that held."""
+    query = select(tables.live_keys.c.pin).where(tables.live_keys.c.host == host)
+    return frozenset(map(parse_pin, connection.scalars(query)))
 
 
 def find_covering(connection: Connection, hostname: str) -> tuple[str, PolicyHistory] | None:

@@ -1,13 +1,13 @@
 """Summaries over the rollups: what happened to a host, how often, since when."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, select
 
-from app.hpkp.causes import Cause
+from app.hpkp.causes import BEARING, Bearing, Cause
 from app.hpkp.readiness import Evidence, OpenViolation
 from app.store import tables
 from app.store.engine import DAY_MS, HOUR_MS, from_ms, to_ms
@@ -148,12 +148,12 @@ def gather_evidence(connection: Connection, host: str, *, since: datetime) -> Ev
     ).all()
     return Evidence(
         reports=sum(int(row.counted) for row in rows),
+        blocking_clients=_blocking_clients(connection, host, since),
         open_violations=tuple(
             OpenViolation(
                 id=row.id,
                 cause=Cause(row.cause),
                 reports=int(row.counted),
-                clients=_clients_of(connection, row.id, since),
                 last_received_at=from_ms(row.last_received_at),
                 locks_out=row.judgement["locks_out"],
             )
@@ -163,16 +163,46 @@ def gather_evidence(connection: Connection, host: str, *, since: datetime) -> Ev
     )
 
 
-def _clients_of(connection: Connection, violation_id: int, since: datetime) -> int:
-    day = to_ms(since) - to_ms(since) % DAY_MS
-    return (
-        connection.scalar(
-            select(func.count(tables.violation_clients.c.client.distinct())).where(
-                tables.violation_clients.c.violation_id == violation_id, tables.violation_clients.c.day >= day
-            )
+def walk_counted(connection: Connection, wanted: Filter, *, page: int = 200) -> Iterator[tuple[Row[Any], int]]:
+    """Walk the violations that were reported in a window by their ids, each with its reports in it."""
+    total = func.sum(tables.rollup_hours.c.reports).label("reports")
+    last = 0
+    while True:
+        counted = (
+            _rollup(wanted, tables.violations.c.id, total)
+            .where(tables.violations.c.id > last)
+            .group_by(tables.violations.c.id)
+            .order_by(tables.violations.c.id)
+            .limit(page)
+            .subquery()
         )
-        or 0
+        rows = connection.execute(
+            select(tables.violations, counted.c.reports.label("counted"))
+            .join(counted, counted.c.id == tables.violations.c.id)
+            .order_by(tables.violations.c.id)
+        ).all()
+        for row in rows:
+            yield row, int(row.counted)
+        if len(rows) < page:
+            return
+        last = rows[-1].id
+
+
+def _blocking_clients(connection: Connection, host: str, since: datetime) -> int:
+    """Count the clients of open violations whose cause blocks, each client once, by whole days."""
+    violations, clients = tables.violations, tables.violation_clients
+    blocking = [cause for cause, bearing in BEARING.items() if bearing is Bearing.BLOCKS]
+    query = (
+        select(func.count(clients.c.client.distinct()))
+        .select_from(clients.join(violations, violations.c.id == clients.c.violation_id))
+        .where(
+            *Filter(host=host).of_violation(),
+            violations.c.status.in_(OPEN),
+            violations.c.cause.in_(blocking),
+            clients.c.day >= to_ms(since) - to_ms(since) % DAY_MS,
+        )
     )
+    return connection.scalar(query) or 0
 
 
 def list_rejections(

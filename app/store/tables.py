@@ -6,17 +6,29 @@
                                           │  ├──────< rollup_days      counts, and how much detail is kept
                                           │  ├──────< violation_clients
                                           │  └──────< reports          bounded detail
-    hosts ─< policy_revisions             seen_submissions, rejections, events, secrets, tokens
+    hosts ─< policy_revisions, probes, live_keys
+                                          seen_submissions, rejections, events, secrets, tokens
 """
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Index, LargeBinary, Table, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Table, UniqueConstraint
 from sqlmodel import Field, SQLModel
+
+_ID = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite counts by itself only in a column that is exactly INTEGER, which there has 64 bits."""
 
 
 def _big() -> Any:
     return Column(BigInteger, nullable=False)
+
+
+def _id() -> Any:
+    return Column(_ID, primary_key=True)
+
+
+def _id_of(table: str, *, key: bool = False) -> Any:
+    return Column(_ID, ForeignKey(f"{table}.id"), primary_key=key, nullable=False)
 
 
 class Certificate(SQLModel, table=True):
@@ -64,6 +76,32 @@ class PolicyRevision(SQLModel, table=True):
     withdrawn: bool = False
 
 
+class ProbeRow(SQLModel, table=True):
+    """What a host was seen to serve; looks that saw the same one after another are one row."""
+
+    __tablename__ = "probes"
+    __table_args__ = (Index("ix_probes_host_last", "host", "last_at"),)
+    id: int | None = Field(default=None, sa_column=_id())
+    host: str = Field(max_length=253, foreign_key="hosts.name")
+    port: int
+    first_at: int = Field(sa_column=_big())
+    last_at: int = Field(sa_column=_big())
+    looks: int = 1
+    reached: bool
+    """Whether any chain was seen."""
+    seen: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    """``{"fault": …, "endpoints": [{"address", "chains": [hex], "answers": […], "faults": […]}]}``."""
+
+
+class LiveKey(SQLModel, table=True):
+    """A leaf key that a host was seen to serve in a chain that held."""
+
+    __tablename__ = "live_keys"
+    host: str = Field(primary_key=True, max_length=253, foreign_key="hosts.name")
+    pin: str = Field(primary_key=True, max_length=44)
+    first_seen_at: int = Field(sa_column=_big())
+
+
 class Violation(SQLModel, table=True):
     """The distinct fact that reports repeat, judged once."""
 
@@ -72,7 +110,7 @@ class Violation(SQLModel, table=True):
         Index("ix_violations_host_last", "host", "last_received_at"),
         Index("ix_violations_host_first", "host", "first_received_at"),
     )
-    id: int | None = Field(default=None, primary_key=True)
+    id: int | None = Field(default=None, sa_column=_id())
     identity: bytes = Field(sa_column=Column(LargeBinary(32), nullable=False, unique=True))
     host: str = Field(max_length=253, foreign_key="hosts.name")
     """The Pinned Host under which it is counted: where a policy covers it, else the noted host."""
@@ -107,7 +145,7 @@ class Source(SQLModel, table=True):
 
     __tablename__ = "sources"
     __table_args__ = (UniqueConstraint("app", "app_version", "platform", "label"),)
-    id: int | None = Field(default=None, primary_key=True)
+    id: int | None = Field(default=None, sa_column=_id())
     app: str = ""
     app_version: str = ""
     platform: str = ""
@@ -118,10 +156,10 @@ class RollupHour(SQLModel, table=True):
     """Reports per violation, hour and source; every report is counted here."""
 
     __tablename__ = "rollup_hours"
-    violation_id: int = Field(primary_key=True, foreign_key="violations.id")
+    violation_id: int = Field(sa_column=_id_of("violations", key=True))
     hour: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     """Start of the hour in milliseconds."""
-    source_id: int = Field(primary_key=True, foreign_key="sources.id")
+    source_id: int = Field(sa_column=_id_of("sources", key=True))
     reports: int = Field(sa_column=_big())
 
 
@@ -129,7 +167,7 @@ class RollupDay(SQLModel, table=True):
     """Reports per violation and day, and how much detail of that day is kept."""
 
     __tablename__ = "rollup_days"
-    violation_id: int = Field(primary_key=True, foreign_key="violations.id")
+    violation_id: int = Field(sa_column=_id_of("violations", key=True))
     day: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     """Start of the day in milliseconds."""
     reports: int = Field(sa_column=_big())
@@ -141,7 +179,7 @@ class ViolationClient(SQLModel, table=True):
     """A client (keyed hash of install id or address) that reported a violation on a day."""
 
     __tablename__ = "violation_clients"
-    violation_id: int = Field(primary_key=True, foreign_key="violations.id")
+    violation_id: int = Field(sa_column=_id_of("violations", key=True))
     day: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     client: bytes = Field(sa_column=Column(LargeBinary(16), primary_key=True))
 
@@ -151,9 +189,9 @@ class Report(SQLModel, table=True):
 
     __tablename__ = "reports"
     __table_args__ = (Index("ix_reports_violation", "violation_id", "id"),)
-    id: int | None = Field(default=None, primary_key=True)
-    violation_id: int = Field(foreign_key="violations.id")
-    source_id: int = Field(foreign_key="sources.id")
+    id: int | None = Field(default=None, sa_column=_id())
+    violation_id: int = Field(sa_column=_id_of("violations"))
+    source_id: int = Field(sa_column=_id_of("sources"))
     received_at: int = Field(sa_column=_big())
     date_time: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
     date_time_text: str | None = None
@@ -175,7 +213,7 @@ class Rejection(SQLModel, table=True):
     """A submission that was not taken, with the reason; a bounded number is kept."""
 
     __tablename__ = "rejections"
-    id: int | None = Field(default=None, primary_key=True)
+    id: int | None = Field(default=None, sa_column=_id())
     received_at: int = Field(sa_column=_big())
     outcome: str
     reason: str
@@ -183,7 +221,7 @@ class Rejection(SQLModel, table=True):
     label: str = ""
     content_type: str | None = None
     user_agent: str | None = None
-    length: int
+    length: int = Field(sa_column=Column(_ID, nullable=False))
     sample: str = ""
 
 
@@ -191,7 +229,7 @@ class Event(SQLModel, table=True):
     """Something that happened to a host, for annotations."""
 
     __tablename__ = "events"
-    id: int | None = Field(default=None, primary_key=True)
+    id: int | None = Field(default=None, sa_column=_id())
     at: int = Field(sa_column=Column(BigInteger, nullable=False, index=True))
     kind: str
     host: str | None = Field(default=None, index=True)
@@ -225,6 +263,8 @@ certificates = _table(Certificate)
 chains = _table(ChainRow)
 hosts = _table(HostRow)
 policy_revisions = _table(PolicyRevision)
+probes = _table(ProbeRow)
+live_keys = _table(LiveKey)
 violations = _table(Violation)
 sources = _table(Source)
 rollup_hours = _table(RollupHour)

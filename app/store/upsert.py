@@ -6,20 +6,34 @@ from functools import cache
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
-_Insert = sqlite.Insert | postgresql.Insert
+Insert = sqlite.Insert | postgresql.Insert
 
 
-def _insert(dialect: str, table: Table) -> _Insert:
+def _insert(dialect: str, table: Table) -> Insert:
     return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
 @cache
-def _insert_missing(dialect: str, table: Table) -> _Insert:
+def insert_missing_statement(dialect: str, table: Table) -> Insert:
+    """Make the statement of `insert_missing`."""
     return _insert(dialect, table).on_conflict_do_nothing()
 
 
 @cache
-def _upsert(dialect: str, table: Table, add: tuple[str, ...]) -> _Insert:
+def insert_many_missing_statement(dialect: str, table: Table) -> Insert:
+    """Make the statement of `insert_missing` for many rows at once, which must not lack a value.
+
+    In SQLite, OR IGNORE also passes over rows that lack one. It saves the copy of every page that an INSERT of many
+    rows keeps to take itself back: half of its time.
+    """
+    if dialect == "sqlite":
+        return sqlite.insert(table).prefix_with("OR IGNORE")
+    return insert_missing_statement(dialect, table)
+
+
+@cache
+def upsert_statement(dialect: str, table: Table, *, add: tuple[str, ...]) -> Insert:
+    """Make INSERT that adds the named columns to what stands where the primary key is there already."""
     statement = _insert(dialect, table)
     key = [column for column in table.columns if column.primary_key]
     sums = {name: table.columns[name] + statement.excluded[name] for name in add}
@@ -28,9 +42,4 @@ def _upsert(dialect: str, table: Table, add: tuple[str, ...]) -> _Insert:
 
 def insert_missing(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
     """Insert rows, leaving those alone whose key is there already."""
-    connection.execute(_insert_missing(connection.dialect.name, table), rows)
-
-
-def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]], *, add: tuple[str, ...]) -> None:
-    """Insert rows; where the primary key is there already, add the named columns to what stands."""
-    connection.execute(_upsert(connection.dialect.name, table, add), rows)
+    connection.execute(insert_missing_statement(connection.dialect.name, table), rows)

@@ -20,7 +20,8 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingErr
 
 from app.outcomes import Outcome
 from app.store.engine import DAY_MS, HOUR_MS, now_ms, writing
-from app.store.intake import Intake, RejectedSubmission, Submission
+from app.store.intake import Intake
+from app.store.submissions import RejectedSubmission, Submission
 
 logger = logging.getLogger(__name__)
 

@@ -13,15 +13,26 @@ from tests.reports import HOST, site
 
 HOSTS = "/api/v1/hosts"
 POLICY = f"{HOSTS}/{HOST}/policy"
+PROBE = f"{HOSTS}/{HOST}/probe"
 BODY = {"pins": [{"sha256": site().root.pin}]}
 ELSEWHERE = "203.0.113.9"
 
 READS = [
-    HOSTS, POLICY, f"{POLICY}/revisions", f"{HOSTS}/{HOST}/summary", f"{HOSTS}/{HOST}/readiness", "/metrics",
+    HOSTS, POLICY, f"{POLICY}/revisions", f"{HOSTS}/{HOST}/summary", f"{HOSTS}/{HOST}/readiness", PROBE, "/metrics",
     "/api/v1/violations", "/api/v1/violations/1", "/api/v1/violations/1/reports", "/api/v1/reports/1",
-    "/api/v1/rejections", "/api/v1/events", f"/api/v1/certificates/{'0' * 64}",
+    "/api/v1/rejections", "/api/v1/events", "/api/v1/export", f"/api/v1/certificates/{'0' * 64}",
 ]  # fmt: skip
-WRITES = [("PUT", POLICY, BODY), ("DELETE", POLICY, None), ("PATCH", "/api/v1/violations/1", {"status": "open"})]
+WRITES = [
+    ("PUT", POLICY, BODY),
+    ("DELETE", POLICY, None),
+    ("POST", PROBE, None),
+    ("PATCH", "/api/v1/violations/1", {"status": "open"}),
+]
+ASKS = [
+    ("POST", f"{HOSTS}/{HOST}/check", None),
+    ("POST", f"{HOSTS}/{HOST}/what-if", {"pins": [site().root.pin]}),
+]
+"""Questions that are posted; reading is enough for them."""
 OPEN = ["/livez", "/readyz", "/openapi.json", "/docs"]
 
 
@@ -36,6 +47,7 @@ def _with_token(client: TestClient, text: str, scheme: str = "Bearer") -> TestCl
 
 def _every_request() -> Iterator[tuple[str, str, Any]]:
     yield from (("GET", path, None) for path in READS)
+    yield from ASKS
     yield from WRITES
 
 
@@ -48,7 +60,7 @@ def _refused(caller: TestClient, status: int, requests: Iterator[tuple[str, str,
 
 def test_every_route_that_is_not_open_stands_in_these_tests(client: TestClient) -> None:
     paths = app_of(client).openapi()["paths"]
-    listed = {*READS, *(path for _, path, _ in WRITES), *OPEN}
+    listed = {*READS, *(path for _, path, _ in (*WRITES, *ASKS)), *OPEN}
     sample = {"{host}": HOST, "{violation_id}": "1", "{report_id}": "1", "{sha256}": "0" * 64}
     for path in paths:
         filled = path

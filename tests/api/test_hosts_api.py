@@ -4,11 +4,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from tests.api.answers import problem_of
 from tests.application import StartApp, TestClient, service_of
 from tests.authority import make_root
 from tests.reports import HOST, distinct_bodies, other_site, report_body, site
+
+pytestmark = pytest.mark.both_databases
 
 HOSTS = "/api/v1/hosts"
 SUMMARY = f"{HOSTS}/{HOST}/summary"
@@ -30,7 +33,7 @@ def _move_receipt_back(client: TestClient, violation: int, hours: int) -> None:
     """Let a violation have been received hours ago, as far as the rollups tell."""
     with service_of(client).engine.begin() as connection:
         ids = {"by": hours * 3_600_000, "id": violation}
-        connection.exec_driver_sql("UPDATE rollup_hours SET hour = hour - :by WHERE violation_id = :id", ids)
+        connection.execute(text("UPDATE rollup_hours SET hour = hour - :by WHERE violation_id = :id"), ids)
 
 
 def test_hosts_are_listed_by_name_with_their_counts(client: TestClient) -> None:
@@ -180,3 +183,11 @@ def test_a_withdrawn_policy_has_no_verdict(client: TestClient) -> None:
     assert client.get(READINESS).status_code == 200
     client.delete(f"{HOSTS}/{HOST}/policy")
     problem_of(client.get(READINESS), 404)
+
+
+def test_a_client_of_two_blocking_violations_is_one_client(client: TestClient) -> None:
+    pin = make_root().pin
+    client.put(f"{HOSTS}/{HOST}/policy", json={"pins": [{"sha256": pin}], "own_keys": [site().leaf.pin]})
+    _send(client, report_body(known_pins=[pin]), report_body(known_pins=[pin], port=8443))
+    answer = client.get(READINESS).json()
+    assert "at least 1 client(s) (2 reports)" in answer["headline"]

@@ -15,7 +15,7 @@ from sqlalchemy import event
 from app.api.problems import STATUS
 from app.collector import Collector
 from app.outcomes import Outcome
-from app.store.intake import Submission
+from app.store.submissions import Submission
 from app.store.writer import GroupWriter
 from tests.api.answers import DISCONNECT, chunks, counted, exchange, moved, problem_of
 from tests.application import StartApp, TestClient, app_of, service_of

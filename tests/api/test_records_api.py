@@ -13,6 +13,8 @@ from tests.application import TestClient, from_elsewhere
 from tests.authority import cross_sign, make_root
 from tests.reports import HOST, report_body, site
 
+pytestmark = pytest.mark.both_databases
+
 PEM = {"accept": "application/x-pem-file"}
 GARBAGE = b"\x30\x03\x02\x01\x05"
 

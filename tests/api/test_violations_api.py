@@ -12,6 +12,8 @@ from tests.application import TestClient, service_of
 from tests.authority import Site, make_root, make_site
 from tests.reports import HOST, distinct_bodies, other_site, report_body, site
 
+pytestmark = pytest.mark.both_databases
+
 LIST = "/api/v1/violations"
 
 

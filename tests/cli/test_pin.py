@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from typer.testing import CliRunner
 
 from app.cli import app
 from tests.authority import make_site
-from tests.openssl import openssl_command
+from tests.openssl import run_openssl
 
 runner = CliRunner()
 
@@ -29,13 +28,9 @@ _GENERATE = {
 }  # fmt: skip
 
 
-def _openssl(*arguments: str) -> bytes:
-    return subprocess.run([openssl_command(), *arguments], check=True, capture_output=True).stdout
-
-
 def _expected(key: Path, *options: str) -> str:
     """Return the pin that openssl computes for a private key."""
-    spki = _openssl("pkey", "-in", str(key), "-pubout", "-outform", "der", *options)
+    spki = run_openssl("pkey", "-in", str(key), "-pubout", "-outform", "der", *options)
     return base64.b64encode(hashlib.sha256(spki).digest()).decode("ascii")
 
 
@@ -48,7 +43,7 @@ def _pins(*arguments: str, stdin: str | bytes = "") -> list[str]:
 @pytest.fixture(params=_GENERATE)
 def key(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     path = tmp_path / "key.pem"
-    path.write_bytes(_openssl(*_GENERATE[request.param]))
+    path.write_bytes(run_openssl(*_GENERATE[request.param]))
     return path
 
 
@@ -67,14 +62,14 @@ def test_every_form_of_one_key_has_the_pin_that_openssl_computes(key: Path, tmp_
     files = [key]
     for name, (command, *options) in forms.items():
         source = ("-in", str(key)) if command == "pkey" else ()
-        (tmp_path / name).write_bytes(_openssl(command, *source, *options))
+        (tmp_path / name).write_bytes(run_openssl(command, *source, *options))
         files.append(tmp_path / name)
     assert _pins(*map(str, files)) == [expected] * len(files)
 
 
 def test_an_encrypted_key_asks_for_its_passphrase(tmp_path: Path) -> None:
     key = tmp_path / "key.pem"
-    key.write_bytes(_openssl(*_GENERATE["p256"], "-aes256", "-pass", "pass:open sesame"))
+    key.write_bytes(run_openssl(*_GENERATE["p256"], "-aes256", "-pass", "pass:open sesame"))
     expected = _expected(key, "-passin", "pass:open sesame")
     assert _pins(str(key), stdin="open sesame\n") == [expected]
 

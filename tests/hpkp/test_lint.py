@@ -84,11 +84,7 @@ CASES = (
 
 
 def _review(case: Case) -> HeaderReview:
-    return lint_header(
-        Subject(
-            (case.value,), case.report_only, Host("www.example.com"), case.chain, CATALOG.example_pins, CATALOG.ca_names
-        )
-    )
+    return lint_header(Subject((case.value,), case.report_only, Host("www.example.com"), case.chain, CATALOG))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -1,22 +1,24 @@
 """Each rule of the readiness, and what they add up to: silence is not evidence, and no stranger advances a verdict."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.hpkp.causes import BEARING, Bearing, Cause
+from app.hpkp.chain import Anchor
+from app.hpkp.findings import Finding, Severity
+from app.hpkp.header import PinningHeader
 from app.hpkp.hosts import Host
+from app.hpkp.live import Answer, Endpoint, LiveChain, LiveHost, Probe
 from app.hpkp.pins import Pin
 from app.hpkp.policy import ExpectedPin, PinningPolicy
 from app.hpkp.readiness import (
     Evidence,
-    Finding,
     OpenViolation,
     Readiness,
-    Severity,
     Thresholds,
     Verdict,
     assess_readiness,
@@ -31,7 +33,17 @@ POLICY = PinningPolicy(
     max_age=300,
     effective_from=NOW - timedelta(days=30),
 )
-GOOD = Evidence(reports=5, sessions=20_000, pins_seen_served=frozenset({LIVE}), canary_at=NOW - timedelta(hours=1))
+
+
+def _live(*pins: Pin, at: datetime = NOW) -> LiveHost:
+    """Return a look at the host that serves these pins in its chain, and the policy's own field."""
+    answer = Answer("/", 200, report_only=(str(PinningHeader.of_policy(POLICY)),))
+    probe = Probe(POLICY.host, 443, at, (Endpoint("192.0.2.1", ((),), (answer,)),))
+    ends = NOW + timedelta(days=60)
+    return LiveHost(probe, (LiveChain("192.0.2.1", pins[0], frozenset(pins), Anchor.PUBLIC, True, True, ends),))
+
+
+GOOD = Evidence(reports=5, sessions=20_000, live=_live(LIVE), canary_at=NOW - timedelta(hours=1))
 ORDER = {Verdict.NOT_READY: 0, Verdict.NOT_ENOUGH_DATA: 1, Verdict.READY: 2}
 
 
@@ -44,7 +56,7 @@ def _finding(readiness: Readiness, code: str) -> Finding:
 
 
 def _violation(cause: Cause, *, number: int = 1, locks_out: bool | None = None) -> OpenViolation:
-    return OpenViolation(number, cause, reports=3, clients=2, last_received_at=NOW, locks_out=locks_out)
+    return OpenViolation(number, cause, reports=3, last_received_at=NOW, locks_out=locks_out)
 
 
 def _pins(*pins: Pin) -> PinningPolicy:
@@ -76,14 +88,16 @@ def test_pins_that_cannot_be_enforced_block(policy: PinningPolicy, code: str) ->
     ("served", "code", "verdict"),
     [
         (None, "live_chain_not_seen", Verdict.NOT_ENOUGH_DATA),
-        (frozenset({EXAMPLE}), "no_pin_in_live_chain", Verdict.NOT_READY),
-        (frozenset({LIVE, BACKUP}), "no_backup_pin", Verdict.NOT_READY),
+        (_live(LIVE, at=NOW - timedelta(hours=49)), "probe_too_old", Verdict.NOT_ENOUGH_DATA),
+        (_live(LIVE, at=NOW - timedelta(days=31)), "probe_too_old", Verdict.NOT_ENOUGH_DATA),
+        (_live(EXAMPLE), "no_pin_in_live_chain", Verdict.NOT_READY),
+        (_live(LIVE, BACKUP), "no_backup_pin", Verdict.NOT_READY),
     ],
 )
 def test_the_live_chain_holds_one_pin_and_leaves_one_for_backup(
-    served: frozenset[Pin] | None, code: str, verdict: Verdict
+    served: LiveHost | None, code: str, verdict: Verdict
 ) -> None:
-    answer = _assess(evidence=replace(GOOD, pins_seen_served=served))
+    answer = _assess(evidence=replace(GOOD, live=served))
     assert answer.verdict is verdict
     assert _finding(answer, code)
 
@@ -148,7 +162,8 @@ def test_a_pin_in_the_served_chain_alone_is_an_open_question() -> None:
 
 
 def test_the_headline_says_what_its_numbers_bound() -> None:
-    blocked = replace(GOOD, open_violations=(_violation(Cause.OWN_KEY_NOT_PINNED), _violation(Cause.PRIVATE_ROOT)))
+    violations = (_violation(Cause.OWN_KEY_NOT_PINNED), _violation(Cause.PRIVATE_ROOT))
+    blocked = replace(GOOD, open_violations=violations, blocking_clients=2)
     assert "at least 2 client(s) (3 reports)" in _assess(evidence=blocked).headline
     assert "out of at most 20000 exposed sessions" in _assess(evidence=blocked).headline
     assert "unknown number" in _assess(evidence=replace(blocked, sessions=None)).headline
@@ -169,7 +184,8 @@ evidence = st.builds(
     reports=st.integers(0, 9),
     open_violations=st.lists(violations, max_size=4).map(tuple),
     sessions=st.none() | st.integers(0, 10**6),
-    pins_seen_served=st.none() | st.frozensets(st.sampled_from([LIVE, BACKUP, EXAMPLE])),
+    live=st.none()
+    | st.lists(st.sampled_from([LIVE, BACKUP, EXAMPLE]), min_size=1, unique=True).map(lambda pins: _live(*pins)),
     canary_at=st.none() | st.just(NOW),
 )
 policies = st.lists(st.sampled_from([LIVE, BACKUP, EXAMPLE]), unique=True, max_size=3).map(lambda pins: _pins(*pins))
@@ -196,6 +212,6 @@ def test_ready_needs_every_piece_of_evidence_and_no_blocker(policy: PinningPolic
     if answer.verdict is Verdict.READY:
         assert seen.sessions is not None
         assert seen.canary_at is not None
-        assert seen.pins_seen_served is not None
+        assert seen.live is not None
     else:
         assert answer.plan

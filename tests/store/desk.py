@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,8 @@ from app.outcomes import Outcome
 from app.senders import CertificateReader, read_report
 from app.store import policies
 from app.store.engine import from_ms, to_ms, writing
-from app.store.intake import Intake, Limits, Submission
+from app.store.intake import Intake
+from app.store.submissions import Limits, Submission
 from app.store.violations import rejudge
 from tests.authority import NOW
 from tests.reports import HOST, report_body, site
@@ -107,4 +108,4 @@ class Desk:
 
 def later(taken: Submission, *, milliseconds: int) -> Submission:
     """Return the same submission sent again after a while."""
-    return replace(taken, received_at=taken.received_at + milliseconds)
+    return taken._replace(received_at=taken.received_at + milliseconds)

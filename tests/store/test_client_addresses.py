@@ -19,6 +19,8 @@ from app.store.writer import GroupWriter
 from tests.reports import report_body
 from tests.store.desk import Desk
 
+pytestmark = pytest.mark.sqlite_file
+
 ADDRESSES = ("198.51.100.217", "2001:db8:85a3::8a2e:370:7334")
 USER_AGENT = "Sender/1.0"
 

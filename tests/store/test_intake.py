@@ -1,7 +1,5 @@
 """Every report is counted once, a retry not again, and a violation is judged and stored once."""
 
-from dataclasses import replace
-
 import pytest
 
 from app.outcomes import Outcome
@@ -101,7 +99,7 @@ def test_forgotten_retries_count_again(desk: Desk) -> None:
     desk.take(first, second)
     with desk.engine.begin() as connection:
         desk.intake.forget_retries(connection, AT + 10)
-    assert desk.take(replace(first, received_at=AT + 20), replace(second, received_at=AT + 20)) == [ACCEPTED, DUPLICATE]
+    assert desk.take(first._replace(received_at=AT + 20), second._replace(received_at=AT + 20)) == [ACCEPTED, DUPLICATE]
 
 
 def test_a_violation_is_kept_with_what_was_said_of_it(desk: Desk) -> None:

@@ -6,8 +6,8 @@ from sqlalchemy import Engine
 from app.outcomes import Outcome
 from app.store import intake, tables
 from app.store.engine import DAY_MS
-from app.store.intake import RejectedSubmission
 from app.store.policies import is_registered
+from app.store.submissions import RejectedSubmission
 from app.store.summaries import list_rejections, summarise
 from app.store.violations import Filter
 from tests.authority import make_site

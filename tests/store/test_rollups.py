@@ -5,6 +5,7 @@ import tempfile
 from datetime import timedelta, timezone
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -122,6 +123,7 @@ def test_evidence_counts_from_the_hour_of_its_beginning_and_leaves_closed_violat
         assert gather_evidence(connection, HOST, since=from_ms(AT)).open_violations == ()
 
 
+@pytest.mark.sqlite_file
 def test_however_many_violations_there_are_a_summary_takes_few_variables(desk: Desk) -> None:
     chains = [other_site(number) for number in range(12)]
     desk.take(*(submission(report_body(served=chain.served), label="web") for chain in chains))

@@ -16,6 +16,8 @@ from app.store import migrations, tables
 from app.store.engine import open_engine, schema_is_current, schema_version, upgrade, writing
 from tests.store.desk import Desk, submission
 
+pytestmark = pytest.mark.sqlite_file
+
 
 def test_the_migrations_make_exactly_the_models_schema(engine: Engine) -> None:
     with engine.connect() as connection:

@@ -50,6 +50,7 @@ def test_a_name_in_use_is_refused(engine: Engine) -> None:
         new_token(connection, "grafana", "admin")
 
 
+@pytest.mark.sqlite_file
 def test_no_file_of_the_store_holds_a_token(engine: Engine, tmp_path: Path) -> None:
     with writing(engine) as connection:
         text = new_token(connection, "grafana", "read")

@@ -86,7 +86,7 @@ def test_the_same_unreadable_bytes_in_another_place_keep_their_place(desk: Desk)
 @pytest.mark.parametrize("empty", [(), None])
 def test_no_chain_and_an_empty_chain_are_told_apart(desk: Desk, empty: Chain | None) -> None:
     taken = submission()
-    desk.take(replace(taken, report=replace(taken.report, served_chain=empty)))
+    desk.take(taken._replace(report=replace(taken.report, served_chain=empty)))
     with desk.engine.connect() as connection:
         assert load_report(connection, desk.only(tables.violations)).served_chain == empty
 

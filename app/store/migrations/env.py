@@ -5,9 +5,12 @@ from sqlmodel import SQLModel
 
 from app.store import tables  # noqa: F401  the tables enter the metadata
 from app.store.engine import open_engine, writing
+from app.store.postgres import prepare_for_migrations
 
 engine = open_engine(context.config.attributes["url"])
 with writing(engine) as connection:
+    if engine.dialect.name == "postgresql":
+        prepare_for_migrations(connection)
     context.configure(connection=connection, target_metadata=SQLModel.metadata, render_as_batch=True)
     context.run_migrations()
 engine.dispose()

@@ -11,6 +11,8 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 
 def upgrade() -> None:
     """Make the change."""
@@ -36,7 +38,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "events",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", _ID, nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("host", sa.String(), nullable=True),
@@ -55,7 +57,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "rejections",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", _ID, nullable=False),
         sa.Column("received_at", sa.BigInteger(), nullable=False),
         sa.Column("outcome", sa.String(), nullable=False),
         sa.Column("reason", sa.String(), nullable=False),
@@ -63,7 +65,7 @@ def upgrade() -> None:
         sa.Column("label", sa.String(), nullable=False),
         sa.Column("content_type", sa.String(), nullable=True),
         sa.Column("user_agent", sa.String(), nullable=True),
-        sa.Column("length", sa.Integer(), nullable=False),
+        sa.Column("length", _ID, nullable=False),
         sa.Column("sample", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
@@ -84,7 +86,7 @@ def upgrade() -> None:
 
     op.create_table(
         "sources",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", _ID, nullable=False),
         sa.Column("app", sa.String(), nullable=False),
         sa.Column("app_version", sa.String(), nullable=False),
         sa.Column("platform", sa.String(), nullable=False),
@@ -122,7 +124,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "violations",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", _ID, nullable=False),
         sa.Column("identity", sa.LargeBinary(length=32), nullable=False),
         sa.Column("host", sa.String(length=253), nullable=False),
         sa.Column("hostname", sa.String(length=253), nullable=False),
@@ -160,9 +162,9 @@ def upgrade() -> None:
 
     op.create_table(
         "reports",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("violation_id", sa.Integer(), nullable=False),
-        sa.Column("source_id", sa.Integer(), nullable=False),
+        sa.Column("id", _ID, nullable=False),
+        sa.Column("violation_id", _ID, nullable=False),
+        sa.Column("source_id", _ID, nullable=False),
         sa.Column("received_at", sa.BigInteger(), nullable=False),
         sa.Column("date_time", sa.BigInteger(), nullable=True),
         sa.Column("date_time_text", sa.String(), nullable=True),
@@ -185,7 +187,7 @@ def upgrade() -> None:
 
     op.create_table(
         "rollup_days",
-        sa.Column("violation_id", sa.Integer(), nullable=False),
+        sa.Column("violation_id", _ID, nullable=False),
         sa.Column("day", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("reports", sa.BigInteger(), nullable=False),
         sa.Column("rows_kept", sa.Integer(), nullable=False),
@@ -198,9 +200,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "rollup_hours",
-        sa.Column("violation_id", sa.Integer(), nullable=False),
+        sa.Column("violation_id", _ID, nullable=False),
         sa.Column("hour", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("source_id", sa.Integer(), nullable=False),
+        sa.Column("source_id", _ID, nullable=False),
         sa.Column("reports", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
             ["source_id"],
@@ -214,7 +216,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "violation_clients",
-        sa.Column("violation_id", sa.Integer(), nullable=False),
+        sa.Column("violation_id", _ID, nullable=False),
         sa.Column("day", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("client", sa.LargeBinary(length=16), nullable=False),
         sa.ForeignKeyConstraint(

@@ -1,0 +1,60 @@
+"""Export: the single reports that are kept, as a stream."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
+
+from app.api.access import CanRead, ServiceDep
+from app.api.filters import ViolationFilter
+from app.api.pages import parse_cursor
+from app.api.schemas import describe_problems
+from app.export import MEDIA_TYPE, ExportFormat, write_lines
+from app.hpkp.hosts import canonical_host
+from app.store.export import walk_rows
+
+router = APIRouter(prefix="/api/v1", tags=["reports"])
+
+_LINES = 200
+"""Lines sent at a time."""
+
+_ANSWER: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "A line for each report, oldest first.",
+        "content": {"application/x-ndjson": {"schema": {"type": "string"}}, "text/csv": {"schema": {"type": "string"}}},
+    }
+}
+
+
+@router.get(
+    "/export",
+    dependencies=[CanRead],
+    response_class=StreamingResponse,
+    responses=_ANSWER | describe_problems(),
+)
+def export(
+    service: ServiceDep,
+    narrowed: ViolationFilter,
+    host: Annotated[str | None, Query(description="The host, as counted or as reported.")] = None,
+    form: Annotated[ExportFormat, Query(alias="format")] = ExportFormat.NDJSON,
+    cursor: Annotated[str | None, Query(description="The id of the last report that you have.")] = None,
+) -> StreamingResponse:
+    """Stream single reports in the order in which they were taken, without what would identify a client.
+
+    Single reports are kept up to limits for each violation and day, and for some time: for exact counts ask for a
+    summary. A stream that broke off goes on after the last `id` that arrived, given as `cursor`.
+    """
+    after = parse_cursor(cursor, parts=1)
+    wanted = replace(narrowed, host=None if host is None else canonical_host(host))
+    rows = walk_rows(service.engine, wanted, after=after[0] if after else 0)
+    lines = (line for _, line in write_lines(rows, form))
+    headers = {"Content-Disposition": f'attachment; filename="reports.{form}"'}
+    return StreamingResponse(_batches(lines), media_type=MEDIA_TYPE[form], headers=headers)
+
+
+def _batches(lines: Iterator[str]) -> Iterator[str]:
+    while batch := "".join(islice(lines, _LINES)):
+        yield batch

@@ -1,0 +1,146 @@
+"""Probes: what a host serves, looked at on demand, and how that stands towards its policy."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Body
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.api.access import CanAdmin, CanRead, ServiceDep
+from app.api.hosts import HostPath
+from app.api.problems import not_found
+from app.api.schemas import FindingResponse, describe_problems, finding_response
+from app.hpkp.chain import Certificate, Element
+from app.hpkp.live import Answer, Endpoint, LiveHost, review_live, satisfied
+from app.hpkp.policy import PinningPolicy
+from app.service import now
+
+router = APIRouter(prefix="/api/v1/hosts", tags=["hosts"])
+
+
+class ProbeRequest(BaseModel):
+    """How to look."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    port: int | None = Field(None, ge=1, le=65535, description="Another port than the one set for all hosts.")
+
+
+class ServedCertificate(BaseModel):
+    """A certificate as it was served."""
+
+    pin: str | None
+    in_expected_pins: bool
+    sha256: str | None
+    subject: str | None = None
+    issuer: str | None = None
+    names: list[str] = []
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+    unreadable: str | None = None
+
+
+class AnswerResponse(BaseModel):
+    """The answer to one request, with the values of both fields in their order."""
+
+    path: str
+    status: int
+    public_key_pins: list[str]
+    public_key_pins_report_only: list[str]
+
+
+class EndpointResponse(BaseModel):
+    """One address. A server with keys of two kinds shows a chain for each."""
+
+    address: str
+    chains: list[list[ServedCertificate]]
+    answers: list[AnswerResponse]
+    faults: list[str]
+
+
+class ProbeResponse(BaseModel):
+    """What a host serves, seen from the collector at one moment."""
+
+    host: str
+    port: int
+    at: datetime
+    fault: str | None
+    satisfied: bool | None = Field(description="Whether all is as the policy says; null where not all could be seen.")
+    findings: list[FindingResponse]
+    endpoints: list[EndpointResponse]
+
+
+@router.post("/{host}/probe", dependencies=[CanAdmin], responses=describe_problems(400, 404))
+async def probe_host(
+    service: ServiceDep, host: HostPath, body: Annotated[ProbeRequest | None, Body()] = None
+) -> ProbeResponse:
+    """Look at what the host serves now, at every address, and record it.
+
+    Only a host with a policy of its own in force is connected to, and only at public addresses unless set otherwise.
+    """
+    looked = await service.probe(host, port=body.port if body else None)
+    if looked is None:
+        raise not_found("policy in force for", host)
+    return _response(*looked)
+
+
+@router.get("/{host}/probe", dependencies=[CanRead], responses=describe_problems(404))
+def read_probe(service: ServiceDep, host: HostPath) -> ProbeResponse:
+    """Return what the last look at the host saw, beside the policy now in force."""
+    policy = service.policy_in_force(host, at=now())
+    if policy is None:
+        raise not_found("policy in force for", host)
+    live = service.last_seen(host)
+    if live is None:
+        raise not_found("probe of", host)
+    return _response(policy, live)
+
+
+def _response(policy: PinningPolicy, live: LiveHost) -> ProbeResponse:
+    findings = review_live(policy, live)
+    return ProbeResponse(
+        host=live.probe.host,
+        port=live.probe.port,
+        at=live.probe.at,
+        fault=live.probe.fault,
+        satisfied=satisfied(findings),
+        findings=list(map(finding_response, findings)),
+        endpoints=[_endpoint(endpoint, policy) for endpoint in live.probe.endpoints],
+    )
+
+
+def _endpoint(endpoint: Endpoint, policy: PinningPolicy) -> EndpointResponse:
+    return EndpointResponse(
+        address=endpoint.address,
+        chains=[[_certificate(element, policy) for element in chain] for chain in endpoint.chains],
+        answers=list(map(_answer, endpoint.answers)),
+        faults=list(endpoint.faults),
+    )
+
+
+def _answer(answer: Answer) -> AnswerResponse:
+    return AnswerResponse(
+        path=answer.path,
+        status=answer.status,
+        public_key_pins=list(answer.enforcing),
+        public_key_pins_report_only=list(answer.report_only),
+    )
+
+
+def _certificate(element: Element, policy: PinningPolicy) -> ServedCertificate:
+    served = ServedCertificate(
+        pin=None if element.pin is None else str(element.pin),
+        in_expected_pins=element.pin in policy.expected,
+        sha256=None if element.fingerprint is None else element.fingerprint.hex(),
+    )
+    if not isinstance(element, Certificate):
+        return served.model_copy(update={"unreadable": element.reason})
+    return served.model_copy(
+        update={
+            "subject": element.subject,
+            "issuer": element.issuer,
+            "names": list(element.names),
+            "not_before": element.not_before,
+            "not_after": element.not_after,
+        }
+    )

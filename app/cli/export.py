@@ -1,0 +1,70 @@
+"""``hpkp export``: the single reports that are kept, as NDJSON or CSV."""
+
+import sys
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from app.cli.terminal import err, fail, opened
+from app.export import ExportFormat, write_lines
+from app.hpkp.hosts import canonical_host
+from app.store.export import count_rows, walk_rows
+from app.store.violations import Filter
+
+
+def export(
+    host: Annotated[str | None, typer.Option(help="Only this host.")] = None,
+    cause: Annotated[str | None, typer.Option(help="Only this cause.")] = None,
+    sender: Annotated[str | None, typer.Option(help="Only this sender.")] = None,
+    since: Annotated[datetime | None, typer.Option(help="Received at or after, UTC.")] = None,
+    until: Annotated[datetime | None, typer.Option(help="Received before, UTC.")] = None,
+    form: Annotated[ExportFormat, typer.Option("--format", help="How lines are written.")] = ExportFormat.NDJSON,
+    output: Annotated[Path | None, typer.Option(help="Where they go; standard output unless given.")] = None,
+    cursor: Annotated[int, typer.Option(min=0, help="Go on after the report with this id.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format ndjson.")] = False,
+) -> None:
+    """Write the single reports that are kept, oldest first, without what would identify a client.
+
+    They are kept up to limits for each violation and day; exact counts are those of the summary. Where the command is
+    broken off it says with which --cursor to go on; the file is then added to.
+    """
+    chosen = ExportFormat.NDJSON if as_json else form
+    wanted = Filter(
+        host=None if host is None else canonical_host(host),
+        cause=cause,
+        sender=sender,
+        since=since and since.replace(tzinfo=UTC),
+        until=until and until.replace(tzinfo=UTC),
+    )
+    last = cursor
+    with ExitStack() as stack:
+        service = stack.enter_context(opened())
+        with service.engine.connect() as connection:
+            total = count_rows(connection, wanted, after=cursor)
+        try:
+            stream = (
+                stack.enter_context(output.open("a" if cursor else "w", encoding="utf-8")) if output else sys.stdout
+            )
+        except OSError as error:
+            fail(f"{output}: {error.strerror}")
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        shown = stack.enter_context(Progress(*columns, console=err))
+        task = shown.add_task("reports", total=total)
+        try:
+            for number, line in write_lines(walk_rows(service.engine, wanted, after=cursor), chosen):
+                if number == 0 and cursor:
+                    continue  # the line of names stands in the file already
+                stream.write(line)
+                last = number
+                shown.advance(task, bool(number))
+            stream.flush()
+        except KeyboardInterrupt:
+            fail(f"broken off; go on with --cursor {last}")
+        except BrokenPipeError:
+            sys.stderr.close()  # whoever read has enough
+        except OSError as error:
+            fail(f"{output or 'standard output'}: {error.strerror}; go on with --cursor {last}")

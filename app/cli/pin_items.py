@@ -1,0 +1,147 @@
+"""What ``hpkp pin`` found, and how it is shown: as text and as JSON."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from app.cli.terminal import out
+from app.hpkp.chain import Anchor
+from app.hpkp.description import KeyDescription, Validity
+from app.hpkp.lineage import State
+from app.hpkp.pin_lint import LintFinding, Severity
+
+_STYLE = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "dim"}
+_STORE = {Anchor.PUBLIC: "in the public store", Anchor.OPERATOR: "among your own, HPKP_TRUST_ANCHORS"}
+_NAMES_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class LineagePlace:
+    """Where in a certbot lineage a key was found. An intermediate has no state, and may be of several generations."""
+
+    name: str
+    generations: tuple[int, ...]
+    state: State | None = None
+    key_reused: bool | None = None
+    """Whether the generation has the key of the one before; None where that is not known."""
+    belong_together: bool | None = None
+    """Whether the generation's files are of one key; None where there are not two."""
+    first: bool = False
+    """Whether it is the first of its generation, or of the intermediates, and so stands below a heading."""
+    same_pin_as_above: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PinItem:
+    """One key and where it was found: the file (or whatever the argument named), and its position there from 0."""
+
+    source: str
+    position: int
+    description: KeyDescription
+    lineage: LineagePlace | None = None
+    further: tuple[LintFinding, ...] = ()
+    """What is to be said of this place beside what is said of the key."""
+
+    @property
+    def findings(self) -> tuple[LintFinding, ...]:
+        """All that is to be said."""
+        return (*self.further, *self.description.findings)
+
+    @property
+    def contradicts_itself(self) -> bool:
+        """Whether the place holds what does not belong together."""
+        return any(finding.severity is Severity.ERROR for finding in self.further)
+
+
+def as_plain(item: PinItem) -> dict[str, Any]:
+    """Return the item as plain JSON values; what a key of its kind does not have is left out."""
+    described, key = item.description, item.description.key
+    plain: dict[str, Any] = {
+        "file": item.source,
+        "position": item.position,
+        "kind": key.kind,
+        "pin": str(key.pin),
+        "ca_names": [f"{ca.name} ({ca.state})" for ca in described.ca_names],
+        "findings": [_plain_finding(finding) for finding in item.findings],
+    }
+    if key.subject or key.names:
+        plain |= {"subject": key.subject, "names": list(key.names)}
+    if certificate := key.certificate:
+        plain |= {
+            "issuer": certificate.issuer,
+            "not_before": certificate.not_before,
+            "not_after": certificate.not_after,
+            "validity": described.validity,
+            "role": described.role,
+            "public_root": described.root_store is Anchor.PUBLIC,
+            "sha256": certificate.fingerprint.hex(),
+        }
+    if key.note:
+        plain["note"] = key.note
+    return plain | (_plain_place(item.lineage) if item.lineage else {})
+
+
+def _plain_place(place: LineagePlace) -> dict[str, Any]:
+    if place.state is None:
+        return {"lineage": place.name, "generations": list(place.generations)}
+    return {
+        "lineage": place.name,
+        "generation": place.generations[0],
+        "state": place.state,
+        "key_reused": place.key_reused,
+        "belong_together": place.belong_together,
+    }
+
+
+def _plain_finding(finding: LintFinding) -> dict[str, Any]:
+    return {"code": finding.code, "severity": finding.severity, "message": finding.message, "fix": finding.fix}
+
+
+def print_item(item: PinItem) -> None:
+    """Print the item: its pin as a header wants it, and below it what is known."""
+    described, key = item.description, item.description.key
+    if item.lineage and item.lineage.first:
+        _print_heading(item.lineage)
+    if item.lineage and item.lineage.same_pin_as_above:
+        _line("same pin", f"{key.kind} {item.source}")
+        return
+    out.print(key.pin.directive, markup=False, style="bold")
+    out.print(f"  {key.kind} {item.position} of {item.source}", markup=False)
+    if key.subject:
+        _line("subject", key.subject)
+    if certificate := key.certificate:
+        _line("issuer", certificate.issuer)
+        outside = "" if described.validity is Validity.VALID else f", {str(described.validity).upper()}"
+        _line("valid", f"{certificate.not_before:%Y-%m-%d} to {certificate.not_after:%Y-%m-%d}{outside}")
+    if key.names:
+        more = len(key.names) - _NAMES_SHOWN
+        _line("names", ", ".join(key.names[:_NAMES_SHOWN]) + (f" and {more} more" if more > 0 else ""))
+    if described.role:
+        _line("role", described.role)
+    if described.ca_names:
+        _line("CA", ", ".join(f"{ca.name} ({ca.state})" for ca in described.ca_names))
+    if described.root_store:
+        _line("root", _STORE[described.root_store])
+    for finding in item.findings:
+        print_finding(finding)
+    if item.lineage and item.lineage.state is None:
+        _line("chain of", f"generation {', '.join(map(str, item.lineage.generations))}")
+    if key.note:
+        _line("note", key.note)
+
+
+def _print_heading(place: LineagePlace) -> None:
+    if place.state is None:
+        out.print(f"\n{place.name}, intermediates", markup=False, style="bold underline")
+        return
+    reused = {True: ", the key of the generation before", False: ", a new key", None: ""}[place.key_reused]
+    text = f"\n{place.name}, generation {place.generations[0]}: {place.state}{reused}"
+    out.print(text, markup=False, style="bold underline")
+
+
+def print_finding(finding: LintFinding) -> None:
+    """Print why something is a bad idea, and what to do."""
+    _line(finding.severity, f"{finding.message} {finding.fix}", style=_STYLE[finding.severity])
+
+
+def _line(label: str, text: str, *, style: str | None = None) -> None:
+    out.print(f"  {label:8} {text}", markup=False, style=style)

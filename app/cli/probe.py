@@ -1,0 +1,116 @@
+"""``hpkp probe``: what a host serves, at every address, and how that stands towards its policy."""
+
+import asyncio
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.tree import Tree
+
+from app.cli.findings import print_findings
+from app.cli.terminal import (
+    CANNOT_TELL,
+    NO,
+    JsonOption,
+    fail,
+    opened,
+    out,
+    print_json,
+    print_tree,
+    read_settings,
+)
+from app.hpkp.chain import Certificate, Element
+from app.hpkp.hosts import canonical_host
+from app.hpkp.live import Endpoint, LiveHost, Probe, review_live, satisfied
+from app.hpkp.policy import PinningPolicy
+
+_EXIT = {True: 0, False: NO, None: CANNOT_TELL}
+_WORDS = {True: "as the policy says", False: "NOT as the policy says", None: "cannot tell"}
+
+
+def probe(
+    host: Annotated[str, typer.Argument(help="A host with a policy.", metavar="HOST")],
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="The port, else HPKP_PROBE_PORT.")] = None,
+    allow_private: Annotated[
+        bool, typer.Option("--allow-private", help="Connect to addresses that are not public too.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Look at the chain and the fields that a host serves, and compare them with its policy.
+
+    Every address is connected to, with the host's name in the TLS handshake; the result is recorded and bears on
+    readiness. Exit code 0: as the policy says. 1: not. 2: not all could be seen, no policy, or an error.
+    """
+    settings = read_settings(**({"probe_private_addresses": True} if allow_private else {}))
+    with opened(settings) as service:
+        name = canonical_host(host)
+        looked = asyncio.run(service.probe(name, port=port))
+    if looked is None:
+        fail(f"there is no policy in force for {name}; set one with `hpkp policy set {name}`")
+    policy, live = looked
+    findings = review_live(policy, live)
+    answer = satisfied(findings)
+    if as_json:
+        print_json({**as_plain(live.probe, policy), "satisfied": answer, "findings": list(map(asdict, findings))})
+    else:
+        _print(policy, live)
+        out.print(f"{name}: {_WORDS[answer]}", markup=False, style="bold")
+        print_findings(findings)
+    raise typer.Exit(_EXIT[answer])
+
+
+def as_plain(seen: Probe, policy: PinningPolicy) -> dict[str, Any]:
+    """Return a look at a host as plain JSON values."""
+    return {
+        "host": seen.host,
+        "port": seen.port,
+        "at": seen.at,
+        "fault": seen.fault,
+        "endpoints": [
+            {
+                "address": endpoint.address,
+                "chains": [[_plain(element, policy) for element in chain] for chain in endpoint.chains],
+                "answers": list(map(asdict, endpoint.answers)),
+                "faults": endpoint.faults,
+            }
+            for endpoint in seen.endpoints
+        ],
+    }
+
+
+def _plain(element: Element, policy: PinningPolicy) -> dict[str, Any]:
+    item: dict[str, Any] = {
+        "pin": None if element.pin is None else str(element.pin),
+        "in_expected_pins": element.pin in policy.expected,
+    }
+    if isinstance(element, Certificate):
+        return item | {"subject": element.subject, "issuer": element.issuer, "not_after": element.not_after}
+    return item | {"unreadable": element.reason}
+
+
+def _print(policy: PinningPolicy, live: LiveHost) -> None:
+    seen = live.probe
+    tree = Tree(f"[bold]{escape(seen.host)}[/bold] port {seen.port}, {seen.at:%Y-%m-%d %H:%M:%S} UTC")
+    for endpoint in seen.endpoints:
+        _draw(tree, endpoint, policy)
+    print_tree(tree)
+
+
+def _draw(tree: Tree, endpoint: Endpoint, policy: PinningPolicy) -> None:
+    branch = tree.add(f"[bold]{escape(endpoint.address)}[/bold]")
+    for chain in endpoint.chains:
+        served = branch.add("served chain")
+        for element in chain:
+            mark = "[green]pinned[/green]    " if element.pin in policy.expected else "[dim]not pinned[/dim]"
+            what = element.subject if isinstance(element, Certificate) else f"unreadable: {element.reason}"
+            until = f"until {element.not_after:%Y-%m-%d}" if isinstance(element, Certificate) else ""
+            served.add(f"{mark} {escape(str(element.pin))}  {escape(what)}  {until}")
+    for answer in endpoint.answers:
+        fields = [f"Public-Key-Pins: {value}" for value in answer.enforcing]
+        fields += [f"Public-Key-Pins-Report-Only: {value}" for value in answer.report_only]
+        told = branch.add(f"{answer.status} {escape(answer.path)}{'' if fields else '  no pinning field'}")
+        for text in fields:
+            told.add(escape(text))
+    for fault in endpoint.faults:
+        branch.add(f"[red]{escape(fault)}[/red]")

@@ -1,0 +1,136 @@
+"""``hpkp what-if``: what another set of pins would have done with what was reported."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.policy import read_expected_pins
+from app.cli.terminal import CANNOT_TELL, NO, JsonOption, fail, opened, out, print_json
+from app.hpkp.errors import HpkpError
+from app.hpkp.hosts import canonical_host
+from app.hpkp.pins import parse_pin
+from app.hpkp.what_if import Change, Replayed, Tally, WhatIf
+from app.service import now
+
+_EXIT = {True: 0, False: NO, None: CANNOT_TELL}
+_WORDS = {
+    True: "nobody who reported would be locked out by a mistake of yours",
+    False: "clients would be LOCKED OUT by a mistake of yours",
+    None: "cannot tell",
+}
+_MEANING = {
+    Change.ADDED: "let in by the present pins, locked out by these",
+    Change.REMAINS: "locked out by both",
+    Change.CANNOT_TELL: "the reports do not tell",
+    Change.AVOIDED: "locked out by the present pins, let in by these",
+    Change.UNAFFECTED: "locked out by neither",
+}
+_CAVEAT = (
+    "Only what was reported can be replayed: of clients that are content with the present pins nothing is known. "
+    "Counts are lower bounds."
+)
+
+
+def what_if(
+    host: Annotated[str, typer.Argument(help="A host with a policy.", metavar="HOST")],
+    pins: Annotated[
+        list[str] | None, typer.Option("--pin", help="A pin of the other set; give it for each key.")
+    ] = None,
+    pin_files: Annotated[
+        list[Path] | None, typer.Option("--pin-file", help="A file with a key to pin, as for `hpkp pin`.")
+    ] = None,
+    header: Annotated[str | None, typer.Option(help="The value of a header with the other set, instead.")] = None,
+    own_keys: Annotated[
+        list[str] | None, typer.Option("--own-key", help="Pin of a key that you hold without pinning it.")
+    ] = None,
+    since: Annotated[datetime | None, typer.Option(help="Reports received at or after, UTC, by the hour.")] = None,
+    until: Annotated[datetime | None, typer.Option(help="Reports received before, UTC.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Replay the violations that were reported for a host under another set of pins.
+
+    Exit code 0: none of the clients that reported would be locked out by a mistake of yours. 1: some would. 2: cannot
+    tell, nothing was reported, or an error.
+    """
+    try:
+        name = canonical_host(host)
+        wanted = [expected.pin for expected in read_expected_pins(pins, pin_files, header)]
+        own = list(map(parse_pin, own_keys or []))
+    except (HpkpError, OSError) as error:
+        fail(str(error))
+    if not wanted:
+        fail("give --pin, --pin-file or --header")
+    with opened() as service:
+        found = service.what_if(
+            name,
+            dict.fromkeys(wanted),
+            own,
+            since=since and since.replace(tzinfo=UTC),
+            until=until and until.replace(tzinfo=UTC),
+            at=now(),
+        )
+    if found is None:
+        fail(f"there is no policy in force for {name}; set one with `hpkp policy set {name}`")
+    if as_json:
+        print_json(_plain(name, found))
+    else:
+        _print(name, found)
+    raise typer.Exit(_EXIT[found.safe])
+
+
+def _plain(host: str, found: WhatIf) -> dict[str, Any]:
+    return {
+        "host": host,
+        "pins": [str(expected.pin) for expected in found.candidate.pins],
+        "safe": found.safe,
+        "changes": {change: _tally(tally) for change, tally in found.tallies.items()},
+        "closed": _tally(found.closed),
+        "implausible": _tally(found.implausible),
+        "violations": [_item(item) for item in found.shown],
+        "caveat": _CAVEAT,
+    }
+
+
+def _tally(tally: Tally) -> dict[str, Any]:
+    return {"violations": tally.violations, "reports": tally.reports, "reports_by_side": tally.by_side}
+
+
+def _item(item: Replayed) -> dict[str, Any]:
+    return {
+        "id": item.violation_id,
+        "change": item.change,
+        "reports": item.reports,
+        "cause": item.before.cause,
+        "locks_out": item.before.locks_out,
+        "cause_then": item.after.cause,
+        "locks_out_then": item.after.locks_out,
+        "why_then": item.after.locks_out_why,
+    }
+
+
+def _print(host: str, found: WhatIf) -> None:
+    out.print(f"{host}: {_WORDS[found.safe]}", markup=False, style="bold")
+    for change, tally in found.tallies.items():
+        if tally.violations:
+            counted = f"{tally.violations} violation(s), {tally.reports} report(s)"
+            sides = ", ".join(f"{side.replace('_', ' ')} {reports}" for side, reports in tally.by_side.items())
+            out.print(
+                f"  {change.replace('_', ' '):12} {counted} ({sides}): {_MEANING[change]}",
+                markup=False,
+            )
+    for item in found.shown:
+        if item.change in (Change.ADDED, Change.REMAINS):
+            out.print(
+                f"    violation {item.violation_id}, {item.reports} report(s), {item.after.cause}: "
+                f"{item.after.locks_out_why}",
+                markup=False,
+            )
+    if found.closed.violations:
+        out.print(f"  left out     {found.closed.violations} violation(s) that you have closed", markup=False)
+    if found.implausible.violations:
+        out.print(f"  left out     {found.implausible.violations} implausible violation(s)", markup=False)
+    if not any(tally.violations for tally in found.tallies.values()):
+        out.print("  Nothing was reported that could be replayed; silence is not evidence.", markup=False)
+    out.print(_CAVEAT, markup=False, style="dim")

@@ -1,0 +1,73 @@
+"""What there is to say of a key before it is pinned.
+
+::
+
+    HeldKey ──describe_key(anchors, catalog, at)──> KeyDescription: role, validity, CA names, root store, findings
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from app.hpkp.catalog import CaName, Catalog
+from app.hpkp.chain import Anchor, Certificate, TrustAnchors
+from app.hpkp.keys import HeldKey
+from app.hpkp.pin_lint import LintFinding, Severity, lint_pin
+from app.hpkp.roles import Role, role_of
+
+
+class Validity(StrEnum):
+    """How a moment lies to a certificate's validity (RFC 5280 section 4.1.2.5)."""
+
+    NOT_YET = "not yet valid"
+    VALID = "valid"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyDescription:
+    """A key with what is known of it. Role, validity and store are told of certificates alone."""
+
+    key: HeldKey
+    role: Role | None
+    validity: Validity | None
+    ca_names: tuple[CaName, ...]
+    root_store: Anchor | None
+    """PUBLIC or OPERATOR where the store holds this key under this name."""
+    findings: tuple[LintFinding, ...]
+    """Why it is a bad idea to pin it."""
+
+
+def describe_key(key: HeldKey, *, anchors: TrustAnchors, catalog: Catalog, at: datetime) -> KeyDescription:
+    """Describe one key; ``at`` is the moment for which validity is told."""
+    certificate = key.certificate
+    role = None if certificate is None else role_of(certificate)
+    store = None if certificate is None else anchors.kind_of(certificate)
+    findings = tuple(lint_pin(key.pin, catalog))
+    if not findings and role is Role.INTERMEDIATE and store is None:
+        findings = tuple(_of_intermediate(key))
+    return KeyDescription(
+        key=key,
+        role=role,
+        validity=None if certificate is None else _validity(certificate, at),
+        ca_names=catalog.ca_names_of(key.pin),
+        root_store=store,
+        findings=findings,
+    )
+
+
+def _validity(certificate: Certificate, at: datetime) -> Validity:
+    if at < certificate.not_before:
+        return Validity.NOT_YET
+    return Validity.EXPIRED if at > certificate.not_after else Validity.VALID
+
+
+def _of_intermediate(key: HeldKey) -> Iterator[LintFinding]:
+    """Warn of an intermediate that the catalog does not know; what holds of the known ones holds of it."""
+    yield LintFinding(
+        "intermediate_key",
+        Severity.WARNING,
+        f"{key.pin} is the key of an intermediate: the CA changes its intermediates without asking you.",
+        "Pin your own leaf key, and keep a Backup Pin that is no CA's.",
+    )

@@ -1,0 +1,39 @@
+"""What a certificate is for, by its own words: basic constraints, version, names and its own signature.
+
+A role says nothing of trust: anybody can make a self-signed CA.
+"""
+
+from enum import StrEnum
+
+from cryptography import x509
+
+from app.hpkp.chain import Certificate, Link, check_link
+
+
+class Role(StrEnum):
+    """Where in a chain a certificate can stand."""
+
+    LEAF = "leaf"
+    INTERMEDIATE = "intermediate"
+    TRUST_ANCHOR = "trust anchor"
+    """A CA that signed itself."""
+    UNKNOWN = "unknown"
+    """Its extensions cannot be read."""
+
+
+def role_of(certificate: Certificate) -> Role:
+    """Tell the role (RFC 5280 section 4.2.1.9); certificates of version 1 have no words for it (section 6.1.4 k)."""
+    try:
+        extensions = certificate.parsed.extensions
+        version_3 = certificate.parsed.version is x509.Version.v3
+    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        return Role.UNKNOWN
+    self_signed = certificate.self_issued and check_link(certificate, certificate) is not Link.NOT_SIGNED
+    try:
+        ca = extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        # Old roots of version 1 are trust anchors all the same; of version 3 the absence means that it is no CA.
+        ca = self_signed and not version_3
+    if not ca:
+        return Role.LEAF
+    return Role.TRUST_ANCHOR if self_signed else Role.INTERMEDIATE

@@ -1,0 +1,148 @@
+"""The reader of the ingest path: it knows again what it has read before.
+
+A violation is reported again and again with the same bytes but for two dates. Chromium, which sorts the members, writes
+them first::
+
+    {"date-time":"…","effective-expiration-date":"…" ,"hostname":"www.example.com", …
+    └─────────────────── head ─────────────────────┘└── rest ──> what was read from it, but for what the dates tell
+
+Reading by the rest gives what reading the whole gives. The head holds two strings and nothing else; the rest, whose
+members have other names (it is kept only where they have), was read before behind another head of this form; nothing
+that is read from the rest looks at the dates, but the mode and the contradictions, which are told anew by the same
+functions. Whatever is in any other form is read whole.
+"""
+
+import hashlib
+import re
+from datetime import datetime
+from typing import NamedTuple
+
+from lru import LRU
+
+from app.hpkp.policy import Mode
+from app.hpkp.report import Sender, ViolationReport
+from app.hpkp.violation import identity_of
+from app.senders import Reading, Unreadable, read_reports
+from app.senders.bounded import Bounded
+from app.senders.pem import CertificateReader
+from app.senders.rfc7469 import chromium_mode, contradictions_of_dates
+from app.senders.wire import TO_THE_SECOND, read_usual_date
+
+_DATE = rf'"({TO_THE_SECOND}\.\d{{3}}Z)"'
+_HEAD = re.compile(f'{{"date-time":{_DATE},"effective-expiration-date":{_DATE}'.encode(), re.ASCII)
+_HEAD_LENGTH = len('{"date-time":"2026-06-01T12:00:00.000Z","effective-expiration-date":"2026-06-01T12:00:00.000Z"')
+_NOT_IN_REST = (b'"date-time"', b'"effective-expiration-date"', b"\\u")
+"""Names that would say the dates again; with an escape in it, any name could be one of them."""
+
+_STRIDE = 61
+"""Of a rest every so-manieth byte is looked up, and the whole compared with what is found: cheaper than hashing it."""
+_MET = 8192
+"""How many rests are remembered as met once."""
+_MAX_BYTES = 16_000_000
+_WEIGHT = 2
+"""A rest weighs itself and its certificates, of which it may be the last to hold them."""
+
+
+class Identified(NamedTuple):
+    """A report, the bytes that say it, and what it is known by.
+
+    ``identity`` is the violation's; ``fingerprint`` that of the body as sent and the report's place in it: the same for
+    the same bytes.
+    """
+
+    report: ViolationReport
+    body: bytes
+    identity: bytes
+    fingerprint: bytes
+
+
+class _Rest:
+    """What was read from a rest; the dates are those of the body that it was read from."""
+
+    __slots__ = ("_contradictions", "_identities", "_report", "digest", "text")
+
+    def __init__(self, text: bytes, report: ViolationReport, digest: bytes) -> None:
+        by_dates = tuple(contradictions_of_dates(report.date_time, report.effective_expiration_date))
+        self._contradictions = tuple(found for found in report.contradictions if found not in by_dates)
+        self._identities: dict[tuple[Mode | None, bool], bytes] = {}
+        self._report = report
+        self.text = text
+        self.digest = digest
+
+    @property
+    def can_be_kept(self) -> bool:
+        """Whether it was read as Chromium's, and does not say the dates again."""
+        return self._report.sender is Sender.CHROMIUM and not any(name in self.text for name in _NOT_IN_REST)
+
+    def ends(self, body: bytes) -> bool:
+        """Whether it is the rest of this body."""
+        return len(body) == _HEAD_LENGTH + len(self.text) and body.endswith(self.text)
+
+    def at(self, date_time: str, expiration: str, mode: Mode | None) -> tuple[ViolationReport, bytes]:
+        """Return the report with these dates, and the identity of its violation."""
+        noticed, expires = read_usual_date(date_time), read_usual_date(expiration)
+        contradictions = (*self._contradictions, *contradictions_of_dates(noticed, expires))
+        report = self._report.told(
+            mode=mode or chromium_mode(noticed, expires),
+            date_time=noticed,
+            date_time_text=date_time,
+            effective_expiration_date=expires,
+            effective_expiration_text=expiration,
+            contradictions=contradictions,
+        )
+        variant = report.mode, bool(contradictions)
+        if (identity := self._identities.get(variant)) is None:
+            identity = self._identities[variant] = identity_of(report)
+        return report, identity
+
+
+class ReportReader:
+    """Reads submissions, and keeps certificates and reports that it has read, within bounds."""
+
+    def __init__(self) -> None:
+        self._certificates = CertificateReader()
+        self._rests: Bounded[bytes, _Rest] = Bounded(_MAX_BYTES)
+        self._met: LRU[int, None] = LRU(_MET)
+
+    @property
+    def kept(self) -> int:
+        """How many reports are known again."""
+        return len(self._rests)
+
+    def read(
+        self, body: bytes, *, mode: Mode | None = None, received_at: datetime | None = None
+    ) -> tuple[Identified | Unreadable, ...]:
+        """Read one submission as `read_reports` does, and say what each report in it is known by."""
+        head = _HEAD.match(body)
+        sample = body[_HEAD_LENGTH::_STRIDE]
+        if head is not None and (kept := self._rests.get(sample)) is not None and kept.ends(body):
+            date_time, expiration = head.groups()
+            report, identity = kept.at(date_time.decode(), expiration.decode(), mode)
+            return (Identified(report, body, identity, _fingerprint(body, kept.digest)),)
+        rest = body[_HEAD_LENGTH:]
+        digest = hashlib.sha256(rest).digest()
+        readings = read_reports(body, certificates=self._certificates, mode=mode, received_at=received_at)
+        if head is not None and len(readings) == 1 and isinstance(readings[0], Reading):
+            self._keep(sample, _Rest(rest, readings[0].report, digest))
+        return tuple(
+            reading
+            if isinstance(reading, Unreadable)
+            else Identified(
+                reading.report, reading.body, identity_of(reading.report), _fingerprint(body, digest, position)
+            )
+            for position, reading in enumerate(readings)
+        )
+
+    def _keep(self, sample: bytes, rest: _Rest) -> None:
+        """Keep what is met a second time: of a flood of what comes only once, nothing."""
+        if not rest.can_be_kept:
+            return
+        if hash(sample) in self._met:
+            self._rests.put(sample, rest, weight=_WEIGHT * len(rest.text))
+        else:
+            self._met[hash(sample)] = None
+
+
+def _fingerprint(body: bytes, digest_of_rest: bytes, position: int = 0) -> bytes:
+    """Name the bytes of a body and the place of a report in it."""
+    return body[:_HEAD_LENGTH] + digest_of_rest + position.to_bytes(2, "big")

@@ -1,0 +1,166 @@
+"""What hosts were seen to serve, and the leaf keys that this showed to be theirs."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from app.hpkp.hosts import Host
+from app.hpkp.live import Answer, Endpoint, LiveHost, Probe
+from app.hpkp.pins import Pin
+from app.hpkp.violation import chain_digest
+from app.store import tables
+from app.store.engine import from_ms, to_ms
+from app.store.events import add_event
+from app.store.intake import add_chain
+from app.store.policies import live_keys_of
+from app.store.upsert import insert_missing
+from app.store.violations import load_chain
+
+_KEPT_PER_HOST = 1000
+
+
+def add_probe(connection: Connection, live: LiveHost) -> frozenset[Pin]:
+    """Record a look at a host; what differs from the look before is an event. Returns leaf keys not seen before."""
+    probe = live.probe
+    at, seen = to_ms(probe.at), _as_json(probe)
+    before = _last_row(connection, probe.host)
+    if before is not None and before.seen == seen and before.port == probe.port:
+        row = tables.probes.c.id == before.id
+        connection.execute(update(tables.probes).where(row).values(last_at=at, looks=before.looks + 1))
+        return frozenset()
+    for endpoint in probe.endpoints:
+        for chain in endpoint.chains:
+            add_chain(connection, chain)
+    reached = _last_row(connection, probe.host, reached=True)
+    events = [
+        *(_changes(None if reached is None else reached.seen, seen) if live.chains else ()),
+        *_failures(before is not None and bool(_faults(before.seen)), _faults(seen)),
+    ]
+    connection.execute(
+        insert(tables.probes).values(
+            host=probe.host,
+            port=probe.port,
+            first_at=at,
+            last_at=at,
+            looks=1,
+            reached=bool(live.chains),
+            seen=seen,
+        )
+    )
+    for kind, text in events:
+        add_event(connection, kind, text, host=probe.host, at=at)
+    _forget_old(connection, probe.host)
+    new = live.leaf_pins - live_keys_of(connection, probe.host)
+    if new:
+        rows = [{"host": probe.host, "pin": str(pin), "first_seen_at": at} for pin in sorted(new)]
+        insert_missing(connection, tables.live_keys, rows)
+    return new
+
+
+def last_probe(connection: Connection, host: str) -> Probe | None:
+    """Return the last look at a host, or None."""
+    row = _last_row(connection, host)
+    if row is None:
+        return None
+    endpoints = tuple(
+        Endpoint(
+            address=stored["address"],
+            chains=tuple(load_chain(connection, bytes.fromhex(digest)) or () for digest in stored["chains"]),
+            answers=tuple(
+                Answer(answer["path"], answer["status"], tuple(answer["enforcing"]), tuple(answer["report_only"]))
+                for answer in stored["answers"]
+            ),
+            faults=tuple(stored["faults"]),
+        )
+        for stored in row.seen["endpoints"]
+    )
+    return Probe(Host(row.host), row.port, from_ms(row.last_at), endpoints, row.seen["fault"])
+
+
+def hosts_not_probed_since(connection: Connection, moment: datetime) -> list[Host]:
+    """Return the hosts that ever had a policy and were not looked at since a moment."""
+    policies, probes = tables.policy_revisions.c, tables.probes.c
+    seen = select(probes.id).where(probes.host == policies.host, probes.last_at > to_ms(moment)).exists()
+    return list(map(Host, connection.scalars(select(policies.host).where(~seen).distinct().order_by(policies.host))))
+
+
+def _last_row(connection: Connection, host: str, *, reached: bool = False) -> Row[Any] | None:
+    """Return the newest row of a host; with ``reached``, of those that saw a chain."""
+    query = select(tables.probes).where(tables.probes.c.host == host)
+    if reached:
+        query = query.where(tables.probes.c.reached)
+    return connection.execute(
+        query.order_by(tables.probes.c.last_at.desc(), tables.probes.c.id.desc()).limit(1)
+    ).first()
+
+
+def _forget_old(connection: Connection, host: str) -> None:
+    """Keep the newest looks of a host, for one whose answers never stay the same."""
+    kept = (
+        select(tables.probes.c.id)
+        .where(tables.probes.c.host == host)
+        .order_by(tables.probes.c.last_at.desc(), tables.probes.c.id.desc())
+        .offset(_KEPT_PER_HOST)
+    )
+    connection.execute(delete(tables.probes).where(tables.probes.c.id.in_(kept)))
+
+
+def _as_json(probe: Probe) -> dict[str, Any]:
+    """Return what was seen, in an order of its own: that of the addresses in an answer of the DNS changes."""
+    return {
+        "fault": probe.fault,
+        "endpoints": [
+            {
+                "address": endpoint.address,
+                "chains": sorted(chain_digest(chain).hex() for chain in endpoint.chains),
+                "answers": [
+                    {
+                        "path": answer.path,
+                        "status": answer.status,
+                        "enforcing": list(answer.enforcing),
+                        "report_only": list(answer.report_only),
+                    }
+                    for answer in endpoint.answers
+                ],
+                "faults": list(endpoint.faults),
+            }
+            for endpoint in sorted(probe.endpoints, key=lambda endpoint: endpoint.address)
+        ],
+    }
+
+
+def _changes(before: dict[str, Any] | None, now: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Say what is served otherwise than when a chain was last seen: events by kind."""
+    if before is None or _chains(now) != _chains(before):
+        what = "seen for the first time" if before is None else "changed"
+        addresses = len(now["endpoints"])
+        yield "served_chain_changed", f"The served chain was {what}: {len(_chains(now))} at {addresses} address(es)"
+    fields = _fields(now)
+    known = set[str]() if before is None else _fields(before)
+    if fields != known:
+        shown = sorted(fields - known or fields)
+        what = f"such as {shown[0][:300]}" if shown else "there is none any more"
+        yield "served_header_changed", f"The pinning fields served changed: {what}"
+
+
+def _failures(failed_before: bool, faults: list[str]) -> Iterator[tuple[str, str]]:
+    if faults and not failed_before:
+        yield "probe_failed", f"Not everything could be looked at: {faults[0][:300]}"
+    if failed_before and not faults:
+        yield "probe_recovered", "Everything could be looked at again"
+
+
+def _chains(seen: dict[str, Any]) -> set[str]:
+    return {digest for endpoint in seen["endpoints"] for digest in endpoint["chains"]}
+
+
+def _fields(seen: dict[str, Any]) -> set[str]:
+    answers = [answer for endpoint in seen["endpoints"] for answer in endpoint["answers"]]
+    return {value for answer in answers for value in (*answer["enforcing"], *answer["report_only"])}
+
+
+def _faults(seen: dict[str, Any]) -> list[str]:
+    own = [seen["fault"]] if seen["fault"] else []
+    return own + [f"{e['address']} {fault}" for e in seen["endpoints"] for fault in e["faults"]]

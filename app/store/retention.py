@@ -1,0 +1,128 @@
+"""What is forgotten after its time: in small transactions, so that reports go on being taken meanwhile.
+
+Looked for without the write lock, removed by key within it. Certificates, chains, policies and events stay.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine, Table, delete, select, update
+
+from app.store import tables
+from app.store.engine import writing
+
+_CHUNK = 500
+_PAGES = 2000
+
+Progress = Callable[[str, int], None]
+"""Told what was removed and how many, after every transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cutoffs:
+    """Instants, in milliseconds, before which things are forgotten; None keeps them."""
+
+    bodies: int | None = None
+    rows: int | None = None
+    rollups: int | None = None
+    rejections: int | None = None
+
+
+def prune(engine: Engine, before: Cutoffs, progress: Progress = lambda what, count: None) -> dict[str, int]:
+    """Forget what is older than the cutoffs; return how much, by kind. May be broken off and begun again."""
+    removed = {"bodies": 0, "rows": 0, "rejections": 0, "rollups": 0, "violations": 0}
+
+    def count(what: str, number: int) -> None:
+        removed[what] += number
+        progress(what, number)
+
+    if before.bodies is not None:
+        for ids in _old(engine, tables.reports, before.bodies, tables.reports.c.body.is_not(None)):
+            with writing(engine) as connection:
+                connection.execute(update(tables.reports).where(tables.reports.c.id.in_(ids)).values(body=None))
+            count("bodies", len(ids))
+    for what, table, cutoff in (
+        ("rows", tables.reports, before.rows),
+        ("rejections", tables.rejections, before.rejections),
+    ):
+        if cutoff is not None:
+            for ids in _old(engine, table, cutoff):
+                with writing(engine) as connection:
+                    connection.execute(delete(table).where(table.c.id.in_(ids)))
+                count(what, len(ids))
+    if before.rollups is not None:
+        _prune_violations(engine, before.rollups, count)
+    _give_space_back(engine)
+    return removed
+
+
+def _old(engine: Engine, table: Table, cutoff: int, *conditions: Any) -> Iterator[list[int]]:
+    """Walk the ids of what was received before the cutoff, in chunks."""
+    last = 0
+    while True:
+        query = select(table.c.id).where(table.c.id > last, table.c.received_at < cutoff, *conditions)
+        with engine.connect() as connection:
+            ids = list(connection.scalars(query.order_by(table.c.id).limit(_CHUNK)))
+        if not ids:
+            return
+        yield ids
+        last = ids[-1]
+
+
+def _prune_violations(engine: Engine, cutoff: int, count: Progress) -> None:
+    """Forget the counts before the cutoff, and violations of which nothing was received since."""
+    last = 0
+    while True:
+        query = (
+            select(tables.violations.c.id, tables.violations.c.last_received_at)
+            .where(tables.violations.c.id > last, tables.violations.c.first_received_at < cutoff)
+            .order_by(tables.violations.c.id)
+            .limit(_CHUNK)
+        )
+        with engine.connect() as connection:
+            found = connection.execute(query).all()
+        if not found:
+            return
+        for start in range(0, len(found), 50):
+            _prune_some(engine, [row.id for row in found[start : start + 50]], cutoff, count)
+        last = found[-1].id
+
+
+def _prune_some(engine: Engine, ids: list[int], cutoff: int, count: Progress) -> None:
+    counts = (
+        (tables.rollup_hours, tables.rollup_hours.c.hour),
+        (tables.rollup_days, tables.rollup_days.c.day),
+        (tables.violation_clients, tables.violation_clients.c.day),
+    )
+    violations = tables.violations.c
+    with writing(engine) as connection:
+        # Asked again within the transaction: a report may have come since the ids were found.
+        silent = list(
+            connection.scalars(
+                select(violations.id).where(violations.id.in_(ids), violations.last_received_at < cutoff)
+            )
+        )
+        removed = 0
+        for table, start in counts:
+            rows = connection.execute(delete(table).where(table.c.violation_id.in_(ids), start < cutoff)).rowcount
+            removed += rows if table is tables.rollup_hours else 0
+        if silent:
+            for table in (tables.reports, *(table for table, _ in counts)):
+                connection.execute(delete(table).where(table.c.violation_id.in_(silent)))
+            connection.execute(delete(tables.violations).where(violations.id.in_(silent)))
+    count("rollups", removed)
+    count("violations", len(silent))
+
+
+def _give_space_back(engine: Engine) -> None:
+    """Return free pages of a SQLite file to the file system, some at a time; PostgreSQL does so by itself."""
+    if engine.dialect.name != "sqlite":
+        return
+    with engine.connect() as connection:
+        free = connection.exec_driver_sql("PRAGMA freelist_count").scalar() or 0
+    for _ in range(0, free, _PAGES):
+        with engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            # It frees a page with each step; of what answers nothing, execute() makes one step alone.
+            driver.executescript(f"PRAGMA incremental_vacuum({_PAGES})")

@@ -1,0 +1,60 @@
+"""What goes into the store: submissions, rejected ones, and how much of them is kept."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from app.hpkp.report import ViolationReport
+from app.outcomes import Outcome
+
+Source = tuple[str, str, str, str]
+"""App, app version, platform and label; empty where unknown."""
+
+
+class Submission(NamedTuple):
+    """A report on its way into the store.
+
+    ``client`` is a keyed hash of 16 bytes; ``digest`` names what was sent by whom, the same for a retry, in 16 bytes.
+    """
+
+    report: ViolationReport
+    identity: bytes
+    digest: bytes
+    client: bytes
+    received_at: int
+    body: bytes
+    label: str = ""
+    user_agent: str | None = None
+
+    @property
+    def source(self) -> Source:
+        """What the report came from besides the violation."""
+        report = self.report
+        return report.app or "", report.app_version or "", report.platform or "", self.label
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedSubmission:
+    """A submission that was not taken, as the operator may look at it."""
+
+    received_at: int
+    outcome: Outcome
+    reason: str
+    length: int
+    pointer: str | None = None
+    label: str = ""
+    content_type: str | None = None
+    user_agent: str | None = None
+    sample: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much detail is kept, and how much that is new is taken."""
+
+    accept_unknown_hosts: bool = True
+    unknown_hosts: int = 100
+    new_violations_per_day: int = 1000
+    report_rows_per_day: int = 100
+    raw_bodies: int = 5
+    clients_per_day: int = 10_000
+    rejections: int = 1000

@@ -1,0 +1,79 @@
+"""No text can poison a statement: what a database cannot keep is replaced, wherever it comes from."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import insert, select
+
+from app.outcomes import Outcome
+from app.store import tables
+from app.store.engine import writing
+from app.store.events import add_event, list_events
+from app.store.submissions import RejectedSubmission
+from app.store.texts import storable
+from tests.reports import report_body
+from tests.store.desk import AT, Desk, submission
+
+BAD = "a\0b\ud800c\udfffd\U0001f511"
+GOOD = "a\ufffdb\ufffdc\ufffdd\U0001f511"
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_what_remains_is_utf_8_without_nul_and_as_long_as_before(text: str) -> None:
+    kept = storable(text)
+    assert "\0" not in kept
+    assert kept.encode().decode() == kept
+    assert len(kept) == len(text)
+    assert all(was == now or now == "\ufffd" for was, now in zip(text, kept, strict=True))
+
+
+def test_a_submission_with_such_texts_is_taken_beside_others(desk: Desk) -> None:
+    made = submission(client="odd")
+    report = replace(made.report, app=BAD, platform_version=BAD, unreadable_pins=(BAD,), contradictions=(BAD,))
+    odd = made._replace(report=report, user_agent=BAD, label=BAD, body=b"\0\xff" + BAD.encode("utf-8", "surrogatepass"))
+    assert desk.take(submission(), odd, submission(client="other")) == [Outcome.ACCEPTED] * 3
+    kept = next(row for row in desk.rows(tables.reports) if row.user_agent is not None)
+    assert (kept.user_agent, kept.platform_version) == (GOOD, GOOD)
+    assert bytes(kept.body) == odd.body, "a raw body is bytes, and stays as it came"
+    assert (GOOD, GOOD) in {(source.app, source.label) for source in desk.rows(tables.sources)}
+
+
+def test_lists_in_json_columns_are_kept_too(desk: Desk) -> None:
+    made = submission(report_body(known_pins=["x"]))
+    desk.take(made._replace(report=replace(made.report, unreadable_pins=(BAD,), contradictions=(BAD, "\\u0000"))))
+    violation = desk.only(tables.violations)
+    assert violation.unreadable_pins == [GOOD]
+    assert violation.contradictions == [GOOD, "\\u0000"]
+
+
+def test_a_source_with_such_a_text_stands_once(desk: Desk) -> None:
+    desk.take_each(submission(client=client)._replace(label=BAD) for client in ("one", "two"))
+    assert desk.only(tables.sources).label == GOOD
+
+
+def test_a_rejection_is_kept(desk: Desk) -> None:
+    rejected = RejectedSubmission(
+        received_at=AT, outcome=Outcome.UNREADABLE, reason=BAD, length=10**15, pointer=BAD, content_type=BAD, sample=BAD
+    )
+    with writing(desk.engine) as connection:
+        desk.intake.reject(connection, [rejected])
+    row = desk.only(tables.rejections)
+    assert (row.reason, row.pointer, row.content_type, row.sample) == (GOOD,) * 4
+    assert row.length == 10**15
+
+
+def test_such_a_text_is_found_again_by_itself(desk: Desk) -> None:
+    with writing(desk.engine) as connection:
+        add_event(connection, BAD, "text", at=AT)
+    with desk.engine.connect() as connection:
+        assert len(list_events(connection, host=None, kind=BAD, limit=2)) == 1
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_one_row_and_many_rows_are_cleaned_alike(desk: Desk, many: bool) -> None:
+    row = {"at": AT, "kind": BAD, "host": None, "text": BAD}
+    with writing(desk.engine) as connection:
+        connection.execute(insert(tables.events), [row, row] if many else row)
+        assert set(connection.scalars(select(tables.events.c.text))) == {GOOD}
