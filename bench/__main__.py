@@ -18,13 +18,14 @@ from bench.ingest import Measured, Miscounted, measure_ingest
 from bench.load import Loader, LoadFailed
 from bench.machine import conditions
 from bench.memory import measure_memory
+from bench.postgres import NotDurable
 from bench.queries import WrongAnswer, measure_queries
 from bench.results import Results
 from bench.running import ROOT, Processors, ServerFailed, processors
 
 _RUN = "run"
 """Below the cache, for as long as a run lasts."""
-_FAILURES = (Miscounted, LoadFailed, NoPlace, ServerFailed, WrongAnswer)
+_FAILURES = (Miscounted, LoadFailed, NoPlace, NotDurable, ServerFailed, WrongAnswer)
 _NO_LIMIT = {"HPKP_MAX_NEW_VIOLATIONS_PER_DAY": "1000000000"}
 """Else most of the reports whose leaf is new would be refused, which is less work."""
 
@@ -115,7 +116,7 @@ def bench(
         reports=reports or base.reports,
     )
     place, cores = cache.resolve(), processors()
-    loader = Loader(place, on=cores.load, fetch=fetch)
+    loader = Loader(on=cores.load, fetch=fetch)
     shutil.rmtree(place / _RUN, ignore_errors=True)
     results = Results(conditions(place), loader.description, cores.apart)
     try:

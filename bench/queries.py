@@ -23,6 +23,7 @@ _PATIENCE = 10.0
 """Seconds that one question may take in all; a slow one is asked fewer times."""
 _AT_LEAST = 3
 _TIMEOUT = 120.0
+_UNDISTURBED = {"HPKP_PRUNE_INTERVAL_HOURS": "0"}
 
 
 class WrongAnswer(Exception):
@@ -100,7 +101,7 @@ def measure_queries(
         held = fill_store(database, material, reports=size, violations=violations, progress=progress, at=at)
         url = f"sqlite:///{database}"
         with (
-            running_service(material, url, directory=place, on=processors.server) as server,
+            running_service(material, url, directory=place, on=processors.server, **_UNDISTURBED) as server,
             httpx.Client(base_url=server.url, timeout=_TIMEOUT, trust_env=False) as client,
         ):
             _demand_reports(client, held)

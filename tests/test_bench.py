@@ -67,7 +67,7 @@ def test_a_server_that_answers_2xx_and_stores_nothing_fails_the_run(cache: Path,
         with pytest.raises(Miscounted, match=r"answered .* reports with 2xx and holds 0"):
             measure_ingest(
                 [limit, forgetful],
-                Loader(cache, on=cores.load, fetch=False),
+                Loader(on=cores.load, fetch=False),
                 rounds=1,
                 seconds=0.1,
                 warm_seconds=0.1,
