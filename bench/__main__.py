@@ -1,11 +1,12 @@
 """``python -m bench``: measure, and print what was measured; progress goes to standard error."""
 
 import shutil
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -100,13 +101,16 @@ def bench(
         bool,
         typer.Option("--fetch/--no-fetch", help="Get wrk from Debian and Django-Lookout from PyPI where they are not."),
     ] = True,
-    cache: Annotated[Path, typer.Option(help="Where bodies, tools and stores are kept.")] = ROOT / ".cache/bench",
+    cache: Annotated[
+        Path, typer.Option(help="Where bodies, tools and stores are kept.", show_default=".cache/bench")
+    ] = ROOT / ".cache/bench",
 ) -> None:
     """Measure the service beside limits and peers, and print the results as Markdown.
 
     The intake is measured in interleaved rounds against a bare server and other collectors; answers on stores of
     several sizes; memory under load. The machine should have nothing else to do.
     """
+    signal.signal(signal.SIGTERM, _end)
     base = SCALES[size]
     scale = replace(
         base,
@@ -129,6 +133,11 @@ def bench(
     finally:
         typer.echo(markdown(results))
         shutil.rmtree(place / _RUN, ignore_errors=True)
+
+
+def _end(*_: object) -> NoReturn:
+    """End in order when told to: servers are stopped, and what was measured is printed."""
+    raise typer.Exit(143)
 
 
 def _measure(
@@ -154,7 +163,8 @@ def _measure(
             if fetch:
                 single.append(lookout(material.zipf, cores, cache))
             results.ingest = _rounds(single, loader, results, scale, run / "one", progress)
-            results.two_workers = _rounds(double, loader, results, scale, run / "two", progress)
+            anywhere = Loader(on=cores.all, fetch=fetch)
+            results.two_workers = _rounds(double, anywhere, results, scale, run / "two", progress)
         if Part.QUERIES in parts:
             results.queries = measure_queries(
                 scale.stores,
