@@ -55,8 +55,8 @@ def create_app(settings: Settings | None = None, *, intake_only: bool = False) -
         finally:
             for task in regular:
                 task.cancel()
+            await asyncio.gather(*regular, return_exceptions=True)
             await service.writer.stop()
-            await asyncio.get_running_loop().shutdown_default_executor()  # what is under way in threads
             service.engine.dispose()
 
     app = Application(

@@ -29,7 +29,13 @@ async def prune_regularly(service: Service) -> None:
     try:
         while True:
             try:
-                await asyncio.to_thread(service.prune, at=now(), progress=go_on)
+                pruning = asyncio.create_task(asyncio.to_thread(service.prune, at=now(), progress=go_on))
+                try:
+                    await asyncio.shield(pruning)
+                except asyncio.CancelledError:
+                    stopping.set()
+                    await asyncio.wait([pruning])  # the thread ends before the store is closed
+                    raise
             except SQLAlchemyError as error:
                 logger.error("what is too old could not be forgotten: %s", error)
             await asyncio.sleep(service.settings.prune_interval_hours * 3600)

@@ -24,6 +24,9 @@ from app.hpkp.pem import CERTIFICATE_LABELS, pem_blocks
 from app.hpkp.pins import Pin
 from app.hpkp.policy import Mode, PinningPolicy, PolicyHistory
 
+LONGEST_REMEMBERED = 10**9
+"""Seconds, some thirty years; no UA remembers pins for longer."""
+
 LONGEST_CHAIN = 100
 """Certificates that are read of one chain about to be deployed."""
 
@@ -50,9 +53,7 @@ class DeploymentCheck:
     @property
     def deployable(self) -> bool | None:
         """Whether it may go live: it satisfies the expected pins, and breaks none that clients may still know."""
-        if self.satisfied and any(not remembered.satisfied for remembered in self.remembered):
-            return False
-        return self.satisfied
+        return False if any(not remembered.satisfied for remembered in self.remembered) else self.satisfied
 
 
 def read_pem_chain(text: str) -> Chain:
@@ -82,10 +83,10 @@ def check_deployment(
         pins |= {path.anchor_pin}
     policy = history.in_force(at)
     caveats = tuple(_caveats(chain, leaf, path.anchor, host))
-    remembered = tuple(_remembered(history, pins, at))
+    remembered = tuple(former for former in _remembered(history, pins, at) if former.policy.covers(host))
     if not path.positions:
-        return DeploymentCheck(None, "The leaf of the chain cannot be read.", (), remembered, caveats)
-    if policy is None:
+        return DeploymentCheck(None, "The leaf of the chain cannot be read.", (), (), caveats)
+    if policy is None or not policy.covers(host):
         return DeploymentCheck(None, f"No policy is in force for {host}.", (), remembered, caveats)
     matching = tuple(expected.pin for expected in policy.pins if expected.pin in pins)
     if matching:
@@ -99,7 +100,7 @@ def _remembered(history: PolicyHistory, pins: frozenset[Pin], at: datetime) -> I
         replaced = following.effective_from
         if former.mode is not Mode.ENFORCE or former.withdrawn or replaced is None or replaced > at:
             continue
-        until = replaced + timedelta(seconds=former.max_age or 0)
+        until = replaced + timedelta(seconds=min(former.max_age or 0, LONGEST_REMEMBERED))
         if until > at:
             yield RememberedPins(former, until, bool(former.expected & pins))
 

@@ -169,7 +169,7 @@ def _of_chains(policy: PinningPolicy, live: LiveHost) -> Iterator[Finding]:
             "Make a backup key (`hpkp backup-key`), keep it offline, and add its pin.",
         )
     yield from _of_trust(live)
-    max_age = timedelta(seconds=policy.max_age or 0)
+    max_age = timedelta(seconds=min(policy.max_age or 0, 10**9))
     ends = [chain.leaf_not_after for chain in live.chains if chain.leaf_not_after is not None and chain.in_validity]
     if ends and min(ends) < live.probe.at + max_age:
         yield Finding(
