@@ -63,7 +63,10 @@ _FILLED = {
     tables.hosts, tables.policy_revisions, tables.certificates, tables.chains, tables.violations, tables.sources,
     tables.rollup_hours, tables.rollup_days, tables.violation_clients, tables.reports, tables.secrets, tables.events,
 }  # fmt: skip
-_EMPTY = {tables.seen_submissions, tables.rejections, tables.tokens, tables.probes, tables.live_keys}
+_EMPTY = {
+    tables.seen_submissions, tables.rejections, tables.tokens, tables.probes, tables.live_keys,
+    tables.exposures, tables.canaries, tables.verdicts,
+}  # fmt: skip
 """Not asked by any question that is measured, or small in every store."""
 
 

@@ -6,7 +6,7 @@
                                           │  ├──────< rollup_days      counts, and how much detail is kept
                                           │  ├──────< violation_clients
                                           │  └──────< reports          bounded detail
-    hosts ─< policy_revisions, probes, live_keys
+    hosts ─< policy_revisions, probes, live_keys, exposures, canaries, verdicts
                                           seen_submissions, rejections, events, secrets, tokens
 """
 
@@ -100,6 +100,55 @@ class LiveKey(SQLModel, table=True):
     host: str = Field(primary_key=True, max_length=253, foreign_key="hosts.name")
     pin: str = Field(primary_key=True, max_length=44)
     first_seen_at: int = Field(sa_column=_big())
+
+
+class Exposure(SQLModel, table=True):
+    """How many could have reported on a day: of the site itself (empty app), or of an app's version."""
+
+    __tablename__ = "exposures"
+    host: str = Field(primary_key=True, max_length=253, foreign_key="hosts.name")
+    day: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    """Start of the day in milliseconds."""
+    app: str = Field(default="", primary_key=True)
+    app_version: str = Field(default="", primary_key=True)
+    sessions: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    clients: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    """Distinct clients of that day."""
+    origin: str = "api"
+    """Who counted: ``api``, ``access-log``, ``prometheus``."""
+    recorded_at: int = Field(sa_column=_big())
+
+
+class Canary(SQLModel, table=True):
+    """A synthetic report sent through the public report-uri; received once, or never."""
+
+    __tablename__ = "canaries"
+    __table_args__ = (Index("ix_canaries_host_sent", "host", "sent_at"),)
+    id: int | None = Field(default=None, sa_column=_id())
+    host: str = Field(max_length=253, foreign_key="hosts.name")
+    nonce: bytes = Field(sa_column=Column(LargeBinary(16), nullable=False, unique=True))
+    report_uri: str
+    sent_at: int = Field(sa_column=_big())
+    received_at: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    fault: str | None = None
+    """Why it could not be sent, as far as the sending side saw."""
+
+
+class VerdictRow(SQLModel, table=True):
+    """A verdict on a host, kept where it or its findings are others than before."""
+
+    __tablename__ = "verdicts"
+    __table_args__ = (Index("ix_verdicts_host_at", "host", "at"),)
+    id: int | None = Field(default=None, sa_column=_id())
+    host: str = Field(max_length=253, foreign_key="hosts.name")
+    at: int = Field(sa_column=_big())
+    revision: int
+    verdict: str
+    headline: str
+    findings: dict[str, str] = Field(sa_column=Column(JSON, nullable=False))
+    """Severity by code."""
+    change: str = ""
+    """What is new and what is gone since the verdict before."""
 
 
 class Violation(SQLModel, table=True):
@@ -265,6 +314,9 @@ hosts = _table(HostRow)
 policy_revisions = _table(PolicyRevision)
 probes = _table(ProbeRow)
 live_keys = _table(LiveKey)
+exposures = _table(Exposure)
+canaries = _table(Canary)
+verdicts = _table(VerdictRow)
 violations = _table(Violation)
 sources = _table(Source)
 rollup_hours = _table(RollupHour)
