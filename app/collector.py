@@ -12,9 +12,13 @@ import asyncio
 import hashlib
 import logging
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.canary import MARK, InvalidCanary
 from app.hpkp.policy import Mode
 from app.hpkp.report import Sender, ViolationReport
 from app.metrics import Metrics
@@ -55,6 +59,9 @@ class Fate:
     pointer: str | None = None
 
 
+TakeCanary = Callable[[bytes], None]
+"""Record a canary from its body; InvalidCanary for what is none, durable when it returns."""
+
 _ACCEPTED = Fate(Outcome.ACCEPTED)
 _REASONS = {
     Outcome.UNKNOWN_HOST: "No policy is registered for this host, and this service takes no others.",
@@ -77,16 +84,21 @@ _WORST_FIRST = (
 class Collector:
     """The use case: collects submissions. ``client_key`` makes client hashes; addresses are not kept."""
 
-    def __init__(self, writer: GroupWriter, metrics: Metrics, *, client_key: bytes) -> None:
+    def __init__(
+        self, writer: GroupWriter, metrics: Metrics, *, client_key: bytes, take_canary: TakeCanary | None = None
+    ) -> None:
         self._writer = writer
         self._metrics = metrics
         self._digests = hashlib.blake2b(digest_size=12, key=client_key)
         self._clients = hashlib.blake2b(digest_size=16, key=client_key)
         self._reader = ReportReader()
+        self._take_canary = take_canary
 
     async def collect(self, body: bytes, envelope: Envelope) -> Fate:
         """Take one body; returns after all of it is durable, or says why it is not."""
         try:
+            if MARK in body and self._take_canary is not None:
+                return await self._collect_canary(body, envelope)
             read = self.read(body, envelope, received_at=now_ms())
             fates = [await self._submit(read[0])] if len(read) == 1 else await self._submit_all(read)
         except Exception:
@@ -126,6 +138,18 @@ class Collector:
             label=envelope.label,
             user_agent=envelope.user_agent,
         )
+
+    async def _collect_canary(self, body: bytes, envelope: Envelope) -> Fate:
+        assert self._take_canary is not None  # asked before
+        try:
+            await asyncio.to_thread(self._take_canary, body)
+        except InvalidCanary as error:
+            return self.reject(Fate(Outcome.CANARY_REFUSED, str(error)), envelope, body)
+        except SQLAlchemyError as error:
+            logger.error("a canary could not be recorded: %s", error)
+            return self.reject(Fate(Outcome.STORE_UNAVAILABLE, _REASONS[Outcome.STORE_UNAVAILABLE]), envelope, body)
+        self._metrics.count_outcome(Outcome.CANARY)
+        return Fate(Outcome.CANARY)
 
     async def _submit_all(self, read: list[Submission | Unreadable]) -> list[Fate]:
         """Submit together, so that one commit takes them all; return when every one has its fate."""

@@ -8,11 +8,11 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from app import __version__
-from app.api import events, export, health, hosts, probes, problems, violations, workshop
+from app.api import events, export, health, hosts, probes, problems, readiness, violations, workshop
 from app.api.openapi import describe_ingest
 from app.api.reports import ReportEndpoint
 from app.metrics import Metrics
-from app.schedule import probe_what_is_due, prune_regularly
+from app.schedule import probe_what_is_due, prune_regularly, record_verdicts, send_canaries
 from app.service import open_service
 from app.settings import Settings
 
@@ -47,6 +47,8 @@ def create_app(settings: Settings | None = None, *, intake_only: bool = False) -
             for work, interval in (
                 (probe_what_is_due, chosen.probe_interval_hours),
                 (prune_regularly, chosen.prune_interval_hours),
+                (send_canaries, chosen.canary_interval_hours),
+                (record_verdicts, chosen.verdict_interval_minutes),
             )
             if interval
         ]
@@ -75,6 +77,7 @@ def create_app(settings: Settings | None = None, *, intake_only: bool = False) -
         for router in (
             health.metrics,
             hosts.router,
+            readiness.router,
             probes.router,
             workshop.router,
             violations.router,

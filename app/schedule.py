@@ -52,3 +52,24 @@ async def probe_what_is_due(service: Service) -> None:
         except SQLAlchemyError as error:
             logger.error("hosts could not be looked at: %s", error)
         await asyncio.sleep(_PAUSE)
+
+
+async def send_canaries(service: Service) -> None:
+    """Send a canary for every host that is due, one after another, for ever."""
+    while True:
+        try:
+            for host in await asyncio.to_thread(service.due_for_a_canary, at=now()):
+                await service.send_canary(host, at=now())
+        except SQLAlchemyError as error:
+            logger.error("canaries could not be recorded: %s", error)
+        await asyncio.sleep(_PAUSE)
+
+
+async def record_verdicts(service: Service) -> None:
+    """Record every host's verdict where it changed, time and again."""
+    while True:
+        try:
+            await asyncio.to_thread(service.record_verdicts, at=now())
+        except SQLAlchemyError as error:
+            logger.error("verdicts could not be recorded: %s", error)
+        await asyncio.sleep(service.settings.verdict_interval_minutes * 60)

@@ -2,12 +2,14 @@
 
 import asyncio
 import hashlib
+import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine
 
+from app.canary import InvalidCanary, make_canary, read_canary, send
 from app.catalog import load_anchors
 from app.catalog.load import load_catalog
 from app.collector import Collector
@@ -20,27 +22,38 @@ from app.hpkp.judgement import Judgement, judge
 from app.hpkp.live import LiveHost, Probe, describe_live
 from app.hpkp.pins import Pin
 from app.hpkp.policy import PinningPolicy, PolicyHistory
-from app.hpkp.readiness import Readiness, Thresholds, assess_readiness
+from app.hpkp.readiness import Readiness, Situation, Thresholds, assess_readiness
 from app.hpkp.report import ViolationReport
 from app.hpkp.rules import RULES_VERSION
 from app.hpkp.what_if import Replayed, WhatIf, compare, make_candidate, with_candidate
 from app.metrics import Metrics
 from app.probe import ProbeOptions, probe
 from app.settings import Settings
+from app.store import canaries, policies
 from app.store import engine as store_engine
-from app.store import policies
 from app.store.engine import from_ms, now_ms, open_engine, to_ms, writing
 from app.store.events import add_event, last_event
 from app.store.intake import Intake, JudgeReport
 from app.store.probes import add_probe, hosts_not_probed_since, last_probe
 from app.store.retention import Cutoffs, Progress, prune
-from app.store.secrets import client_key
+from app.store.secrets import canary_key, client_key
 from app.store.submissions import Limits
 from app.store.summaries import gather_evidence, walk_counted
+from app.store.verdicts import record_verdict
 from app.store.violations import Filter, list_judged_hosts, load_report, rejudge
 from app.store.writer import GroupWriter
 
 _KNOWLEDGE = "knowledge_changed"
+
+
+@dataclass(frozen=True, slots=True)
+class CanarySent:
+    """What became of a canary: where it was sent, and when it arrived here, or why not."""
+
+    report_uri: str
+    sent_at: datetime
+    received_at: datetime | None
+    fault: str | None
 
 
 @dataclass(frozen=True)
@@ -71,6 +84,7 @@ class Service:
                 return current
             stored = policies.add_revision(connection, policy, at=at)
             rejudge(connection, policy.host, self.judge)
+        self.record_verdict(policy.host, at=at)
         return stored
 
     def withdraw_policy(self, host: str, *, at: datetime) -> PinningPolicy | None:
@@ -153,11 +167,52 @@ class Service:
             due = hosts_not_probed_since(connection, since)
             return [host for host in due if policies.history_of(connection, host).in_force(at) is not None]
 
-    def last_seen(self, host: str) -> LiveHost | None:
-        """Return what the last look at a host saw, or None."""
+    def last_seen(self, host: str, *, until: datetime | None = None) -> LiveHost | None:
+        """Return what the last look at a host saw, or None; with ``until``, the last one by then."""
         with self.engine.connect() as connection:
-            found = last_probe(connection, host)
+            found = last_probe(connection, host, until=until)
         return None if found is None else describe_live(found, self.anchors)
+
+    async def send_canary(self, host: str, *, at: datetime) -> CanarySent | None:
+        """Send a canary through the report-uri of the policy in force and see whether it arrives; None without one.
+
+        Raises InvalidPolicy where the policy names no report-uri.
+        """
+        policy = await asyncio.to_thread(self.policy_in_force, host, at=at)
+        if policy is None:
+            return None
+        if policy.report_uri is None:
+            raise InvalidPolicy(f"the policy of {host} names no report-uri to send a canary to")
+        nonce = secrets.token_bytes(16)
+        body = make_canary(policy, nonce, key=await asyncio.to_thread(canary_key, self.engine), at=at)
+        await asyncio.to_thread(self._add_canary, host, nonce, policy.report_uri, at)
+        fault = await send(policy.report_uri, body)
+        received_at = await asyncio.to_thread(self._canary_arrived, nonce)
+        if received_at is None and fault is None:
+            fault = f"{policy.report_uri} took it, but it did not arrive here: it leads to another collector"
+        if fault is not None and received_at is None:
+            await asyncio.to_thread(self._set_fault, nonce, fault)
+        return CanarySent(policy.report_uri, at, received_at, fault if received_at is None else None)
+
+    def _add_canary(self, host: str, nonce: bytes, report_uri: str, at: datetime) -> None:
+        with writing(self.engine) as connection:
+            canaries.add_canary(connection, host, nonce, report_uri=report_uri, at=at)
+
+    def _set_fault(self, nonce: bytes, fault: str) -> None:
+        with writing(self.engine) as connection:
+            canaries.set_fault(connection, nonce, fault)
+
+    def _canary_arrived(self, nonce: bytes) -> datetime | None:
+        with self.engine.connect() as connection:
+            return canaries.received_at(connection, nonce)
+
+    def due_for_a_canary(self, *, at: datetime) -> list[str]:
+        """Return the hosts whose policy in force names a report-uri to which none was sent within the interval set."""
+        since = at - timedelta(hours=self.settings.canary_interval_hours)
+        with self.engine.connect() as connection:
+            due = canaries.hosts_without_canary_since(connection, since)
+            in_force = ((host, policies.history_of(connection, host).in_force(at)) for host in due)
+            return [host for host, policy in in_force if policy is not None and policy.report_uri is not None]
 
     def prune(self, *, at: datetime, progress: Progress = lambda what, count: None) -> dict[str, int]:
         """Forget what is older than the settings say; return how much, by kind."""
@@ -208,26 +263,49 @@ class Service:
         with self.engine.connect() as connection:
             return policies.history_of(connection, host).in_force(at)
 
-    def assess(self, host: str, *, at: datetime) -> tuple[PinningPolicy, Readiness] | None:
-        """Assess the policy in force with this service's thresholds; None where there is none.
+    def situation(self, host: str, *, at: datetime) -> Situation | None:
+        """Gather all that the verdict of a moment rests on; None where no policy was in force.
 
-        Only what was received since the revision took effect counts as evidence for it.
+        Only what was received since the revision took effect, and by ``at``, counts as evidence for it.
         """
         with self.engine.connect() as connection:
-            policy = policies.history_of(connection, host).in_force(at)
+            history = policies.history_of(connection, host)
+            policy = history.in_force(at)
             if policy is None or policy.effective_from is None:
                 return None
-            evidence = gather_evidence(connection, host, since=policy.effective_from)
-        thresholds = Thresholds(
-            observation=timedelta(days=self.settings.min_observation_days),
-            sessions=self.settings.min_sessions,
-            probe_age=timedelta(hours=self.settings.max_probe_age_hours),
+            evidence = gather_evidence(connection, host, since=policy.effective_from, until=at)
+        chosen = self.settings
+        limits = Thresholds(
+            observation=timedelta(days=chosen.min_observation_days),
+            sessions=chosen.min_sessions,
+            probe_age=timedelta(hours=chosen.max_probe_age_hours),
+            canary_age=timedelta(hours=chosen.max_canary_age_hours),
+            lockout_share=chosen.max_lockout_percent / 100,
+            interception_share=chosen.max_interception_percent / 100,
         )
-        evidence = replace(evidence, live=self.last_seen(host))
-        readiness = assess_readiness(
-            policy, evidence, at=at, example_pins=frozenset(self.catalog.example_pins), thresholds=thresholds
-        )
-        return policy, readiness
+        evidence = replace(evidence, live=self.last_seen(host, until=at))
+        return Situation(policy, evidence, at, history, limits, self.catalog)
+
+    def assess(self, host: str, *, at: datetime) -> tuple[PinningPolicy, Readiness] | None:
+        """Assess the policy in force at a moment, not later than now; None where there was none."""
+        situation = self.situation(host, at=at)
+        return None if situation is None else (situation.policy, assess_readiness(situation))
+
+    def record_verdict(self, host: str, *, at: datetime) -> Readiness | None:
+        """Assess, and record the verdict where it differs from the last one; None where no policy is in force."""
+        assessed = self.assess(host, at=at)
+        if assessed is None:
+            return None
+        policy, answer = assessed
+        with writing(self.engine) as connection:
+            record_verdict(connection, host, policy.revision, answer, at=at)
+        return answer
+
+    def record_verdicts(self, *, at: datetime) -> int:
+        """Record the verdict on every host with a policy; return how many were assessed."""
+        with self.engine.connect() as connection:
+            hosts = policies.list_hosts_with_policy(connection)
+        return sum(self.record_verdict(host, at=at) is not None for host in hosts)
 
 
 def open_service(settings: Settings, metrics: Metrics) -> Service:
@@ -259,7 +337,15 @@ def open_service(settings: Settings, metrics: Metrics) -> Service:
         ),
     )
     writer = GroupWriter(engine, intake, max_waiting=settings.max_waiting, on_commit=metrics.count_commit)
-    collector = Collector(writer, metrics, client_key=client_key(engine))
+    key = canary_key(engine)
+
+    def take_canary(body: bytes) -> None:
+        canary = read_canary(body, key=key, at=now())
+        with writing(engine) as connection:
+            if not canaries.receive_canary(connection, canary.host, canary.nonce, at=now()):
+                raise InvalidCanary("the canary has arrived before, or was never sent")
+
+    collector = Collector(writer, metrics, client_key=client_key(engine), take_canary=take_canary)
     return Service(settings, engine, anchors, catalog, judge_at, metrics, intake, writer, collector)
 
 

@@ -62,3 +62,19 @@ class Settings(BaseSettings):
         False, description="Whether hosts at addresses that are not public may be looked at."
     )
     max_probe_age_hours: float = Field(48, gt=0, description="How old the last look may be for a verdict.")
+    canary_interval_hours: float = Field(
+        0, ge=0, description="Hours between canaries to every host's report-uri; 0 for none but on demand."
+    )
+    max_canary_age_hours: float = Field(24, gt=0, description="How long ago the last canary may have arrived.")
+    max_lockout_percent: float = Field(
+        0.1,
+        gt=0,
+        le=100,
+        description="Largest share of clients that our own mistakes may lock out, by its upper 95 % bound.",
+    )
+    max_interception_percent: float = Field(
+        1, gt=0, le=100, description="Largest share of clients whose apps may be cut off behind interception."
+    )
+    verdict_interval_minutes: float = Field(
+        15, ge=0, description="Minutes between looks at every host's verdict, to record what changed; 0 for none."
+    )

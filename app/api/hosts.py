@@ -16,13 +16,11 @@ from app.api.schemas import (
     PolicyPin,
     PolicyRequest,
     PolicyResponse,
-    ReadinessResponse,
     SeriesPoint,
     SummaryResponse,
     TopViolation,
     Totals,
     describe_problems,
-    finding_response,
 )
 from app.hpkp.errors import InvalidHeader, InvalidPin, InvalidPolicy
 from app.hpkp.header import PinningHeader, parse_header
@@ -200,24 +198,4 @@ def summary(
         by_sender=found.by_sender,
         series=[SeriesPoint(time=time, cause=cause_, reports=count) for time, cause_, count in found.series],
         top=[TopViolation(id=id_, cause=cause_, reports=count) for id_, cause_, count in found.top],
-    )
-
-
-@router.get("/{host}/readiness", dependencies=[CanRead], responses=describe_problems(404))
-def readiness(service: ServiceDep, host: HostPath) -> ReadinessResponse:
-    """Say whether the policy in force may be enforced, and what stands in the way."""
-    at = now()
-    assessed = service.assess(host, at=at)
-    if assessed is None:
-        raise not_found("policy in force for", host)
-    policy, answer = assessed
-    return ReadinessResponse(
-        host=host,
-        revision=policy.revision,
-        at=at,
-        verdict=answer.verdict.value,
-        headline=answer.headline,
-        findings=list(map(finding_response, answer.findings)),
-        plan=list(answer.plan),
-        thresholds=answer.thresholds.as_plain(),
     )

@@ -47,6 +47,7 @@ def not_found(what: str, name: object) -> ProblemError:
 STATUS: dict[Outcome, tuple[int, str]] = {
     Outcome.UNREADABLE: (400, "Not JSON"),
     Outcome.NOT_A_REPORT: (422, "Not a pin violation report"),
+    Outcome.CANARY_REFUSED: (422, "Not a canary of this service"),
     Outcome.TOO_LARGE: (413, "Report too large"),
     Outcome.CONTENT_ENCODING: (415, "Content encoding not supported"),
     Outcome.UNKNOWN_HOST: (404, "Host not registered"),

@@ -303,16 +303,3 @@ def finding_response(finding: Finding) -> FindingResponse:
         fix=finding.fix,
         withholds=finding.withholds,
     )
-
-
-class ReadinessResponse(BaseModel):
-    """Whether enforcing is safe, and why."""
-
-    host: str
-    revision: int
-    at: datetime
-    verdict: Literal["ready", "not_ready", "not_enough_data"]
-    headline: str
-    findings: list[FindingResponse]
-    plan: list[str]
-    thresholds: dict[str, float]

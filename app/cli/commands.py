@@ -8,6 +8,7 @@ import typer
 
 from app.cli import (
     backup_key,
+    canary,
     check,
     database,
     demo,
@@ -43,6 +44,7 @@ app.command("probe")(probe.probe)
 app.add_typer(policy.app, name="policy")
 app.command("what-if")(what_if.what_if)
 app.command("readiness")(readiness.readiness)
+app.command("canary")(canary.canary)
 app.command("explain")(explain.explain)
 app.command("export")(export.export)
 app.command("prune")(prune.prune)

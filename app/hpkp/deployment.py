@@ -83,7 +83,11 @@ def check_deployment(
         pins |= {path.anchor_pin}
     policy = history.in_force(at)
     caveats = tuple(_caveats(chain, leaf, path.anchor, host))
-    remembered = tuple(former for former in _remembered(history, pins, at) if former.policy.covers(host))
+    remembered = tuple(
+        RememberedPins(former, until, bool(former.expected & pins))
+        for former, until in remembered_revisions(history, at)
+        if former.covers(host)
+    )
     if not path.positions:
         return DeploymentCheck(None, "The leaf of the chain cannot be read.", (), (), caveats)
     if policy is None or not policy.covers(host):
@@ -94,15 +98,15 @@ def check_deployment(
     return DeploymentCheck(False, "No expected pin stands in the chain.", (), remembered, caveats)
 
 
-def _remembered(history: PolicyHistory, pins: frozenset[Pin], at: datetime) -> Iterator[RememberedPins]:
-    """Find enforced revisions that were replaced less than their max-age ago."""
+def remembered_revisions(history: PolicyHistory, at: datetime) -> Iterator[tuple[PinningPolicy, datetime]]:
+    """Find enforced revisions that were replaced less than their max-age ago, each with when the last UA forgets it."""
     for former, following in zip(history.revisions, history.revisions[1:], strict=False):
         replaced = following.effective_from
         if former.mode is not Mode.ENFORCE or former.withdrawn or replaced is None or replaced > at:
             continue
         until = replaced + timedelta(seconds=min(former.max_age or 0, LONGEST_REMEMBERED))
         if until > at:
-            yield RememberedPins(former, until, bool(former.expected & pins))
+            yield former, until
 
 
 def _caveats(chain: Sequence[Element], leaf: int, anchor: Anchor, host: str) -> Iterator[str]:

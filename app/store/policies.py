@@ -118,3 +118,9 @@ def registered_hosts(connection: Connection) -> Sequence[str]:
     return connection.scalars(
         select(tables.policy_revisions.c.host).distinct().order_by(tables.policy_revisions.c.host)
     ).all()
+
+
+def list_hosts_with_policy(connection: Connection) -> list[str]:
+    """Return the hosts that ever had a policy, by name."""
+    policies = tables.policy_revisions.c
+    return list(connection.scalars(select(policies.host).distinct().order_by(policies.host)))

@@ -59,11 +59,12 @@ def add_probe(connection: Connection, live: LiveHost) -> frozenset[Pin]:
     return new
 
 
-def last_probe(connection: Connection, host: str) -> Probe | None:
-    """Return the last look at a host, or None."""
-    row = _last_row(connection, host)
+def last_probe(connection: Connection, host: str, *, until: datetime | None = None) -> Probe | None:
+    """Return the last look at a host, or None; with ``until`` the last one that is known to have been by then."""
+    row = _last_row(connection, host, until=until)
     if row is None:
         return None
+    at = row.last_at if until is None or row.last_at <= to_ms(until) else row.first_at
     endpoints = tuple(
         Endpoint(
             address=stored["address"],
@@ -76,7 +77,7 @@ def last_probe(connection: Connection, host: str) -> Probe | None:
         )
         for stored in row.seen["endpoints"]
     )
-    return Probe(Host(row.host), row.port, from_ms(row.last_at), endpoints, row.seen["fault"])
+    return Probe(Host(row.host), row.port, from_ms(at), endpoints, row.seen["fault"])
 
 
 def hosts_not_probed_since(connection: Connection, moment: datetime) -> list[Host]:
@@ -86,11 +87,15 @@ def hosts_not_probed_since(connection: Connection, moment: datetime) -> list[Hos
     return list(map(Host, connection.scalars(select(policies.host).where(~seen).distinct().order_by(policies.host))))
 
 
-def _last_row(connection: Connection, host: str, *, reached: bool = False) -> Row[Any] | None:
+def _last_row(
+    connection: Connection, host: str, *, reached: bool = False, until: datetime | None = None
+) -> Row[Any] | None:
     """Return the newest row of a host; with ``reached``, of those that saw a chain."""
     query = select(tables.probes).where(tables.probes.c.host == host)
     if reached:
         query = query.where(tables.probes.c.reached)
+    if until is not None:
+        query = query.where(tables.probes.c.first_at <= to_ms(until))
     return connection.execute(
         query.order_by(tables.probes.c.last_at.desc(), tables.probes.c.id.desc()).limit(1)
     ).first()

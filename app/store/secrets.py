@@ -14,6 +14,7 @@ from app.store.engine import from_ms, now_ms, writing
 from app.store.upsert import insert_missing
 
 _CLIENT_KEY = "client-hash"
+_CANARY_KEY = "canary"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +28,19 @@ class TokenInfo:
 
 def client_key(engine: Engine) -> bytes:
     """Return the key of the client hashes, made on first use. Deleting its row makes a new one at the next start."""
+    return _key(engine, _CLIENT_KEY)
+
+
+def canary_key(engine: Engine) -> bytes:
+    """Return the key with which canaries are signed, made on first use."""
+    return _key(engine, _CANARY_KEY)
+
+
+def _key(engine: Engine, name: str) -> bytes:
     with writing(engine) as connection:
-        insert_missing(connection, tables.secrets, [{"name": _CLIENT_KEY, "value": secrets.token_bytes(32)}])
+        insert_missing(connection, tables.secrets, [{"name": name, "value": secrets.token_bytes(32)}])
         return bytes(
-            connection.execute(select(tables.secrets.c.value).where(tables.secrets.c.name == _CLIENT_KEY)).scalar_one()
+            connection.execute(select(tables.secrets.c.value).where(tables.secrets.c.name == name)).scalar_one()
         )
 
 

@@ -1,5 +1,6 @@
 """Summaries over the rollups: what happened to a host, how often, since when."""
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,10 +8,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, select
 
-from app.hpkp.causes import BEARING, Bearing, Cause
-from app.hpkp.readiness import Evidence, OpenViolation
+from app.hpkp.causes import Cause
+from app.hpkp.exposure import add_up
+from app.hpkp.readiness import Evidence, Group, OpenViolation
 from app.store import tables
+from app.store.canaries import last_canary
 from app.store.engine import DAY_MS, HOUR_MS, from_ms, to_ms
+from app.store.exposures import list_exposure
 from app.store.violations import Filter
 
 OPEN = ("open", "acknowledged")
@@ -133,33 +137,39 @@ def has_host(connection: Connection, host: str) -> bool:
     return connection.scalar(select(tables.hosts.c.name).where(tables.hosts.c.name == host)) is not None
 
 
-def gather_evidence(connection: Connection, host: str, *, since: datetime) -> Evidence:
-    """Gather what was seen for a host since an instant."""
-    total = func.sum(tables.rollup_hours.c.reports).label("reports")
-    counted = (
-        _rollup(Filter(host=host, since=since), tables.violations.c.id, total)
-        .group_by(tables.violations.c.id)
-        .subquery()
+def gather_evidence(connection: Connection, host: str, *, since: datetime, until: datetime) -> Evidence:
+    """Gather what was reported for a host in a window, by the hour: the last one counts whole.
+
+    Which violations are open is as it is today; when that changed is not recorded.
+    """
+    window = Filter(host=host, since=since, until=until)
+    counted = list(walk_counted(connection, window))
+    hostnames: Counter[str] = Counter()
+    for row, reports in counted:
+        hostnames[row.hostname] += reports
+    violations = tuple(
+        OpenViolation(
+            id=row.id,
+            cause=Cause(row.cause),
+            reports=reports,
+            last_received_at=from_ms(row.last_received_at),
+            locks_out=row.judgement["locks_out"],
+            hostname=row.hostname,
+        )
+        for row, reports in counted
+        if row.status in OPEN
     )
-    rows = connection.execute(
-        select(tables.violations, counted.c.reports.label("counted"))
-        .join(counted, counted.c.id == tables.violations.c.id)
-        .order_by(tables.violations.c.id)
-    ).all()
+    groups: defaultdict[Group, list[int]] = defaultdict(list)
+    for violation in violations:
+        if violation.group is not None:
+            groups[violation.group].append(violation.id)
     return Evidence(
-        reports=sum(int(row.counted) for row in rows),
-        blocking_clients=_blocking_clients(connection, host, since),
-        open_violations=tuple(
-            OpenViolation(
-                id=row.id,
-                cause=Cause(row.cause),
-                reports=int(row.counted),
-                last_received_at=from_ms(row.last_received_at),
-                locks_out=row.judgement["locks_out"],
-            )
-            for row in rows
-            if row.status in OPEN
-        ),
+        reports=sum(reports for _, reports in counted),
+        open_violations=violations,
+        clients={group: _clients_of_any(connection, ids, since=since, until=until) for group, ids in groups.items()},
+        exposure=add_up(list_exposure(connection, host, since=since, until=until), since=since, until=until),
+        canary=last_canary(connection, host, since=since, until=until),
+        hostnames=dict(hostnames),
     )
 
 
@@ -188,21 +198,25 @@ def walk_counted(connection: Connection, wanted: Filter, *, page: int = 200) -> 
         last = rows[-1].id
 
 
-def _blocking_clients(connection: Connection, host: str, since: datetime) -> int:
-    """Count the clients of open violations whose cause blocks, each client once, by whole days."""
-    violations, clients = tables.violations, tables.violation_clients
-    blocking = [cause for cause, bearing in BEARING.items() if bearing is Bearing.BLOCKS]
-    query = (
-        select(func.count(clients.c.client.distinct()))
-        .select_from(clients.join(violations, violations.c.id == clients.c.violation_id))
-        .where(
-            *Filter(host=host).of_violation(),
-            violations.c.status.in_(OPEN),
-            violations.c.cause.in_(blocking),
-            clients.c.day >= to_ms(since) - to_ms(since) % DAY_MS,
+_IDS_AT_ONCE = 500
+
+
+def _clients_of_any(connection: Connection, ids: Sequence[int], *, since: datetime, until: datetime) -> int:
+    """Count the clients of violations, each client once, by whole days."""
+    clients = tables.violation_clients.c
+    found: set[bytes] = set()
+    for start in range(0, len(ids), _IDS_AT_ONCE):
+        query = (
+            select(clients.client)
+            .where(
+                clients.violation_id.in_(ids[start : start + _IDS_AT_ONCE]),
+                clients.day >= to_ms(since) - to_ms(since) % DAY_MS,
+                clients.day <= to_ms(until),
+            )
+            .distinct()
         )
-    )
-    return connection.scalar(query) or 0
+        found.update(map(bytes, connection.scalars(query)))
+    return len(found)
 
 
 def list_rejections(

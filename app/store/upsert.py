@@ -43,3 +43,11 @@ def upsert_statement(dialect: str, table: Table, *, add: tuple[str, ...]) -> Ins
 def insert_missing(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
     """Insert rows, leaving those alone whose key is there already."""
     connection.execute(insert_missing_statement(connection.dialect.name, table), rows)
+
+
+def replace_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+    """Insert rows, each in place of the one with its key."""
+    statement = _insert(connection.dialect.name, table)
+    key = [column for column in table.columns if column.primary_key]
+    others = {column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key}
+    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=others), rows)

@@ -18,7 +18,8 @@ BODY = {"pins": [{"sha256": site().root.pin}]}
 ELSEWHERE = "203.0.113.9"
 
 READS = [
-    HOSTS, POLICY, f"{POLICY}/revisions", f"{HOSTS}/{HOST}/summary", f"{HOSTS}/{HOST}/readiness", PROBE, "/metrics",
+    HOSTS, POLICY, f"{POLICY}/revisions", f"{HOSTS}/{HOST}/summary", f"{HOSTS}/{HOST}/readiness", PROBE,
+    f"{HOSTS}/{HOST}/verdicts", f"{HOSTS}/{HOST}/exposure", "/metrics",
     "/api/v1/violations", "/api/v1/violations/1", "/api/v1/violations/1/reports", "/api/v1/reports/1",
     "/api/v1/rejections", "/api/v1/events", "/api/v1/export", f"/api/v1/certificates/{'0' * 64}",
 ]  # fmt: skip
@@ -26,6 +27,8 @@ WRITES = [
     ("PUT", POLICY, BODY),
     ("DELETE", POLICY, None),
     ("POST", PROBE, None),
+    ("PUT", f"{HOSTS}/{HOST}/exposure/2026-11-01", {"sessions": 1}),
+    ("POST", f"{HOSTS}/{HOST}/canary", None),
     ("PATCH", "/api/v1/violations/1", {"status": "open"}),
 ]
 ASKS = [
@@ -61,7 +64,7 @@ def _refused(caller: TestClient, status: int, requests: Iterator[tuple[str, str,
 def test_every_route_that_is_not_open_stands_in_these_tests(client: TestClient) -> None:
     paths = app_of(client).openapi()["paths"]
     listed = {*READS, *(path for _, path, _ in (*WRITES, *ASKS)), *OPEN}
-    sample = {"{host}": HOST, "{violation_id}": "1", "{report_id}": "1", "{sha256}": "0" * 64}
+    sample = {"{host}": HOST, "{violation_id}": "1", "{report_id}": "1", "{sha256}": "0" * 64, "{date}": "2026-11-01"}
     for path in paths:
         filled = path
         for name, value in sample.items():

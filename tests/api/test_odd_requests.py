@@ -13,7 +13,7 @@ from tests.reports import HOST, report_body, site
 
 BIG = 10**30
 LARGEST = 2**63 - 1
-NAMES = {"host": HOST, "violation_id": 1, "report_id": 1, "sha256": "0" * 64, "label": "web"}
+NAMES = {"host": HOST, "violation_id": 1, "report_id": 1, "sha256": "0" * 64, "label": "web", "date": "2026-11-01"}
 TEXTS = ["%00", "a%00b", "%ff%fe", "%ed%a0%80", "%", "%zz", "a%0d%0ab", quote("🔑"), "x" * 5000, quote("' OR 1=1 --")]
 DOCUMENT: dict[str, Any] = create_app(Settings(_env_file=None)).openapi()
 POLICY, VIOLATIONS = f"/api/v1/hosts/{HOST}/policy", "/api/v1/violations"

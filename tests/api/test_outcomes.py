@@ -13,13 +13,23 @@ import pytest
 from sqlalchemy import event
 
 from app.api.problems import STATUS
+from app.canary import make_canary
 from app.collector import Collector
+from app.hpkp.hosts import Host
+from app.hpkp.pins import parse_pin
+from app.hpkp.policy import ExpectedPin, PinningPolicy
 from app.outcomes import Outcome
+from app.service import now
+from app.store import tables
+from app.store.canaries import add_canary
+from app.store.engine import writing
+from app.store.secrets import canary_key
 from app.store.submissions import Submission
+from app.store.upsert import insert_missing
 from app.store.writer import GroupWriter
 from tests.api.answers import DISCONNECT, chunks, counted, exchange, moved, problem_of
 from tests.application import StartApp, TestClient, app_of, service_of
-from tests.reports import distinct_bodies, report_body
+from tests.reports import distinct_bodies, report_body, site
 
 
 @contextmanager
@@ -71,6 +81,26 @@ def _go_away(client: TestClient) -> int:
     return 0
 
 
+def _canary(client: TestClient) -> bytes:
+    """Return the body of a canary that the service is about to send."""
+    service, at, nonce = service_of(client), now(), bytes(16)
+    policy = PinningPolicy(Host("www.example.com"), (ExpectedPin(parse_pin(site().root.pin)),))
+    with writing(service.engine) as connection:
+        insert_missing(connection, tables.hosts, [{"name": policy.host, "first_seen_at": 0}])
+        add_canary(connection, policy.host, nonce, report_uri="https://reports.example.net/report", at=at)
+    return make_canary(policy, nonce, key=canary_key(service.engine), at=at)
+
+
+def _send_a_canary(client: TestClient) -> int:
+    return _post(_canary(client))(client)
+
+
+def _send_a_canary_signed_by_another(client: TestClient) -> int:
+    body = json.loads(_canary(client))
+    body["hpkp-canary"]["signature"] = "00" * 32
+    return _post(json.dumps(body).encode())(client)
+
+
 @dataclass(frozen=True)
 class Case:
     """What is sent, to a service with which settings, after what."""
@@ -84,6 +114,8 @@ CASES = {
     "accepted": Case(_post(report_body())),
     "duplicate": Case(_post(report_body()), before=report_body()),
     "foreign_type": Case(_post(json.dumps([{"type": "csp-violation", "body": {}}]).encode())),
+    "canary": Case(_send_a_canary),
+    "canary_refused": Case(_send_a_canary_signed_by_another),
     "unreadable": Case(_post(b"pin-sha256")),
     "not_a_report": Case(_post(b'{"csp-report": {}}')),
     "too_large": Case(_post(b"x" * 101), {"max_body_bytes": 100}),

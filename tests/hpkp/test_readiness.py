@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.hpkp.catalog import Catalog
 from app.hpkp.causes import BEARING, Bearing, Cause
 from app.hpkp.chain import Anchor
+from app.hpkp.exposure import Exposure
 from app.hpkp.findings import Finding, Severity
 from app.hpkp.header import PinningHeader
 from app.hpkp.hosts import Host
@@ -16,9 +18,12 @@ from app.hpkp.live import Answer, Endpoint, LiveChain, LiveHost, Probe
 from app.hpkp.pins import Pin
 from app.hpkp.policy import ExpectedPin, PinningPolicy
 from app.hpkp.readiness import (
+    CanarySeen,
     Evidence,
+    Group,
     OpenViolation,
     Readiness,
+    Situation,
     Thresholds,
     Verdict,
     assess_readiness,
@@ -43,12 +48,13 @@ def _live(*pins: Pin, at: datetime = NOW) -> LiveHost:
     return LiveHost(probe, (LiveChain("192.0.2.1", pins[0], frozenset(pins), Anchor.PUBLIC, True, True, ends),))
 
 
-GOOD = Evidence(reports=5, sessions=20_000, live=_live(LIVE), canary_at=NOW - timedelta(hours=1))
+EXPOSED = Exposure(days=31, days_known=31, sessions=200_000, clients=20_000)
+GOOD = Evidence(reports=5, exposure=EXPOSED, live=_live(LIVE), canary=CanarySeen(received_at=NOW - timedelta(hours=1)))
 ORDER = {Verdict.NOT_READY: 0, Verdict.NOT_ENOUGH_DATA: 1, Verdict.READY: 2}
 
 
 def _assess(policy: PinningPolicy = POLICY, evidence: Evidence = GOOD) -> Readiness:
-    return assess_readiness(policy, evidence, at=NOW, example_pins=frozenset({EXAMPLE}))
+    return assess_readiness(Situation(policy, evidence, NOW, catalog=Catalog(example_pins={EXAMPLE: "a tutorial"})))
 
 
 def _finding(readiness: Readiness, code: str) -> Finding:
@@ -67,7 +73,7 @@ def test_with_all_evidence_and_nothing_against_it_enforcing_is_ready() -> None:
     answer = _assess()
     assert answer.verdict is Verdict.READY
     assert answer.findings == ()
-    assert "max-age=300" in answer.plan[0]
+    assert "max-age=300" in answer.plan.do[0]
 
 
 @pytest.mark.parametrize(
@@ -105,10 +111,12 @@ def test_the_live_chain_holds_one_pin_and_leaves_one_for_backup(
 @pytest.mark.parametrize(
     ("evidence", "code"),
     [
-        (replace(GOOD, sessions=None), "exposure_unknown"),
-        (replace(GOOD, sessions=9_999), "exposure_too_small"),
-        (replace(GOOD, sessions=0), "exposure_too_small"),
-        (replace(GOOD, canary_at=None), "canary_missing"),
+        (replace(GOOD, exposure=None), "exposure_unknown"),
+        (replace(GOOD, exposure=replace(EXPOSED, sessions=9_999, clients=9_000)), "exposure_too_small"),
+        (replace(GOOD, exposure=replace(EXPOSED, sessions=0, clients=None)), "exposure_too_small"),
+        (replace(GOOD, exposure=replace(EXPOSED, clients=2_900)), "lockout_share_not_bounded"),
+        (replace(GOOD, canary=CanarySeen()), "canary_missing"),
+        (replace(GOOD, canary=CanarySeen(received_at=NOW - timedelta(hours=25))), "canary_too_old"),
     ],
 )
 def test_missing_evidence_withholds_the_verdict(evidence: Evidence, code: str) -> None:
@@ -162,16 +170,18 @@ def test_a_pin_in_the_served_chain_alone_is_an_open_question() -> None:
 
 
 def test_the_headline_says_what_its_numbers_bound() -> None:
-    violations = (_violation(Cause.OWN_KEY_NOT_PINNED), _violation(Cause.PRIVATE_ROOT))
-    blocked = replace(GOOD, open_violations=violations, blocking_clients=2)
-    assert "at least 2 client(s) (3 reports)" in _assess(evidence=blocked).headline
-    assert "out of at most 20000 exposed sessions" in _assess(evidence=blocked).headline
-    assert "unknown number" in _assess(evidence=replace(blocked, sessions=None)).headline
+    violations = (_violation(Cause.OWN_KEY_NOT_PINNED), _violation(Cause.PRIVATE_ROOT, locks_out=True))
+    clients = {Group.OURS: 2, Group.INTERCEPTION: 7}
+    headline = _assess(evidence=replace(GOOD, open_violations=violations, clients=clients)).headline
+    assert "at least 2 of 20000 exposed clients would be locked out by mistakes of ours" in headline
+    assert "at most 0.03% of them, with 95 % confidence" in headline
+    assert "7 by interception (apps only)" in headline
+    assert "unknown number of clients" in _assess(evidence=replace(GOOD, exposure=None)).headline
 
 
 def test_thresholds_are_arguments_and_are_echoed() -> None:
     limits = Thresholds(observation=timedelta(days=60), sessions=5)
-    answer = assess_readiness(POLICY, GOOD, at=NOW, thresholds=limits)
+    answer = assess_readiness(Situation(POLICY, GOOD, NOW, limits=limits))
     assert answer.thresholds == limits
     assert answer.verdict is Verdict.NOT_ENOUGH_DATA
 
@@ -183,10 +193,18 @@ evidence = st.builds(
     Evidence,
     reports=st.integers(0, 9),
     open_violations=st.lists(violations, max_size=4).map(tuple),
-    sessions=st.none() | st.integers(0, 10**6),
+    clients=st.dictionaries(st.sampled_from(Group), st.integers(0, 10**5)),
+    exposure=st.none()
+    | st.builds(
+        Exposure,
+        days=st.just(31),
+        days_known=st.integers(0, 31),
+        sessions=st.none() | st.integers(0, 10**6),
+        clients=st.none() | st.integers(0, 10**5),
+    ),
     live=st.none()
     | st.lists(st.sampled_from([LIVE, BACKUP, EXAMPLE]), min_size=1, unique=True).map(lambda pins: _live(*pins)),
-    canary_at=st.none() | st.just(NOW),
+    canary=st.builds(CanarySeen, received_at=st.none() | st.just(NOW)),
 )
 policies = st.lists(st.sampled_from([LIVE, BACKUP, EXAMPLE]), unique=True, max_size=3).map(lambda pins: _pins(*pins))
 
@@ -196,8 +214,12 @@ def test_a_stranger_s_report_never_advances_a_verdict(
     policy: PinningPolicy, seen: Evidence, more: OpenViolation
 ) -> None:
     before = _assess(policy, seen).verdict
+    clients = dict(seen.clients)
+    if more.group is not None:
+        clients[more.group] = clients.get(more.group, 0) + 1
     after = _assess(
-        policy, replace(seen, open_violations=(*seen.open_violations, more), reports=seen.reports + 1)
+        policy,
+        replace(seen, open_violations=(*seen.open_violations, more), reports=seen.reports + 1, clients=clients),
     ).verdict
     assert ORDER[after] <= ORDER[before]
 
@@ -210,8 +232,9 @@ def test_ready_needs_every_piece_of_evidence_and_no_blocker(policy: PinningPolic
     assert (answer.verdict is Verdict.NOT_READY) == bool(blockers)
     assert (answer.verdict is Verdict.READY) == (not blockers and not withheld)
     if answer.verdict is Verdict.READY:
-        assert seen.sessions is not None
-        assert seen.canary_at is not None
+        assert seen.exposure is not None
+        assert seen.exposure.sessions is not None
+        assert seen.canary.received_at is not None
         assert seen.live is not None
     else:
-        assert answer.plan
+        assert answer.plan.do

@@ -117,10 +117,10 @@ def test_evidence_counts_from_the_hour_of_its_beginning_and_leaves_closed_violat
     moments = [AT - 1, AT, AT + 1]
     desk.take(*(submission(body, at=at) for body, at in zip(distinct_bodies(3), moments, strict=True)))
     with desk.engine.begin() as connection:
-        evidence = gather_evidence(connection, HOST, since=from_ms(AT))
+        evidence = gather_evidence(connection, HOST, since=from_ms(AT), until=from_ms(AT + 1))
         assert (evidence.reports, [v.reports for v in evidence.open_violations]) == (2, [2])
         connection.execute(tables.violations.update().values(status="expected"))
-        assert gather_evidence(connection, HOST, since=from_ms(AT)).open_violations == ()
+        assert gather_evidence(connection, HOST, since=from_ms(AT), until=from_ms(AT + 1)).open_violations == ()
 
 
 @pytest.mark.sqlite_file

@@ -1,0 +1,223 @@
+"""The verdict on a host, what it rests on, and how it came about."""
+
+from datetime import date, datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.api.access import CanAdmin, CanRead, ServiceDep
+from app.api.hosts import HostPath, read_moment
+from app.api.pages import LimitQuery, link_next, parse_cursor
+from app.api.problems import ProblemError, not_found
+from app.api.schemas import FindingResponse, Page, describe_problems
+from app.hpkp.errors import InvalidPolicy
+from app.hpkp.exposure import ExposedDay
+from app.hpkp.readiness.plain import as_plain
+from app.hpkp.servers import Server
+from app.service import now
+from app.store import exposures, verdicts
+from app.store.engine import from_ms, writing
+
+router = APIRouter(prefix="/api/v1/hosts", tags=["readiness"])
+
+_MOST = 10**15
+"""More than any host has sessions; the store's numbers go further."""
+
+
+class EstimateResponse(BaseModel):
+    """Clients that enforcing would lock out, by whose doing. Counts are lower bounds."""
+
+    ours: int = Field(description="By keys or paths of the operator's without an expected pin.")
+    interception: int = Field(description="Apps behind software that the client was made to trust.")
+    hostile: int = Field(description="Behind a key that nobody here knows, or one known to be compromised.")
+    unknown: int = Field(description="Of whom the reports do not tell.")
+    of: int | None = Field(description="Exposed clients, or sessions; null where exposure is unknown.")
+    unit: Literal["clients", "sessions"]
+    share: float | None = Field(description="`ours` of `of`.")
+    upper: float | None = Field(description="One-sided upper bound of that share with 95 % confidence.")
+    caveats: list[str]
+
+
+class NextStepResponse(BaseModel):
+    """The next header, the earliest moment for it, and what must hold then."""
+
+    mode: Literal["report-only", "enforce"]
+    max_age: int
+    field: str
+    header: str
+    server: Server
+    server_line: str
+    place: str
+    earliest: datetime
+    conditions: list[str]
+
+
+class AppointmentResponse(BaseModel):
+    """Something that falls due."""
+
+    at: datetime
+    what: str
+
+
+class PlanResponse(BaseModel):
+    """What follows from the verdict."""
+
+    do: list[str] = Field(description="What to do now, the most urgent first.")
+    next_step: NextStepResponse | None = Field(description="Null at the end of the ramp.")
+    rollback: list[str]
+    subdomains: list[str]
+    calendar: list[AppointmentResponse]
+
+
+class ReadinessResponse(BaseModel):
+    """Whether enforcing, or its next step, is safe, and why."""
+
+    host: str
+    revision: int
+    mode: Literal["report-only", "enforce"]
+    at: datetime
+    verdict: Literal["ready", "not_ready", "not_enough_data"]
+    headline: str
+    estimate: EstimateResponse
+    findings: list[FindingResponse]
+    plan: PlanResponse
+    thresholds: dict[str, float]
+
+
+class VerdictResponse(BaseModel):
+    """A verdict that differed from the one before."""
+
+    id: int
+    at: datetime
+    revision: int
+    verdict: str
+    headline: str
+    findings: dict[str, str] = Field(description="Severity by code.")
+    change: str
+
+
+class ExposureRequest(BaseModel):
+    """How many could have reported on a day."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sessions: int | None = Field(None, ge=0, le=_MOST, description="Sessions that were served the pins.")
+    clients: int | None = Field(None, ge=0, le=_MOST, description="Distinct ones among them, or installs of the app.")
+    app: str = Field("", max_length=200, description="The app; empty for the site itself.")
+    app_version: str = Field("", max_length=100)
+
+
+class ExposedDayResponse(BaseModel):
+    """What is known of a day."""
+
+    date: date
+    sessions: int | None
+    clients: int | None
+    app: str
+    app_version: str
+
+
+class CanaryResponse(BaseModel):
+    """What became of a canary."""
+
+    host: str
+    report_uri: str
+    sent_at: datetime
+    received_at: datetime | None = Field(description="When it arrived here; null where it did not.")
+    fault: str | None
+
+
+@router.get("/{host}/readiness", dependencies=[CanRead], responses=describe_problems(404))
+def readiness(
+    service: ServiceDep,
+    host: HostPath,
+    at: Annotated[datetime | None, Query(description="A past moment; now where nothing is said.")] = None,
+    server: Annotated[Server, Query(description="In whose configuration the next header is written.")] = Server.TEXT,
+) -> ReadinessResponse:
+    """Say whether the policy in force may be enforced, and what stands in the way.
+
+    For a past moment the answer rests on what was recorded by then, with today's thresholds and statuses.
+    """
+    moment = _past(at)
+    assessed = service.assess(host, at=moment)
+    if assessed is None:
+        raise not_found("policy in force for", host)
+    policy, answer = assessed
+    return ReadinessResponse.model_validate(as_plain(policy, answer, at=moment, server=server))
+
+
+def _past(at: datetime | None) -> datetime:
+    current = now()
+    moment = read_moment(at, "/query/at") or current
+    if moment > current:
+        raise ProblemError(422, "Request not valid", "The future is not known here.", pointer="/query/at")
+    return moment
+
+
+@router.get("/{host}/verdicts", dependencies=[CanRead], responses=describe_problems())
+def list_verdicts(
+    service: ServiceDep,
+    request: Request,
+    response: Response,
+    host: HostPath,
+    limit: LimitQuery = 100,
+    cursor: Annotated[str | None, Query(max_length=40)] = None,
+) -> Page[VerdictResponse]:
+    """List the verdicts that differed from the one before, the newest first, with what changed them."""
+    place = parse_cursor(cursor, parts=1)
+    with service.engine.connect() as connection:
+        rows = verdicts.list_verdicts(connection, host, limit=limit + 1, before=place[0] if place else None)
+    items = [
+        VerdictResponse(
+            id=row.id, at=from_ms(row.at), revision=row.revision, verdict=row.verdict, headline=row.headline,
+            findings=row.findings, change=row.change,
+        )
+        for row in rows[:limit]
+    ]  # fmt: skip
+    more = str(items[-1].id) if len(rows) > limit else None
+    return Page(items=items, next=link_next(request, response, more))
+
+
+@router.get("/{host}/exposure", dependencies=[CanRead], responses=describe_problems())
+def list_exposure(service: ServiceDep, host: HostPath) -> Page[ExposedDayResponse]:
+    """List what is known of how many could have reported, day by day. A day that is missing is unknown, not zero."""
+    with service.engine.connect() as connection:
+        days = exposures.list_exposure(connection, host)
+    return Page(items=list(map(_day, days)))
+
+
+@router.put("/{host}/exposure/{date}", dependencies=[CanAdmin], responses=describe_problems(400))
+def put_exposure(service: ServiceDep, host: HostPath, date: date, body: ExposureRequest) -> ExposedDayResponse:
+    """Record how many could have reported on a day (UTC), in place of what was recorded of it before."""
+    if body.sessions is None and body.clients is None:
+        raise ProblemError(422, "Request not valid", "Give sessions, clients, or both.", pointer="/sessions")
+    at = now()
+    if date > at.date():
+        raise ProblemError(422, "Request not valid", "The day lies in the future.", pointer="/path/date")
+    if date.year < 1970:
+        raise ProblemError(422, "Request not valid", "There was no HTTP then.", pointer="/path/date")
+    day = ExposedDay(host, date, body.sessions, body.clients, body.app, body.app_version)
+    with writing(service.engine) as connection:
+        exposures.record_exposure(connection, [day], origin="api", at=at)
+    return _day(day)
+
+
+def _day(day: ExposedDay) -> ExposedDayResponse:
+    return ExposedDayResponse(
+        date=day.day, sessions=day.sessions, clients=day.clients, app=day.app, app_version=day.app_version
+    )
+
+
+@router.post("/{host}/canary", dependencies=[CanAdmin], responses=describe_problems(400, 404))
+async def send_canary(service: ServiceDep, host: HostPath) -> CanaryResponse:
+    """Send a canary through the policy's report-uri, as a browser would, and say whether it arrived."""
+    try:
+        sent = await service.send_canary(host, at=now())
+    except InvalidPolicy as error:
+        raise ProblemError(422, "No report-uri", str(error), pointer="/path/host") from None
+    if sent is None:
+        raise not_found("policy in force for", host)
+    return CanaryResponse(
+        host=host, report_uri=sent.report_uri, sent_at=sent.sent_at, received_at=sent.received_at, fault=sent.fault
+    )

@@ -1,0 +1,99 @@
+"""Whether switching to enforcing is safe: small rules, each giving findings, and the verdict they add up to.
+
+::
+
+    Situation(policy, history, evidence, moment, limits) ──RULES──> findings ──> verdict
+                                                       any blocker                  -> not_ready
+                                                       else any missing evidence    -> not_enough_data
+                                                       else                         -> ready
+      └──estimate──> headline: how many would be locked out      └──plan──> what to do, and the next header
+
+Silence is not evidence: what was not seen withholds the verdict `ready`. Reports are claims by strangers: they can
+hold a verdict back, never advance one.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from app.hpkp.findings import Finding, Severity
+from app.hpkp.readiness import evidence_rules, policy_rules, violation_rules
+from app.hpkp.readiness.evidence import (
+    CanarySeen,
+    Evidence,
+    Group,
+    OpenViolation,
+    Situation,
+    Thresholds,
+    Verdict,
+)
+from app.hpkp.readiness.headline import Estimate, estimate, write_headline
+from app.hpkp.readiness.plan import NextStep, Plan, make_plan
+
+__all__ = [
+    "RULES",
+    "CanarySeen",
+    "Estimate",
+    "Evidence",
+    "Group",
+    "NextStep",
+    "OpenViolation",
+    "Plan",
+    "Readiness",
+    "Rule",
+    "Situation",
+    "Thresholds",
+    "Verdict",
+    "assess_readiness",
+]
+
+Rule = Callable[[Situation], Iterator[Finding]]
+
+RULES: tuple[Rule, ...] = (
+    policy_rules.enough_pins,
+    policy_rules.no_placeholder,
+    policy_rules.no_bad_key,
+    policy_rules.ca_keys_that_go,
+    policy_rules.remembered_pins,
+    evidence_rules.live_host,
+    policy_rules.report_uri,
+    evidence_rules.observation,
+    evidence_rules.exposure,
+    evidence_rules.canary,
+    violation_rules.open_violations,
+    violation_rules.lockout_share,
+    violation_rules.interception_share,
+    violation_rules.unknown_share,
+    evidence_rules.no_reports,
+)
+"""Every rule, in the order in which the findings are told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """The verdict with everything it rests on."""
+
+    verdict: Verdict
+    headline: str
+    estimate: Estimate
+    findings: tuple[Finding, ...]
+    plan: Plan
+    thresholds: Thresholds
+
+
+def assess_readiness(case: Situation, *, rules: tuple[Rule, ...] = RULES) -> Readiness:
+    """Say whether the policy may be enforced, or, where it is enforced already, whether the next step is safe."""
+    findings = tuple(finding for rule in rules for finding in rule(case))
+    verdict = _verdict(findings)
+    numbers = estimate(case)
+    return Readiness(
+        verdict, write_headline(case, numbers, verdict), numbers, findings, make_plan(case, findings, verdict),
+        case.limits,
+    )  # fmt: skip
+
+
+def _verdict(findings: tuple[Finding, ...]) -> Verdict:
+    if any(finding.severity is Severity.BLOCKER for finding in findings):
+        return Verdict.NOT_READY
+    if any(finding.withholds for finding in findings):
+        return Verdict.NOT_ENOUGH_DATA
+    return Verdict.READY

@@ -1,0 +1,148 @@
+"""What the rules look at: the policy, what has been seen of it, and the limits."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from app.hpkp.catalog import Catalog
+from app.hpkp.causes import SIDE, Cause, Side
+from app.hpkp.deployment import LONGEST_REMEMBERED
+from app.hpkp.exposure import Exposure
+from app.hpkp.live import LiveHost
+from app.hpkp.policy import Mode, PinningPolicy, PolicyHistory
+
+
+class Verdict(StrEnum):
+    """The answer to the operator's one question."""
+
+    READY = "ready"
+    NOT_READY = "not_ready"
+    NOT_ENOUGH_DATA = "not_enough_data"
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """The limits that the rules use; echoed in every answer."""
+
+    observation: timedelta = timedelta(days=14)
+    """How long a report-only revision must have been observed."""
+    sessions: int = 10_000
+    """How many exposed sessions are needed before silence says anything."""
+    probe_age: timedelta = timedelta(hours=48)
+    """How old the last look at what the host serves may be."""
+    canary_age: timedelta = timedelta(hours=24)
+    """How long ago the last canary may have arrived."""
+    lockout_share: float = 0.001
+    """Largest share of clients that our own mistakes may lock out; compared with the upper 95 % bound."""
+    interception_share: float = 0.01
+    """Largest share of clients whose apps enforcing may cut off behind interception."""
+
+    def as_plain(self) -> dict[str, float]:
+        """Return the thresholds under the names of the answer, each with its unit."""
+        return {
+            "observation_days": self.observation.days,
+            "sessions": self.sessions,
+            "probe_age_hours": self.probe_age / timedelta(hours=1),
+            "canary_age_hours": self.canary_age / timedelta(hours=1),
+            "lockout_percent": round(100 * self.lockout_share, 9),
+            "interception_percent": round(100 * self.interception_share, 9),
+        }
+
+
+class Group(StrEnum):
+    """Whose doing it is that enforcing would lock clients out."""
+
+    OURS = "ours"
+    """Keys or paths of ours without an expected pin."""
+    INTERCEPTION = "interception"
+    """Apps behind software that the client was made to trust."""
+    HOSTILE = "hostile"
+    """A key that nobody here knows, vouched for by a public CA, or one known to be compromised."""
+    UNKNOWN = "unknown"
+    """The reports do not tell whether the client would be locked out."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenViolation:
+    """A violation of the window that nobody has closed; ``reports`` is a lower bound."""
+
+    id: int
+    cause: Cause
+    reports: int
+    last_received_at: datetime
+    locks_out: bool | None = None
+    hostname: str = ""
+
+    @property
+    def group(self) -> Group | None:
+        """Under whose doing its clients are counted; None for those that enforcing does not lock out, and forgeries."""
+        if self.cause is Cause.IMPLAUSIBLE or self.locks_out is False:
+            return None
+        open_question = self.locks_out or self.cause is Cause.MATCHES_EXPECTED
+        by_side = {
+            Side.OURS: None if self.cause is Cause.STALE_KNOWN_PINS else Group.OURS,
+            Side.INTERCEPTION: Group.INTERCEPTION if self.locks_out else Group.UNKNOWN,
+            Side.HOSTILE: Group.HOSTILE,
+            Side.NOT_A_PIN_MATTER: Group.UNKNOWN if open_question else None,
+            Side.UNKNOWN: Group.UNKNOWN,
+        }
+        return by_side[SIDE[self.cause]]
+
+
+@dataclass(frozen=True, slots=True)
+class CanarySeen:
+    """What is known of the canaries of a host: when one last arrived, and what became of the one sent last."""
+
+    received_at: datetime | None = None
+    sent_at: datetime | None = None
+    fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What has been seen since the revision took effect. None means not known, which is not zero."""
+
+    reports: int = 0
+    open_violations: tuple[OpenViolation, ...] = ()
+    clients: dict[Group, int] = field(default_factory=dict)
+    """Distinct clients of the open violations of each group; lower bounds, because senders suppress repetitions."""
+    exposure: Exposure | None = None
+    live: LiveHost | None = None
+    """What the last probe saw."""
+    canary: CanarySeen = CanarySeen()
+    hostnames: dict[str, int] = field(default_factory=dict)
+    """Names for which reports came, each with how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """All that a rule may look at. ``history`` holds every revision, the policy's own among them."""
+
+    policy: PinningPolicy
+    evidence: Evidence
+    at: datetime
+    history: PolicyHistory = field(default_factory=lambda: PolicyHistory(()))
+    limits: Thresholds = Thresholds()
+    catalog: Catalog = field(default_factory=Catalog)
+
+    @property
+    def needed_observation(self) -> timedelta:
+        """How long the revision has to be observed before its next step.
+
+        In report-only mode as the limits say. A step that is enforced has to last as long as clients remember it, and
+        a day at least.
+        """
+        if self.policy.mode is Mode.REPORT_ONLY:
+            return self.limits.observation
+        return max(timedelta(days=1), self.max_age)
+
+    @property
+    def max_age(self) -> timedelta:
+        """For how long clients note the policy."""
+        return timedelta(seconds=min(self.policy.max_age or 0, LONGEST_REMEMBERED))
+
+    @property
+    def observed(self) -> timedelta:
+        """For how long the revision has been in force."""
+        since = self.policy.effective_from
+        return max(self.at - since, timedelta(0)) if since else timedelta(0)

@@ -1,0 +1,82 @@
+"""How many clients enforcing would lock out, as far as reports tell; each number says what it is a bound of."""
+
+from dataclasses import dataclass
+
+from app.hpkp.bound import upper_share
+from app.hpkp.policy import Mode
+from app.hpkp.readiness.evidence import Group, Situation, Verdict
+
+CAVEATS = (
+    "Counts of clients are lower bounds: senders suppress repetitions, reports get lost, and a client that does not "
+    "report is not seen.",
+    "Clients are told apart by install id or address: one behind many addresses counts several times, many behind one "
+    "address count once.",
+    "The upper bound takes for granted that a locked-out client reports as likely as any other; what never reports is "
+    "in no bound.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Clients that would be locked out, by whose doing; ``of`` is None where exposure is unknown.
+
+    Shares and the bound, one-sided with 95 % confidence, are of our own mistakes, as fractions.
+    """
+
+    ours: int
+    interception: int
+    hostile: int
+    unknown: int
+    of: int | None
+    unit: str
+    share: float | None
+    upper: float | None
+    caveats: tuple[str, ...] = CAVEATS
+
+
+def estimate(case: Situation) -> Estimate:
+    """Count."""
+    exposure, clients = case.evidence.exposure, case.evidence.clients
+    of = exposure.basis if exposure is not None else None
+    ours = clients.get(Group.OURS, 0)
+    return Estimate(
+        ours=ours,
+        interception=clients.get(Group.INTERCEPTION, 0),
+        hostile=clients.get(Group.HOSTILE, 0),
+        unknown=clients.get(Group.UNKNOWN, 0),
+        of=of,
+        unit="clients" if exposure is None else exposure.unit,
+        share=min(ours / of, 1.0) if of else None,
+        upper=upper_share(min(ours, of), of) if of else None,
+    )
+
+
+def write_headline(case: Situation, numbers: Estimate, verdict: Verdict) -> str:
+    """Put it into words for somebody who has never read RFC 7469."""
+    enforced = case.policy.mode is Mode.ENFORCE
+    opening = f"{case.policy.host} enforces its pins:" if enforced else f"If {case.policy.host} enforced its pins now,"
+    would = "are" if enforced else "would be"
+    of = f"an unknown number of {numbers.unit}" if numbers.of is None else f"{numbers.of} exposed {numbers.unit}"
+    if numbers.ours:
+        seen = f"at least {numbers.ours} of {of} {would} locked out by mistakes of ours"
+    else:
+        seen = f"no lock-out by a mistake of ours has been reported by {of}"
+    bound = "" if numbers.upper is None else f" (at most {numbers.upper:.2%} of them, with 95 % confidence)"
+    others = ", ".join(
+        f"{count} {what}"
+        for count, what in (
+            (numbers.interception, "by interception (apps only)"),
+            (numbers.hostile, "because of a key nobody here knows"),
+            (numbers.unknown, "of whom the reports do not tell"),
+        )
+        if count
+    )
+    besides = f" Besides at least: {others}." if others else ""
+    ending = {
+        Verdict.READY: "The next step may be taken." if enforced else "Nothing recorded speaks against enforcing.",
+        Verdict.NOT_READY: "Do not take the next step." if enforced else "Do not enforce.",
+        Verdict.NOT_ENOUGH_DATA: "Whether the next step is safe cannot be told yet."
+        if enforced
+        else "Whether enforcing is safe cannot be told yet.",
+    }[verdict]
+    return f"{opening} {seen}{bound}.{besides} {ending}"

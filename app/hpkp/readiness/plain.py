@@ -1,0 +1,51 @@
+"""The answer as plain values, under the names that the API and ``--json`` give them; instants stay instants."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from app.hpkp.policy import Mode, PinningPolicy
+from app.hpkp.readiness import Readiness
+from app.hpkp.readiness.plan import NextStep, Plan
+from app.hpkp.servers import ENFORCING, PLACE, REPORT_ONLY, Server, for_server, server_line
+
+
+def as_plain(policy: PinningPolicy, answer: Readiness, *, at: datetime, server: Server = Server.TEXT) -> dict[str, Any]:
+    """Return all of an answer; ``server`` chooses in whose configuration the next header is written."""
+    return {
+        "host": policy.host,
+        "revision": policy.revision,
+        "mode": policy.mode.value,
+        "at": at,
+        "verdict": answer.verdict.value,
+        "headline": answer.headline,
+        "estimate": asdict(answer.estimate) | {"caveats": list(answer.estimate.caveats)},
+        "findings": [asdict(finding) | {"severity": finding.severity.value} for finding in answer.findings],
+        "plan": _plan(answer.plan, server),
+        "thresholds": answer.thresholds.as_plain(),
+    }
+
+
+def _plan(plan: Plan, server: Server) -> dict[str, Any]:
+    return {
+        "do": list(plan.do),
+        "next_step": None if plan.next_step is None else _step(plan.next_step, server),
+        "rollback": list(plan.rollback),
+        "subdomains": list(plan.subdomains),
+        "calendar": [asdict(appointment) for appointment in plan.calendar],
+    }
+
+
+def _step(step: NextStep, server: Server) -> dict[str, Any]:
+    report_only = step.policy.mode is Mode.REPORT_ONLY
+    return {
+        "mode": step.policy.mode.value,
+        "max_age": step.policy.max_age,
+        "field": REPORT_ONLY if report_only else ENFORCING,
+        "header": str(step.header),
+        "server": server.value,
+        "server_line": server_line(for_server(step.header, server), server, report_only=report_only),
+        "place": PLACE[server],
+        "earliest": step.earliest,
+        "conditions": list(step.conditions),
+    }

@@ -1,0 +1,150 @@
+"""Rules on what was reported: open violations by cause, and how large a share of clients they would lock out."""
+
+from collections.abc import Iterator
+
+from app.hpkp.bound import upper_share
+from app.hpkp.causes import ALARMING, BEARING, Bearing, Cause
+from app.hpkp.findings import Finding, Severity
+from app.hpkp.readiness.evidence import Group, OpenViolation, Situation
+
+_SEVERITY = {Bearing.BLOCKS: Severity.BLOCKER, Bearing.CAUTION: Severity.CAUTION, Bearing.INFO: Severity.INFO}
+
+
+def open_violations(case: Situation) -> Iterator[Finding]:
+    """Open violations, by what their cause means."""
+    by_cause: dict[Cause, list[OpenViolation]] = {}
+    for violation in case.evidence.open_violations:
+        by_cause.setdefault(violation.cause, []).append(violation)
+    for cause, violations in sorted(by_cause.items()):
+        reports = sum(violation.reports for violation in violations)
+        severity = _SEVERITY[BEARING[cause]]
+        if severity is Severity.INFO and cause is Cause.MATCHES_EXPECTED and _open_question(violations):
+            severity = Severity.CAUTION
+        alarm = " This may be an attack: look for the certificate in Certificate Transparency." * (cause in ALARMING)
+        yield Finding(
+            f"open_{cause}",
+            severity,
+            f"{len(violations)} open violation(s) with at least {reports} report(s): {_MEANING[cause]}{alarm}",
+            _FIX[cause],
+            {
+                "violations": [violation.id for violation in violations[:20]],
+                "violation_count": len(violations),
+                "reports": reports,
+            },
+        )
+
+
+def _open_question(violations: list[OpenViolation]) -> bool:
+    """Whether some client's path is not known: then a pin in the served chain does not say that it is let in."""
+    return any(violation.locks_out is not False for violation in violations)
+
+
+def lockout_share(case: Situation) -> Iterator[Finding]:
+    """Bound the share of clients that our own mistakes would lock out, by its upper 95 % bound."""
+    counted = _share(case, Group.OURS)
+    if counted is None:
+        return
+    clients, of, unit, upper = counted
+    limit = case.limits.lockout_share
+    if upper <= limit:
+        return
+    if clients:
+        yield Finding(
+            "lockout_share_over_limit",
+            Severity.BLOCKER,
+            f"At least {clients} of {of} exposed {unit} would be locked out by mistakes of ours, at most "
+            f"{upper:.3%} of them with 95 % confidence; the limit is {limit:.3%}.",
+            "Mend what the open violations show, then mark them resolved.",
+            {"clients": clients, "of": of, "upper_percent": round(100 * upper, 6)},
+        )
+    else:
+        yield Finding(
+            "lockout_share_not_bounded",
+            Severity.CAUTION,
+            f"Nobody of {of} exposed {unit} reported a mistake of ours, from which follows only that at most "
+            f"{upper:.3%} of them would be locked out; the limit is {limit:.3%}.",
+            "Expose more clients to the report-only header, or wait.",
+            {"of": of, "upper_percent": round(100 * upper, 6)},
+            withholds=True,
+        )
+
+
+def interception_share(case: Situation) -> Iterator[Finding]:
+    """Tell the share of clients whose apps would be cut off by interception; browsers let installed roots pass."""
+    counted = _share(case, Group.INTERCEPTION)
+    if counted is None or not counted[0]:
+        return
+    clients, of, unit, upper = counted
+    limit = case.limits.interception_share
+    if clients / of > limit:
+        yield Finding(
+            "interception_share_over_limit",
+            Severity.BLOCKER,
+            f"At least {clients} of {of} exposed {unit}, {clients / of:.2%}, use an app behind interception and would "
+            f"be locked out (at most {upper:.2%} with 95 % confidence); the limit is {limit:.2%}.",
+            "Decide whether they may be: talk to those who run the proxies, let the app tell its users, or raise "
+            "HPKP_MAX_INTERCEPTION_PERCENT knowingly.",
+            {"clients": clients, "of": of, "upper_percent": round(100 * upper, 6)},
+        )
+
+
+def unknown_share(case: Situation) -> Iterator[Finding]:
+    """Tell the share of clients of which the reports do not tell whether they would be locked out."""
+    counted = _share(case, Group.UNKNOWN)
+    if counted is None or not counted[0]:
+        return
+    clients, of, unit, _ = counted
+    if clients / of > case.limits.lockout_share:
+        yield Finding(
+            "unknown_share_over_limit",
+            Severity.CAUTION,
+            f"Of at least {clients} of {of} exposed {unit} the reports do not tell whether they would be locked out; "
+            f"that is more than the limit of {case.limits.lockout_share:.3%}.",
+            "Look at these violations; mark as expected or ignored what you can explain.",
+            {"clients": clients, "of": of},
+            withholds=True,
+        )
+
+
+def _share(case: Situation, group: Group) -> tuple[int, int, str, float] | None:
+    """Return clients, of how many, of what, and the upper bound of their share; None where exposure is unknown."""
+    exposure = case.evidence.exposure
+    if exposure is None or not exposure.basis:
+        return None
+    clients = min(case.evidence.clients.get(group, 0), exposure.basis)
+    return clients, exposure.basis, exposure.unit, upper_share(clients, exposure.basis)
+
+
+_MEANING: dict[Cause, str] = {
+    Cause.NO_EVIDENCE: "reports without a readable chain.",
+    Cause.IMPLAUSIBLE: "reports in a form that their sender does not make; left out of the verdict.",
+    Cause.MATCHES_EXPECTED: "chains that satisfy the pins.",
+    Cause.STALE_KNOWN_PINS: "clients that still know pins of a former revision.",
+    Cause.FOREIGN_PINS: "clients that know pins which were never ours.",
+    Cause.KNOWN_BAD_KEY: "a key that is known to be compromised or misused, between these clients and the server.",
+    Cause.OTHER_TRUST_PATH: "clients build a path to your key on which no pin stands; enforcing locks them out.",
+    Cause.OWN_KEY_NOT_PINNED: "your own key is served without a pin; enforcing locks these clients out.",
+    Cause.CLOCK: "certificates outside their validity at the client's time; not a pin matter.",
+    Cause.NAME_MISMATCH: "trusted certificates for another name, as captive portals show; not a pin matter.",
+    Cause.UNTRUSTED_CHAIN: "chains that do not validate; not a pin matter.",
+    Cause.INTERCEPTION_PRODUCT: "interception by a known product. Browsers let it pass, apps with pins do not.",
+    Cause.PRIVATE_ROOT: "paths to a private root: interception. Browsers let it pass, apps with pins do not.",
+    Cause.UNKNOWN_KEY_PUBLIC_CA: "a trusted CA vouches for a key that is not yours.",
+}
+
+_FIX: dict[Cause, str] = {
+    Cause.NO_EVIDENCE: "Look at the raw reports; nothing can be concluded from them.",
+    Cause.IMPLAUSIBLE: "Look at a raw report; if its sender is real, say so in an issue.",
+    Cause.MATCHES_EXPECTED: "Nothing to do.",
+    Cause.STALE_KNOWN_PINS: "Keep the former keys working until the former max-age has run out.",
+    Cause.FOREIGN_PINS: "Look for a copied header or another collector's client.",
+    Cause.KNOWN_BAD_KEY: "Warn these users; pins are what protects them.",
+    Cause.OTHER_TRUST_PATH: "Pin a key that stands on every path, best the leaf key, or fix the served chain.",
+    Cause.OWN_KEY_NOT_PINNED: "Add the key's pin to the policy, or replace the certificate where it is served.",
+    Cause.CLOCK: "Nothing on the pins; check the certificate's dates.",
+    Cause.NAME_MISMATCH: "Check the virtual hosts; captive portals need nothing.",
+    Cause.UNTRUSTED_CHAIN: "Check that the host serves its intermediates.",
+    Cause.INTERCEPTION_PRODUCT: "Decide whether apps behind interception may be locked out.",
+    Cause.PRIVATE_ROOT: "Decide whether apps behind interception may be locked out.",
+    Cause.UNKNOWN_KEY_PUBLIC_CA: "Find out who asked for the certificate; if it is yours, add its key to own_keys.",
+}

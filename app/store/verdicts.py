@@ -1,0 +1,58 @@
+"""Verdicts over time: each that differs from the one before, with what changed it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select
+
+from app.hpkp.readiness import Readiness
+from app.store import tables
+from app.store.engine import to_ms
+from app.store.events import add_event
+
+
+def record_verdict(connection: Connection, host: str, revision: int, answer: Readiness, *, at: datetime) -> bool:
+    """Record a verdict where it, its revision or its findings are others than before; a changed verdict is an event."""
+    findings = {finding.code: finding.severity.value for finding in answer.findings}
+    before = last_verdict(connection, host)
+    if before is not None and (before.verdict, before.revision, before.findings) == (
+        answer.verdict, revision, findings,
+    ):  # fmt: skip
+        return False
+    change = _change({} if before is None else before.findings, findings)
+    connection.execute(
+        insert(tables.verdicts).values(
+            host=host,
+            at=to_ms(at),
+            revision=revision,
+            verdict=answer.verdict,
+            headline=answer.headline,
+            findings=findings,
+            change=change,
+        )
+    )
+    if before is None or before.verdict != answer.verdict:
+        was = "" if before is None else f", was {before.verdict}"
+        add_event(connection, "verdict_changed", f"{answer.verdict}{was}: {change}"[:1000], host=host, at=to_ms(at))
+    return True
+
+
+def last_verdict(connection: Connection, host: str) -> Row[Any] | None:
+    """Return the newest verdict on a host, or None."""
+    return next(iter(list_verdicts(connection, host, limit=1)), None)
+
+
+def list_verdicts(connection: Connection, host: str, *, limit: int, before: int | None = None) -> Sequence[Row[Any]]:
+    """Return the verdicts on a host, the newest first; ``before`` is the id of the last one seen."""
+    verdicts = tables.verdicts
+    query = select(verdicts).where(verdicts.c.host == host)
+    if before is not None:
+        query = query.where(verdicts.c.id < before)
+    return connection.execute(query.order_by(verdicts.c.id.desc()).limit(limit)).all()
+
+
+def _change(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    new = [f"new: {code}" for code in now if code not in before]
+    gone = [f"gone: {code}" for code in before if code not in now]
+    return ", ".join((*new, *gone)) or "no finding came or went"
