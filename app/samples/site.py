@@ -31,7 +31,7 @@ class Scenario(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class _Issued:
+class Issued:
     """A certificate with its key."""
 
     certificate: x509.Certificate
@@ -39,10 +39,12 @@ class _Issued:
 
     @property
     def der(self) -> bytes:
+        """The certificate in DER."""
         return self.certificate.public_bytes(Encoding.DER)
 
     @property
     def pin(self) -> Pin:
+        """The pin of its key."""
         return pin_of_spki(spki_of_certificate(self.der))
 
 
@@ -55,15 +57,15 @@ class SampleSite:
     """
 
     host: Host
-    leaf: _Issued
-    by_old_root: _Issued
-    by_new_root: _Issued
-    old_root: _Issued
-    new_root: _Issued
-    stray: _Issued
-    intercepted: _Issued
-    expired: _Issued
-    proxy_root: _Issued
+    leaf: Issued
+    by_old_root: Issued
+    by_new_root: Issued
+    old_root: Issued
+    new_root: Issued
+    stray: Issued
+    intercepted: Issued
+    expired: Issued
+    proxy_root: Issued
     backup: Pin
     former: Pin
     pins: tuple[Pin, Pin] = field(init=False)
@@ -77,7 +79,7 @@ class SampleSite:
         """The two roots that a client trusts, in PEM."""
         return pem(self.old_root.der) + pem(self.new_root.der)
 
-    def chains(self, scenario: Scenario) -> tuple[list[_Issued], list[_Issued]]:
+    def chains(self, scenario: Scenario) -> tuple[list[Issued], list[Issued]]:
         """Return the served and the validated chain of a scenario."""
         served = [self.leaf, self.by_old_root, self.old_root]
         match scenario:
@@ -115,30 +117,31 @@ class SampleSite:
 
 def make_site(host: Host, *, at: datetime) -> SampleSite:
     """Make the keys and certificates of a sample host, valid around ``at``."""
-    old_root = _issue("Sample Root X1", None, at, ca=True)
-    new_root = _issue("Sample Root X2", None, at, ca=True)
-    by_old_root = _issue("Sample Intermediate", old_root, at, ca=True)
-    by_new_root = _issue("Sample Intermediate", new_root, at, ca=True, key=by_old_root.key)
-    proxy_root = _issue("Sample Interception Proxy", None, at, ca=True)
+    old_root = issue("Sample Root X1", None, at, ca=True)
+    new_root = issue("Sample Root X2", None, at, ca=True)
+    by_old_root = issue("Sample Intermediate", old_root, at, ca=True)
+    by_new_root = issue("Sample Intermediate", new_root, at, ca=True, key=by_old_root.key)
+    proxy_root = issue("Sample Interception Proxy", None, at, ca=True)
     return SampleSite(
         host=host,
-        leaf=_issue(host, by_old_root, at),
+        leaf=issue(host, by_old_root, at),
         by_old_root=by_old_root,
         by_new_root=by_new_root,
         old_root=old_root,
         new_root=new_root,
-        stray=_issue(host, by_new_root, at),
-        intercepted=_issue(host, proxy_root, at),
-        expired=_issue(host, proxy_root, at - timedelta(days=365)),
+        stray=issue(host, by_new_root, at),
+        intercepted=issue(host, proxy_root, at),
+        expired=issue(host, proxy_root, at - timedelta(days=365)),
         proxy_root=proxy_root,
-        backup=_issue(host, None, at).pin,
-        former=_issue(host, None, at).pin,
+        backup=issue(host, None, at).pin,
+        former=issue(host, None, at).pin,
     )
 
 
-def _issue(
-    name: str, issuer: _Issued | None, at: datetime, *, ca: bool = False, key: ec.EllipticCurvePrivateKey | None = None
-) -> _Issued:
+def issue(
+    name: str, issuer: Issued | None, at: datetime, *, ca: bool = False, key: ec.EllipticCurvePrivateKey | None = None
+) -> Issued:
+    """Issue a certificate, self-signed without an issuer; a leaf is valid 45 days to either side of ``at``."""
     key = key or ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name(
         [
@@ -159,4 +162,4 @@ def _issue(
     )
     if not ca:
         builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-    return _Issued(builder.sign(issuer.key if issuer else key, hashes.SHA256()), key)
+    return Issued(builder.sign(issuer.key if issuer else key, hashes.SHA256()), key)

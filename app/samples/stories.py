@@ -1,0 +1,332 @@
+"""Whole rollouts with a known right answer for every day: the verdict, and all that stands in its way.
+
+A story begins with the policy on day 0 at 06:00; its acts take place at noon, and the question is asked at 18:00 (UTC).
+``right`` names exactly the findings that block or withhold; ``mentions`` some that only tell.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from app.hpkp.causes import Cause
+from app.hpkp.pins import Pin, parse_pin
+from app.hpkp.policy import Mode
+from app.hpkp.readiness import Verdict
+from app.hpkp.report import Sender
+from app.samples.rollout import Act, Chain, Expose, Keys, Look, Mark, Send, SendCanary, Serve, SetPolicy
+
+EXAMPLE_PIN = parse_pin("d6qzRu9zOECb90Uez27xWltNsj0e1Md7GkYYkVoZWmM=")
+"""The first pin of the examples in RFC 7469 section 2.1.5."""
+
+KNOWN_BAD_PIN = parse_pin("sPzOeMFmTik1RMFD49Jon3I/W25jFxB+Fj0iuoBpeUo=")
+"""blocked-interception.badssl.com (test): its private key is public."""
+
+Right = tuple[Verdict, frozenset[str]]
+_DAY = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A rollout. ``day0`` comes before the acts of day 0."""
+
+    name: str
+    about: str
+    day0: Callable[[Keys], SetPolicy]
+    acts: Callable[[Keys, int], Iterator[Act]]
+    right: Callable[[int], Right]
+    days: int = 18
+    mentions: frozenset[str] = frozenset()
+
+
+def routine(*, sessions: int = 4000, clients: int | None = 4000) -> Iterator[Act]:
+    """Do what a careful operator does every day."""
+    yield Look()
+    yield SendCanary()
+    yield Expose(sessions, clients)
+
+
+def _waiting(day: int, *, since: int = 0, needed: int = 14, enough: int = 2) -> frozenset[str]:
+    """Name what is missing so many days after a revision took effect."""
+    age = day - since
+    return frozenset(["observed_too_short"] * (age < needed) + ["exposure_too_small"] * (age < enough))
+
+
+def _answer(withholding: frozenset[str], *blocking: str) -> Right:
+    if blocking:
+        return Verdict.NOT_READY, withholding | set(blocking)
+    return (Verdict.NOT_ENOUGH_DATA if withholding else Verdict.READY), withholding
+
+
+def _pins(keys: Keys) -> tuple[Pin, ...]:
+    return keys.leaf[0].pin, keys.backup
+
+
+def _root_pins(keys: Keys) -> tuple[Pin, ...]:
+    return keys.old_root.pin, keys.backup
+
+
+def _seen(chain: Chain, anchor: Chain) -> Chain:
+    return (*chain, *anchor)
+
+
+def _quiet(keys: Keys, day: int) -> Iterator[Act]:
+    if day == 0:
+        yield Serve(keys.leaf)
+    yield from routine()
+
+
+def _renewal(keys: Keys, day: int) -> Iterator[Act]:
+    yield Serve(keys.renewed if day >= 8 else keys.leaf)
+    if day == 12:
+        yield SetPolicy((*_pins(keys), keys.renewed[0].pin))
+    yield from routine()
+    if 8 <= day < 12:
+        yield Send(keys.renewed, _seen(keys.renewed, (keys.old_root,)), _pins(keys), clients=15)
+
+
+def _renewal_right(day: int) -> Right:
+    if day < 8:
+        return _answer(_waiting(day))
+    if day < 12:
+        blocking = "no_pin_in_live_chain", "open_own_key_not_pinned", "lockout_share_over_limit"
+        return _answer(_waiting(day), *blocking)
+    return _answer(_waiting(day, since=12))
+
+
+def _cross(keys: Keys, day: int) -> Iterator[Act]:
+    yield from _quiet(keys, day)
+    if day >= 3:
+        path = (keys.leaf[0], keys.cross, keys.new_root)
+        yield Send(_seen(keys.leaf, (keys.old_root,)), path, _root_pins(keys), clients=9)
+
+
+def _cross_right(day: int) -> Right:
+    blocking = ("open_other_trust_path", "lockout_share_over_limit") if day >= 3 else ()
+    return _answer(_waiting(day), *blocking)
+
+
+def _rotation(keys: Keys, day: int) -> Iterator[Act]:
+    yield Serve(keys.reissued if day >= 3 else keys.leaf)
+    if day == 5:
+        yield SetPolicy(_pins(keys))
+    yield from routine()
+    if 3 <= day < 5:
+        known = keys.intermediate.pin, keys.backup
+        yield Send(keys.reissued, _seen(keys.reissued, (keys.old_root,)), known, clients=40)
+
+
+def _rotation_right(day: int) -> Right:
+    if day < 3:
+        return _answer(_waiting(day), "rests_on_rotating_ca")
+    if day < 5:
+        blocking = "no_pin_in_live_chain", "open_own_key_not_pinned", "lockout_share_over_limit"
+        return _answer(_waiting(day), *blocking)
+    return _answer(_waiting(day, since=5))
+
+
+def _no_backup(keys: Keys, day: int) -> Iterator[Act]:
+    if day == 2:
+        yield SetPolicy((keys.leaf[0].pin, keys.old_root.pin))
+    if day == 4:
+        yield SetPolicy(_pins(keys))
+    yield from _quiet(keys, day)
+
+
+def _no_backup_right(day: int) -> Right:
+    if day < 2:
+        return _answer(_waiting(day), "fewer_than_two_pins")
+    if day < 4:
+        return _answer(_waiting(day, since=2), "no_backup_pin")
+    return _answer(_waiting(day, since=4))
+
+
+def _pasted(keys: Keys, day: int) -> Iterator[Act]:
+    if day == 2:
+        yield SetPolicy((keys.leaf[0].pin, keys.retired))
+    if day == 4:
+        yield SetPolicy((*_pins(keys), KNOWN_BAD_PIN))
+    if day == 6:
+        yield SetPolicy(_pins(keys))
+    yield from _quiet(keys, day)
+
+
+def _pasted_right(day: int) -> Right:
+    if day < 2:
+        missing = _waiting(day) | {"canary_missing"}
+        return _answer(missing, "placeholder_pin", "fewer_than_two_usable_pins")
+    if day < 4:
+        return _answer(_waiting(day, since=2), "fewer_than_two_usable_pins")
+    if day < 6:
+        return _answer(_waiting(day, since=4), "known_bad_pin")
+    return _answer(_waiting(day, since=6))
+
+
+def _proxy(keys: Keys, day: int) -> Iterator[Act]:
+    yield from _quiet(keys, day)
+    if day in (4, 5):
+        met = _seen(keys.proxied, (keys.proxy_root,))
+        yield Send(keys.proxied, met, _pins(keys), clients=60, sender=Sender.TRUSTKIT_APPLE)
+    if day == 15:
+        yield Mark(Cause.PRIVATE_ROOT, "expected")
+
+
+def _proxy_right(day: int) -> Right:
+    return _answer(_waiting(day), *(["interception_share_over_limit"] if 4 <= day < 15 else []))
+
+
+def _portals(keys: Keys, day: int) -> Iterator[Act]:
+    yield from _quiet(keys, day)
+    yield Send(keys.portal, _seen(keys.portal, (keys.new_root,)), _pins(keys), clients=3)
+    if day == 3:
+        met = _seen(keys.proxied, (keys.proxy_root,))
+        yield Send(keys.proxied, met, _pins(keys), clients=20, sender=Sender.TRUSTKIT_APPLE)
+
+
+def _misissued(keys: Keys, day: int) -> Iterator[Act]:
+    yield from _quiet(keys, day)
+    if day == 8:
+        yield Send(keys.misissued, _seen(keys.misissued, (keys.new_root,)), _pins(keys), clients=5)
+    if day == 16:
+        yield Mark(Cause.UNKNOWN_KEY_PUBLIC_CA, "resolved")
+
+
+def _misissued_right(day: int) -> Right:
+    return _answer(_waiting(day), *(["open_unknown_key_public_ca"] if 8 <= day < 16 else []))
+
+
+def _flood(keys: Keys, day: int) -> Iterator[Act]:
+    """Let somebody send forgeries: chains that a browser lets pass, and would not have reported."""
+    yield from _quiet(keys, day)
+    if day == 5:
+        yield Send(keys.proxied, _seen(keys.proxied, (keys.proxy_root,)), _pins(keys), clients=300)
+
+
+def _dead(keys: Keys, day: int) -> Iterator[Act]:
+    if day == 0:
+        yield Serve(keys.leaf)
+    yield Look()
+    yield Expose(4000, 4000)
+    yield SendCanary(arrives=not 6 <= day < 16)
+
+
+def _dead_right(day: int) -> Right:
+    gone = {"canary_too_old"} if 6 <= day < 16 else frozenset[str]()
+    return _answer(_waiting(day) | gone)
+
+
+def _key_loss(keys: Keys, day: int) -> Iterator[Act]:
+    yield Serve(keys.renewed if day >= 5 else keys.leaf)
+    if day == 6:
+        yield SetPolicy((keys.renewed[0].pin, keys.retired, keys.backup), Mode.ENFORCE, 2 * _DAY)
+    yield from routine()
+    if day == 5:
+        met = _seen(keys.renewed, (keys.old_root,))
+        yield Send(keys.renewed, met, (keys.leaf[0].pin, keys.reissued[1].pin), clients=50, enforced=True)
+
+
+def _key_loss_right(day: int) -> Right:
+    if day < 5:
+        return _answer(_waiting(day, needed=2))
+    if day < 6:
+        blocking = "no_pin_in_live_chain", "open_own_key_not_pinned", "lockout_share_over_limit"
+        return _answer(frozenset(), *blocking)
+    waiting = _waiting(day, since=6, needed=2)
+    return _answer(waiting, *(["remembered_pins_broken"] if day < 8 else []))
+
+
+def _stale(keys: Keys, day: int) -> Iterator[Act]:
+    yield Serve(keys.renewed if day >= 4 else keys.leaf)
+    if day == 4:
+        yield SetPolicy((keys.renewed[0].pin, keys.retired, keys.backup), Mode.ENFORCE, 7 * _DAY)
+    yield from routine()
+    if 4 <= day < 11:
+        known = keys.leaf[0].pin, keys.reissued[1].pin
+        yield Send(keys.renewed, _seen(keys.renewed, (keys.old_root,)), known, clients=4, enforced=True)
+
+
+def _stale_right(day: int) -> Right:
+    if day < 4:
+        return _answer(_waiting(day, needed=7))
+    waiting = _waiting(day, since=4, needed=7)
+    return _answer(waiting, *(["remembered_pins_broken"] if day < 11 else []))
+
+
+def _blind(keys: Keys, day: int) -> Iterator[Act]:
+    if day == 0:
+        yield Serve(keys.leaf)
+    if day in (1, 16):
+        yield Look()
+    yield SendCanary()
+    if day >= 16:
+        yield Expose(90_000, 30_000)
+
+
+def _blind_right(day: int) -> Right:
+    unseen = "live_chain_not_seen" if day < 1 else "probe_too_old" if 3 <= day < 16 else ""
+    unknown = "exposure_unknown" if day < 16 else ""
+    return _answer(frozenset(filter(None, (unseen, unknown))) | (_waiting(day) - {"exposure_too_small"}))
+
+
+def _few(keys: Keys, day: int) -> Iterator[Act]:
+    if day == 0:
+        yield Serve(keys.leaf)
+    yield from routine(sessions=4000, clients=2000)
+
+
+def _few_right(day: int) -> Right:
+    return _answer(_waiting(day) | {"lockout_share_not_bounded"})
+
+
+def _unreadable(keys: Keys, day: int) -> Iterator[Act]:
+    yield from _quiet(keys, day)
+    if day == 4:
+        yield Send((), (), _pins(keys), clients=20)
+
+
+def _unreadable_right(day: int) -> Right:
+    return _answer(_waiting(day) | ({"unknown_share_over_limit"} if day >= 4 else frozenset()))
+
+
+def _clean_right(day: int) -> Right:
+    return _answer(_waiting(day))
+
+
+STORIES: tuple[Story, ...] = (
+    Story(
+        "clean", "Nothing goes wrong.", lambda k: SetPolicy(_pins(k)), _quiet, _clean_right,
+        mentions=frozenset({"no_reports"}),
+    ),
+    Story("renewal", "A renewal brings a key that nobody pinned; it is pinned four days later.",
+          lambda k: SetPolicy(_pins(k)), _renewal, _renewal_right, days=28),
+    Story("cross-sign", "Old clients build another path to the same key, on which no pin stands.",
+          lambda k: SetPolicy(_root_pins(k)), _cross, _cross_right),
+    Story("rotation", "Only the CA's intermediate is pinned, and the CA issues by another.",
+          lambda k: SetPolicy((k.intermediate.pin, k.backup)), _rotation, _rotation_right, days=21),
+    Story("no-backup", "The Backup Pin is missing at first, then stands in the chain itself.",
+          lambda k: SetPolicy((k.leaf[0].pin,)), _no_backup, _no_backup_right, days=20),
+    Story("pasted-pins", "A pin is copied from an example, then from a CA that issues no more, then from a list.",
+          lambda k: SetPolicy((k.leaf[0].pin, EXAMPLE_PIN), report_uri_on_host=True), _pasted, _pasted_right, days=22,
+          mentions=frozenset({"report_uri_on_pinned_host", "retired_ca_pin"})),
+    Story("proxy", "Three in a hundred use the app behind a company's proxy, until the operator says that they may.",
+          lambda k: SetPolicy(_pins(k)), _proxy, _proxy_right, mentions=frozenset({"open_private_root"})),
+    Story("portals", "Captive portals show certificates of their own, and very few proxies stand in between.",
+          lambda k: SetPolicy(_pins(k)), _portals, _clean_right, mentions=frozenset({"open_name_mismatch"})),
+    Story("misissuance", "A CA vouches for a stranger's key.",
+          lambda k: SetPolicy(_pins(k)), _misissued, _misissued_right),
+    Story("flood", "Somebody sends forged reports by the hundred.",
+          lambda k: SetPolicy(_pins(k)), _flood, _clean_right),
+    Story("dead-report-uri", "For ten days no report can arrive, which looks as if nothing were wrong.",
+          lambda k: SetPolicy(_pins(k)), _dead, _dead_right),
+    Story("key-loss", "The pins are enforced, and the key is lost.",
+          lambda k: SetPolicy((k.leaf[0].pin, k.reissued[1].pin), Mode.ENFORCE, 2 * _DAY),
+          _key_loss, _key_loss_right, days=11),
+    Story("stale-clients", "The pins are changed while clients remember the former ones for a week.",
+          lambda k: SetPolicy((k.leaf[0].pin, k.reissued[1].pin), Mode.ENFORCE, 7 * _DAY),
+          _stale, _stale_right, days=14, mentions=frozenset({"open_stale_known_pins"})),
+    Story("blind", "Nobody looks and nobody counts, for half of the time.",
+          lambda k: SetPolicy(_pins(k)), _blind, _blind_right),
+    Story("few-clients", "Too few clients to bound anything.",
+          lambda k: SetPolicy(_pins(k)), _few, _few_right),
+    Story("unreadable", "Reports without a chain, from more clients than may be locked out.",
+          lambda k: SetPolicy(_pins(k)), _unreadable, _unreadable_right),
+)  # fmt: skip
+"""Every story, with what an expert would answer day by day."""

@@ -1,0 +1,185 @@
+"""Whole rollouts, day by day, through the service over HTTP and TLS: the verdict is right every day, with the reason.
+
+Each story is played once on a real socket with the clock set; what the rules looked at is kept, so that each rule left
+out, and each threshold ten times off, is seen to make a story fail.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import time_machine
+
+from app.hpkp.causes import Cause
+from app.hpkp.findings import Severity
+from app.hpkp.hosts import Host
+from app.hpkp.policy import PinningPolicy
+from app.hpkp.readiness import RULES, Readiness, Rule, Situation, assess_readiness
+from app.main import create_app
+from app.samples.rollout import Chain, Keys, Rollout, make_keys, pinning_field
+from app.samples.stories import STORIES, Story
+from app.service import Service
+from tests.application import settings_for
+from tests.authority import Issued
+from tests.tls_server import TlsServer, resolve, tls_server
+from tests.web_server import served
+
+START = datetime(2026, 3, 2, 6, tzinfo=UTC)
+HOST = Host("www.example.com")
+
+
+@dataclass
+class HttpStage:
+    """Plays on a service over HTTP; the host itself is a TLS server."""
+
+    client: httpx.Client
+    host: TlsServer
+    policy: PinningPolicy | None = None
+
+    @property
+    def _path(self) -> str:
+        return f"/api/v1/hosts/{HOST}"
+
+    def set_policy(self, policy: PinningPolicy, *, report_uri_on_host: bool) -> None:
+        uri = f"https://{HOST}/report" if report_uri_on_host else f"{self.client.base_url}/report/canary"
+        self.policy = replace(policy, report_uri=uri)
+        self._put(f"{self._path}/policy", self._members(self.policy))
+
+    @staticmethod
+    def _members(policy: PinningPolicy) -> dict[str, Any]:
+        pins = [{"sha256": str(pin.pin)} for pin in policy.pins]
+        return {"pins": pins, "mode": policy.mode, "max_age": policy.max_age, "report_uri": policy.report_uri}
+
+    def _put(self, path: str, members: dict[str, Any]) -> None:
+        answer = self.client.put(path, json=members)
+        assert answer.status_code == 200, answer.text
+
+    def post(self, body: bytes, *, address: str) -> None:
+        answer = self.client.post("/report", content=body, headers={"x-forwarded-for": address})
+        assert answer.status_code == 204, answer.text
+
+    def expose(self, sessions: int, clients: int | None) -> None:
+        today = datetime.now(UTC).date()
+        self._put(f"{self._path}/exposure/{today}", {"sessions": sessions, "clients": clients})
+
+    def send_canary(self, *, arrives: bool) -> None:
+        """Send one; a dead report-uri is one that leads elsewhere, and back when it is alive."""
+        if not arrives:
+            return
+        answer = self.client.post(f"{self._path}/canary")
+        assert answer.status_code == 200, answer.text
+
+    def look(self, chain: Chain) -> None:
+        assert self.policy is not None
+        self.host.deploy(*(Issued(issued.certificate, issued.key) for issued in chain))
+        name, value = pinning_field(self.policy)
+        self.host.replies = {"": (200, [(name, value)])}
+        answer = self.client.post(f"{self._path}/probe")
+        assert answer.status_code == 200, answer.text
+
+    def mark(self, cause: Cause, status: str) -> None:
+        found = self.client.get("/api/v1/violations", params={"cause": cause, "limit": "500"}).json()["items"]
+        assert found
+        for violation in found:
+            self.client.patch(f"/api/v1/violations/{violation['id']}", json={"status": status, "note": "a story"})
+
+
+@dataclass(frozen=True)
+class Played:
+    """A day of a story: what the rules looked at, and what the service answered over HTTP."""
+
+    story: Story
+    day: int
+    situation: Situation
+    answer: dict[str, Any]
+
+
+@contextmanager
+def _stage(directory: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[HttpStage, Service]]:
+    """Run the service and the host; both on sockets of their own."""
+    roots, catalog = directory / "roots.pem", directory / "catalog.toml"
+    roots.write_text(keys.roots_pem)
+    catalog.write_text(keys.catalog)
+    first = Issued(keys.leaf[0].certificate, keys.leaf[0].key)
+    with tls_server(first) as host:
+        resolve(monkeypatch, {HOST: ["127.0.0.1"]})
+        settings = settings_for(
+            directory, trust_anchors=roots, catalog=catalog, probe_port=host.port, probe_private_addresses=True,
+            probe_paths=("/",), verdict_interval_minutes=0, prune_interval_hours=0,
+        )  # fmt: skip
+        app = create_app(settings)
+        with served(app) as url, httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
+            yield HttpStage(client, host), app.state.service
+
+
+def _play(story: Story, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Played]:
+    keys = make_keys(HOST, at=START + timedelta(days=10))
+    with time_machine.travel(START) as clock, _stage(directory, keys, monkeypatch) as (stage, service):
+        rollout = Rollout(keys, stage)
+        rollout.play([story.day0(keys)], at=START)
+        for day in range(story.days):
+            noon, evening = (START + timedelta(days=day, hours=hours) for hours in (6, 12))
+            clock.move_to(noon)
+            rollout.play(story.acts(keys, day), at=noon)
+            clock.move_to(evening)
+            answer = stage.client.get(f"/api/v1/hosts/{HOST}/readiness")
+            assert answer.status_code == 200, answer.text
+            situation = service.situation(HOST, at=evening)
+            assert situation is not None
+            yield Played(story, day, situation, answer.json())
+
+
+_PLAYED: dict[str, list[Played]] = {}
+
+
+def _is_right(played: Played, answer: Readiness) -> bool:
+    verdict, decisive = played.story.right(played.day)
+    found = frozenset(f.code for f in answer.findings if f.severity is Severity.BLOCKER or f.withholds)
+    return (answer.verdict, found) == (verdict, decisive)
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
+def test_the_verdict_is_right_on_every_day(story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _PLAYED[story.name] = []
+    mentioned: set[str] = set()
+    for played in _play(story, tmp_path, monkeypatch):
+        verdict, decisive = story.right(played.day)
+        found = {f["code"] for f in played.answer["findings"] if f["severity"] == "blocker" or f["withholds"]}
+        assert (played.answer["verdict"], found) == (verdict.value, set(decisive)), f"day {played.day}"
+        mentioned |= {finding["code"] for finding in played.answer["findings"]}
+        _PLAYED[story.name].append(played)
+    assert story.mentions <= mentioned
+
+
+def _all_days() -> list[Played]:
+    """Return every day of every story; these tests stand behind those that play them."""
+    assert set(_PLAYED) == {story.name for story in STORIES}, "run the whole file: the stories are played first"
+    return [played for days in _PLAYED.values() for played in days]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_without_a_rule_a_story_fails(rule: Rule) -> None:
+    others = tuple(other for other in RULES if other is not rule)
+    days = _all_days()
+    answers = [(played, assess_readiness(played.situation, rules=others)) for played in days]
+    wrong = [played for played, answer in answers if not _is_right(played, answer)]
+    mentioned = {(played.story.name, f.code) for played, answer in answers for f in answer.findings}
+    unmentioned = [s for s in STORIES for code in s.mentions if (s.name, code) not in mentioned]
+    assert wrong or unmentioned
+
+
+@pytest.mark.parametrize("factor", [10, 0.1])
+@pytest.mark.parametrize(
+    "name", ["observation", "sessions", "probe_age", "canary_age", "lockout_share", "interception_share"]
+)
+def test_with_a_threshold_ten_times_off_a_story_fails(name: str, factor: float) -> None:
+    def shifted(situation: Situation) -> Situation:
+        limits = situation.limits
+        return replace(situation, limits=replace(limits, **{name: getattr(limits, name) * factor}))
+
+    assert not all(_is_right(played, assess_readiness(shifted(played.situation))) for played in _all_days())
