@@ -150,9 +150,10 @@ class Service:
             private_addresses=chosen.probe_private_addresses,
         )
         seen = await probe(host, options)
-        return policy, await asyncio.to_thread(self._record, seen)
+        return policy, await asyncio.to_thread(self.record_probe, seen)
 
-    def _record(self, seen: Probe) -> LiveHost:
+    def record_probe(self, seen: Probe) -> LiveHost:
+        """Record what a host was seen to serve."""
         live = describe_live(seen, self.anchors)
         with writing(self.engine) as connection:
             if add_probe(connection, live):

@@ -9,12 +9,16 @@ from typing import Annotated
 import typer
 from rich.progress import track
 
+from app.cli.story import StoryName, play, story_named
 from app.cli.terminal import JsonOption, err, fail, opened, out, print_json, read_settings
 from app.collector import Envelope
+from app.hpkp.findings import Severity
 from app.hpkp.hosts import Host
 from app.hpkp.policy import ExpectedPin, PinningPolicy
+from app.hpkp.readiness import Readiness
 from app.hpkp.report import Sender
 from app.samples import SampleApp, SampleSite, Scenario, make_site
+from app.samples.rollout import make_keys
 from app.service import Service, now
 from app.store.engine import to_ms, writing
 from app.store.submissions import Submission
@@ -43,48 +47,70 @@ def demo(
     database: Annotated[Path, typer.Option(help="The SQLite file to fill; it must be empty or not exist.")] = Path(
         "data/demo.sqlite3"
     ),
+    scenario: Annotated[
+        StoryName | None, typer.Option(help="A rollout with a known right answer for every day, instead.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same seed makes the same rollout, with other keys.")] = 7,
     as_json: JsonOption = False,
 ) -> None:
-    """Fill a store with twenty days of a made-up rollout, and say how to look at it.
+    """Fill a store with a made-up rollout, and say how to look at it.
 
-    Everything in it is invented. Its roots go into a file beside it, because no public store knows them.
+    Without --scenario, twenty days of mixed reports. Everything in it is invented. Its roots go into a file beside it,
+    because no public store knows them.
     """
     at = now()
-    site = make_site(HOST, at=at)
-    roots = database.with_suffix(".roots.pem")
+    site, keys = make_site(HOST, at=at), make_keys(HOST, at=at - timedelta(days=10))
+    roots, catalog = database.with_suffix(".roots.pem"), database.with_suffix(".catalog.toml")
     try:
         database.parent.mkdir(parents=True, exist_ok=True)
         if not database.exists():
-            roots.write_text(site.public_roots_pem)
+            roots.write_text(site.public_roots_pem if scenario is None else keys.roots_pem)
+            catalog.write_text("" if scenario is None else keys.catalog)
     except OSError as error:
         fail(f"{database} cannot be written: {error.strerror}")
     url = f"sqlite:///{database}"
-    with opened(read_settings(database_url=url, trust_anchors=roots if roots.exists() else None)) as service:
+    files = {"trust_anchors": roots, "catalog": catalog}
+    given = {name: path for name, path in files.items() if path.exists()}
+    with opened(read_settings(database_url=url, **given)) as service:
         with service.engine.connect() as connection:
             if list_hosts(connection, limit=1):
                 fail(f"{database} is not empty; the demo would mix with what is there. Name another --database.")
-        _set_policies(service, site, at)
-        _write(service, sorted(_submissions(service, site, at, random.Random(seed)), key=lambda s: s.received_at))
+        days = []
+        if scenario is None:
+            _set_policies(service, site, at)
+            _write(service, sorted(_submissions(service, site, at, random.Random(seed)), key=lambda s: s.received_at))
+        else:
+            story = story_named(scenario.value)
+            played = play(service, story, keys, until=at)
+            days = list(track(played, "Playing", total=story.days, console=err, transient=True))
         with service.engine.connect() as connection:
             summary = summarise(connection, Filter(host=HOST))
-    look = f"HPKP_DATABASE_URL={url} HPKP_TRUST_ANCHORS={roots}"
+    look = f"HPKP_DATABASE_URL={url} HPKP_TRUST_ANCHORS={roots} HPKP_CATALOG={catalog}"
     if as_json:
         print_json(
             {
                 "database": database,
                 "roots": roots,
+                "catalog": catalog,
                 "host": HOST,
                 "reports": summary.reports,
                 "violations": summary.violations,
                 "by_cause": summary.by_cause,
+                "verdicts": [{"at": evening, "verdict": answer.verdict} for evening, answer in days],
             }
         )
         return
+    _print_days(days)
     out.print(f"{summary.reports} reports of {summary.violations} violations for {HOST}:", markup=False)
     for cause, reports in summary.by_cause.items():
         out.print(f"  {reports:6}  {cause}", markup=False)
     out.print(f"\nLook at it:\n  {look} hpkp readiness {HOST}\n  {look} hpkp serve", markup=False)
+
+
+def _print_days(days: list[tuple[datetime, Readiness]]) -> None:
+    for evening, answer in days:
+        why = [f.code for f in answer.findings if f.severity is Severity.BLOCKER or f.withholds]
+        out.print(f"  {evening:%Y-%m-%d}  {answer.verdict:16} {', '.join(why)}", markup=False)
 
 
 def _set_policies(service: Service, site: SampleSite, at: datetime) -> None:

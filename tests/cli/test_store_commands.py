@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli import app
+from app.samples.stories import STORIES, Story
 from tests.authority import make_root, make_site
 
 runner = CliRunner()
@@ -145,3 +146,10 @@ def test_the_demo_fills_an_empty_store_and_no_other(monkeypatch: pytest.MonkeyPa
     answer = _json("readiness", "www.example.com", code=1)
     blockers = {finding["code"] for finding in answer["findings"] if finding["severity"] == "blocker"}
     assert blockers == {"open_other_trust_path", "open_own_key_not_pinned"}
+
+
+@pytest.mark.parametrize("story", [story for story in STORIES if story.name in ("clean", "key-loss", "pasted-pins")])
+def test_a_story_that_the_demo_plays_has_the_right_verdict_every_day(story: Story) -> None:
+    played = _json("demo", "--scenario", story.name)
+    right = [story.right(day)[0].value for day in range(story.days)]
+    assert [day["verdict"] for day in played["verdicts"]] == right

@@ -91,6 +91,13 @@ def _next_step(case: Situation, verdict: Verdict) -> NextStep | None:
     if policy.mode is Mode.REPORT_ONLY:
         conditions.append("The backup key exists offline, and its pin was made from it (`hpkp pin KEYFILE`).")
     conditions.append("Nobody changes a certificate on that day.")
+    until = earliest + timedelta(seconds=longer)
+    live = case.evidence.live
+    ends = [c.leaf_not_after for c in live.chains if c.trusted and c.leaf_not_after] if live else []
+    if ends and min(ends) < until:
+        conditions.append(
+            f"The leaf expires on {min(ends):%Y-%m-%d}, before clients forget: its successor has a key pinned by then."
+        )
     return NextStep(replace(policy, mode=Mode.ENFORCE, max_age=longer), earliest, tuple(conditions))
 
 
