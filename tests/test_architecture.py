@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "senders": {"hpkp", "outcomes"},
     "store": {"hpkp", "outcomes"},
     "metrics": {"outcomes"},
+    "access_log": set(),
     "canary": {"app", "hpkp"},
     "collector": {"canary", "hpkp", "metrics", "outcomes", "senders", "store"},
     "probe": {"hpkp"},
@@ -37,6 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api": {"collector", "export", "hpkp", "outcomes", "senders", "service", "store"},
     "main": {"api", "app", "metrics", "schedule", "service", "settings"},
     "cli": {
+        "access_log",
         "app",
         "catalog",
         "collector",

@@ -14,6 +14,7 @@ from app.cli import (
     demo,
     explain,
     export,
+    exposure,
     header,
     pin,
     policy,
@@ -47,6 +48,7 @@ app.command("readiness")(readiness.readiness)
 app.command("canary")(canary.canary)
 app.command("explain")(explain.explain)
 app.command("export")(export.export)
+app.add_typer(exposure.app, name="exposure")
 app.command("prune")(prune.prune)
 app.command("rejudge")(rejudge.rejudge_hosts)
 app.command("send-sample")(sample.send_sample)

@@ -1,0 +1,236 @@
+"""``hpkp exposure``: access logs of three forms, counted by day and never for more than there was."""
+
+import gzip
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from app.access_log import Hit, LogFormat, Tally, UnreadableLine, guess_format
+from app.cli import app
+
+runner = CliRunner()
+HOST = "www.example.com"
+COMBINED = '{address} - - [{day}/Nov/2026:{hour}:05:06 +0100] "GET {path} HTTP/2.0" {status} 512 "-" "{agent}"'
+HAPROXY = (
+    "Nov  2 10:00:00 lb haproxy[14389]: {address}:33317 [{day}/Nov/2026:{hour}:14:14.655] https-in app/srv1 "
+    '10/0/30/69/109 {status} 2750 - - ---- 1/1/1/1/0 0/0 {{1wt.eu}} {{}} "GET {path} HTTP/1.1"'
+)
+
+
+@pytest.fixture(autouse=True)
+def _store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HPKP_DATABASE_URL", f"sqlite:///{tmp_path}/hpkp.sqlite3")
+    monkeypatch.chdir(tmp_path)
+
+
+def _run(*arguments: str, code: int = 0, given: bytes | None = None) -> Result:
+    result = runner.invoke(app, ["exposure", *arguments], input=given)
+    assert result.exit_code == code, (result.output, result.exception)
+    return result
+
+
+def _days(*arguments: str, given: bytes | None = None) -> list[tuple[str, int | None, int | None]]:
+    found = json.loads(_run(*arguments, "--json", given=given).stdout)
+    return [(day["day"], day["sessions"], day["clients"]) for day in found]
+
+
+def _line(form: str = COMBINED, **parts: str) -> str:
+    usual = {"address": "192.0.2.1", "day": "02", "hour": "10", "path": "/", "status": "200", "agent": "Old/1"}
+    return form.format(**(usual | parts))
+
+
+def _log(path: Path, *lines: str) -> str:
+    path.write_text("".join(f"{line}\n" for line in lines))
+    return str(path)
+
+
+LINES = (
+    {"hour": "10"},
+    {"hour": "10", "path": "/picture.png"},
+    {"hour": "14"},
+    {"address": "192.0.2.2", "hour": "10", "status": "304"},
+    {"address": "192.0.2.3", "status": "404"},
+    {"address": "192.0.2.3", "status": "500"},
+    {"day": "04", "address": "2001:db8::1"},
+)
+
+
+@pytest.mark.parametrize("form", [COMBINED, HAPROXY])
+def test_a_client_s_responses_of_an_hour_are_one_session(tmp_path: Path, form: str) -> None:
+    log = _log(tmp_path / "access.log", *(_line(form, **parts) for parts in LINES))
+    expected = [("2026-11-02", 3, 2), ("2026-11-04", 1, 1)]
+    assert _days("import", HOST, log) == expected
+    assert _days("list", HOST) == expected
+
+
+def test_the_same_log_twice_counts_once_and_a_dry_run_not_at_all(tmp_path: Path) -> None:
+    log = _log(tmp_path / "access.log", _line())
+    assert _days("import", HOST, log, "--dry-run") == [("2026-11-02", 1, 1)]
+    assert _days("list", HOST) == []
+    for _ in range(2):
+        _run("import", HOST, log)
+    assert _days("list", HOST) == [("2026-11-02", 1, 1)]
+
+
+def test_json_lines_gzip_and_standard_input(tmp_path: Path) -> None:
+    told = [
+        {"time": "2026-11-02T23:30:00-02:00", "remote_addr": "192.0.2.1", "status": "200", "request_uri": "/a"},
+        {"msec": 1793577600.5, "remote_addr": "192.0.2.1", "status": 200, "http_user_agent": "New/2"},
+    ]
+    text = "\n".join(map(json.dumps, told)).encode()
+    (tmp_path / "a.log.gz").write_bytes(gzip.compress(text))
+    expected = [("2026-11-02", 1, 1), ("2026-11-03", 1, 1)]
+    assert _days("import", HOST, str(tmp_path / "a.log.gz")) == expected
+    assert _days("import", HOST, "-", given=text) == expected
+
+
+def test_days_and_paths_can_be_chosen(tmp_path: Path) -> None:
+    log = _log(tmp_path / "a.log", _line(path="/shop/1"), _line(path="/x", hour="12"), _line(day="03", path="/shop"))
+    assert _days("import", HOST, log, "--path-prefix", "/shop") == [("2026-11-02", 1, 1), ("2026-11-03", 1, 1)]
+    assert _days("import", HOST, log, "--since", "2026-11-03") == [("2026-11-03", 1, 1)]
+    assert _days("import", HOST, log, "--until", "2026-11-02") == [("2026-11-02", 2, 1)]
+
+
+def test_days_are_those_of_utc(tmp_path: Path) -> None:
+    log = _log(tmp_path / "a.log", _line(day="03", hour="00"))  # at +0100
+    assert _days("import", HOST, log) == [("2026-11-02", 1, 1)]
+
+
+def test_lines_that_cannot_be_read_are_told_with_their_number(tmp_path: Path) -> None:
+    log = _log(tmp_path / "a.log", _line(), "nonsense", _line(hour="11"), _line().replace("Nov", "Nix"))
+    told = _run("import", HOST, log, "--format", "combined")
+    assert f"{log}, line 2: the line has another form" in told.stderr
+    assert f"{log}, line 4: the time cannot be read" in told.stderr
+    assert "2 of 4 lines" in told.stderr
+
+
+@pytest.mark.parametrize("text", ["", "nonsense\n", "[1]\n", "\x00\xff" * 99, '{"time": 1}\n'])
+def test_what_is_no_log_is_refused_and_records_nothing(tmp_path: Path, text: str) -> None:
+    log = _log(tmp_path / "a.log", text)
+    assert "could not be read" in _run("import", HOST, log, code=2).stderr
+    assert _days("list", HOST) == []
+
+
+@pytest.mark.parametrize("content", [b"\x1f\x8b broken", b"no gzip"])
+def test_a_broken_file_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.log.gz").write_bytes(content)
+    assert "a.log.gz cannot be read" in _run("import", HOST, str(tmp_path / "a.log.gz"), code=2).stderr
+    assert "cannot be read" in _run("import", HOST, "nowhere.log", code=2).stderr
+
+
+def test_beyond_the_bound_nothing_is_added_so_counts_stay_below_what_there_was() -> None:
+    tally = Tally(most=100)
+    for number in range(1000):
+        tally.add(Hit(datetime(2026, 11, 2, tzinfo=UTC), str(number), 200, "/"))
+    ((_, sessions, clients),) = tally.days()
+    assert tally.full
+    assert sessions == clients == 50
+
+
+def test_formats_are_guessed() -> None:
+    assert guess_format(_line()) is LogFormat.COMBINED
+    assert guess_format(_line(HAPROXY)) is LogFormat.HAPROXY
+    with pytest.raises(UnreadableLine):
+        guess_format("nonsense")
+
+
+def test_a_day_can_be_told_by_hand_for_the_site_and_for_an_app() -> None:
+    _run("set", HOST, "2026-11-02", "--sessions", "5", "--clients", "4")
+    _run("set", HOST, "2026-11-02", "--clients", "7", "--app", "shop", "--app-version", "1.0")
+    assert _days("list", HOST) == [("2026-11-02", 5, 4), ("2026-11-02", None, 7)]
+    assert "shop 1.0: 7 clients" in _run("list", HOST).stdout
+    assert "--sessions" in _run("set", HOST, "2026-11-02", code=2).stderr
+    tomorrow = f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%d}"
+    assert "future" in _run("set", HOST, tomorrow, "--sessions", "1", code=2).stderr
+
+
+def test_installs_come_from_a_table(tmp_path: Path) -> None:
+    file = _log(tmp_path / "i.csv", "date,app,app_version,clients", "2026-11-02,shop,1.0,40", "2026-11-02,shop,1.1,60")
+    assert _days("installs", HOST, file) == [("2026-11-02", None, 40), ("2026-11-02", None, 60)]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("date,app,clients\n2026-11-02,shop,4", "no column 'app_version'"),
+        ("date,app,app_version,clients\n2026-11-02,shop,1,many", "line 2"),
+        ("date,app,app_version,clients\n2026-13-02,shop,1,4", "line 2"),
+        ("date,app,app_version,clients\n2026-11-02,shop,1,-4", "line 2"),
+    ],
+)
+def test_a_table_that_is_none_is_refused_with_the_place(tmp_path: Path, text: str, reason: str) -> None:
+    assert reason in _run("installs", HOST, _log(tmp_path / "i.csv", text), code=2).stderr
+
+
+@contextmanager
+def _prometheus(answer: Any) -> Iterator[tuple[str, list[dict[str, list[str]]]]]:
+    """Answer instant queries as Prometheus' HTTP API does."""
+    asked: list[dict[str, list[str]]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(parse_qs(urlsplit(self.path).query))
+            body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+            self.send_response(200)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_arguments: Any) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", asked
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _vector(*values: str) -> dict[str, Any]:
+    result = [{"metric": {}, "value": [1, value]} for value in values]
+    return {"status": "success", "data": {"resultType": "vector", "result": result}}
+
+
+def test_prometheus_is_asked_at_the_end_of_each_day() -> None:
+    with _prometheus(_vector("1200.7")) as (url, asked):
+        found = _days("pull", HOST, "--query", "sum(increase(x[1d]))", "--prometheus", url, "--days", "2")
+    today = datetime.now(UTC).date()
+    assert found == [(f"{today - timedelta(days=back)}", 1200, None) for back in (2, 1)]
+    assert [int(query["time"][0]) % 86_400 for query in asked] == [0, 0]
+
+
+def test_a_day_without_a_value_stays_unknown() -> None:
+    with _prometheus(_vector()) as (url, _):
+        assert "left unknown" in _run("pull", HOST, "--query", "x", "--prometheus", url).stderr
+    assert _days("list", HOST) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (_vector("1", "2"), "2 values"),
+        (_vector("NaN"), "no number of sessions"),
+        (_vector("-1"), "no number of sessions"),
+        ({"status": "error", "error": "parse error"}, "parse error"),
+        ({"status": "success"}, "not that of an instant query"),
+        (b"<html>", "did not answer as Prometheus does"),
+        (b" " * 1_100_000, "too long"),
+    ],
+)
+def test_what_prometheus_does_not_tell_is_not_recorded(answer: Any, reason: str) -> None:
+    with _prometheus(answer) as (url, _):
+        assert reason in _run("pull", HOST, "--query", "x", "--prometheus", url, code=2).stderr
+    assert "did not answer" in _run("pull", HOST, "--query", "x", "--prometheus", url, code=2).stderr
