@@ -8,11 +8,12 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from app import __version__
+from app.alerting import has_receivers
 from app.api import events, export, health, hosts, probes, problems, readiness, violations, workshop
 from app.api.openapi import describe_ingest
 from app.api.reports import ReportEndpoint
 from app.metrics import Metrics
-from app.schedule import probe_what_is_due, prune_regularly, record_verdicts, send_canaries
+from app.schedule import probe_what_is_due, prune_regularly, record_verdicts, send_alerts, send_canaries
 from app.service import open_service
 from app.settings import Settings
 
@@ -48,6 +49,7 @@ def create_app(settings: Settings | None = None, *, intake_only: bool = False) -
                 (probe_what_is_due, chosen.probe_interval_hours),
                 (prune_regularly, chosen.prune_interval_hours),
                 (send_canaries, chosen.canary_interval_hours),
+                (send_alerts, has_receivers(chosen)),
                 (record_verdicts, chosen.verdict_interval_minutes),
             )
             if interval

@@ -28,6 +28,9 @@ class Metrics:
             ["reached"],
             registry=self.registry,
         )
+        self._alerts = Counter(
+            "hpkp_alerts", "Messages with alerts, by whether the receiver took them.", ["taken"], registry=self.registry
+        )
         self._counters = {outcome: self._submissions.labels(outcome) for outcome in Outcome}
 
     def count_outcome(self, outcome: Outcome) -> None:
@@ -41,6 +44,10 @@ class Metrics:
     def count_probe(self, *, reached: bool) -> None:
         """Count a look at what a host serves."""
         self._probes.labels("yes" if reached else "no").inc()
+
+    def count_alert(self, *, taken: bool) -> None:
+        """Count a message with alerts to one receiver."""
+        self._alerts.labels("yes" if taken else "no").inc()
 
     def exposition(self) -> bytes:
         """Return all metrics in the Prometheus text format."""

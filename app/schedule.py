@@ -6,6 +6,7 @@ import threading
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from app import alerting
 from app.service import Service, now
 
 logger = logging.getLogger(__name__)
@@ -63,6 +64,16 @@ async def send_canaries(service: Service) -> None:
         except SQLAlchemyError as error:
             logger.error("canaries could not be recorded: %s", error)
         await asyncio.sleep(_PAUSE)
+
+
+async def send_alerts(service: Service) -> None:
+    """Tell of what is new, time and again; what no receiver takes is told in the next round."""
+    while True:
+        await asyncio.sleep(service.settings.alert_interval_minutes * 60)
+        try:
+            await alerting.send_alerts(service, at=now())
+        except SQLAlchemyError as error:
+            logger.error("alerts could not be read: %s", error)
 
 
 async def record_verdicts(service: Service) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -74,6 +74,15 @@ class Settings(BaseSettings):
     )
     max_interception_percent: float = Field(
         1, gt=0, le=100, description="Largest share of clients whose apps may be cut off behind interception."
+    )
+    alert_webhook: SecretStr | None = Field(None, description="Where alerts are posted as JSON, signed.")
+    alert_webhook_secret: SecretStr = Field(SecretStr(""), description="Secret with which they are signed.")
+    alert_urls: tuple[SecretStr, ...] = Field(
+        (), description="Further receivers of alerts, as a JSON list of Apprise addresses."
+    )
+    alert_interval_minutes: float = Field(5, gt=0, description="Minutes between looks for what is to be told.")
+    alert_digest_hours: float = Field(
+        24, ge=0, description="Hours after which open alerts are told again, all in one; 0 for never."
     )
     verdict_interval_minutes: float = Field(
         15, ge=0, description="Minutes between looks at every host's verdict, to record what changed; 0 for none."

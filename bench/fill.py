@@ -65,7 +65,7 @@ _FILLED = {
 }  # fmt: skip
 _EMPTY = {
     tables.seen_submissions, tables.rejections, tables.tokens, tables.probes, tables.live_keys,
-    tables.exposures, tables.canaries, tables.verdicts,
+    tables.exposures, tables.canaries, tables.verdicts, tables.alerts,
 }  # fmt: skip
 """Not asked by any question that is measured, or small in every store."""
 

@@ -7,6 +7,7 @@ standard error. Exit codes: 0 done, 1 the answer is no, 2 cannot tell or not und
 import typer
 
 from app.cli import (
+    alert,
     backup_key,
     canary,
     check,
@@ -49,6 +50,7 @@ app.command("canary")(canary.canary)
 app.command("explain")(explain.explain)
 app.command("export")(export.export)
 app.add_typer(exposure.app, name="exposure")
+app.add_typer(alert.app, name="alert")
 app.command("prune")(prune.prune)
 app.command("rejudge")(rejudge.rejudge_hosts)
 app.command("send-sample")(sample.send_sample)

@@ -7,7 +7,7 @@
                                           │  ├──────< violation_clients
                                           │  └──────< reports          bounded detail
     hosts ─< policy_revisions, probes, live_keys, exposures, canaries, verdicts
-                                          seen_submissions, rejections, events, secrets, tokens
+                                          seen_submissions, rejections, events, alerts, secrets, tokens
 """
 
 from typing import Any
@@ -149,6 +149,22 @@ class VerdictRow(SQLModel, table=True):
     """Severity by code."""
     change: str = ""
     """What is new and what is gone since the verdict before."""
+
+
+class AlertRow(SQLModel, table=True):
+    """Something that somebody is told of, until it is over."""
+
+    __tablename__ = "alerts"
+    __table_args__ = (Index("ix_alerts_first", "first_at"),)
+    id: int | None = Field(default=None, sa_column=_id())
+    kind: str
+    host: str = Field(default="", max_length=253)
+    """Empty for what is about the service itself."""
+    key: str
+    text: str
+    first_at: int = Field(sa_column=_big())
+    sent_at: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    resolved_at: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
 
 
 class Violation(SQLModel, table=True):
@@ -317,6 +333,7 @@ live_keys = _table(LiveKey)
 exposures = _table(Exposure)
 canaries = _table(Canary)
 verdicts = _table(VerdictRow)
+alerts = _table(AlertRow)
 violations = _table(Violation)
 sources = _table(Source)
 rollup_hours = _table(RollupHour)

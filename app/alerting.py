@@ -1,0 +1,85 @@
+"""Looks for what somebody should be told of, and sees that they are told once.
+
+::
+
+    situations, verdicts, rejections ──alarms──> alerts in the store ──> Message ──tell──> told, or tried again
+"""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from app.alerts import Delivery, Message, MessageKind, Receivers, Told, tell
+from app.hpkp.alarms import Alarm, HostState, alarms_on_host, alarms_on_intake
+from app.hpkp.readiness import Verdict
+from app.service import Service
+from app.settings import Settings
+from app.store import alerts, policies
+from app.store.engine import from_ms, writing
+from app.store.verdicts import list_verdicts
+
+_ALERTS_AT_ONCE = 50
+
+
+def receivers_of(settings: Settings) -> Receivers:
+    """Return who is told of alerts."""
+    hook = settings.alert_webhook
+    return Receivers(
+        webhook=None if hook is None else hook.get_secret_value(),
+        secret=settings.alert_webhook_secret.get_secret_value(),
+        apprise=tuple(url.get_secret_value() for url in settings.alert_urls),
+    )
+
+
+def has_receivers(settings: Settings) -> bool:
+    """Whether anybody is told of alerts."""
+    return receivers_of(settings).any
+
+
+async def send_alerts(service: Service, *, at: datetime) -> list[Delivery]:
+    """Tell the receivers of what is new, and now and then of all that is still open; return what became of it."""
+    due = await asyncio.to_thread(_alerts_due, service, at)
+    found = []
+    for message, ids in due:
+        deliveries = await tell(receivers_of(service.settings), message)
+        for delivery in deliveries:
+            service.metrics.count_alert(taken=delivery.fault is None)
+        if any(delivery.fault is None for delivery in deliveries):
+            await asyncio.to_thread(_set_told, service, ids, at)
+        found += deliveries
+    return found
+
+
+def _alerts_due(service: Service, at: datetime) -> list[tuple[Message, list[int]]]:
+    alarms = list(_alarms(service, at))
+    with writing(service.engine) as connection:
+        alerts.update_alerts(connection, alarms, at=at)
+    digest = at - timedelta(hours=service.settings.alert_digest_hours or 10**6)
+    with service.engine.connect() as connection:
+        new = alerts.alerts_to_tell(connection, limit=_ALERTS_AT_ONCE)
+        old = alerts.alerts_for_a_digest(connection, before=digest, limit=_ALERTS_AT_ONCE)
+    return [
+        (Message(kind, at, [Told(r.kind, r.host, r.text, from_ms(r.first_at)) for r in rows]), [r.id for r in rows])
+        for kind, rows in ((MessageKind.ALERT, new), (MessageKind.DIGEST, old))
+        if rows
+    ]
+
+
+def _alarms(service: Service, at: datetime) -> Iterator[Alarm]:
+    with service.engine.connect() as connection:
+        hosts = policies.list_hosts_with_policy(connection)
+        refused = alerts.count_refused(connection, since=at - timedelta(hours=1))
+    yield from alarms_on_intake(refused)
+    for host in hosts:
+        if (situation := service.situation(host, at=at)) is None:
+            continue
+        with service.engine.connect() as connection:
+            rows = list_verdicts(connection, host, limit=2)
+        verdicts = tuple((row.id, Verdict(row.verdict)) for row in rows)
+        sent = bool(service.settings.canary_interval_hours)
+        yield from alarms_on_host(HostState(situation, verdicts, canaries_are_sent=sent))
+
+
+def _set_told(service: Service, ids: list[int], at: datetime) -> None:
+    with writing(service.engine) as connection:
+        alerts.set_told(connection, ids, at=at)

@@ -1,0 +1,169 @@
+"""Tells somebody: by a signed webhook, and by whatever the library Apprise knows (e-mail, Slack, Teams and others).
+
+A webhook gets a JSON body and two fields: ``HPKP-Timestamp``, seconds since the Unix epoch, and ``HPKP-Signature``,
+``sha256=`` with the hexadecimal HMAC-SHA256 of timestamp, a full stop and the body, under the secret.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import httpx
+
+from app import __version__
+
+logger = logging.getLogger(__name__)
+
+_ATTEMPTS = 3
+_PAUSE = 2.0
+_PATIENCE = 10.0
+_APPRISE_PATIENCE = 60.0
+
+
+class MessageKind(StrEnum):
+    """Why something is sent."""
+
+    ALERT = "alert"
+    DIGEST = "digest"
+    TEST = "test"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An alert as it is told."""
+
+    kind: str
+    host: str
+    text: str
+    first_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is sent."""
+
+    kind: MessageKind
+    at: datetime
+    alerts: Sequence[Told] = ()
+
+    @property
+    def title(self) -> str:
+        """A line for those who read it."""
+        return {
+            MessageKind.ALERT: f"HPKP: {len(self.alerts)} new alert(s)",
+            MessageKind.DIGEST: f"HPKP: {len(self.alerts)} alert(s) still open",
+            MessageKind.TEST: "HPKP: a test",
+        }[self.kind]
+
+    @property
+    def text(self) -> str:
+        """A line for each alert."""
+        if self.kind is MessageKind.TEST:
+            return "This is what alerts of the HPKP report collector look like."
+        return "\n".join(f"{told.host or 'intake'}: {told.text} ({told.kind})" for told in self.alerts)
+
+    @property
+    def body(self) -> bytes:
+        """The body for a webhook."""
+        members: dict[str, Any] = {
+            "type": self.kind.value,
+            "at": self.at.isoformat().replace("+00:00", "Z"),
+            "title": self.title,
+            "alerts": [
+                {
+                    "kind": told.kind,
+                    "host": told.host or None,
+                    "text": told.text,
+                    "first_at": told.first_at.isoformat().replace("+00:00", "Z"),
+                }
+                for told in self.alerts
+            ],
+        }
+        return json.dumps(members, ensure_ascii=False).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Receivers:
+    """Who is told. What they are is secret: addresses hold passwords and tokens."""
+
+    webhook: str | None = None
+    secret: str = ""
+    apprise: tuple[str, ...] = ()
+    pause: float = _PAUSE
+    """Seconds before the second attempt at a webhook; twice as many before the third."""
+
+    @property
+    def any(self) -> bool:
+        """Whether there is one."""
+        return self.webhook is not None or bool(self.apprise)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of a message at one receiver, by a name that gives no secret away."""
+
+    receiver: str
+    fault: str | None
+
+
+def sign(body: bytes, *, timestamp: str, secret: str) -> str:
+    """Return the value of HPKP-Signature."""
+    message = timestamp.encode() + b"." + body
+    return "sha256=" + hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()
+
+
+async def tell(receivers: Receivers, message: Message) -> list[Delivery]:
+    """Send a message to every receiver; what goes wrong with one is told and does not touch the others."""
+    found = []
+    if receivers.webhook is not None:
+        found.append(Delivery("webhook", await _post(receivers, receivers.webhook, message)))
+    for number, url in enumerate(receivers.apprise, 1):
+        fault = await asyncio.to_thread(_notify, url, message)
+        found.append(Delivery(f"{url.partition('://')[0][:20]} (address {number})", fault))
+    for delivery in found:
+        if delivery.fault is not None:
+            logger.error("alerts did not reach %s: %s", delivery.receiver, delivery.fault)
+    return found
+
+
+async def _post(receivers: Receivers, url: str, message: Message) -> str | None:
+    fault: str | None = None
+    for attempt in range(_ATTEMPTS):
+        if attempt:
+            await asyncio.sleep(receivers.pause * attempt)
+        timestamp = str(int(message.at.timestamp()))
+        headers = {
+            "Content-Type": "application/json",
+            "User-Agent": f"hpkp-collector/{__version__}",
+            "HPKP-Timestamp": timestamp,
+        }
+        if receivers.secret:
+            headers["HPKP-Signature"] = sign(message.body, timestamp=timestamp, secret=receivers.secret)
+        try:
+            async with httpx.AsyncClient(timeout=_PATIENCE, follow_redirects=False) as client:
+                answer = await client.post(url, content=message.body, headers=headers)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            fault = f"it did not answer ({type(error).__name__})"  # its message may hold the address
+            continue
+        if answer.is_success:
+            return None
+        fault = f"it answered {answer.status_code}"
+        if answer.status_code < 500 and answer.status_code not in (408, 429):
+            return fault
+    return fault
+
+
+def _notify(url: str, message: Message) -> str | None:
+    import apprise
+
+    receiver = apprise.Apprise()
+    if not receiver.add(url):
+        return "Apprise does not know addresses of this form"
+    return None if receiver.notify(title=message.title, body=message.text) else "it was not taken"

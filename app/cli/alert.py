@@ -1,0 +1,63 @@
+"""``hpkp alert``: who is told, and of what."""
+
+import asyncio
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from app.alerting import receivers_of
+from app.alerts import Message, MessageKind, tell
+from app.cli.terminal import NO, JsonOption, fail, opened, out, print_json, read_settings
+from app.service import now
+from app.store.alerts import list_alerts
+from app.store.engine import from_ms
+
+app = typer.Typer(name="alert", help="Alerts: try the receivers, list what is open.", no_args_is_help=True)
+
+
+@app.command("test")
+def try_receivers(as_json: JsonOption = False) -> None:
+    """Send a test message to every receiver and say what each answered.
+
+    Exit code 0: all took it. 1: not all did. 2: there is no receiver.
+    """
+    receivers = receivers_of(read_settings())
+    if not receivers.any:
+        fail("there is no receiver: set HPKP_ALERT_WEBHOOK or HPKP_ALERT_URLS")
+    deliveries = asyncio.run(tell(receivers, Message(MessageKind.TEST, now())))
+    if as_json:
+        print_json([asdict(delivery) for delivery in deliveries])
+    else:
+        for delivery in deliveries:
+            out.print(f"{delivery.receiver}: {delivery.fault or 'taken'}", markup=False)
+    raise typer.Exit(NO if any(delivery.fault for delivery in deliveries) else 0)
+
+
+@app.command("list")
+def list_(
+    days: Annotated[int, typer.Option(min=0, max=90, help="Show those too that were settled in so many days.")] = 7,
+    as_json: JsonOption = False,
+) -> None:
+    """List alerts that are open, and those settled lately."""
+    with opened() as service, service.engine.connect() as connection:
+        rows = list_alerts(connection, limit=500, since=now() - timedelta(days=days))
+    found = [
+        {
+            "kind": row.kind,
+            "host": row.host or None,
+            "text": row.text,
+            "first_at": from_ms(row.first_at),
+            "told_at": None if row.sent_at is None else from_ms(row.sent_at),
+            "resolved_at": None if row.resolved_at is None else from_ms(row.resolved_at),
+        }
+        for row in rows
+    ]
+    if as_json:
+        print_json(found)
+        return
+    for alert in found:
+        state = "open" if alert["resolved_at"] is None else "settled"
+        about = f"{alert['host'] or 'intake'}: {alert['text']}"
+        out.print(f"{alert['first_at']:%Y-%m-%d %H:%M}  {state:8} {about}", markup=False)

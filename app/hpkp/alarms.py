@@ -1,0 +1,105 @@
+"""What somebody should be told of at once. An alarm lasts until what it is about is over; its key says what that is.
+
+::
+
+    HostState …, Intake ──alarms──> Alarm(kind, host, key, text)
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from app.hpkp.causes import ALARMING
+from app.hpkp.live import LiveChain
+from app.hpkp.readiness import Situation, Verdict
+
+
+class AlarmKind(StrEnum):
+    """What an alarm is about."""
+
+    ALARMING_VIOLATION = "alarming_violation"
+    """A violation of a cause that may mean an attack is open."""
+    VERDICT_WORSE = "verdict_worse"
+    """The verdict on a host fell."""
+    CANARY_MISSING = "canary_missing"
+    """No canary arrived for longer than the limit: reports may not arrive either."""
+    LEAF_EXPIRES = "leaf_expires"
+    """A leaf that is served is about to expire."""
+    INTAKE_REFUSES = "intake_refuses"
+    """Submissions are refused for a reason of the service's own, or many for one of the senders'."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One thing to tell; the same kind, host and key are the same thing."""
+
+    kind: AlarmKind
+    host: str
+    key: str
+    text: str
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """What makes it the same alarm."""
+        return self.kind.value, self.host, self.key
+
+
+@dataclass(frozen=True, slots=True)
+class HostState:
+    """What alarms on a host are read from: the situation, and its last verdicts, the newest first, by id."""
+
+    situation: Situation
+    verdicts: tuple[tuple[int, Verdict], ...] = ()
+    canaries_are_sent: bool = False
+
+
+_RANK = {Verdict.NOT_READY: 0, Verdict.NOT_ENOUGH_DATA: 1, Verdict.READY: 2}
+_SOON = timedelta(days=14)
+_OWN_REASONS = frozenset({"store_unavailable", "over_limit", "fault"})
+MANY_REFUSED = 50
+"""Refusals within an hour, of one kind for a reason of the senders'."""
+
+
+def alarms_on_host(state: HostState) -> Iterator[Alarm]:
+    """Say what is wrong with a host."""
+    case = state.situation
+    host, at = case.policy.host, case.at
+    for violation in case.evidence.open_violations:
+        if violation.cause in ALARMING:
+            text = f"{violation.cause}: at least {violation.reports} report(s) of violation {violation.id}"
+            yield Alarm(AlarmKind.ALARMING_VIOLATION, host, str(violation.id), text)
+    if len(state.verdicts) > 1 and _RANK[state.verdicts[0][1]] < _RANK[state.verdicts[1][1]]:
+        (id_, now), (_, before) = state.verdicts[:2]
+        yield Alarm(AlarmKind.VERDICT_WORSE, host, str(id_), f"the verdict is {now}, it was {before}")
+    yield from _canary(state, at)
+    for ends in sorted({chain.leaf_not_after for chain in _live(case) if chain.leaf_not_after is not None}):
+        if ends < at + _SOON:
+            text = (
+                f"a leaf served expires on {ends:%Y-%m-%d}; renew with the same key, or with one whose pin is in the "
+                "policy"
+            )
+            yield Alarm(AlarmKind.LEAF_EXPIRES, host, ends.isoformat(), text)
+
+
+def _live(case: Situation) -> Iterable[LiveChain]:
+    return () if case.evidence.live is None else case.evidence.live.chains
+
+
+def _canary(state: HostState, at: datetime) -> Iterator[Alarm]:
+    case = state.situation
+    seen = case.evidence.canary
+    last = seen.received_at or case.policy.effective_from
+    if state.canaries_are_sent and case.policy.report_uri and last and at - last > case.limits.canary_age:
+        why = f": {seen.fault}" if seen.fault else ""
+        text = f"no canary arrived since {last:%Y-%m-%d %H:%M} UTC{why}"
+        yield Alarm(AlarmKind.CANARY_MISSING, case.policy.host, "", text)
+
+
+def alarms_on_intake(refused: Mapping[str, int]) -> Iterator[Alarm]:
+    """Say what is wrong with the intake, from the refusals of the last hour by outcome."""
+    for outcome, count in sorted(refused.items()):
+        if outcome in _OWN_REASONS or count >= MANY_REFUSED:
+            yield Alarm(
+                AlarmKind.INTAKE_REFUSES, "", outcome, f"at least {count} submissions of the last hour: {outcome}"
+            )
