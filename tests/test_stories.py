@@ -63,9 +63,9 @@ class HttpStage:
         answer = self.client.post("/report", content=body, headers={"x-forwarded-for": address})
         assert answer.status_code == 204, answer.text
 
-    def expose(self, sessions: int, clients: int | None) -> None:
+    def expose(self, sessions: int | None, clients: int | None, *, app: str) -> None:
         today = datetime.now(UTC).date()
-        self._put(f"{self._path}/exposure/{today}", {"sessions": sessions, "clients": clients})
+        self._put(f"{self._path}/exposure/{today}", {"sessions": sessions, "clients": clients, "app": app})
 
     def send_canary(self, *, arrives: bool) -> None:
         """Send one; a dead report-uri is one that leads elsewhere, and back when it is alive."""
@@ -74,11 +74,11 @@ class HttpStage:
         answer = self.client.post(f"{self._path}/canary")
         assert answer.status_code == 200, answer.text
 
-    def look(self, chain: Chain) -> None:
+    def look(self, chain: Chain, *, header: bool) -> None:
         assert self.policy is not None
         self.host.deploy(*(Issued(issued.certificate, issued.key) for issued in chain))
         name, value = pinning_field(self.policy)
-        self.host.replies = {"": (200, [(name, value)])}
+        self.host.replies = {"": (200, [(name, value)] if header else [])}
         answer = self.client.post(f"{self._path}/probe")
         assert answer.status_code == 200, answer.text
 

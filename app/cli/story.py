@@ -70,8 +70,8 @@ class _Stage:
         with writing(self.service.engine) as connection:
             self.service.intake.write(connection, submissions)
 
-    def expose(self, sessions: int, clients: int | None) -> None:
-        day = ExposedDay(HOST, self.moment.date(), sessions, clients)
+    def expose(self, sessions: int | None, clients: int | None, *, app: str) -> None:
+        day = ExposedDay(HOST, self.moment.date(), sessions, clients, app)
         with writing(self.service.engine) as connection:
             record_exposure(connection, [day], origin="demo", at=self.moment)
 
@@ -87,11 +87,12 @@ class _Stage:
             if arrives:
                 receive_canary(connection, HOST, nonce, at=self.moment)
 
-    def look(self, chain: Chain) -> None:
+    def look(self, chain: Chain, *, header: bool) -> None:
         assert self.policy is not None
         _, value = pinning_field(self.policy)
         enforced = self.policy.mode is Mode.ENFORCE
-        answer = Answer("/", 200, *(((value,), ()) if enforced else ((), (value,))))
+        values = (value,) if header else ()
+        answer = Answer("/", 200, *((values, ()) if enforced else ((), values)))
         served = tuple(read_certificate(issued.der, position=position) for position, issued in enumerate(chain))
         endpoint = Endpoint(_ADDRESS, (served,), (answer,))
         self.service.record_probe(Probe(HOST, 443, self.moment, (endpoint,)))

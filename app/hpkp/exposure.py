@@ -38,6 +38,8 @@ class Exposure:
     days_known: int
     sessions: int | None = None
     clients: int | None = None
+    apps_only: bool = False
+    """Whether all that is known is of apps: their pins come with them, and no header is meant."""
 
     @property
     def basis(self) -> int | None:
@@ -66,6 +68,7 @@ def add_up(days: Iterable[ExposedDay], *, since: datetime, until: datetime) -> E
         days_known=len({day.day for day in wanted}),
         sessions=sum(known) if known else None,
         clients=_busiest((day, day.clients) for day in wanted),
+        apps_only=bool(wanted) and not site,
     )
 
 

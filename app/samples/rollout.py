@@ -122,8 +122,9 @@ class Send:
 class Expose:
     """The operator tells how many were served the pins on this day."""
 
-    sessions: int
+    sessions: int | None
     clients: int | None
+    app: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,9 @@ class SendCanary:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The service looks at what the host serves."""
+    """The service looks at what the host serves; without ``header`` no pinning field."""
+
+    header: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,14 +161,14 @@ class Stage(Protocol):
     def post(self, body: bytes, *, address: str) -> None:
         """Send a report from an address."""
 
-    def expose(self, sessions: int, clients: int | None) -> None:
+    def expose(self, sessions: int | None, clients: int | None, *, app: str) -> None:
         """Tell how many were served the pins today."""
 
     def send_canary(self, *, arrives: bool) -> None:
         """Send a canary to the report-uri."""
 
-    def look(self, chain: Chain) -> None:
-        """Look at the host, which serves a chain and the policy's own field."""
+    def look(self, chain: Chain, *, header: bool) -> None:
+        """Look at the host, which serves a chain, and the policy's own field or none."""
 
     def mark(self, cause: Cause, status: str) -> None:
         """Close all violations of a cause."""
@@ -198,11 +201,11 @@ class Rollout:
                 case Send():
                     self._send(act, at)
                 case Expose():
-                    self.stage.expose(act.sessions, act.clients)
+                    self.stage.expose(act.sessions, act.clients, app=act.app)
                 case SendCanary():
                     self.stage.send_canary(arrives=act.arrives)
                 case Look():
-                    self.stage.look(self.serving)
+                    self.stage.look(self.serving, header=act.header)
                 case Mark():
                     self.stage.mark(act.cause, act.status)
 

@@ -286,6 +286,23 @@ def _unreadable_right(day: int) -> Right:
     return _answer(_waiting(day) | ({"unknown_share_over_limit"} if day >= 4 else frozenset()))
 
 
+def _apps(keys: Keys, day: int) -> Iterator[Act]:
+    if day == 0:
+        yield Serve(keys.leaf)
+    yield Look(header=False)
+    yield SendCanary()
+    if day >= 3:
+        yield Expose(None, 30_000, app="com.example.shop")
+    if day == 15:
+        met = _seen(keys.proxied, (keys.proxy_root,))
+        yield Send(keys.proxied, met, _pins(keys), clients=30, sender=Sender.TRUSTKIT_APPLE)
+
+
+def _apps_right(day: int) -> Right:
+    unknown = {"exposure_unknown", "header_not_served"} if day < 3 else frozenset[str]()
+    return _answer((_waiting(day) - {"exposure_too_small"}) | unknown)
+
+
 def _clean_right(day: int) -> Right:
     return _answer(_waiting(day))
 
@@ -328,5 +345,7 @@ STORIES: tuple[Story, ...] = (
           lambda k: SetPolicy(_pins(k)), _few, _few_right),
     Story("unreadable", "Reports without a chain, from more clients than may be locked out.",
           lambda k: SetPolicy(_pins(k)), _unreadable, _unreadable_right),
+    Story("apps-only", "The pins are in an app alone; the site serves no header.",
+          lambda k: SetPolicy(_pins(k)), _apps, _apps_right, mentions=frozenset({"open_private_root"})),
 )  # fmt: skip
 """Every story, with what an expert would answer day by day."""

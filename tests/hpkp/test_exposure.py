@@ -19,7 +19,7 @@ def test_sessions_add_up_and_clients_are_those_of_the_busiest_day() -> None:
 
 def test_installs_of_an_app_are_the_same_day_after_day_and_add_up_over_versions() -> None:
     days = [_day(n, None, 40, "shop", version) for n in (1, 2, 3) for version in ("1", "2")]
-    assert add_up(days, since=SINCE, until=UNTIL) == Exposure(days=4, days_known=3, sessions=80, clients=80)
+    assert add_up(days, since=SINCE, until=UNTIL) == Exposure(4, 3, sessions=80, clients=80, apps_only=True)
 
 
 def test_what_is_not_known_is_not_zero() -> None:

@@ -137,6 +137,11 @@ class Situation:
         return max(timedelta(days=1), self.max_age)
 
     @property
+    def apps_only(self) -> bool:
+        """Whether the pins are in apps alone, by what is known of exposure."""
+        return self.evidence.exposure is not None and self.evidence.exposure.apps_only
+
+    @property
     def max_age(self) -> timedelta:
         """For how long clients note the policy."""
         return timedelta(seconds=min(self.policy.max_age or 0, LONGEST_REMEMBERED))

@@ -50,7 +50,7 @@ class Appointment:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What follows from the verdict. ``next_step`` is None at the end of the ramp."""
+    """What follows from the verdict. ``next_step`` is None at the end of the ramp, and for apps."""
 
     do: tuple[str, ...]
     next_step: NextStep | None
@@ -61,11 +61,11 @@ class Plan:
 
 def make_plan(case: Situation, findings: tuple[Finding, ...], verdict: Verdict) -> Plan:
     """Make the plan: blockers first, then what is missing."""
-    step = _next_step(case, verdict)
+    step = None if case.apps_only else _next_step(case, verdict)
     blockers = [finding.fix for finding in findings if finding.severity is Severity.BLOCKER]
     missing = [finding.fix for finding in findings if finding.withholds]
     return Plan(
-        do=tuple(dict.fromkeys((*blockers, *missing))) or tuple(_go_on(step)),
+        do=tuple(dict.fromkeys((*blockers, *missing))) or tuple(_go_on(step, case)),
         next_step=step,
         rollback=tuple(_rollback(case)),
         subdomains=tuple(_subdomains(case)),
@@ -73,8 +73,13 @@ def make_plan(case: Situation, findings: tuple[Finding, ...], verdict: Verdict) 
     )
 
 
-def _go_on(step: NextStep | None) -> Iterator[str]:
-    if step is None:
+def _go_on(step: NextStep | None, case: Situation) -> Iterator[str]:
+    if case.apps_only:
+        yield (
+            "Enforce in the next release of the app, with its report-uri, for a small share of the installs at first: "
+            "an install that is locked out comes back only with an update."
+        )
+    elif step is None:
         yield "The last step of the ramp is reached: keep the report-uri, and keep watching."
     else:
         yield f"Enforce with max-age={step.policy.max_age} and keep the report-uri, then set the policy to the same."
