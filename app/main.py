@@ -1,7 +1,7 @@
 """The application: everything wired from the settings."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -13,7 +13,14 @@ from app.api import events, export, health, hosts, probes, problems, readiness, 
 from app.api.openapi import describe_ingest
 from app.api.reports import ReportEndpoint
 from app.metrics import Metrics
-from app.schedule import probe_what_is_due, prune_regularly, record_verdicts, send_alerts, send_canaries
+from app.schedule import (
+    probe_what_is_due,
+    prune_regularly,
+    record_verdicts,
+    send_alerts,
+    send_canaries,
+    tell_what_waits,
+)
 from app.service import open_service
 from app.settings import Settings
 
@@ -33,8 +40,10 @@ class Application(FastAPI):
         await (self.intake if self.intake.takes(scope) else super().__call__)(scope, receive, send)
 
 
-def create_app(settings: Settings | None = None, *, intake_only: bool = False) -> FastAPI:
-    """Make the application. Without settings they are read from the environment."""
+def create_app(
+    settings: Settings | None = None, *, intake_only: bool = False, when_ready: Callable[[], None] = lambda: None
+) -> FastAPI:
+    """Make the application. Without settings they are read from the environment; ``when_ready`` follows its start."""
     chosen = settings or Settings()
 
     @asynccontextmanager
@@ -54,6 +63,9 @@ def create_app(settings: Settings | None = None, *, intake_only: bool = False) -
             )
             if interval
         ]
+        if service.metrics.shared:
+            regular.append(asyncio.create_task(tell_what_waits(service)))
+        when_ready()
         try:
             yield
         finally:

@@ -1,15 +1,49 @@
-"""Every Prometheus name, once."""
+"""Every Prometheus name, once.
+
+One process counts in its memory. Several write what they count into files of a shared folder, and whichever is asked
+adds them up; the library looks for the folder in the environment when it is first imported, so the workers have to be
+started within `shared_folder`.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from app.outcomes import Outcome
 
+_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+
+
+@contextmanager
+def shared_folder() -> Iterator[None]:
+    """Let the processes started within count together; the folder is removed at the end."""
+    before = os.environ.get(_FOLDER)
+    with tempfile.TemporaryDirectory(prefix="hpkp-metrics-") as folder:
+        os.environ[_FOLDER] = folder
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ[_FOLDER]
+            else:
+                os.environ[_FOLDER] = before
+
+
+def forget_process(pid: int) -> None:
+    """Take a process that ended out of the gauges of `shared_folder`; what it counted stays."""
+    mark_process_dead(pid)  # type: ignore[no-untyped-call]
+
 
 class Metrics:
-    """The service's metrics in a registry of their own."""
+    """The service's metrics in a registry of their own; ``shared`` with the other workers where there are any."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.shared = _FOLDER in os.environ
         self._submissions = Counter(
             "hpkp_submissions", "Requests to /report by outcome.", ["outcome"], registry=self.registry
         )
@@ -21,7 +55,12 @@ class Metrics:
             buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
             registry=self.registry,
         )
-        self.waiting = Gauge("hpkp_waiting_submissions", "Submissions waiting for the store.", registry=self.registry)
+        self.waiting = Gauge(
+            "hpkp_waiting_submissions",
+            "Submissions waiting for the store.",
+            multiprocess_mode="livesum",
+            registry=self.registry,
+        )
         self._probes = Counter(
             "hpkp_probes",
             "Looks at what hosts serve, by whether any chain was seen.",
@@ -51,4 +90,8 @@ class Metrics:
 
     def exposition(self) -> bytes:
         """Return all metrics in the Prometheus text format."""
-        return generate_latest(self.registry)
+        if not self.shared:
+            return generate_latest(self.registry)
+        everybody = CollectorRegistry()
+        MultiProcessCollector(everybody)  # type: ignore[no-untyped-call]
+        return generate_latest(everybody)

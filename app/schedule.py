@@ -1,13 +1,20 @@
-"""What the service does by itself from time to time, beside taking reports."""
+"""What the service does by itself from time to time, beside taking reports.
+
+Where several processes share a store, one of them does each kind at a time; the others pass over it, and look again
+when it is due the next time.
+"""
 
 import asyncio
 import logging
 import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import alerting
 from app.service import Service, now
+from app.store.turns import Upkeep
 
 logger = logging.getLogger(__name__)
 
@@ -17,6 +24,19 @@ _PAUSE = 60.0
 
 class _Stopping(Exception):
     """The service ends; what is left is forgotten another time."""
+
+
+@asynccontextmanager
+async def _turn(service: Service, upkeep: Upkeep) -> AsyncIterator[bool]:
+    """Keep other processes from a kind of upkeep within the block; whether it is ours."""
+    turn = service.turn(upkeep)
+    taking = asyncio.create_task(asyncio.to_thread(turn.__enter__))
+    try:
+        yield await asyncio.shield(taking)
+    finally:
+        await asyncio.wait([taking])
+        if taking.exception() is None:
+            await asyncio.to_thread(turn.__exit__, None, None, None)
 
 
 async def prune_regularly(service: Service) -> None:
@@ -30,7 +50,7 @@ async def prune_regularly(service: Service) -> None:
     try:
         while True:
             try:
-                pruning = asyncio.create_task(asyncio.to_thread(service.prune, at=now(), progress=go_on))
+                pruning = asyncio.create_task(asyncio.to_thread(_prune, service, go_on))
                 try:
                     await asyncio.shield(pruning)
                 except asyncio.CancelledError:
@@ -44,12 +64,19 @@ async def prune_regularly(service: Service) -> None:
         stopping.set()
 
 
+def _prune(service: Service, progress: Callable[[str, int], None]) -> None:
+    with service.turn(Upkeep.PRUNING) as ours:
+        if ours:
+            service.prune(at=now(), progress=progress)
+
+
 async def probe_what_is_due(service: Service) -> None:
     """Look at every host that is due, one after another, for ever; a store that is away is tried again later."""
     while True:
         try:
-            for host in await asyncio.to_thread(service.due_for_a_probe, at=now()):
-                await service.probe(host)
+            async with _turn(service, Upkeep.PROBING) as ours:
+                for host in await asyncio.to_thread(service.due_for_a_probe, at=now()) if ours else ():
+                    await service.probe(host)
         except SQLAlchemyError as error:
             logger.error("hosts could not be looked at: %s", error)
         await asyncio.sleep(_PAUSE)
@@ -59,8 +86,9 @@ async def send_canaries(service: Service) -> None:
     """Send a canary for every host that is due, one after another, for ever."""
     while True:
         try:
-            for host in await asyncio.to_thread(service.due_for_a_canary, at=now()):
-                await service.send_canary(host, at=now())
+            async with _turn(service, Upkeep.CANARIES) as ours:
+                for host in await asyncio.to_thread(service.due_for_a_canary, at=now()) if ours else ():
+                    await service.send_canary(host, at=now())
         except SQLAlchemyError as error:
             logger.error("canaries could not be recorded: %s", error)
         await asyncio.sleep(_PAUSE)
@@ -71,7 +99,9 @@ async def send_alerts(service: Service) -> None:
     while True:
         await asyncio.sleep(service.settings.alert_interval_minutes * 60)
         try:
-            await alerting.send_alerts(service, at=now())
+            async with _turn(service, Upkeep.ALERTS) as ours:
+                if ours:
+                    await alerting.send_alerts(service, at=now())
         except SQLAlchemyError as error:
             logger.error("alerts could not be read: %s", error)
 
@@ -80,7 +110,16 @@ async def record_verdicts(service: Service) -> None:
     """Record every host's verdict where it changed, time and again."""
     while True:
         try:
-            await asyncio.to_thread(service.record_verdicts, at=now())
+            async with _turn(service, Upkeep.VERDICTS) as ours:
+                if ours:
+                    await asyncio.to_thread(service.record_verdicts, at=now())
         except SQLAlchemyError as error:
             logger.error("verdicts could not be recorded: %s", error)
         await asyncio.sleep(service.settings.verdict_interval_minutes * 60)
+
+
+async def tell_what_waits(service: Service) -> None:
+    """Keep the gauge of what waits up to date for the other workers, any of which may be asked for it."""
+    while True:
+        service.metrics.waiting.set(service.writer.waiting)
+        await asyncio.sleep(1)

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -39,6 +40,7 @@ from app.store.retention import Cutoffs, Progress, prune
 from app.store.secrets import canary_key, client_key
 from app.store.submissions import Limits
 from app.store.summaries import gather_evidence, walk_counted
+from app.store.turns import Upkeep, turn
 from app.store.verdicts import record_verdict
 from app.store.violations import Filter, list_judged_hosts, load_report, rejudge
 from app.store.writer import GroupWriter
@@ -237,8 +239,17 @@ class Service:
     def rejudge_where_knowledge_changed(self) -> int:
         """Judge everything again where roots, catalogs or rules are others than the last time; count the hosts.
 
-        Each host is judged in one transaction, and the change is an event.
+        Each host is judged in one transaction, and the change is an event. Where another process is at it, this one
+        leaves it to that.
         """
+        with self.turn(Upkeep.REJUDGING) as ours:
+            return self._rejudge_where_knowledge_changed() if ours else 0
+
+    def turn(self, upkeep: Upkeep) -> AbstractContextManager[bool]:
+        """Tell whether no other process does this now, and keep others from it within the block."""
+        return turn(self.engine, upkeep)
+
+    def _rejudge_where_knowledge_changed(self) -> int:
         text = f"Roots, catalogs and rules {self._knowledge()}"
         with self.engine.connect() as connection:
             last = last_event(connection, _KNOWLEDGE)

@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "probe": {"hpkp"},
     "export": {"store"},
     "service": {"canary", "catalog", "collector", "hpkp", "metrics", "probe", "settings", "store"},
-    "schedule": {"alerting", "app", "service"},
+    "schedule": {"alerting", "app", "service", "store"},
     "api": {"collector", "export", "hpkp", "outcomes", "senders", "service", "store"},
     "main": {"alerting", "api", "app", "metrics", "schedule", "service", "settings"},
     "cli": {
@@ -83,6 +83,8 @@ EXCEPTIONS = {
     ("app.schedule", "sqlalchemy.exc.SQLAlchemyError"),
     ("app.cli.database", "sqlalchemy.exc.SQLAlchemyError"),
     ("app.cli.terminal", "sqlalchemy.exc.SQLAlchemyError"),
+    # A name in annotations.
+    ("app.cli.workers", "fastapi.FastAPI"),
 }
 """Imports that stand against the table above: module, name."""
 

@@ -1,27 +1,20 @@
 """``hpkp serve``: take reports and answer questions over HTTP."""
 
-import gc
 import ipaddress
-import socket
 from typing import Annotated
 
 import typer
 import uvicorn
 
+from app.cli import workers as many
 from app.cli.terminal import fail, opened, read_settings
 from app.main import create_app
+from app.service import Service
 from app.store.secrets import any_token
 
 _DRAIN_SECONDS = 20
-
-
-class _Server(uvicorn.Server):
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then keep what stays for ever out of every later garbage collection."""
-        await super().startup(sockets)
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 50)
+_HUNG_SECONDS = 30
+"""A worker that gives no sign of life for so long is killed; one that starts on a busy machine may be slow."""
 
 
 def serve(
@@ -34,6 +27,7 @@ def serve(
         str,
         typer.Option(help="Proxies whose X-Forwarded-For names the client: addresses and networks, comma separated."),
     ] = "127.0.0.1,::1",
+    workers: Annotated[int, typer.Option(min=1, help="Processes that serve; more than one on PostgreSQL alone.")] = 1,
 ) -> None:
     """Run the service. Settings come from the environment (HPKP_…), see docs/operating.md.
 
@@ -41,28 +35,44 @@ def serve(
     """
     settings = read_settings()
     with opened(settings) as service:
-        if not intake_only and not _is_loopback(host):
-            with service.engine.connect() as connection:
-                if not any_token(connection):
-                    fail(
-                        f"{host} can be reached from elsewhere and there is no API token. Make one with "
-                        "`hpkp token new NAME`, or serve reports alone with --intake-only."
-                    )
-    server = _Server(
-        uvicorn.Config(
-            create_app(settings, intake_only=intake_only),
-            host=host,
-            port=port,
-            access_log=False,
-            lifespan="on",
-            forwarded_allow_ips=trusted_proxies,
-            server_header=False,
-            timeout_graceful_shutdown=_DRAIN_SECONDS,
-        )
+        _refuse_what_cannot_be(service, host, workers, intake_only=intake_only)
+    several = many.INTAKE_FACTORY if intake_only else many.FACTORY
+    config = uvicorn.Config(
+        create_app(settings, intake_only=intake_only, when_ready=many.keep_what_stays) if workers == 1 else several,
+        factory=workers > 1,
+        workers=workers,
+        host=host,
+        port=port,
+        access_log=False,
+        lifespan="on",
+        forwarded_allow_ips=trusted_proxies,
+        server_header=False,
+        timeout_graceful_shutdown=_DRAIN_SECONDS,
+        timeout_worker_healthcheck=_HUNG_SECONDS,
     )
-    server.run()
-    if not server.started:
+    if workers > 1:
+        started = many.run(config)
+    else:
+        server = uvicorn.Server(config)
+        server.run()
+        started = server.started
+    if not started:
         raise typer.Exit(1)
+
+
+def _refuse_what_cannot_be(service: Service, host: str, workers: int, *, intake_only: bool) -> None:
+    if workers > 1 and service.engine.dialect.name == "sqlite":
+        fail(
+            f"--workers {workers} is for PostgreSQL: a SQLite file has one writer at a time, and further processes "
+            "would wait for it. Set HPKP_DATABASE_URL to a PostgreSQL, or leave --workers out."
+        )
+    if not intake_only and not _is_loopback(host):
+        with service.engine.connect() as connection:
+            if not any_token(connection):
+                fail(
+                    f"{host} can be reached from elsewhere and there is no API token. Make one with "
+                    "`hpkp token new NAME`, or serve reports alone with --intake-only."
+                )
 
 
 def _is_loopback(host: str) -> bool:

@@ -4,7 +4,6 @@ Counts are exact, detail is bounded: rollups count every report; rows, raw bodie
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import cast
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
@@ -21,7 +20,8 @@ from app.store.judgements import judgement_to_json
 from app.store.prepared import Prepared
 from app.store.submissions import Limits, RejectedSubmission, Source, Submission
 from app.store.tally import Known, Tally, find_known
-from app.store.upsert import insert_missing
+from app.store.turns import wait_for_other_writers
+from app.store.upsert import insert_missing, insert_missing_statement
 
 JudgeReport = Callable[[ViolationReport, PolicyHistory, int, int], Judgement]
 """Judge (report, history of the host's policy, received at, judged at); instants in milliseconds."""
@@ -56,8 +56,15 @@ class Intake:
     def _violation_of(
         self, connection: Connection, submission: Submission, known: dict[bytes, Known]
     ) -> Known | Outcome:
-        """Return the violation that a submission is counted under, or why it is refused."""
+        """Return the violation that a submission is counted under, or why it is refused.
+
+        What is new is added by one writer after another, and so looked for again: another may have added it.
+        """
         violation = known.get(submission.identity)
+        if violation is None:
+            wait_for_other_writers(connection)
+            known |= find_known(connection, [submission])
+            violation = known.get(submission.identity)
         if violation is None:
             added = self._add_violation(connection, submission)
             if isinstance(added, Known):
@@ -78,8 +85,9 @@ class Intake:
                 add_chain(connection, chain)
         judgement = self._judge(report, history, received_at, received_at)
         in_force = history.in_force(from_ms(received_at))
-        inserted = connection.execute(
-            insert(tables.violations).values(
+        added = connection.scalar(
+            insert_missing_statement(connection.dialect.name, tables.violations)
+            .values(
                 identity=submission.identity,
                 host=host,
                 hostname=report.hostname,
@@ -105,8 +113,11 @@ class Intake:
                 status="open",
                 note="",
             )
+            .returning(tables.violations.c.id)
         )
-        return Known(cast("tuple[int]", inserted.inserted_primary_key)[0], host)
+        if added is None:
+            return find_known(connection, [submission])[submission.identity]
+        return Known(added, host)
 
     def _refuse(self, connection: Connection, host: str, history: PolicyHistory, received_at: int) -> Outcome | None:
         if not history.revisions:

@@ -2,6 +2,7 @@
 
 from sqlalchemy import URL, Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 _CONNECTION = {
@@ -37,8 +38,17 @@ def set_up_session(connection: DBAPIConnection, _record: ConnectionPoolEntry) ->
     connection.commit()
 
 
-_MIGRATIONS = 0x68706B70_00000001
-"""Key of the advisory lock under which the schema is changed; nobody else's, it is hoped."""
+_LOCKS = 0x68706B70_00000000
+"""Where the keys of our advisory locks begin; nobody else's, it is hoped."""
+_MIGRATIONS = _LOCKS + 1
+"""Key of the lock under which the schema is changed."""
+_NEW_VIOLATIONS = _LOCKS + 2
+"""Key of the lock under which violations are added, with all that belongs to them."""
+_UPKEEP = _LOCKS + 0x100
+"""Key of the lock for the first kind of upkeep; the next ones follow."""
+
+_FAILED_BY_ANOTHER = frozenset({"40001", "40P01"})
+"""SQLSTATE of transactions that were broken off for the sake of another: serialization_failure, deadlock_detected."""
 
 
 def prepare_for_migrations(connection: Connection) -> None:
@@ -52,3 +62,18 @@ def prepare_for_migrations(connection: Connection) -> None:
     connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
     connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATIONS})")
+
+
+def wait_to_add(connection: Connection) -> None:
+    """Wait for the others that add violations, until the end of the transaction."""
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_NEW_VIOLATIONS})")
+
+
+def try_upkeep(connection: Connection, kind: int) -> bool:
+    """Take the lock for a kind of upkeep for as long as the session lasts; whether it was free."""
+    return bool(connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({_UPKEEP + kind})").scalar_one())
+
+
+def failed_by_another(error: DBAPIError) -> bool:
+    """Whether a transaction failed for no fault of its own, and may be run again from its beginning."""
+    return getattr(error.orig, "sqlstate", None) in _FAILED_BY_ANOTHER

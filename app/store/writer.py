@@ -21,12 +21,14 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingErr
 from app.outcomes import Outcome
 from app.store.engine import DAY_MS, HOUR_MS, now_ms, writing
 from app.store.intake import Intake
+from app.store.postgres import failed_by_another
 from app.store.submissions import RejectedSubmission, Submission
 
 logger = logging.getLogger(__name__)
 
 _BATCH = 512
 _REJECTIONS_WAITING = 500
+_ATTEMPTS = 4
 
 
 class StoreBusy(Exception):
@@ -126,7 +128,7 @@ class GroupWriter:
     def _write(self, submissions: list[Submission], rejected: list[RejectedSubmission]) -> list[_Written]:
         """Write a batch. Where the store is away everybody is told; where one item fails, only that one is lost."""
         try:
-            return self._transact(submissions, rejected)
+            return self._transact_again(submissions, rejected)
         except Exception as error:
             if _is_away(error):
                 logger.error("the store is away, %d submissions refused: %s", len(submissions), error)
@@ -137,6 +139,17 @@ class GroupWriter:
                     self._write([], [item])
                 return [written for submission in submissions for written in self._write([submission], [])]
             return [StoreFault(str(error)) for _ in submissions]
+
+    def _transact_again(self, submissions: list[Submission], rejected: list[RejectedSubmission]) -> list[_Written]:
+        """Write a batch, a few times from its beginning where it was broken off for the sake of another writer."""
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                return self._transact(submissions, rejected)
+            except DBAPIError as error:
+                if not failed_by_another(error):
+                    raise
+                logger.info("a batch of %d gave way to another writer: %s", len(submissions), error.orig)
+        return self._transact(submissions, rejected)
 
     def _transact(self, submissions: list[Submission], rejected: list[RejectedSubmission]) -> list[_Written]:
         with writing(self._engine) as connection:

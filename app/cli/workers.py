@@ -1,0 +1,86 @@
+"""Several processes behind one socket, for ``hpkp serve --workers``.
+
+::
+
+    parent: binds, listens ──spawns──> workers: each an application of its own, settings from the environment
+       ├─ SIGTERM: closes the socket, tells the workers, waits until they have written what waits
+       ├─ a worker ends: another takes its place
+       └─ the parent is killed: the workers end too
+
+The processes share the store and the metrics, and nothing else.
+"""
+
+import gc
+import os
+import signal
+import threading
+from multiprocessing import connection, parent_process
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
+
+from app.main import create_app
+from app.metrics import forget_process, shared_folder
+
+FACTORY = "app.cli.workers:create_worker"
+INTAKE_FACTORY = "app.cli.workers:create_intake_worker"
+"""Where a worker finds what makes its application; it is a new interpreter, to which no object can be handed."""
+
+
+def keep_what_stays() -> None:
+    """Keep what stays for ever out of every later garbage collection; called when the application is ready."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
+def create_worker() -> FastAPI:
+    """Make a worker's application."""
+    _end_with_the_parent()
+    return create_app(when_ready=keep_what_stays)
+
+
+def create_intake_worker() -> FastAPI:
+    """Make the application of a worker that serves reports alone."""
+    _end_with_the_parent()
+    return create_app(intake_only=True, when_ready=keep_what_stays)
+
+
+def _end_with_the_parent() -> None:
+    """Drain and end where the parent is gone: nobody else would, and the port would stay taken."""
+    parent = parent_process()
+    if parent is None:
+        return
+
+    def wait() -> None:
+        connection.wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="watch-parent", daemon=True).start()
+
+
+class _Workers(Multiprocess):
+    """The supervisor, which also lets go of the socket and of what ended workers had in the gauges."""
+
+    def keep_subprocess_alive(self) -> None:
+        before = {process.pid for process in self.processes}
+        super().keep_subprocess_alive()
+        for pid in before - {process.pid for process in self.processes}:
+            if pid is not None:
+                forget_process(pid)
+
+    def terminate_all(self) -> None:
+        for listening in self.sockets:
+            listening.close()
+        super().terminate_all()
+
+
+def run(config: uvicorn.Config) -> bool:
+    """Serve until told to end; whether the workers could start."""
+    with shared_folder(), config.bind_socket() as listening:
+        listening.listen(config.backlog)  # who comes before the first worker is ready waits for it
+        workers = _Workers(config, [listening])
+        workers.run()
+    return all(process.exitcode != STARTUP_FAILURE for process in workers.processes)
