@@ -100,5 +100,9 @@ def create_app(
         ):
             app.include_router(router)
         describe_ingest(app)
-    app.intake = ReportEndpoint(lambda: app.state.service.collector, max_body_bytes=chosen.max_body_bytes)
+    app.intake = ReportEndpoint(
+        lambda: app.state.service.collector,
+        max_body_bytes=chosen.max_body_bytes,
+        max_body_seconds=chosen.max_body_seconds,
+    )
     return app

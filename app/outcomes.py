@@ -22,6 +22,8 @@ class Outcome(StrEnum):
     """JSON, but no pin violation report."""
     TOO_LARGE = "too_large"
     """Longer than the limit."""
+    TOO_SLOW = "too_slow"
+    """Not complete within the time that a sender has."""
     CONTENT_ENCODING = "content_encoding"
     """Compressed; senders of these reports do not compress."""
     UNKNOWN_HOST = "unknown_host"

@@ -14,6 +14,7 @@ class Settings(BaseSettings):
 
     database_url: str = Field("sqlite:///data/hpkp.sqlite3", description="Where reports are kept, as a SQLAlchemy URL.")
     max_body_bytes: int = Field(262_144, gt=0, description="Longest report taken, in bytes.")
+    max_body_seconds: float = Field(30, gt=0, description="Longest that a sender may take for a report's body.")
     unknown_hosts: Literal["accept", "reject"] = Field(
         "accept", description="What happens to reports for hosts without a policy."
     )

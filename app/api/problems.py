@@ -49,6 +49,7 @@ STATUS: dict[Outcome, tuple[int, str]] = {
     Outcome.NOT_A_REPORT: (422, "Not a pin violation report"),
     Outcome.CANARY_REFUSED: (422, "Not a canary of this service"),
     Outcome.TOO_LARGE: (413, "Report too large"),
+    Outcome.TOO_SLOW: (408, "Report too slow"),
     Outcome.CONTENT_ENCODING: (415, "Content encoding not supported"),
     Outcome.UNKNOWN_HOST: (404, "Host not registered"),
     Outcome.OVER_LIMIT: (429, "Over a limit"),

@@ -1,11 +1,12 @@
 """``POST /report`` and ``POST /report/{label}``: a plain ASGI endpoint in front of everything else.
 
-It reads at most the limit, whatever Content-Length says or does not say, and never answers a redirect: Chromium
-follows one as a GET, and the report is lost.
+It reads at most the limit, whatever Content-Length says or does not say, for so long and no longer, and never answers a
+redirect: Chromium follows one as a GET, and the report is lost.
 """
 
+import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import parse_qs
@@ -41,9 +42,12 @@ _NO_MODE = _Request(None)
 class ReportEndpoint:
     """Answers ``/report`` and ``/report/{label}``, and nothing else."""
 
-    def __init__(self, collector: Callable[[], Collector], *, max_body_bytes: int) -> None:
+    def __init__(
+        self, collector: Callable[[], Collector], *, max_body_bytes: int, max_body_seconds: float = 30
+    ) -> None:
         self._collector = collector
         self._limit = max_body_bytes
+        self._patience = max_body_seconds
 
     @staticmethod
     def takes(scope: Scope) -> bool:
@@ -80,7 +84,7 @@ class ReportEndpoint:
         if body.outcome is Outcome.DISCONNECTED:
             collector.count(body.outcome)
             return body
-        return collector.reject(body, envelope, length=self._limit)
+        return collector.reject(body, envelope, length=self._limit if length is None else length)
 
     def _read_request(
         self, scope: Scope, headers: dict[bytes, bytes], label: str, length: int | None
@@ -110,11 +114,22 @@ class ReportEndpoint:
         return Fate(Outcome.TOO_LARGE, f"A report has at most {self._limit} bytes.")
 
     async def _read(self, receive: Receive) -> bytes | Fate:
-        message = await receive()
-        body: bytes = message.get("body", b"")
-        if message["type"] == "http.request" and not message.get("more_body") and len(body) <= self._limit:
-            return body
-        parts, size = [body], len(body)
+        """Read the body; a whole one that is there already, which is nearly every one, costs no timer."""
+        beginning = receive()
+        message, waits_for = _step(beginning)
+        if message is not None and message["type"] == "http.request" and not message.get("more_body"):
+            body: bytes = message.get("body", b"")
+            return body if len(body) <= self._limit else self._too_large()
+        try:
+            async with asyncio.timeout(self._patience):
+                return await self._read_on(message or await _Begun(beginning, waits_for), receive)
+        except TimeoutError:
+            return Fate(Outcome.TOO_SLOW, f"The body has to be complete within {self._patience:g} seconds.")
+
+    async def _read_on(self, message: Message, receive: Receive) -> bytes | Fate:
+        """Read what follows the first message."""
+        parts = [message.get("body", b"")]
+        size = len(parts[0])
         while message["type"] == "http.request" and message.get("more_body") and size <= self._limit:
             message = await receive()
             parts.append(message.get("body", b""))
@@ -122,6 +137,27 @@ class ReportEndpoint:
         if message["type"] == "http.disconnect":
             return Fate(Outcome.DISCONNECTED)
         return self._too_large() if size > self._limit else b"".join(parts)
+
+
+def _step(beginning: Awaitable[Message]) -> tuple[Message | None, object]:
+    """Let the server go on until it has a message or waits; return the message, or None and what it waits for."""
+    try:
+        return None, beginning.__await__().send(None)
+    except StopIteration as done:
+        message: Message = done.value
+        return message, None
+
+
+class _Begun:
+    """What was begun by `_step` and waits: awaited, it goes on from there."""
+
+    def __init__(self, beginning: Awaitable[Message], waits_for: object) -> None:
+        self._steps = beginning
+        self._waits_for = waits_for
+
+    def __await__(self) -> Generator[object, None, Message]:
+        yield self._waits_for
+        return (yield from self._steps.__await__())
 
 
 def _length(headers: dict[bytes, bytes]) -> int | None:
@@ -154,7 +190,7 @@ async def _answer(send: Send, fate: Fate) -> None:
             headers.append((b"retry-after", RETRY_AFTER[fate.outcome].encode()))
         if fate.outcome is Outcome.METHOD_NOT_ALLOWED:
             headers.append((b"allow", b"POST, OPTIONS"))
-        if fate.outcome is Outcome.TOO_LARGE:
+        if fate.outcome in (Outcome.TOO_LARGE, Outcome.TOO_SLOW):
             headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -1,5 +1,6 @@
 """Exactly one outcome for every request to ``/report``: each is driven for real, and moves its one counter by one."""
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -30,6 +31,10 @@ from app.store.writer import GroupWriter
 from tests.api.answers import DISCONNECT, chunks, counted, exchange, moved, problem_of
 from tests.application import StartApp, TestClient, app_of, service_of
 from tests.reports import distinct_bodies, report_body, site
+
+_SCOPE = {
+    "type": "http", "method": "POST", "path": "/report", "query_string": b"", "headers": [], "client": ("127.0.0.1", 1),
+}  # fmt: skip
 
 
 @contextmanager
@@ -81,6 +86,26 @@ def _go_away(client: TestClient) -> int:
     return 0
 
 
+def _stay_amid_the_body(client: TestClient) -> int:
+    """Send half a body and then nothing, without going away."""
+
+    async def post() -> int:
+        answered: list[int] = []
+        messages = chunks(b"{", b"")[:1]
+
+        async def receive() -> dict[str, Any]:
+            return messages.pop() if messages else await asyncio.get_running_loop().create_future()
+
+        async def send(message: Any) -> None:
+            answered.append(message.get("status", 0))
+
+        await client.app(_SCOPE, receive, send)
+        return answered[0]
+
+    assert client.portal is not None
+    return client.portal.call(post)
+
+
 def _canary(client: TestClient) -> bytes:
     """Return the body of a canary that the service is about to send."""
     service, at, nonce = service_of(client), now(), bytes(16)
@@ -119,6 +144,7 @@ CASES = {
     "unreadable": Case(_post(b"pin-sha256")),
     "not_a_report": Case(_post(b'{"csp-report": {}}')),
     "too_large": Case(_post(b"x" * 101), {"max_body_bytes": 100}),
+    "too_slow": Case(_stay_amid_the_body, {"max_body_seconds": 0.2}),
     "content_encoding": Case(_post(report_body(), content_encoding="gzip")),
     "unknown_host": Case(_post(report_body()), {"unknown_hosts": "reject"}),
     "over_limit": Case(_post(report_body(port=8443)), {"max_new_violations_per_day": 1}, before=report_body()),
@@ -201,11 +227,7 @@ def _post_aside(client: TestClient, body: bytes) -> "Future[int]":
             if message["type"] == "http.response.start":
                 answered.append(message["status"])
 
-        scope = {
-            "type": "http", "method": "POST", "path": "/report", "query_string": b"", "headers": [],
-            "client": ("127.0.0.1", 1),
-        }  # fmt: skip
-        await client.app(scope, receive, send)
+        await client.app(_SCOPE, receive, send)
         return answered[0]
 
     assert client.portal is not None
