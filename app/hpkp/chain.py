@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -213,6 +213,11 @@ class Link(StrEnum):
     NOT_CHECKABLE = "not_checkable"
 
 
+_LINKS = 512
+"""How many answers of `check_link` are kept: chains share their upper links, and a signature takes 0.1 ms and more."""
+
+
+@lru_cache(maxsize=_LINKS)
 def check_link(certificate: Certificate, issuer: Certificate) -> Link:
     """Say whether ``issuer``'s key signed ``certificate`` and the names agree.
 
