@@ -40,16 +40,17 @@ POLICY = PinningPolicy(
 )
 
 
-def _live(*pins: Pin, at: datetime = NOW) -> LiveHost:
+def live_host(*pins: Pin, at: datetime = NOW, policy: PinningPolicy = POLICY, header: bool = True) -> LiveHost:
     """Return a look at the host that serves these pins in its chain, and the policy's own field."""
-    answer = Answer("/", 200, report_only=(str(PinningHeader.of_policy(POLICY)),))
+    answer = Answer("/", 200, report_only=(str(PinningHeader.of_policy(policy)),) if header else ())
     probe = Probe(POLICY.host, 443, at, (Endpoint("192.0.2.1", ((),), (answer,)),))
     ends = NOW + timedelta(days=60)
     return LiveHost(probe, (LiveChain("192.0.2.1", pins[0], frozenset(pins), Anchor.PUBLIC, True, True, ends),))
 
 
 EXPOSED = Exposure(days=31, days_known=31, sessions=200_000, clients=20_000)
-GOOD = Evidence(reports=5, exposure=EXPOSED, live=_live(LIVE), canary=CanarySeen(received_at=NOW - timedelta(hours=1)))
+ARRIVED = CanarySeen(received_at=NOW - timedelta(hours=1))
+GOOD = Evidence(reports=5, exposure=EXPOSED, live=live_host(LIVE), canary=ARRIVED)
 ORDER = {Verdict.NOT_READY: 0, Verdict.NOT_ENOUGH_DATA: 1, Verdict.READY: 2}
 
 
@@ -94,10 +95,10 @@ def test_pins_that_cannot_be_enforced_block(policy: PinningPolicy, code: str) ->
     ("served", "code", "verdict"),
     [
         (None, "live_chain_not_seen", Verdict.NOT_ENOUGH_DATA),
-        (_live(LIVE, at=NOW - timedelta(hours=49)), "probe_too_old", Verdict.NOT_ENOUGH_DATA),
-        (_live(LIVE, at=NOW - timedelta(days=31)), "probe_too_old", Verdict.NOT_ENOUGH_DATA),
-        (_live(EXAMPLE), "no_pin_in_live_chain", Verdict.NOT_READY),
-        (_live(LIVE, BACKUP), "no_backup_pin", Verdict.NOT_READY),
+        (live_host(LIVE, at=NOW - timedelta(hours=49)), "probe_too_old", Verdict.NOT_ENOUGH_DATA),
+        (live_host(LIVE, at=NOW - timedelta(days=31)), "probe_too_old", Verdict.NOT_ENOUGH_DATA),
+        (live_host(EXAMPLE), "no_pin_in_live_chain", Verdict.NOT_READY),
+        (live_host(LIVE, BACKUP), "no_backup_pin", Verdict.NOT_READY),
     ],
 )
 def test_the_live_chain_holds_one_pin_and_leaves_one_for_backup(
@@ -203,7 +204,7 @@ evidence = st.builds(
         clients=st.none() | st.integers(0, 10**5),
     ),
     live=st.none()
-    | st.lists(st.sampled_from([LIVE, BACKUP, EXAMPLE]), min_size=1, unique=True).map(lambda pins: _live(*pins)),
+    | st.lists(st.sampled_from([LIVE, BACKUP, EXAMPLE]), min_size=1, unique=True).map(lambda pins: live_host(*pins)),
     canary=st.builds(CanarySeen, received_at=st.none() | st.just(NOW)),
 )
 policies = st.lists(st.sampled_from([LIVE, BACKUP, EXAMPLE]), unique=True, max_size=3).map(lambda pins: _pins(*pins))

@@ -1,0 +1,161 @@
+"""The rules on remembered pins, keys of CAs, shares and apps, each by a table."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from app.hpkp.catalog import CaName, CaState, Catalog, KnownKey
+from app.hpkp.findings import Finding, Severity
+from app.hpkp.pins import Pin
+from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy, PolicyHistory
+from app.hpkp.readiness import Evidence, Group, Situation, Thresholds, assess_readiness
+from tests.authority import NOW
+from tests.hpkp.test_readiness import BACKUP, EXPOSED, GOOD, LIVE, POLICY, live_host
+
+CA, ROOT, OTHER, BAD = (Pin(bytes((number,)) * 32) for number in (11, 12, 13, 14))
+
+
+def _pins(*pins: Pin, **changes: object) -> PinningPolicy:
+    return replace(POLICY, pins=tuple(map(ExpectedPin, pins)), **changes)  # type: ignore[arg-type]
+
+
+def _catalog(**states: CaState) -> Catalog:
+    keys = {"ca": CA, "root": ROOT, "other": OTHER}
+    return Catalog(ca_names={keys[name]: (CaName(name, state),) for name, state in states.items()})
+
+
+def _codes(case: Situation) -> dict[str, Finding]:
+    return {finding.code: finding for finding in assess_readiness(case).findings}
+
+
+def _case(policy: PinningPolicy = POLICY, evidence: Evidence = GOOD, **changes: object) -> Situation:
+    return replace(Situation(policy, evidence, NOW), **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("chain", "pins", "state", "blocks"),
+    [
+        ((LIVE, CA), (CA, BACKUP), CaState.ACTIVE, True),
+        ((LIVE, CA), (CA, BACKUP), CaState.BACKUP, True),
+        ((LIVE, CA), (CA, LIVE, BACKUP), CaState.ACTIVE, False),
+        ((LIVE, CA), (CA, BACKUP), CaState.ROOT, False),
+        ((LIVE, CA), (CA, BACKUP), CaState.UNSTATED, False),
+        ((LIVE, OTHER), (LIVE, CA), CaState.ACTIVE, False),
+    ],
+)
+def test_a_chain_that_rests_on_an_intermediate_alone_blocks(
+    chain: tuple[Pin, ...], pins: tuple[Pin, ...], state: CaState, blocks: bool
+) -> None:
+    live = live_host(*chain, policy=_pins(*pins))
+    found = _codes(_case(_pins(*pins), replace(GOOD, live=live), catalog=_catalog(ca=state)))
+    assert ("rests_on_rotating_ca" in found) is blocks
+
+
+@pytest.mark.parametrize(
+    ("pins", "retired", "usable"),
+    [((LIVE, CA), True, False), ((LIVE, BACKUP, CA), True, True), ((LIVE, BACKUP), False, True)],
+)
+def test_a_retired_ca_s_pin_is_told_and_counts_for_none(pins: tuple[Pin, ...], retired: bool, usable: bool) -> None:
+    found = _codes(_case(_pins(*pins), catalog=_catalog(ca=CaState.RETIRED)))
+    assert ("retired_ca_pin" in found) is retired
+    assert ("fewer_than_two_usable_pins" not in found) is usable
+
+
+def test_a_compromised_key_in_the_policy_blocks() -> None:
+    catalog = Catalog(known_bad={BAD: (KnownKey("a thief's", "a source", NOW.date()),)})
+    assert _codes(_case(_pins(LIVE, BACKUP, BAD), catalog=catalog))["known_bad_pin"].severity is Severity.BLOCKER
+
+
+@pytest.mark.parametrize(
+    ("former", "mode", "hours_ago", "code"),
+    [
+        ((OTHER, CA), Mode.ENFORCE, 23, "remembered_pins_broken"),
+        ((OTHER, CA), Mode.ENFORCE, 25, None),
+        ((OTHER, CA), Mode.REPORT_ONLY, 23, None),
+        ((LIVE, CA), Mode.ENFORCE, 23, "new_pins_not_known_yet"),
+        ((LIVE, BACKUP), Mode.ENFORCE, 23, None),
+    ],
+)
+def test_what_clients_remember_of_a_day_counts_for_a_day(
+    former: tuple[Pin, ...], mode: Mode, hours_ago: int, code: str | None
+) -> None:
+    began = NOW - timedelta(hours=hours_ago)
+    before = _pins(*former, mode=mode, max_age=86_400, effective_from=NOW - timedelta(days=40))
+    policy = replace(POLICY, revision=2, effective_from=began)
+    found = _codes(_case(policy, history=PolicyHistory.of([before, policy])))
+    assert {"remembered_pins_broken", "new_pins_not_known_yet"} & found.keys() == ({code} if code else set())
+
+
+@pytest.mark.parametrize(
+    ("group", "clients", "code"),
+    [
+        (Group.OURS, 0, None),
+        (Group.OURS, 20, "lockout_share_over_limit"),
+        (Group.INTERCEPTION, 200, None),
+        (Group.INTERCEPTION, 201, "interception_share_over_limit"),
+        (Group.UNKNOWN, 20, None),
+        (Group.UNKNOWN, 21, "unknown_share_over_limit"),
+        (Group.HOSTILE, 20_000, None),
+        (Group.OURS, 10**9, "lockout_share_over_limit"),
+    ],
+)
+def test_shares_are_held_against_their_limits(group: Group, clients: int, code: str | None) -> None:
+    found = _codes(_case(evidence=replace(GOOD, clients={group: clients})))
+    shares = {code for code in found if "_share_" in code}
+    assert shares == ({code} if code else set())
+
+
+def test_of_few_clients_nothing_is_bounded() -> None:
+    limits = Thresholds(sessions=1)
+    few, enough = (replace(GOOD, exposure=replace(EXPOSED, clients=clients)) for clients in (2_994, 2_995))
+    assert _codes(_case(evidence=few, limits=limits))["lockout_share_not_bounded"].withholds
+    assert "lockout_share_not_bounded" not in _codes(_case(evidence=enough, limits=limits))
+
+
+def test_a_header_is_not_missed_where_only_apps_are_exposed() -> None:
+    unserved = live_host(LIVE, policy=POLICY, header=False)
+    seen = replace(GOOD, live=unserved)
+    assert _codes(_case(evidence=seen))["header_not_served"].withholds
+    apps = replace(seen, exposure=replace(EXPOSED, apps_only=True))
+    assert not _codes(_case(evidence=apps))["header_not_served"].withholds
+    plan = assess_readiness(_case(evidence=apps)).plan
+    assert plan.next_step is None
+    assert "next release of the app" in plan.do[0]
+
+
+@pytest.mark.parametrize(
+    ("mode", "max_age", "following"),
+    [
+        (Mode.REPORT_ONLY, 5_184_000, 300),
+        (Mode.ENFORCE, 300, 3600),
+        (Mode.ENFORCE, 301, 3600),
+        (Mode.ENFORCE, 2_592_000, 5_184_000),
+        (Mode.ENFORCE, 5_184_000, None),
+    ],
+)
+def test_the_ramp_goes_on_step_by_step(mode: Mode, max_age: int, following: int | None) -> None:
+    step = assess_readiness(_case(replace(POLICY, mode=mode, max_age=max_age))).plan.next_step
+    assert (step.policy.max_age if step else None) == following
+    assert step is None or step.policy.mode is Mode.ENFORCE
+
+
+def test_the_next_step_waits_until_the_last_has_been_observed() -> None:
+    began = NOW - timedelta(days=3)
+    step = assess_readiness(_case(replace(POLICY, effective_from=began))).plan.next_step
+    assert step is not None
+    assert step.earliest == began + timedelta(days=14)
+    enforced = replace(POLICY, mode=Mode.ENFORCE, max_age=604_800, effective_from=began)
+    step = assess_readiness(_case(enforced)).plan.next_step
+    assert step is not None
+    assert step.earliest == began + timedelta(days=7)
+
+
+def test_the_way_back_lasts_as_long_as_clients_remember() -> None:
+    enforced = replace(POLICY, mode=Mode.ENFORCE, max_age=86_400)
+    stop, warning = assess_readiness(_case(enforced)).plan.rollback
+    assert "max-age=0" in stop
+    assert f"{NOW + timedelta(days=1):%Y-%m-%d}" in stop
+    assert "locked out" in warning
+    (nothing,) = assess_readiness(_case()).plan.rollback
+    assert "at once" in nothing
