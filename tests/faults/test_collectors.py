@@ -1,0 +1,101 @@
+"""Several collectors on one PostgreSQL, and PostgreSQL itself killed: what was acknowledged is there once."""
+
+import asyncio
+import itertools
+from collections import Counter
+from pathlib import Path
+
+import httpx
+
+from app.hpkp.hosts import Host
+from app.samples import SampleSite, make_site
+from app.service import now
+from tests.load import bodies_of, moment_of, post_all, stored
+from tests.postgres import OwnPostgres, own_postgres, postgres_database
+from tests.server import RunningService, running_service
+
+_ROWS = {"HPKP_MAX_REPORT_ROWS_PER_DAY": "10000"}
+
+
+def _bodies(service: RunningService, count: int) -> dict[int, bytes]:
+    """Make bodies of one violation, judged by a policy that is set for it."""
+    site: SampleSite = make_site(Host("www.example.com"), at=now())
+    pins = [{"sha256": str(pin)} for pin in site.pins]
+    httpx.put(f"{service.url}/api/v1/hosts/www.example.com/policy", json={"pins": pins}).raise_for_status()
+    return dict(enumerate(itertools.islice(bodies_of(site), count)))
+
+
+def _assert_there_once(url: str, acknowledged: set[int], *, total: int) -> None:
+    counted, moments = stored(url)
+    assert {moment_of(number) for number in acknowledged} <= set(moments)
+    assert set(moments.values()) == {1}
+    assert counted == len(moments) == total
+
+
+async def _post_to_both(
+    first: RunningService, second: RunningService, bodies: dict[int, bytes]
+) -> tuple[dict[int, int], dict[int, int]]:
+    """Post the even ones to the first, which is killed amid them, and the odd ones to the second."""
+    even = {number: body for number, body in bodies.items() if number % 2 == 0}
+    odd = {number: body for number, body in bodies.items() if number % 2}
+    third = asyncio.Event()
+    posting = asyncio.gather(post_all(first.url, even, third), post_all(second.url, odd))
+    await third.wait()
+    await asyncio.to_thread(first.kill)
+    to_first, to_second = await posting
+    return to_first, to_second
+
+
+def test_one_of_two_collectors_is_killed_under_load(tmp_path: Path) -> None:
+    """Sent: 600 reports of one new violation, half to each; the first is killed amid them.
+
+    Acknowledged: all of the second's, some of the first's. Then the second gets what got no answer. Found: every
+    report once, and counts of 600.
+    """
+    with (
+        postgres_database() as url,
+        running_service(tmp_path / "1", HPKP_DATABASE_URL=url, **_ROWS) as first,
+        running_service(tmp_path / "2", HPKP_DATABASE_URL=url, **_ROWS) as second,
+    ):
+        bodies = _bodies(second, 600)
+        to_first, to_second = asyncio.run(_post_to_both(first, second, bodies))
+        assert Counter(to_second.values()) == {204: 300}
+        assert set(to_first.values()) == {204}
+        assert 0 < len(to_first) < 300, "the kill has to fall amid the posts"
+
+        left = {number: body for number, body in bodies.items() if number not in to_first | to_second}
+        assert set(asyncio.run(post_all(second.url, left)).values()) == {204}
+        _assert_there_once(second.url, set(bodies), total=600)
+
+
+async def _post_and_kill(service: RunningService, server: OwnPostgres, bodies: dict[int, bytes]) -> dict[int, int]:
+    third = asyncio.Event()
+    posting = asyncio.create_task(post_all(service.url, bodies, third))
+    await third.wait()
+    await asyncio.to_thread(server.kill)
+    return await posting
+
+
+def test_postgresql_is_killed_under_load_and_comes_back(tmp_path: Path) -> None:
+    """Sent: 500 reports; PostgreSQL is killed amid them, and started again while the service runs on.
+
+    Acknowledged: those before; the others are told 503 and when to come again. Found after they did: each once.
+    """
+    with own_postgres() as server, running_service(tmp_path, HPKP_DATABASE_URL=server.url, **_ROWS) as service:
+        bodies = _bodies(service, 500)
+        answered = asyncio.run(_post_and_kill(service, server, bodies))
+        assert len(answered) == 500
+        assert set(answered.values()) == {204, 503}
+
+        refused = httpx.post(f"{service.url}/report", content=bodies[0])
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "30")
+        assert httpx.get(f"{service.url}/livez").status_code == 200
+        assert httpx.get(f"{service.url}/readyz").status_code == 503
+
+        server.start_again()
+        acknowledged = {number for number, status in answered.items() if status == 204}
+        left = {number: body for number, body in bodies.items() if number not in acknowledged}
+        assert set(asyncio.run(post_all(service.url, left)).values()) == {204}
+        assert httpx.get(f"{service.url}/readyz").status_code == 200
+        _assert_there_once(service.url, set(bodies), total=500)
+        assert service.stop() in (0, -15)
