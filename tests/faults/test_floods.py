@@ -1,0 +1,179 @@
+"""Senders in great numbers, slow, rude or inventive: others are served, and what they can make grow has its limit."""
+
+import asyncio
+import contextlib
+import socket
+import sqlite3
+import struct
+from base64 import b64decode, b64encode
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from tests.reports import distinct_bodies, report_body, site
+from tests.server import RunningService, running_service
+
+_SLOW = 200
+_SETTINGS = {
+    "HPKP_MAX_BODY_SECONDS": "3",
+    "HPKP_MAX_NEW_VIOLATIONS_PER_DAY": "40",
+    "HPKP_MAX_UNKNOWN_HOSTS": "10",
+    "HPKP_MAX_REJECTIONS": "30",
+}
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("floods")
+
+
+@pytest.fixture(scope="module")
+def service(directory: Path) -> Iterator[RunningService]:
+    with running_service(directory, **_SETTINGS) as running:
+        yield running
+
+
+def _address(service: RunningService) -> tuple[str, int]:
+    where = urlsplit(service.url)
+    assert where.hostname is not None
+    assert where.port is not None
+    return where.hostname, where.port
+
+
+def _counted(service: RunningService) -> Counter[str]:
+    """Return the counters of the outcomes."""
+    lines = httpx.get(f"{service.url}/metrics", timeout=60).text.splitlines()
+    counters = (line.partition('_submissions_total{outcome="')[2].partition('"} ') for line in lines)
+    return Counter({name: int(float(value)) for name, _, value in counters if name})
+
+
+def _reports(service: RunningService, host: str) -> int:
+    return int(httpx.get(f"{service.url}/api/v1/hosts/{host}/summary").json()["totals"]["reports"])
+
+
+async def _post_all(service: RunningService, bodies: list[bytes]) -> list[int]:
+    gate = asyncio.Semaphore(16)
+
+    async def post(client: httpx.AsyncClient, body: bytes) -> int:
+        async with gate:
+            return (await client.post(f"{service.url}/report", content=body)).status_code
+
+    async with httpx.AsyncClient(timeout=60) as client:
+        return list(await asyncio.gather(*(post(client, body) for body in bodies)))
+
+
+async def _send_slowly(service: RunningService, body: bytes, *, silent: bool) -> bytes:
+    """Send a byte a second, or none, until there is an answer and the end; return the first line."""
+    reader, writer = await asyncio.open_connection(*_address(service))
+    writer.write(b"POST /report HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body))
+    answer = asyncio.create_task(reader.readline())
+    for byte in body:
+        if (await asyncio.wait([answer], timeout=1))[0]:
+            break
+        if not silent:
+            writer.write(bytes([byte]))
+    line = await answer
+    with contextlib.suppress(ConnectionResetError):  # a byte was still on its way when it was closed
+        await reader.read()
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
+    return line
+
+
+async def _slow_and_others(service: RunningService, bodies: list[bytes]) -> tuple[list[int], list[bytes]]:
+    slow = [
+        asyncio.create_task(_send_slowly(service, body, silent=n % 2 == 1)) for n, body in enumerate(bodies[:_SLOW])
+    ]
+    await asyncio.sleep(1)
+    others = await _post_all(service, bodies[_SLOW:])
+    assert not any(task.done() for task in slow), "the others have to be served while the slow ones send"
+    return others, await asyncio.gather(*slow)
+
+
+def test_two_hundred_slow_senders_keep_nobody_waiting_and_are_told_so(service: RunningService) -> None:
+    """Sent: 200 reports of which a byte comes each second, or none at all, and 50 whole ones meanwhile.
+
+    Acknowledged: the 50, before any of the 200 has its answer, which is 408 after three seconds. Found: 50.
+    """
+    before = _counted(service)
+    bodies = distinct_bodies(_SLOW + 50, host="slow.example")
+    others, slow = asyncio.run(_slow_and_others(service, bodies))
+    assert others == [204] * 50
+    assert Counter(slow) == {b"HTTP/1.1 408 Request Timeout\r\n": _SLOW}
+    assert _counted(service) - before == {"too_slow": _SLOW, "accepted": 50}
+    assert _reports(service, "slow.example") == 50
+
+
+def _cut(service: RunningService, body: bytes) -> None:
+    """Send half a report and reset the connection."""
+    with socket.create_connection(_address(service), timeout=60) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        head = b"POST /report HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
+        connection.sendall(head + body[: len(body) // 2])
+
+
+def test_connections_cut_amid_the_body_leave_nothing_behind(service: RunningService) -> None:
+    """Sent: 60 halves of reports on connections that are then reset, and 60 whole ones between them.
+
+    Acknowledged and found: the 60 whole ones.
+    """
+    before = _counted(service)
+    bodies = distinct_bodies(120, host="cut.example")
+    for half, whole in zip(bodies[:60], bodies[60:], strict=True):
+        _cut(service, half)
+        assert httpx.post(f"{service.url}/report", content=whole).status_code == 204
+    while (counted := _counted(service) - before).total() < 120:
+        assert counted.keys() <= {"accepted", "disconnected"}
+    assert counted == {"accepted": 60, "disconnected": 60}
+    assert _reports(service, "cut.example") == 60
+
+
+def _rows(directory: Path, table: str) -> int:
+    with closing(sqlite3.connect(directory / "hpkp.sqlite3")) as store:
+        return int(store.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+
+def _pem(number: int) -> str:
+    """Return the first certificate of the site with one byte of its signature changed, and so another one."""
+    der = bytearray(b64decode("".join(site().served[0].splitlines()[1:-1])))
+    der[-3:-1] = number.to_bytes(2, "big")
+    return f"-----BEGIN CERTIFICATE-----\n{b64encode(der).decode()}\n-----END CERTIFICATE-----\n"
+
+
+def test_a_flood_of_distinct_chains_stops_at_the_limit_and_what_is_known_still_counts(
+    service: RunningService, directory: Path
+) -> None:
+    """Sent: 300 reports with a chain of their own each, then those of the first violation again from elsewhere.
+
+    Acknowledged: 40, and what repeats them. Found: 40 violations, no more chains than those, at most 30 rejections.
+    """
+    chains = _rows(directory, "chains")
+    flood = [report_body(host="chains.example", served=[_pem(number)]) for number in range(300)]
+    statuses = asyncio.run(_post_all(service, flood))
+    assert Counter(statuses) == {204: 40, 429: 260}
+    known = flood[statuses.index(204)].replace(b"12:00:00.000Z", b"12:00:01.000Z")
+    assert asyncio.run(_post_all(service, [known])) == [204]
+    assert _reports(service, "chains.example") == 41
+    assert _rows(directory, "violations WHERE host = 'chains.example'") == 40
+    assert _rows(directory, "chains") - chains <= 40
+    assert _rows(directory, "rejections") <= 30
+
+
+def test_a_flood_of_distinct_hosts_stops_at_the_limit(service: RunningService, directory: Path) -> None:
+    """Sent: 200 reports for a host of their own each. Found: ten hosts in all, and those are still counted."""
+    before = _rows(directory, "hosts")
+    assert before < 10
+    flood = [report_body(host=f"h{number}.example") for number in range(200)]
+    statuses = asyncio.run(_post_all(service, flood))
+    assert Counter(statuses) == {204: 10 - before, 429: 190 + before}
+    assert _rows(directory, "hosts") == 10
+    host = f"h{statuses.index(204)}.example"
+    again = report_body(host=host).replace(b"12:00:00.000Z", b"12:00:01.000Z")
+    assert asyncio.run(_post_all(service, [again])) == [204]
+    assert _reports(service, host) == 2
