@@ -64,4 +64,5 @@ def test_events_are_paged_and_filtered(tmp_path: Path) -> None:
             query["cursor"] = page["next"]
         assert seen == ["c.example", "b.example", "a.example"]
         only = client.get("/api/v1/events", params={"host": "B.example."}).json()["items"]
-        assert [event["host"] for event in only] == ["b.example"]
+        assert {event["host"] for event in only} == {"b.example"}
+        assert [event["kind"] for event in only] == ["verdict_changed", "policy_changed"]
