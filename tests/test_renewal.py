@@ -94,6 +94,7 @@ def test_a_renewal_from_the_first_pin_to_the_backup_key(client: TestClient, serv
     assert "no_pin_in_live_chain" not in _codes(_readiness(client))
     assert _events(client) == [
         "policy_changed",
+        "verdict_changed",  # the first
         "served_chain_changed",
         "served_header_changed",
         "served_chain_changed",
