@@ -344,7 +344,6 @@ def open_service(settings: Settings, metrics: Metrics) -> Service:
             new_violations_per_day=settings.max_new_violations_per_day,
             report_rows_per_day=settings.max_report_rows_per_day,
             raw_bodies=settings.max_raw_bodies,
-            clients_per_day=settings.max_clients_per_day,
             rejections=settings.max_rejections,
         ),
     )

@@ -28,7 +28,6 @@ class Settings(BaseSettings):
         100, ge=0, description="Single reports kept per violation and day; all are counted."
     )
     max_raw_bodies: int = Field(5, ge=0, description="Raw bodies kept per violation.")
-    max_clients_per_day: int = Field(10_000, ge=0, description="Distinct clients told apart per violation and day.")
     max_rejections: int = Field(1000, ge=0, description="Rejected submissions kept for inspection.")
     max_waiting: int = Field(2000, gt=0, description="Submissions waiting for the store before more are refused.")
     keep_bodies_days: float = Field(30, ge=0, description="Days for which raw bodies are kept; 0 for ever.")

@@ -16,7 +16,7 @@ from operator import itemgetter
 from pathlib import Path
 
 from rich.progress import Progress
-from sqlalchemy import Connection, Table, func, insert, select, update
+from sqlalchemy import Connection, Table, delete, func, insert, select, update
 from sqlmodel import SQLModel
 
 from app.collector import Envelope
@@ -26,8 +26,9 @@ from app.hpkp.policy import ExpectedPin, PinningPolicy
 from app.metrics import Metrics
 from app.service import open_service
 from app.settings import Settings
-from app.store import tables
+from app.store import host_counts, tables
 from app.store.engine import DAY_MS, HOUR_MS, from_ms, open_engine, to_ms, writing
+from app.store.sketches import count_in, sketch_all
 from app.store.submissions import Limits, Submission
 from bench.bodies import HOSTS, Material
 
@@ -54,6 +55,7 @@ _REPORT_COLUMNS = (
     "violation_id", "source_id", "received_at", "date_time", "date_time_text", "effective_expiration_text",
     "platform_version", "user_agent", "body",
 )  # fmt: skip
+_DAY_COLUMNS = ("violation_id", "day", "reports", "rows_kept", "clients", "client_sketch")
 _ODD = 0x9E3779B97F4A7C15F39CC0605CEDC835
 _MANY = 30
 _BATCH = 200
@@ -61,7 +63,8 @@ _AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, l
 
 _FILLED = {
     tables.hosts, tables.policy_revisions, tables.certificates, tables.chains, tables.violations, tables.sources,
-    tables.rollup_hours, tables.rollup_days, tables.violation_clients, tables.reports, tables.secrets, tables.events,
+    tables.rollup_hours, tables.rollup_days, tables.host_hours, tables.host_days, tables.host_clients, tables.reports,
+    tables.secrets, tables.events,
 }  # fmt: skip
 _EMPTY = {
     tables.seen_submissions, tables.rejections, tables.tokens, tables.probes, tables.live_keys,
@@ -172,7 +175,6 @@ def _add_day(
     at = start + day * DAY_MS
     hours: list[tuple[object, ...]] = []
     days: list[tuple[object, ...]] = []
-    clients: list[tuple[object, ...]] = []
     rows: list[tuple[object, ...]] = []
     for repeated in plan:
         count = repeated.on(day, reports=reports, dice=dice)
@@ -182,15 +184,13 @@ def _add_day(
         spread = _spread(count, repeated.sources, dice)
         hours.extend((violation, at + hour * HOUR_MS, source, n) for (hour, source), n in spread.items())
         count = spread.total()
-        seen = list(_clients(violation, min(_LIMITS.clients_per_day, math.ceil(count * _CLIENTS_PER_REPORT)), dice))
-        clients.extend((violation, at, client) for client in seen)
+        counted = count_in(None, _clients(violation, math.ceil(count * _CLIENTS_PER_REPORT), dice))
         kept = min(_LIMITS.report_rows_per_day, count)
-        days.append((violation, at, count, kept, len(seen)))
+        days.append((violation, at, count, kept, *counted))
         rows.extend(_rows(violation, at, spread, kept, dice))
     rows.sort(key=itemgetter(2))  # as they came in
     _insert(connection, tables.rollup_hours, ("violation_id", "hour", "source_id", "reports"), hours)
-    _insert(connection, tables.rollup_days, ("violation_id", "day", "reports", "rows_kept", "clients_kept"), days)
-    _insert(connection, tables.violation_clients, ("violation_id", "day", "client"), clients)
+    _insert(connection, tables.rollup_days, _DAY_COLUMNS, days)
     _insert(connection, tables.reports, _REPORT_COLUMNS, rows)
 
 
@@ -229,13 +229,22 @@ def _insert(connection: Connection, table: Table, columns: Sequence[str], rows: 
 
 
 def _total_up(connection: Connection) -> int:
-    """Give every violation its total and its last receipt; return the total of all."""
-    counted = tables.rollup_hours.c
-    own = counted.violation_id == tables.violations.c.id
+    """Give every violation its totals and its last receipt, and every host its counts; return the total of all."""
+    counted, violations = tables.rollup_hours.c, tables.violations.c
+    own = counted.violation_id == violations.id
     connection.execute(
         update(tables.violations).values(
             reports=select(func.sum(counted.reports)).where(own).scalar_subquery(),
             last_received_at=select(func.max(counted.hour)).where(own).scalar_subquery(),
         )
     )
+    for id_ in connection.scalars(select(violations.id)).all():
+        days = tables.rollup_days.c
+        kept = select(days.client_sketch).where(days.violation_id == id_)
+        counted_in_all = sketch_all(connection.scalars(kept))._asdict()
+        connection.execute(update(tables.violations).where(violations.id == id_).values(counted_in_all))
+    for table in (tables.host_hours, tables.host_days, tables.host_clients):
+        connection.execute(delete(table))
+    host_counts.put_in(connection, list(connection.scalars(select(violations.id))))
+    host_counts.recount_clients(connection, list(connection.scalars(select(violations.host).distinct())))
     return int(connection.execute(select(func.sum(counted.reports))).scalar_one())

@@ -193,7 +193,7 @@ def summary(
         found = summaries.summarise(connection, wanted, interval=interval)
     return SummaryResponse(
         host=host,
-        totals=Totals(reports=found.reports, violations=found.violations, clients=found.clients),
+        totals=Totals(reports=found.reports, violations=found.violations, clients=found.clients.about),
         by_cause=found.by_cause,
         by_sender=found.by_sender,
         series=[SeriesPoint(time=time, cause=cause_, reports=count) for time, cause_, count in found.series],

@@ -46,7 +46,7 @@ class _Kept(NamedTuple):
 class CertificateReader:
     """Reads certificate texts, and keeps the ones it has read."""
 
-    def __init__(self, *, max_bytes: int = 16_000_000) -> None:
+    def __init__(self, *, max_bytes: int = 8_000_000) -> None:
         self._kept: Bounded[str, _Kept] = Bounded(max_bytes)
 
     def read_chain(self, value: list[Any] | str | None, pointer: str) -> Chain | None:

@@ -38,7 +38,7 @@ _STRIDE = 61
 """Of a rest every so-manieth byte is looked up, and the whole compared with what is found: cheaper than hashing it."""
 _MET = 8192
 """How many rests are remembered as met once."""
-_MAX_BYTES = 16_000_000
+_MAX_BYTES = 8_000_000
 _WEIGHT = 2
 """A rest weighs itself and its certificates, of which it may be the last to hold them."""
 

@@ -1,6 +1,7 @@
 """One transaction for all submissions that wait: what is new is judged and stored, everything is counted.
 
-Counts are exact, detail is bounded: rollups count every report; rows, raw bodies and clients are kept up to limits.
+Counts are exact, detail is bounded: rollups count every report, rows and raw bodies are kept up to limits, and of
+clients a sketch.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from app.hpkp.violation import chain_digest
 from app.outcomes import Outcome
 from app.store import policies, retries, tables
 from app.store.engine import DAY_MS, from_ms, to_ms
-from app.store.judgements import judgement_to_json
+from app.store.judgements import judged_columns
 from app.store.prepared import Prepared
 from app.store.submissions import Limits, RejectedSubmission, Source, Submission
 from app.store.tally import Known, Tally, find_known
@@ -103,8 +104,7 @@ class Intake:
                 served_chain=None if report.served_chain is None else chain_digest(report.served_chain),
                 validated_chain=None if report.validated_chain is None else chain_digest(report.validated_chain),
                 date_time=None if report.date_time is None else to_ms(report.date_time),
-                cause=judgement.cause,
-                judgement=judgement_to_json(judgement),
+                **judged_columns(judgement),
                 judged_at=received_at,
                 first_received_at=received_at,
                 last_received_at=received_at,

@@ -13,3 +13,12 @@ def judgement_to_json(judgement: Judgement) -> dict[str, Any]:
         for shown, finding in zip(plain[which], getattr(judgement, which), strict=True):
             shown["pin"] = None if finding.pin is None else str(finding.pin)
     return plain
+
+
+def judged_columns(judgement: Judgement) -> dict[str, Any]:
+    """Return what the violations table keeps of a judgement, by column."""
+    return {
+        "cause": judgement.cause,
+        "locks_out": judgement.locks_out,
+        "judgement": judgement_to_json(judgement),
+    }

@@ -25,8 +25,8 @@ _DIALECTS: dict[str, Callable[[], Dialect]] = {
 class Prepared:
     """A statement whose values come as tuples in the order of ``names``, its bind parameters.
 
-    ``make`` makes it for the dialect of that name. With ``texts`` it goes by SQLAlchemy's events, which may look at
-    texts; else its values are numbers and bytes alone.
+    ``make`` makes it for the dialect of that name. With ``texts`` it goes by SQLAlchemy's events, which look at texts
+    of strangers; else its values are numbers, bytes, and texts that came out of the store or from this program.
     """
 
     def __init__(self, make: Callable[[str], ClauseElement], *names: str, texts: bool = False) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, Table, delete, select, update
+from sqlalchemy import Engine, Table, delete, func, select, update
 
 from app.store import tables
-from app.store.engine import writing
+from app.store.engine import DAY_MS, writing
 
 _CHUNK = 500
 _PAGES = 2000
@@ -52,7 +52,9 @@ def prune(engine: Engine, before: Cutoffs, progress: Progress = lambda what, cou
                     connection.execute(delete(table).where(table.c.id.in_(ids)))
                 count(what, len(ids))
     if before.rollups is not None:
-        _prune_violations(engine, before.rollups, count)
+        whole_days = before.rollups - before.rollups % DAY_MS  # so that hours and days go together
+        _prune_violations(engine, whole_days, count)
+        _prune_hosts(engine, whole_days)
     _give_space_back(engine)
     return removed
 
@@ -93,26 +95,38 @@ def _prune_some(engine: Engine, ids: list[int], cutoff: int, count: Progress) ->
     counts = (
         (tables.rollup_hours, tables.rollup_hours.c.hour),
         (tables.rollup_days, tables.rollup_days.c.day),
-        (tables.violation_clients, tables.violation_clients.c.day),
     )
     violations = tables.violations.c
     with writing(engine) as connection:
         # Asked again within the transaction: a report may have come since the ids were found.
-        silent = list(
-            connection.scalars(
-                select(violations.id).where(violations.id.in_(ids), violations.last_received_at < cutoff)
-            )
-        )
+        still = select(violations.id, violations.last_received_at).where(violations.id.in_(ids)).order_by(violations.id)
+        rows = connection.execute(still.with_for_update(key_share=True))
+        silent = [row.id for row in rows if row.last_received_at < cutoff]
         removed = 0
         for table, start in counts:
-            rows = connection.execute(delete(table).where(table.c.violation_id.in_(ids), start < cutoff)).rowcount
-            removed += rows if table is tables.rollup_hours else 0
+            gone = connection.execute(delete(table).where(table.c.violation_id.in_(ids), start < cutoff)).rowcount
+            removed += gone if table is tables.rollup_hours else 0
         if silent:
             for table in (tables.reports, *(table for table, _ in counts)):
                 connection.execute(delete(table).where(table.c.violation_id.in_(silent)))
             connection.execute(delete(tables.violations).where(violations.id.in_(silent)))
     count("rollups", removed)
     count("violations", len(silent))
+
+
+def _prune_hosts(engine: Engine, cutoff: int) -> None:
+    """Forget the counts of hosts before the cutoff, a month of a host at a time."""
+    with engine.connect() as connection:
+        hosts = list(connection.scalars(select(tables.hosts.c.name).order_by(tables.hosts.c.name)))
+    for host in hosts:
+        for table, period in ((tables.host_hours, "hour"), (tables.host_days, "day"), (tables.host_clients, "day")):
+            start = table.c[period]
+            with engine.connect() as connection:
+                oldest = connection.scalar(select(func.min(start)).where(table.c.host == host))
+            for first in range(cutoff if oldest is None else oldest, cutoff, 30 * DAY_MS):
+                with writing(engine) as connection:
+                    until = min(cutoff, first + 30 * DAY_MS)
+                    connection.execute(delete(table).where(table.c.host == host, start < until))
 
 
 def _give_space_back(engine: Engine) -> None:

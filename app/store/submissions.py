@@ -56,5 +56,4 @@ class Limits:
     new_violations_per_day: int = 1000
     report_rows_per_day: int = 100
     raw_bodies: int = 5
-    clients_per_day: int = 10_000
     rejections: int = 1000

@@ -4,9 +4,9 @@
 
     certificates ─< chains (elements) ─< violations ─< rollup_hours >─ sources
                                           │  ├──────< rollup_days      counts, and how much detail is kept
-                                          │  ├──────< violation_clients
                                           │  └──────< reports          bounded detail
-    hosts ─< policy_revisions, probes, live_keys, exposures, canaries, verdicts
+    hosts ─< host_hours, host_days, host_clients                       the same counts, for a host as a whole
+          ─< policy_revisions, probes, live_keys, exposures, canaries, verdicts
                                           seen_submissions, rejections, events, alerts, secrets, tokens
 """
 
@@ -174,6 +174,7 @@ class Violation(SQLModel, table=True):
     __table_args__ = (
         Index("ix_violations_host_last", "host", "last_received_at"),
         Index("ix_violations_host_first", "host", "first_received_at"),
+        Index("ix_violations_hostname", "hostname"),
     )
     id: int | None = Field(default=None, sa_column=_id())
     identity: bytes = Field(sa_column=Column(LargeBinary(32), nullable=False, unique=True))
@@ -195,12 +196,17 @@ class Violation(SQLModel, table=True):
     date_time: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
     """The sender's clock in the first report; judged with it."""
     cause: str = Field(index=True)
+    locks_out: bool | None = None
+    """Whether enforcing would lock the client out, as the judgement says."""
     judgement: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     judged_at: int = Field(sa_column=_big())
     first_received_at: int = Field(sa_column=_big())
     last_received_at: int = Field(sa_column=_big())
     reports: int = Field(default=0, sa_column=_big())
     raw_bodies: int = 0
+    clients: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
+    """Distinct clients of its whole life, as the sketch estimates them."""
+    client_sketch: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
     status: str = "open"
     note: str = ""
 
@@ -237,16 +243,48 @@ class RollupDay(SQLModel, table=True):
     """Start of the day in milliseconds."""
     reports: int = Field(sa_column=_big())
     rows_kept: int = 0
-    clients_kept: int = 0
+    clients: int = 0
+    """Distinct clients of the day, as the sketch estimates them."""
+    client_sketch: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
 
 
-class ViolationClient(SQLModel, table=True):
-    """A client (keyed hash of install id or address) that reported a violation on a day."""
+class HostHour(SQLModel, table=True):
+    """Reports per host and hour, by what is asked of them most; they follow when a violation is judged again."""
 
-    __tablename__ = "violation_clients"
-    violation_id: int = Field(sa_column=_id_of("violations", key=True))
+    __tablename__ = "host_hours"
+    host: str = Field(primary_key=True, max_length=253, foreign_key="hosts.name")
+    hour: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    """Start of the hour in milliseconds."""
+    cause: str = Field(primary_key=True)
+    sender: str = Field(primary_key=True)
+    mode: str = Field(primary_key=True)
+    """Empty where it is not known."""
+    reports: int = Field(sa_column=_big())
+
+
+class HostDay(SQLModel, table=True):
+    """Reports per host and day, as `HostHour` has them per hour."""
+
+    __tablename__ = "host_days"
+    host: str = Field(primary_key=True, max_length=253, foreign_key="hosts.name")
     day: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
-    client: bytes = Field(sa_column=Column(LargeBinary(16), primary_key=True))
+    """Start of the day in milliseconds."""
+    cause: str = Field(primary_key=True)
+    sender: str = Field(primary_key=True)
+    mode: str = Field(primary_key=True)
+    """Empty where it is not known."""
+    reports: int = Field(sa_column=_big())
+
+
+class HostClients(SQLModel, table=True):
+    """Distinct clients that reported anything of a host on a day, as the sketch estimates them."""
+
+    __tablename__ = "host_clients"
+    host: str = Field(primary_key=True, max_length=253, foreign_key="hosts.name")
+    day: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    """Start of the day in milliseconds."""
+    clients: int
+    client_sketch: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
 class Report(SQLModel, table=True):
@@ -338,7 +376,9 @@ violations = _table(Violation)
 sources = _table(Source)
 rollup_hours = _table(RollupHour)
 rollup_days = _table(RollupDay)
-violation_clients = _table(ViolationClient)
+host_hours = _table(HostHour)
+host_days = _table(HostDay)
+host_clients = _table(HostClients)
 reports = _table(Report)
 seen_submissions = _table(SeenSubmission)
 rejections = _table(Rejection)

@@ -1,114 +1,138 @@
-"""Accepted submissions, counted everywhere: counts are exact, detail is bounded.
+"""Accepted submissions, counted everywhere: counts are exact, detail is bounded, clients are sketched.
 
 ::
 
-    (Submission, Known) ──Tally.add──> hours, days, totals ──Tally.write──> rollup_hours, rollup_days, violations
-                                         └─> up to limits ────────────────> reports, violation_clients
+    Submission … ──Tally.add──> by violation ──Tally.write──┬──> violations, rollup_hours, rollup_days, reports
+                                    │                       └──> host_hours, host_days, host_clients
+                      what stands there already, kept from
+                      other writers until the end (_look_at)
 
-A batch takes a fixed number of statements whatever its size. Rows are written in the order of their keys, so that two
-writers cannot wait for each other.
+A batch takes a fixed number of statements whatever its size. Rows are locked and written in the order of their keys, so
+that two writers cannot wait for each other.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from sqlalchemy import ClauseElement, Connection, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import ClauseElement, Connection, Table, bindparam, func, insert, literal_column, select, update
 
 from app.store import tables
 from app.store.engine import DAY_MS, HOUR_MS, to_ms
 from app.store.prepared import Parameters, Prepared, PreparedForAll, Row
+from app.store.sketches import NO_CLIENTS, Sketched, count_in
 from app.store.submissions import Limits, Source, Submission
-from app.store.upsert import insert_many_missing_statement, upsert_statement
+from app.store.upsert import upsert_statement
 
 
-@dataclass(slots=True)
-class Kept:
-    """How much detail of a violation's day is kept."""
-
-    rows: int = 0
-    clients: int = 0
-
-
-@dataclass(slots=True)
-class Known:
+class Known(NamedTuple):
     """What a transaction knows of a violation before it counts."""
 
     id: int
     host: str
-    raw_bodies: int = 0
-    days: dict[int, Kept] = field(default_factory=dict)
 
 
-def _find(_dialect: str, keys: list[Parameters]) -> ClauseElement:
-    violations, days = tables.violations, tables.rollup_days
-    in_days = days.c.day.between(bindparam("first_day"), bindparam("last_day"))
-    return (
-        select(
-            violations.c.identity,
-            violations.c.id,
-            violations.c.host,
-            violations.c.raw_bodies,
-            days.c.day,
-            days.c.rows_kept,
-            days.c.clients_kept,
-        )
-        .select_from(violations.outerjoin(days, and_(days.c.violation_id == violations.c.id, in_days)))
-        .where(violations.c.identity.in_([key for (key,) in keys]))
-    )
-
-
-_FIND = PreparedForAll(_find, "first_day", "last_day", columns=("identity",))
+_FIND = PreparedForAll(
+    lambda _dialect, keys: select(tables.violations.c.identity, tables.violations.c.id, tables.violations.c.host).where(
+        tables.violations.c.identity.in_([key for (key,) in keys])
+    ),
+    columns=("identity",),
+)
 
 
 def find_known(connection: Connection, submissions: Iterable[Submission]) -> dict[bytes, Known]:
-    """Find the violations that submissions repeat, by identity, with what is kept of the days of receipt."""
-    known: dict[bytes, Known] = {}
-    moments = [submission.received_at for submission in submissions]
+    """Find the violations that submissions repeat, by identity."""
     identities = dict.fromkeys(submission.identity for submission in submissions)
-    if not identities:
-        return known
-    first, last = (moment - moment % DAY_MS for moment in (min(moments), max(moments)))
-    for identity, id_, host, raw_bodies, day, rows, clients in _FIND.once(
-        connection, [(identity,) for identity in identities], first, last
-    ):
-        violation = known.setdefault(bytes(identity), Known(id_, host, raw_bodies))
-        if day is not None:
-            violation.days[day] = Kept(rows, clients)
-    return known
+    rows = _FIND.once(connection, [(identity,) for identity in identities])
+    return {bytes(identity): Known(id_, host) for identity, id_, host in rows}
 
 
-@dataclass(slots=True)
-class _Total:
-    """What a batch adds to a violation."""
+class _Kind(NamedTuple):
+    """Under what a violation's reports are counted for its host."""
 
-    reports: int = 0
-    raw_bodies: int = 0
-    last_received_at: int = 0
+    host: str
+    cause: str
+    sender: str
+    mode: str
 
 
 @dataclass(slots=True)
 class _Day:
-    """What a batch adds to a violation's day; rows and clients only where there is still room for them."""
+    """What is kept of a violation's day, and what a batch adds to it."""
 
-    room: Kept
+    rows_kept: int = 0
+    sketch: bytes | None = None
     reports: int = 0
     rows: list[Row] = field(default_factory=list)
     clients: set[bytes] = field(default_factory=set)
-    new_clients: int = 0
+    counted: Sketched = NO_CLIENTS
 
 
-_DayKey = tuple[int, int]
-"""A violation's id, and the start of a day in milliseconds."""
+@dataclass(slots=True)
+class _State:
+    """A violation as it stands."""
 
-_ADD_HOURS = Prepared(
-    lambda dialect: upsert_statement(dialect, tables.rollup_hours, add=("reports",)),
-    "violation_id", "hour", "source_id", "reports",
-)  # fmt: skip
-_ADD_DAYS = Prepared(
-    lambda dialect: upsert_statement(dialect, tables.rollup_days, add=("reports", "rows_kept", "clients_kept")),
-    "violation_id", "day", "reports", "rows_kept", "clients_kept",
-)  # fmt: skip
+    kind: _Kind
+    raw_bodies: int
+    sketch: bytes | None
+    days: dict[int, _Day] = field(default_factory=dict)
+
+
+def _violations(_dialect: str, keys: list[Parameters]) -> ClauseElement:
+    """Select violations; nobody else writes them, nor what is counted of them, until the transaction ends."""
+    columns = tables.violations.c
+    return (
+        select(
+            columns.id, columns.host, columns.cause, columns.sender, func.coalesce(columns.mode, literal_column("''")),
+            columns.raw_bodies, columns.client_sketch,
+        )
+        .where(columns.id.in_([key for (key,) in keys]))
+        .order_by(columns.id)
+        .with_for_update(key_share=True)
+    )  # fmt: skip
+
+
+def _days(_dialect: str, keys: list[Parameters]) -> ClauseElement:
+    columns = tables.rollup_days.c
+    return select(columns.violation_id, columns.day, columns.rows_kept, columns.client_sketch).where(
+        columns.day.between(bindparam("first_day"), bindparam("last_day")),
+        columns.violation_id.in_([key for (key,) in keys]),
+    )
+
+
+def _hosts(_dialect: str, keys: list[Parameters]) -> ClauseElement:
+    """Select hosts; nobody else counts for them until the transaction ends."""
+    query = select(tables.hosts.c.name).where(tables.hosts.c.name.in_([key for (key,) in keys]))
+    return query.order_by(tables.hosts.c.name).with_for_update(key_share=True)
+
+
+def _host_clients(_dialect: str, keys: list[Parameters]) -> ClauseElement:
+    columns = tables.host_clients.c
+    return select(columns.host, columns.day, columns.client_sketch).where(
+        columns.day.between(bindparam("first_day"), bindparam("last_day")),
+        columns.host.in_([key for (key,) in keys]),
+    )
+
+
+_VIOLATIONS = PreparedForAll(_violations, columns=("id",))
+_DAYS = PreparedForAll(_days, "first_day", "last_day", columns=("id",))
+_HOSTS = PreparedForAll(_hosts, columns=("name",))
+_HOST_CLIENTS = PreparedForAll(_host_clients, "first_day", "last_day", columns=("host",))
+
+
+def _adding(table: Table, *sums: str, put: Sequence[str] = ()) -> Prepared:
+    """Prepare to add to what stands under a key, and to put other columns in place of theirs."""
+    names = [column.name for column in table.columns if column.primary_key] + [*sums, *put]
+    return Prepared(lambda dialect: upsert_statement(dialect, table, add=sums, put=tuple(put)), *names)
+
+
+_CLIENTS = ("clients", "client_sketch")
+_ADD_HOURS = _adding(tables.rollup_hours, "reports")
+_ADD_DAYS = _adding(tables.rollup_days, "reports", "rows_kept", put=_CLIENTS)
+_ADD_HOST_HOURS = _adding(tables.host_hours, "reports")
+_ADD_HOST_DAYS = _adding(tables.host_days, "reports")
+_PUT_HOST_CLIENTS = _adding(tables.host_clients, put=_CLIENTS)
 _REPORT_COLUMNS = tuple(column.name for column in tables.reports.columns if column.name != "id")
 _ADD_REPORT = Prepared(
     lambda dialect: insert(tables.reports).values({name: bindparam(name) for name in _REPORT_COLUMNS}),
@@ -128,32 +152,15 @@ def _add_to_violation(dialect: str) -> ClauseElement:
             last_received_at=greatest(violations.c.last_received_at, bindparam("last")),
             reports=violations.c.reports + bindparam("more"),
             raw_bodies=violations.c.raw_bodies + bindparam("more_bodies"),
+            clients=bindparam("clients"),
+            client_sketch=bindparam("client_sketch"),
         )
     )
 
 
-_ADD_TO_VIOLATION = Prepared(_add_to_violation, "last", "more", "more_bodies", "violation")
-
-_CLIENT = tuple(column.name for column in tables.violation_clients.columns)
-
-
-def _add_clients(dialect: str, rows: list[Parameters]) -> ClauseElement:
-    values = [dict(zip(_CLIENT, row, strict=True)) for row in rows]
-    clients = tables.violation_clients
-    return (
-        insert_many_missing_statement(dialect, clients).values(values).returning(clients.c.violation_id, clients.c.day)
-    )
-
-
-def _seen_clients(_dialect: str, rows: list[Parameters]) -> ClauseElement:
-    clients = tables.violation_clients
-    return select(clients).where(
-        or_(*(and_(clients.c.violation_id == v, clients.c.day == day, clients.c.client == c) for v, day, c in rows))
-    )
-
-
-_ADD_CLIENTS = PreparedForAll(_add_clients, columns=_CLIENT)
-_SEEN_CLIENTS = PreparedForAll(_seen_clients, columns=_CLIENT)
+_ADD_TO_VIOLATION = Prepared(
+    _add_to_violation, "last", "more", "more_bodies", "clients", "client_sketch", "violation"
+)  # in the order of the table's columns
 
 
 class Tally:
@@ -162,60 +169,90 @@ class Tally:
     def __init__(self, limits: Limits, sources: Mapping[Source, int]) -> None:
         self._limits = limits
         self._sources = sources
-        self._hours: dict[tuple[int, int, int], int] = {}
-        self._days: dict[_DayKey, _Day] = {}
-        self._totals: dict[int, _Total] = {}
+        self._submissions: defaultdict[int, list[Submission]] = defaultdict(list)
 
     def add(self, submission: Submission, violation: Known) -> None:
         """Count one accepted submission."""
-        at = submission.received_at
-        source = self._sources[submission.source]
-        hour = violation.id, at - at % HOUR_MS, source
-        self._hours[hour] = self._hours.get(hour, 0) + 1
-        if (total := self._totals.get(violation.id)) is None:
-            total = self._totals[violation.id] = _Total()
-        total.reports += 1
-        total.last_received_at = max(total.last_received_at, at)
-        key = violation.id, at - at % DAY_MS
-        if (day := self._days.get(key)) is None:
-            day = self._days[key] = _Day(self._room(violation.days.get(key[1])))
-        day.reports += 1
-        if day.room.clients > 0:
-            day.clients.add(submission.client)
-        if len(day.rows) < day.room.rows:
-            keep_body = violation.raw_bodies + total.raw_bodies < self._limits.raw_bodies
-            total.raw_bodies += keep_body
-            day.rows.append(_row(submission, violation.id, source, keep_body=keep_body))
-
-    def _room(self, kept: Kept | None) -> Kept:
-        rows, clients = self._limits.report_rows_per_day, self._limits.clients_per_day
-        return Kept(rows, clients) if kept is None else Kept(rows - kept.rows, clients - kept.clients)
+        self._submissions[violation.id].append(submission)
 
     def write(self, connection: Connection) -> None:
         """Write it all."""
-        days = sorted(self._days.items(), key=lambda item: item[0])
-        self._write_clients(connection, days)
-        _ADD_HOURS.for_each(connection, [(*hour, reports) for hour, reports in sorted(self._hours.items())])
-        _ADD_DAYS.for_each(connection, [(*key, day.reports, len(day.rows), day.new_clients) for key, day in days])
-        _ADD_REPORT.for_each(connection, [row for _, day in days for row in day.rows])
-        _ADD_TO_VIOLATION.for_each(
+        if not self._submissions:
+            return
+        moments = [submission.received_at for batch in self._submissions.values() for submission in batch]
+        window = min(moments) // DAY_MS * DAY_MS, max(moments) // DAY_MS * DAY_MS
+        states = _look_at(connection, sorted(self._submissions), window)
+        hours = Counter[tuple[int, int, int]]()
+        host_hours = Counter[tuple[_Kind, int]]()
+        totals: list[Row] = []
+        for id_, state in states.items():
+            totals.append(self._count(id_, state, hours, host_hours))
+        days = [(id_, day, counted) for id_, state in states.items() for day, counted in sorted(state.days.items())]
+        host_days = Counter[tuple[_Kind, int]]()
+        clients = defaultdict[tuple[str, int], set[bytes]](set)
+        for id_, day, counted in days:
+            kind = states[id_].kind
+            host_days[kind, day] += counted.reports
+            clients[kind.host, day] |= counted.clients
+        _ADD_TO_VIOLATION.for_each(connection, totals)
+        _ADD_HOURS.for_each(connection, [(*key, reports) for key, reports in sorted(hours.items())])
+        _ADD_DAYS.for_each(
             connection,
-            [
-                (total.last_received_at, total.reports, total.raw_bodies, violation)
-                for violation, total in sorted(self._totals.items(), key=lambda item: item[0])
-            ],
+            [(id_, day, kept.reports, len(kept.rows), *kept.counted) for id_, day, kept in days],
         )
+        _ADD_REPORT.for_each(connection, [row for _, _, kept in days for row in kept.rows])
+        _write_host_clients(connection, clients, window)
+        for statement, counts in ((_ADD_HOST_HOURS, host_hours), (_ADD_HOST_DAYS, host_days)):
+            rows = [(k.host, at, k.cause, k.sender, k.mode, n) for (k, at), n in sorted(counts.items())]
+            statement.for_each(connection, rows)
 
-    def _write_clients(self, connection: Connection, days: list[tuple[_DayKey, _Day]]) -> None:
-        """Add the clients that were not seen on a day yet, up to the limit of each day."""
-        for key, day in days:
-            if len(day.clients) > day.room.clients:
-                candidates = [(*key, client) for client in day.clients]
-                day.clients.difference_update(bytes(row[2]) for row in _SEEN_CLIENTS.once(connection, candidates))
-                day.clients = set(sorted(day.clients)[: day.room.clients])
-        rows = [(*key, client) for key, day in days for client in sorted(day.clients)]
-        for added, number in Counter(map(tuple, _ADD_CLIENTS.once(connection, rows))).items():
-            self._days[added].new_clients = number
+    def _count(
+        self, id_: int, state: _State, hours: Counter[tuple[int, int, int]], host_hours: Counter[tuple[_Kind, int]]
+    ) -> Row:
+        """Count the submissions of a violation, and return what is added to it."""
+        submissions, bodies, last = self._submissions[id_], state.raw_bodies, 0
+        for submission in submissions:
+            at, source = submission.received_at, self._sources[submission.source]
+            last = max(last, at)
+            hours[id_, at - at % HOUR_MS, source] += 1
+            host_hours[state.kind, at - at % HOUR_MS] += 1
+            day = state.days.setdefault(at - at % DAY_MS, _Day())
+            day.reports += 1
+            day.clients.add(submission.client)
+            if day.rows_kept + len(day.rows) < self._limits.report_rows_per_day:
+                keep_body = bodies < self._limits.raw_bodies
+                bodies += keep_body
+                day.rows.append(_row(submission, id_, source, keep_body=keep_body))
+        state.days = {at: day for at, day in state.days.items() if day.reports}
+        for day in state.days.values():
+            day.counted = count_in(day.sketch, day.clients)
+        everybody = set[bytes]().union(*(day.clients for day in state.days.values()))
+        return last, len(submissions), bodies - state.raw_bodies, *count_in(state.sketch, everybody), id_
+
+
+def _look_at(connection: Connection, ids: list[int], window: tuple[int, int]) -> dict[int, _State]:
+    """Read how violations and their days stand, and keep other writers from them."""
+    keys = [(id_,) for id_ in ids]
+    states = {
+        id_: _State(_Kind(host, cause, sender, mode), bodies, sketch)
+        for id_, host, cause, sender, mode, bodies, sketch in _VIOLATIONS.once(connection, keys)
+    }
+    for id_, day, rows, sketch in _DAYS.once(connection, keys, *window):
+        states[id_].days[day] = _Day(rows, sketch)
+    return states
+
+
+def _write_host_clients(
+    connection: Connection, clients: Mapping[tuple[str, int], set[bytes]], window: tuple[int, int]
+) -> None:
+    """Count clients of hosts, each once for a day whatever it reported; most of them are known already."""
+    hosts = [(host,) for host in sorted({host for host, _ in clients})]
+    if connection.dialect.name == "postgresql":
+        _HOSTS.once(connection, hosts)
+    before = {(host, day): bytes(sketch) for host, day, sketch in _HOST_CLIENTS.once(connection, hosts, *window)}
+    after = {key: count_in(before.get(key), met) for key, met in sorted(clients.items())}
+    changed = [(*key, *counted) for key, counted in after.items() if counted.client_sketch != before.get(key)]
+    _PUT_HOST_CLIENTS.for_each(connection, changed)
 
 
 def _row(submission: Submission, violation: int, source: int, *, keep_body: bool) -> Row:

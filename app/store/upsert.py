@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Select, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 Insert = sqlite.Insert | postgresql.Insert
@@ -32,12 +33,13 @@ def insert_many_missing_statement(dialect: str, table: Table) -> Insert:
 
 
 @cache
-def upsert_statement(dialect: str, table: Table, *, add: tuple[str, ...]) -> Insert:
-    """Make INSERT that adds the named columns to what stands where the primary key is there already."""
+def upsert_statement(dialect: str, table: Table, *, add: tuple[str, ...], put: tuple[str, ...] = ()) -> Insert:
+    """Make INSERT that adds columns to what stands where the primary key is there, and puts others in its place."""
     statement = _insert(dialect, table)
     key = [column for column in table.columns if column.primary_key]
     sums = {name: table.columns[name] + statement.excluded[name] for name in add}
-    return statement.on_conflict_do_update(index_elements=key, set_=sums)
+    new = {name: statement.excluded[name] for name in put}
+    return statement.on_conflict_do_update(index_elements=key, set_=sums | new)
 
 
 def insert_missing(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
@@ -51,3 +53,12 @@ def replace_rows(connection: Connection, table: Table, rows: Sequence[Mapping[st
     key = [column for column in table.columns if column.primary_key]
     others = {column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key}
     connection.execute(statement.on_conflict_do_update(index_elements=key, set_=others), rows)
+
+
+def upsert_selected(connection: Connection, table: Table, rows: Select[Any], *, add: str) -> None:
+    """Insert what a query with a WHERE finds, adding one column to what stands where the key is there already."""
+    statement = _insert(connection.dialect.name, table)
+    key = [column for column in table.columns if column.primary_key]
+    selected = statement.from_select([column.name for column in table.columns], rows)
+    sums = {add: table.columns[add] + statement.excluded[add]}
+    connection.execute(selected.on_conflict_do_update(index_elements=key, set_=sums))

@@ -5,18 +5,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, or_, select, update
+from sqlalchemy import Connection, Row, Select, or_, select, update
 
 from app.hpkp.chain import Chain, Element, UnreadableCertificate, read_certificate
 from app.hpkp.hosts import Host
 from app.hpkp.pins import parse_pin
 from app.hpkp.policy import Mode
 from app.hpkp.report import Sender, SenderResult, ViolationReport
-from app.store import tables
+from app.store import host_counts, tables
 from app.store.engine import from_ms, now_ms, to_ms
 from app.store.events import add_event
 from app.store.intake import JudgeReport, pinned_host
-from app.store.judgements import judgement_to_json
+from app.store.judgements import judged_columns
+from app.store.turns import wait_for_other_writers
 from app.store.upsert import insert_missing
 
 
@@ -61,7 +62,7 @@ def list_violations(
     connection: Connection, wanted: Filter, *, limit: int, before: tuple[int, int] | None = None
 ) -> Sequence[Row[Any]]:
     """Return violations, the latest reported first; ``before`` is (last_received_at, id) of the last one seen."""
-    query = select(tables.violations, _clients_of()).where(*wanted.of_violation())
+    query = select(tables.violations).where(*wanted.of_violation())
     if wanted.since is not None:
         query = query.where(tables.violations.c.last_received_at >= to_ms(wanted.since))
     if wanted.until is not None:
@@ -87,20 +88,9 @@ def list_violations(
     ).all()
 
 
-def _clients_of() -> Any:
-    return (
-        select(func.count(tables.violation_clients.c.client.distinct()))
-        .where(tables.violation_clients.c.violation_id == tables.violations.c.id)
-        .scalar_subquery()
-        .label("clients")
-    )
-
-
 def get_violation(connection: Connection, violation_id: int) -> Row[Any] | None:
     """Return one violation, or None."""
-    return connection.execute(
-        select(tables.violations, _clients_of()).where(tables.violations.c.id == violation_id)
-    ).first()
+    return connection.execute(select(tables.violations).where(tables.violations.c.id == violation_id)).first()
 
 
 def set_status(connection: Connection, violation_id: int, *, status: str | None, note: str | None) -> bool:
@@ -157,32 +147,56 @@ def list_judged_hosts(connection: Connection) -> list[str]:
 
 def rejudge(connection: Connection, host: str, judge: JudgeReport) -> int:
     """Judge all violations of a host and of the names below it again; return how many changed their cause."""
+    wait_for_other_writers(connection)
     rows = connection.execute(
-        select(tables.violations).where(
+        select(tables.violations)
+        .where(
             or_(
                 tables.violations.c.host == host,
                 tables.violations.c.hostname == host,
                 tables.violations.c.hostname.endswith("." + host, autoescape=True),
             )
         )
+        .order_by(tables.violations.c.id)
+        .with_for_update(key_share=True)
     ).all()
-    changed, at = 0, now_ms()
-    for row in rows:
-        report = load_report(connection, row)
-        pinned, history = pinned_host(connection, report)
-        judgement = judge(report, history, row.first_received_at, at)
-        changed += judgement.cause != row.cause
-        if pinned != row.host:
-            insert_missing(connection, tables.hosts, [{"name": pinned, "first_seen_at": row.first_received_at}])
-        connection.execute(
-            update(tables.violations)
-            .where(tables.violations.c.id == row.id)
-            .values(host=pinned, cause=judgement.cause, judgement=judgement_to_json(judgement), judged_at=at)
-        )
+    at = now_ms()
+    judged = [_judge_again(connection, row, judge, at) for row in rows]
+    counted_elsewhere = [new.id for new in judged if new.counted_elsewhere]
+    host_counts.take_out(connection, counted_elsewhere)
+    for new in judged:
+        connection.execute(update(tables.violations).where(tables.violations.c.id == new.id).values(new.values))
+    host_counts.put_in(connection, counted_elsewhere)
+    host_counts.recount_clients(connection, {name for new in judged for name in new.hosts if len(new.hosts) > 1})
+    changed = sum(new.other_cause for new in judged)
     if rows:
         text = f"{len(rows)} violations judged again, {changed} have another cause"
         add_event(connection, "rejudged", text, host=host, at=at)
     return changed
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A violation judged again: what is written, and under which hosts it was and is counted."""
+
+    id: int
+    hosts: frozenset[str]
+    other_cause: bool
+    values: dict[str, Any]
+
+    @property
+    def counted_elsewhere(self) -> bool:
+        return self.other_cause or len(self.hosts) > 1
+
+
+def _judge_again(connection: Connection, row: Row[Any], judge: JudgeReport, at: int) -> _Judged:
+    report = load_report(connection, row)
+    pinned, history = pinned_host(connection, report)
+    judgement = judge(report, history, row.first_received_at, at)
+    if pinned != row.host:
+        insert_missing(connection, tables.hosts, [{"name": pinned, "first_seen_at": row.first_received_at}])
+    values = {"host": pinned, **judged_columns(judgement), "judged_at": at}
+    return _Judged(row.id, frozenset({row.host, pinned}), judgement.cause != row.cause, values)
 
 
 def list_reports(

@@ -15,6 +15,7 @@ from app.metrics import Metrics
 from app.outcomes import Outcome
 from app.store import tables
 from app.store.secrets import client_key
+from app.store.sketches import count_of, union
 from app.store.writer import GroupWriter
 from tests.reports import report_body
 from tests.store.desk import Desk
@@ -58,7 +59,7 @@ def _forms_of(address: str) -> Iterator[bytes]:
 def test_neither_the_file_nor_its_log_holds_an_address(desk: Desk, tmp_path: Path) -> None:
     outcomes = asyncio.run(_collect(desk, report_body(), b"no report"))
     assert outcomes == [Outcome.ACCEPTED] * 2 + [Outcome.UNREADABLE] * 2
-    assert len(desk.rows(tables.violation_clients)) == len(desk.rows(tables.rejections)) == 2
+    assert desk.only(tables.violations).clients == len(desk.rows(tables.rejections)) == 2
 
     directory = tmp_path / "data"
     in_log = (directory / "hpkp.sqlite3-wal").read_bytes()
@@ -78,16 +79,17 @@ def test_the_same_client_is_another_under_another_key(desk: Desk) -> None:
     with desk.engine.begin() as connection:
         connection.execute(tables.secrets.delete())
     assert asyncio.run(_collect(desk, report_body(port=8443))) == [Outcome.ACCEPTED] * 2
-    first, second = desk.rows(tables.violations)
-    clients = {row.violation_id: set[bytes]() for row in desk.rows(tables.violation_clients)}
-    for row in desk.rows(tables.violation_clients):
-        clients[row.violation_id].add(row.client)
-    assert len(clients[first.id]) == len(clients[second.id]) == 2
-    assert clients[first.id].isdisjoint(clients[second.id])
+    assert [row.clients for row in desk.rows(tables.violations)] == [2, 2]
+    assert _clients_of_the_host(desk) == 4
 
 
 @pytest.mark.parametrize("port", [443, 8443])
 def test_the_same_client_stays_the_same_under_the_same_key(desk: Desk, port: int) -> None:
     asyncio.run(_collect(desk, report_body()))
     asyncio.run(_collect(desk, report_body(port=port, date_time="2026-06-01T12:00:01Z")))
-    assert len({row.client for row in desk.rows(tables.violation_clients)}) == 2
+    assert _clients_of_the_host(desk) == 2
+
+
+def _clients_of_the_host(desk: Desk) -> int:
+    """Count the clients over all violations and days."""
+    return count_of(union(row.client_sketch for row in desk.rows(tables.host_clients))).about

@@ -81,7 +81,7 @@ def test_a_filter_lets_the_same_through_in_lists_and_in_sums(
 
 def test_clients_follow_the_filter(full_desk: Desk) -> None:
     with full_desk.engine.connect() as connection:
-        clients = [summarise(connection, Filter(host=host)).clients for host in (HOST, "deep.example.com", None)]
+        clients = [summarise(connection, Filter(host=host)).clients.about for host in (HOST, "deep.example.com", None)]
         listed = {row.id: row.clients for row in list_violations(connection, Filter(), limit=10)}
     assert clients == [2, 1, 2]
     assert listed == {1: 2, 2: 1, 3: 1}

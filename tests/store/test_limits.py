@@ -60,29 +60,23 @@ def test_bodies_are_kept_of_the_first_few_and_byte_for_byte(engine: Engine) -> N
 
 
 def test_with_neither_rows_nor_bodies_everything_is_counted_all_the_same(engine: Engine) -> None:
-    desk = Desk.at(engine, report_rows_per_day=0, raw_bodies=0, clients_per_day=0)
+    desk = Desk.at(engine, report_rows_per_day=0, raw_bodies=0)
     assert desk.take_each(map(submission, distinct_bodies(3))) == [ACCEPTED] * 3
-    assert desk.rows(tables.reports) == desk.rows(tables.violation_clients) == []
+    assert desk.rows(tables.reports) == []
     with engine.connect() as connection:
         found = summarise(connection, Filter(host=HOST))
-    assert (found.reports, found.clients) == (3, 0)
+    assert (found.reports, found.clients.about) == (3, 1)
 
 
-@pytest.mark.parametrize("together", [True, False])
-def test_clients_of_a_day_stop_at_the_limit(engine: Engine, together: bool) -> None:
-    desk = Desk.at(engine, clients_per_day=3)
-    batch = [submission(client=str(number)) for number in range(6)]
-    desk.take(*batch) if together else desk.take_each(batch)
-    assert len(desk.rows(tables.violation_clients)) == desk.only(tables.rollup_days).clients_kept == 3
-    assert desk.only(tables.violations).reports == 6
-
-
-def test_a_client_seen_already_takes_no_second_place(engine: Engine) -> None:
-    desk = Desk.at(engine, clients_per_day=2)
-    first, second, third = distinct_bodies(3)
-    desk.take(submission(first, client="one"), submission(second, client="one"))
-    desk.take(submission(third, client="one"), submission(first, client="two"))
-    assert desk.only(tables.rollup_days).clients_kept == 2
+def test_however_many_clients_there_are_their_sketches_stay_small(desk: Desk) -> None:
+    clients = [submission(client=str(number)) for number in range(6000)]
+    for start in range(0, 6000, 500):
+        desk.take(*clients[start : start + 500])
+    violation, day, host = (desk.only(table) for table in (tables.violations, tables.rollup_days, tables.host_clients))
+    assert violation.reports == 6000
+    for counted in (violation, day, host):
+        assert len(counted.client_sketch) < 1200
+        assert counted.clients == pytest.approx(6000, rel=0.06)
 
 
 def test_new_violations_of_a_day_stop_at_the_limit_and_known_ones_are_counted(engine: Engine) -> None:

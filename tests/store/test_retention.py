@@ -68,11 +68,17 @@ def test_counts_outlive_the_single_reports(start: StartApp) -> None:
     assert summary["totals"]["reports"] == 3
 
 
+_COUNTS = (
+    ("rollup_hours", "hour"), ("rollup_days", "day"), ("host_hours", "hour"), ("host_days", "day"),
+    ("host_clients", "day"),
+)  # fmt: skip
+
+
 def test_a_violation_that_is_still_reported_keeps_its_place_and_loses_its_old_counts(start: StartApp) -> None:
     client = _keeping(start, keep_rollups_days=10)
     _send(client, *distinct_bodies(2))
     with service_of(client).engine.begin() as connection:
-        for table, column in (("rollup_hours", "hour"), ("rollup_days", "day"), ("violation_clients", "day")):
+        for table, column in _COUNTS:
             connection.exec_driver_sql(f"UPDATE {table} SET {column} = {column} - {20 * DAY}")
         connection.exec_driver_sql(f"UPDATE violations SET first_received_at = first_received_at - {20 * DAY}")
     _send(client, *distinct_bodies(5)[2:])

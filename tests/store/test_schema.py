@@ -8,13 +8,17 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlmodel import SQLModel
 
 from app.store import migrations, tables
-from app.store.engine import open_engine, schema_is_current, schema_version, upgrade, writing
-from tests.store.desk import Desk, submission
+from app.store.engine import DAY_MS, newest_version, open_engine, schema_is_current, schema_version, upgrade, writing
+from app.store.summaries import summarise
+from app.store.violations import Filter
+from tests.reports import HOST, other_site, report_body
+from tests.store.desk import AT, Desk, submission
 
 pytestmark = pytest.mark.sqlite_file
 
@@ -23,6 +27,10 @@ def test_the_migrations_make_exactly_the_models_schema(engine: Engine) -> None:
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, SQLModel.metadata) == []
+
+
+def test_the_newest_version_is_the_one_to_which_the_migrations_lead(url: str) -> None:
+    assert ScriptDirectory.from_config(_migrations(url)).get_heads() == [newest_version()]
 
 
 def test_every_primary_key_column_is_not_null_as_the_models_say(engine: Engine) -> None:
@@ -101,8 +109,29 @@ def test_a_store_of_the_first_version_is_upgraded_with_what_stands_in_it(desk: D
     before = desk.only(tables.violations)
     command.downgrade(_migrations(url), "0001")
     upgrade(url)
-    assert desk.only(tables.violations) == before
+    counted_anew = {"clients": 0, "client_sketch": None}
+    assert desk.only(tables.violations)._asdict() == before._asdict() | counted_anew
+    assert (desk.only(tables.host_hours).reports, desk.only(tables.host_days).reports) == (1, 1)
     assert schema_is_current(desk.engine)
+
+
+def test_clients_that_stood_in_rows_are_counted_on_in_sketches(desk: Desk, url: str) -> None:
+    chain = other_site()
+    desk.take(submission(), submission(report_body(served=chain.served)))
+    desk.take(submission(at=AT + DAY_MS, client="two"))
+    command.downgrade(_migrations(url), "0005")
+    rows = [(1, AT, b"one"), (1, AT, b"two"), (1, AT + DAY_MS, b"two"), (2, AT, b"two"), (2, AT, b"three")]
+    with desk.engine.begin() as connection:
+        for violation, at, client in rows:
+            connection.exec_driver_sql(
+                "INSERT INTO violation_clients VALUES (?, ?, ?)", (violation, at - at % DAY_MS, client.ljust(16, b"."))
+            )
+    upgrade(url)
+    assert [row.clients for row in desk.rows(tables.violations)] == [2, 2]
+    assert [row.clients for row in desk.rows(tables.rollup_days)] == [2, 1, 2]
+    assert [row.clients for row in desk.rows(tables.host_clients)] == [3, 1]
+    with desk.engine.connect() as connection:
+        assert summarise(connection, Filter(host=HOST)).clients.about == 3
 
 
 def test_every_migration_can_be_taken_back(engine: Engine, url: str) -> None:

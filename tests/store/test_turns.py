@@ -39,7 +39,7 @@ def test_two_writers_that_find_the_same_violations_new_count_them_once_each(engi
     assert _take_with_two(desk, Desk.at(other)) == [Outcome.ACCEPTED] * 120
     assert [row.reports for row in desk.rows(tables.violations)] == [2] * 60
     assert sum(row.reports for row in desk.rows(tables.rollup_hours)) == 120
-    assert [(row.reports, row.rows_kept, row.clients_kept) for row in desk.rows(tables.rollup_days)] == [(2, 2, 2)] * 60
+    assert [(row.reports, row.rows_kept, row.clients) for row in desk.rows(tables.rollup_days)] == [(2, 2, 2)] * 60
     other.dispose()
 
 
