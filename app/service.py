@@ -32,9 +32,10 @@ from app.probe import ProbeOptions, probe
 from app.settings import Settings
 from app.store import canaries, policies
 from app.store import engine as store_engine
+from app.store.additions import JudgeReport
 from app.store.engine import from_ms, now_ms, open_engine, to_ms, writing
 from app.store.events import add_event, last_event
-from app.store.intake import Intake, JudgeReport
+from app.store.intake import Intake
 from app.store.probes import add_probe, hosts_not_probed_since, last_probe
 from app.store.retention import Cutoffs, Progress, prune
 from app.store.secrets import canary_key, client_key

@@ -75,12 +75,12 @@ class Certificate:
         """The issuer as an RFC 4514 string, or a note in angle brackets that it cannot be read."""
         return _name_text(self.parsed, "issuer")
 
-    @property
+    @cached_property
     def subject_der(self) -> bytes | None:
         """The subject as DER, for the comparison with an issuer (RFC 5280 section 7.1, byte for byte)."""
         return _name_der(self.parsed, "subject")
 
-    @property
+    @cached_property
     def issuer_der(self) -> bytes | None:
         """The issuer as DER."""
         return _name_der(self.parsed, "issuer")

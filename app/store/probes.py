@@ -11,9 +11,9 @@ from app.hpkp.live import Answer, Endpoint, LiveHost, Probe
 from app.hpkp.pins import Pin
 from app.hpkp.violation import chain_digest
 from app.store import tables
+from app.store.additions import add_chain
 from app.store.engine import from_ms, to_ms
 from app.store.events import add_event
-from app.store.intake import add_chain
 from app.store.policies import live_keys_of
 from app.store.upsert import insert_missing
 from app.store.violations import load_chain

@@ -13,9 +13,9 @@ from app.hpkp.pins import parse_pin
 from app.hpkp.policy import Mode
 from app.hpkp.report import Sender, SenderResult, ViolationReport
 from app.store import host_counts, tables
+from app.store.additions import JudgeReport, pinned_host
 from app.store.engine import from_ms, now_ms, to_ms
 from app.store.events import add_event
-from app.store.intake import JudgeReport, pinned_host
 from app.store.judgements import judged_columns
 from app.store.turns import wait_for_other_writers
 from app.store.upsert import insert_missing
