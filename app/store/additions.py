@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, func, select
+from sqlalchemy import Connection, Table, func, select
 
 from app.hpkp.chain import Certificate, Chain, Element, UnreadableCertificate
 from app.hpkp.hosts import is_subdomain
@@ -23,7 +23,7 @@ from app.outcomes import Outcome
 from app.store import policies, tables
 from app.store.engine import DAY_MS, from_ms, to_ms
 from app.store.judgements import judged_columns
-from app.store.prepared import Prepared, Row
+from app.store.prepared import PreparedForEach, Row, into
 from app.store.submissions import Limits, Submission
 from app.store.texts import to_json
 from app.store.upsert import insert_missing, insert_missing_statement
@@ -104,26 +104,29 @@ class _Additions:
 
     def write(self) -> None:
         """Write what lies ready; violations in the order in which they were reported."""
-        _ADD_CERTIFICATE.for_each(self._connection, sorted(self._certificates.values(), key=itemgetter(0)))
-        _ADD_CHAIN.for_each(self._connection, sorted(self._chains.values()))
-        _ADD_VIOLATION.for_each(self._connection, list(self._violations.values()))
+        _ADD_CERTIFICATE.run(self._connection, sorted(self._certificates.values(), key=itemgetter(0)))
+        _ADD_CHAIN.run(self._connection, sorted(self._chains.values()))
+        _ADD_VIOLATION.run(self._connection, list(self._violations.values()))
 
 
 def add_chain(connection: Connection, chain: Chain) -> None:
     """Store a chain and its certificates, each once."""
-    _ADD_CERTIFICATE.for_each(connection, sorted(_certificates(chain), key=itemgetter(0)))
-    _ADD_CHAIN.for_each(connection, [(chain_digest(chain), _elements(chain))])
+    _ADD_CERTIFICATE.run(connection, sorted(_certificates(chain), key=itemgetter(0)))
+    _ADD_CHAIN.run(connection, [(chain_digest(chain), _elements(chain))])
 
 
-def _adding(table: Table, *names: str) -> Prepared:
-    columns = {name: bindparam(name, type_=table.c[name].type) for name in names}
-    return Prepared(lambda dialect: insert_missing_statement(dialect, table).values(columns), *names, texts=True)
+def _adding(table: Table, *but: str) -> PreparedForEach:
+    types = {column.name: column.type for column in table.columns if column.name not in but}
+    return PreparedForEach(
+        lambda dialect, values: into(insert_missing_statement(dialect, table), values), types, texts=True
+    )
 
 
-_ADD_CERTIFICATE = _adding(tables.certificates, *(column.name for column in tables.certificates.columns))
-_ADD_CHAIN = _adding(tables.chains, "digest", "elements")
-_VIOLATION = tuple(column.name for column in tables.violations.columns if column.name not in ("id", "client_sketch"))
-_ADD_VIOLATION = _adding(tables.violations, *_VIOLATION)
+_ADD_CERTIFICATE = _adding(tables.certificates)
+_ADD_CHAIN = _adding(tables.chains)
+_NOT_YET = "id", "client_sketch"
+_ADD_VIOLATION = _adding(tables.violations, *_NOT_YET)
+_VIOLATION = tuple(column.name for column in tables.violations.columns if column.name not in _NOT_YET)
 
 
 def _certificates(chain: Chain) -> Iterator[Row]:
