@@ -85,7 +85,7 @@ class Service:
             if current is not None and policy.effective_from is None and policy.says_the_same_as(current):
                 return current
             stored = policies.add_revision(connection, policy, at=at)
-            rejudge(connection, policy.host, self.judge)
+            rejudge(connection, policy.host, self.judge, at=to_ms(at))
         self.record_verdict(policy.host, at=at)
         return stored
 
@@ -94,7 +94,7 @@ class Service:
         with writing(self.engine) as connection:
             withdrawn = policies.withdraw(connection, policies.history_of(connection, host), at=at)
             if withdrawn is not None:
-                rejudge(connection, host, self.judge)
+                rejudge(connection, host, self.judge, at=to_ms(at))
         return withdrawn
 
     def what_if(
@@ -159,7 +159,7 @@ class Service:
         live = describe_live(seen, self.anchors)
         with writing(self.engine) as connection:
             if add_probe(connection, live):
-                rejudge(connection, seen.host, self.judge)
+                rejudge(connection, seen.host, self.judge, at=to_ms(seen.at))
         self.metrics.count_probe(reached=bool(live.chains))
         return live
 
