@@ -214,6 +214,8 @@ def add_chain(connection: Connection, chain: Chain) -> None:
             "pin": None if element.pin is None else str(element.pin),
             "subject": element.subject if isinstance(element, Certificate) else None,
             "issuer": element.issuer if isinstance(element, Certificate) else None,
+            "not_before": to_ms(element.not_before) if isinstance(element, Certificate) else None,
+            "not_after": to_ms(element.not_after) if isinstance(element, Certificate) else None,
             "unreadable": None if isinstance(element, Certificate) else element.reason,
         }
         for element in chain
