@@ -347,14 +347,19 @@ def open_service(settings: Settings, metrics: Metrics) -> Service:
             rejections=settings.max_rejections,
         ),
     )
-    writer = GroupWriter(engine, intake, max_waiting=settings.max_waiting, on_commit=metrics.count_commit)
+    writer = GroupWriter(
+        engine, intake, max_waiting=settings.max_waiting, on_commit=lambda done: metrics.count_commit(*done)
+    )
     key = canary_key(engine)
+    with engine.connect() as connection:
+        metrics.count_canary(canaries.last_arrival(connection))
 
     def take_canary(body: bytes) -> None:
         canary = read_canary(body, key=key, at=now())
         with writing(engine) as connection:
             if not canaries.receive_canary(connection, canary.host, canary.nonce, at=now()):
                 raise InvalidCanary("the canary has arrived before, or was never sent")
+        metrics.count_canary(now())
 
     collector = Collector(writer, metrics, client_key=client_key(engine), take_canary=take_canary)
     return Service(settings, engine, anchors, catalog, judge_at, metrics, intake, writer, collector)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import groupby
 
+from app.alerting import look_for_alarms
 from app.cli.stage import Stage, take
 from app.samples.crowd import Post
 from app.samples.rollout import Mark, SendCanary
@@ -20,6 +21,8 @@ def play_season(service: Service, season: Season) -> Iterator[int]:
             else:
                 for timed in together:
                     _act(stages[timed.host], timed)
+        if acts:
+            look_for_alarms(service, at=acts[-1].at)
         yield day
     for host in stages:
         service.record_verdict(host, at=season.until)
