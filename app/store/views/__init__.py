@@ -3,7 +3,6 @@
 ::
 
     dialect.py   what the databases write differently
-    counts.py    where the tables keep what is counted
     hosts.py, violations.py, reports.py, records.py   a function for each view, which returns its SELECT
 
 In PostgreSQL they stand in the schema ``grafana``, in SQLite beside the tables under the same names. Columns are added

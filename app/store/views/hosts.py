@@ -1,6 +1,5 @@
 """Views of hosts: policies and pins, what is served, exposure, canaries, and the verdicts."""
 
-from app.store.views.counts import HOST_CLIENTS
 from app.store.views.dialect import Dialect
 
 _DAY_MS = 86_400_000
@@ -112,7 +111,7 @@ def hosts(sql: Dialect) -> str:
                 MAX(last_received_at) AS last_received_at
             FROM violations GROUP BY host
         ) t ON t.host = h.name
-        LEFT JOIN (SELECT host, MAX(clients) AS clients FROM ({HOST_CLIENTS}) d GROUP BY host) b ON b.host = h.name
+        LEFT JOIN (SELECT host, MAX(clients) AS clients FROM host_clients GROUP BY host) b ON b.host = h.name
         LEFT JOIN (SELECT host, MAX(received_at) AS received_at FROM canaries GROUP BY host) c ON c.host = h.name
         LEFT JOIN (SELECT host, MAX(last_at) AS last_at FROM probes GROUP BY host) q ON q.host = h.name
         LEFT JOIN (

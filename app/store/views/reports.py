@@ -1,6 +1,5 @@
 """Views of counts: reports and clients by hour and day."""
 
-from app.store.views.counts import HOST_CLIENTS, HOST_DAYS, HOST_HOURS, VIOLATION_DAYS
 from app.store.views.dialect import Dialect
 
 _DAY_MS = 86_400_000
@@ -8,17 +7,17 @@ _DAY_MS = 86_400_000
 
 def reports_hourly(sql: Dialect) -> str:
     """Select a row for each host, hour, cause, sender and mode."""
-    return f"SELECT {sql.at('hour')} AS time, host, cause, sender, mode, reports FROM ({HOST_HOURS}) h"
+    return f"SELECT {sql.at('hour')} AS time, host, cause, sender, mode, reports FROM host_hours"
 
 
 def reports_daily(sql: Dialect) -> str:
     """Select the same by day."""
-    return f"SELECT {sql.at('day')} AS time, host, cause, sender, mode, reports FROM ({HOST_DAYS}) d"
+    return f"SELECT {sql.at('day')} AS time, host, cause, sender, mode, reports FROM host_days"
 
 
 def clients_daily(sql: Dialect) -> str:
     """Select a row for each host and day."""
-    return f"SELECT {sql.at('day')} AS time, host, clients FROM ({HOST_CLIENTS}) c"
+    return f"SELECT {sql.at('day')} AS time, host, clients FROM host_clients"
 
 
 def violation_daily(sql: Dialect) -> str:
@@ -26,7 +25,7 @@ def violation_daily(sql: Dialect) -> str:
     return f"""
         SELECT {sql.at("d.day")} AS time, d.violation_id, v.host, v.cause, v.sender, COALESCE(v.mode, '') AS mode,
             d.reports, d.clients
-        FROM ({VIOLATION_DAYS}) d JOIN violations v ON v.id = d.violation_id
+        FROM rollup_days d JOIN violations v ON v.id = d.violation_id
     """
 
 

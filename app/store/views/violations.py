@@ -1,6 +1,5 @@
 """Views of violations: what each is, its chains and pins, and who issued what was seen."""
 
-from app.store.views.counts import CLIENTS_OF_VIOLATION
 from app.store.views.dialect import Dialect
 from app.store.views.hosts import expected_pins
 
@@ -13,11 +12,11 @@ def violations(sql: Dialect) -> str:
     return f"""
         SELECT v.id AS violation_id, v.host, v.hostname, v.port, v.noted_hostname, v.mode, v.sender, v.sender_result,
             v.cause, {sql.text(told, "side")} AS side, {sql.text(told, "why")} AS why,
-            {sql.truth(told, "locks_out")} AS locks_out, {sql.text(told, "product")} AS product,
+            v.locks_out, {sql.text(told, "product")} AS product,
             {sql.text(told, "anchor")} AS anchor, {sql.text(told, "anchor_subject")} AS anchor_subject,
             {sql.text(told, "judged_chain")} AS judged_chain, {sql.whole(told, "failing")} AS failing,
             {sql.whole(told, "policy_revision")} AS policy_revision, v.status, v.note,
-            v.reports, {CLIENTS_OF_VIOLATION} AS clients,
+            v.reports, v.clients,
             {sql.at("v.first_received_at")} AS first_received_at, {sql.at("v.last_received_at")} AS last_received_at,
             {sql.at("v.judged_at")} AS judged_at
         FROM violations v
