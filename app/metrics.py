@@ -90,6 +90,9 @@ class Metrics:
         self._alerts = Counter(
             "hpkp_alerts", "Messages with alerts, by whether the receiver took them.", ["taken"], registry=self.registry
         )
+        for which in ("yes", "no"):  # an increase is seen only of what was there before
+            self._probes.labels(which)
+            self._alerts.labels(which)
         self._counters = {outcome: self._submissions.labels(outcome) for outcome in Outcome}
 
     def count_outcome(self, outcome: Outcome) -> None:

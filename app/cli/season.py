@@ -7,8 +7,11 @@ from app.alerting import look_for_alarms
 from app.cli.stage import Stage, take
 from app.samples.crowd import Post
 from app.samples.rollout import Mark, SendCanary
-from app.samples.season import Assess, Counted, LookAt, Publish, Season, Tell, Timed
+from app.samples.season import DAYS, Assess, Counted, LookAt, Publish, Season, Tell, Timed
 from app.service import Service
+
+_ALERTED = 30
+"""For so many days, up to the end, the service looked for what to alert of."""
 
 
 def play_season(service: Service, season: Season) -> Iterator[int]:
@@ -21,7 +24,7 @@ def play_season(service: Service, season: Season) -> Iterator[int]:
             else:
                 for timed in together:
                     _act(stages[timed.host], timed)
-        if acts:
+        if acts and day >= DAYS - _ALERTED:
             look_for_alarms(service, at=acts[-1].at)
         yield day
     for host in stages:

@@ -2,6 +2,7 @@
 
 import json
 
+from dashboards.definition import alerts
 from dashboards.definition.boards import Board
 from dashboards.definition.engines import PROMETHEUS, SQL_ENGINES, Engine
 from dashboards.definition.health import HEALTH
@@ -19,7 +20,8 @@ BOARDS: tuple[tuple[Engine, Board], ...] = (
 
 def files() -> dict[str, str]:
     """Return the text of each file by its name below ``dashboards``."""
-    return {f"{engine.folder}/{board.file}.json": _text(engine, board) for engine, board in BOARDS}
+    boards = {f"{engine.folder}/{board.file}.json": _text(engine, board) for engine, board in BOARDS}
+    return boards | {"provisioning/alerting/hpkp.json": alerts.provisioning()}
 
 
 def _text(engine: Engine, board: Board) -> str:

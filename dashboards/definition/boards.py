@@ -33,7 +33,6 @@ class Choice:
     def write(self, engine: Engine) -> Json:
         """Write it for an engine."""
         return {
-            "current": _ALL if self.many else {},
             "datasource": {"type": engine.plugin, "uid": DATASOURCE},
             "description": self.about,
             "hide": 0,
@@ -48,7 +47,7 @@ class Choice:
             "skipUrlSync": False,
             "sort": 0,
             "type": "query",
-        }
+        } | ({"current": _ALL} if self.many else {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +90,6 @@ class Board:
 
     def _variables(self, engine: Engine) -> Iterator[Json]:
         yield {
-            "current": {},
             "description": "Where the store, or the service's metrics, are read from.",
             "hide": 0,
             "includeAll": False,

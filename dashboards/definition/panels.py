@@ -265,7 +265,7 @@ class Timeline(Look):
         """Colour by state; a state lasts until the next."""
         return {
             "color": {"mode": "thresholds"},
-            "custom": {"fillOpacity": 75, "lineWidth": 0, "spanNulls": True},
+            "custom": {"fillOpacity": 75, "lineWidth": 0},
             "mappings": _mappings(self.mapped),
             "thresholds": _thresholds(_PLAIN),
             "unit": "none",
