@@ -50,10 +50,15 @@ async def send_alerts(service: Service, *, at: datetime) -> list[Delivery]:
     return found
 
 
-def _alerts_due(service: Service, at: datetime) -> list[tuple[Message, list[int]]]:
+def look_for_alarms(service: Service, *, at: datetime) -> None:
+    """Open an alert for what is wrong, and settle those of what is over; nobody is told."""
     alarms = list(_alarms(service, at))
     with writing(service.engine) as connection:
         alerts.update_alerts(connection, alarms, at=at)
+
+
+def _alerts_due(service: Service, at: datetime) -> list[tuple[Message, list[int]]]:
+    look_for_alarms(service, at=at)
     digest = at - timedelta(hours=service.settings.alert_digest_hours or 10**6)
     with service.engine.connect() as connection:
         new = alerts.alerts_to_tell(connection, limit=_ALERTS_AT_ONCE)

@@ -171,24 +171,29 @@ class Collector:
     def reject(self, fate: Fate, envelope: Envelope, body: bytes = b"", *, length: int | None = None) -> Fate:
         """Count a submission that is not taken, and keep a sample of it for the operator."""
         self._metrics.count_outcome(fate.outcome)
-        self._writer.keep_rejection(
-            RejectedSubmission(
-                received_at=now_ms(),
-                outcome=fate.outcome,
-                reason=fate.reason[:500],
-                length=len(body) if length is None else length,
-                pointer=fate.pointer[:200] if fate.pointer else None,
-                label=envelope.label,
-                content_type=envelope.content_type,
-                user_agent=envelope.user_agent,
-                sample=_sample(body),
-            )
-        )
+        self._writer.keep_rejection(describe_rejection(fate, envelope, body, length=length, received_at=now_ms()))
         return fate
 
     def count(self, outcome: Outcome) -> None:
         """Count a request that carried no submission."""
         self._metrics.count_outcome(outcome)
+
+
+def describe_rejection(
+    fate: Fate, envelope: Envelope, body: bytes, *, length: int | None = None, received_at: int
+) -> RejectedSubmission:
+    """Return what is kept of a submission that is not taken; ``received_at`` in milliseconds since the Unix epoch."""
+    return RejectedSubmission(
+        received_at=received_at,
+        outcome=fate.outcome,
+        reason=fate.reason[:500],
+        length=len(body) if length is None else length,
+        pointer=fate.pointer[:200] if fate.pointer else None,
+        label=envelope.label,
+        content_type=envelope.content_type,
+        user_agent=envelope.user_agent,
+        sample=_sample(body),
+    )
 
 
 def _hash(keyed: "hashlib.blake2b", value: bytes) -> bytes:

@@ -9,6 +9,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
@@ -16,6 +17,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from app.outcomes import Outcome
 
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
 @contextmanager
@@ -55,6 +57,24 @@ class Metrics:
             buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
             registry=self.registry,
         )
+        self._commit_seconds = Histogram(
+            "hpkp_commit_seconds",
+            "Seconds that a commit of submissions took.",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._wait_seconds = Histogram(
+            "hpkp_commit_wait_seconds",
+            "Seconds that the submission of a commit waited that waited longest, the commit included.",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._last_canary = Gauge(
+            "hpkp_last_canary_timestamp_seconds",
+            "When a canary of any host last arrived, in seconds since the Unix epoch; 0 where none is known.",
+            multiprocess_mode="max",
+            registry=self.registry,
+        )
         self.waiting = Gauge(
             "hpkp_waiting_submissions",
             "Submissions waiting for the store.",
@@ -70,15 +90,25 @@ class Metrics:
         self._alerts = Counter(
             "hpkp_alerts", "Messages with alerts, by whether the receiver took them.", ["taken"], registry=self.registry
         )
+        for which in ("yes", "no"):  # an increase is seen only of what was there before
+            self._probes.labels(which)
+            self._alerts.labels(which)
         self._counters = {outcome: self._submissions.labels(outcome) for outcome in Outcome}
 
     def count_outcome(self, outcome: Outcome) -> None:
         """Count one submission's fate."""
         self._counters[outcome].inc()
 
-    def count_commit(self, size: int) -> None:
-        """Record a commit of ``size`` submissions."""
+    def count_commit(self, size: int, seconds: float, waited: float) -> None:
+        """Record a commit of ``size`` submissions: how long it took, and how long the first of them waited."""
         self._commits.observe(size)
+        self._commit_seconds.observe(seconds)
+        self._wait_seconds.observe(waited)
+
+    def count_canary(self, at: datetime | None) -> None:
+        """Record when a canary last arrived."""
+        if at is not None:
+            self._last_canary.set(at.timestamp())
 
     def count_probe(self, *, reached: bool) -> None:
         """Count a look at what a host serves."""

@@ -86,7 +86,7 @@ class Service:
             if current is not None and policy.effective_from is None and policy.says_the_same_as(current):
                 return current
             stored = policies.add_revision(connection, policy, at=at)
-            rejudge(connection, policy.host, self.judge)
+            rejudge(connection, policy.host, self.judge, at=to_ms(at))
         self.record_verdict(policy.host, at=at)
         return stored
 
@@ -95,7 +95,7 @@ class Service:
         with writing(self.engine) as connection:
             withdrawn = policies.withdraw(connection, policies.history_of(connection, host), at=at)
             if withdrawn is not None:
-                rejudge(connection, host, self.judge)
+                rejudge(connection, host, self.judge, at=to_ms(at))
         return withdrawn
 
     def what_if(
@@ -160,7 +160,7 @@ class Service:
         live = describe_live(seen, self.anchors)
         with writing(self.engine) as connection:
             if add_probe(connection, live):
-                rejudge(connection, seen.host, self.judge)
+                rejudge(connection, seen.host, self.judge, at=to_ms(seen.at))
         self.metrics.count_probe(reached=bool(live.chains))
         return live
 
@@ -348,14 +348,19 @@ def open_service(settings: Settings, metrics: Metrics) -> Service:
             rejections=settings.max_rejections,
         ),
     )
-    writer = GroupWriter(engine, intake, max_waiting=settings.max_waiting, on_commit=metrics.count_commit)
+    writer = GroupWriter(
+        engine, intake, max_waiting=settings.max_waiting, on_commit=lambda done: metrics.count_commit(*done)
+    )
     key = canary_key(engine)
+    with engine.connect() as connection:
+        metrics.count_canary(canaries.last_arrival(connection))
 
     def take_canary(body: bytes) -> None:
         canary = read_canary(body, key=key, at=now())
         with writing(engine) as connection:
             if not canaries.receive_canary(connection, canary.host, canary.nonce, at=now()):
                 raise InvalidCanary("the canary has arrived before, or was never sent")
+        metrics.count_canary(now())
 
     collector = Collector(writer, metrics, client_key=client_key(engine), take_canary=take_canary)
     return Service(settings, engine, anchors, catalog, judge_at, metrics, intake, writer, collector)

@@ -1,14 +1,16 @@
-"""The example alerts for Prometheus, held against promtool and the service's own metrics."""
+"""The alerts and recorded rules for Prometheus, held against promtool and the service's own metrics."""
 
 import re
 import subprocess
 from pathlib import Path
 
-from app.metrics import Metrics
 from app.outcomes import Outcome
+from tests.dashboards.metrics import metric_names
 from tests.debian import debian_program
 
-RULES = Path(__file__).parents[1] / "examples" / "prometheus"
+RULES = Path(__file__).parents[1] / "dashboards" / "prometheus"
+
+NAMES = ("alerts.yaml", "rules.yaml")
 
 
 def _promtool(*arguments: str) -> None:
@@ -20,7 +22,7 @@ def _promtool(*arguments: str) -> None:
 
 
 def test_prometheus_takes_the_rules() -> None:
-    _promtool("check", "rules", "alerts.yaml")
+    _promtool("check", "rules", *NAMES)
 
 
 def test_the_rules_alert_when_they_should_and_not_before() -> None:
@@ -28,8 +30,8 @@ def test_the_rules_alert_when_they_should_and_not_before() -> None:
 
 
 def test_the_rules_speak_of_metrics_and_outcomes_that_there_are() -> None:
-    text = (RULES / "alerts.yaml").read_text()
-    known = {f"{family.name}{'_total' * (family.type == 'counter')}" for family in Metrics().registry.collect()}
-    assert set(re.findall(r"hpkp_[a-z_]+", text)) <= known
+    text = "".join((RULES / name).read_text() for name in NAMES)
+    known = metric_names()
+    assert set(re.findall(r"(?<![:\w])hpkp_[a-z_]+", text)) <= known
     told = {outcome for group in re.findall(r'outcome=~?"([a-z_|]+)"', text) for outcome in group.split("|")}
     assert told <= set(Outcome)

@@ -4,6 +4,7 @@ What a sender does not know or does not tell is left out here too.
 """
 
 import base64
+import functools
 import json
 import textwrap
 from collections.abc import Callable, Mapping
@@ -48,6 +49,7 @@ class SenderForm:
         return Sample(self.encode(self.members(incident)), self.headers(incident.app), self.chunked)
 
 
+@functools.lru_cache(maxsize=512)
 def pem(der: bytes, *, columns: int = 64, newline: str = "\n", final_newline: bool = True) -> str:
     """Write PEM with lines of this length, this newline between them, LF around them."""
     lines = newline.join(textwrap.wrap(base64.b64encode(der).decode("ascii"), columns))

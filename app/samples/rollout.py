@@ -125,6 +125,7 @@ class Expose:
     sessions: int | None
     clients: int | None
     app: str = ""
+    app_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +148,7 @@ class Mark:
 
     cause: Cause
     status: str
+    note: str = "the operator of the story"
 
 
 Act = SetPolicy | Serve | Send | Expose | SendCanary | Look | Mark

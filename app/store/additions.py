@@ -130,13 +130,15 @@ _VIOLATION = tuple(column.name for column in tables.violations.columns if column
 
 
 def _certificates(chain: Chain) -> Iterator[Row]:
+    """Return rows of `tables.certificates`, in the order of its columns."""
     for element in chain:
         if element.der is not None:
             pin = None if element.pin is None else str(element.pin)
             if isinstance(element, Certificate):
-                yield element.fingerprint, element.der, pin, element.subject, element.issuer, None
+                names, validity = (element.subject, element.issuer), (element.not_before, element.not_after)
+                yield element.fingerprint, element.der, pin, *names, *map(to_ms, validity), None
             else:
-                yield element.fingerprint, element.der, pin, None, None, element.reason
+                yield element.fingerprint, element.der, pin, *[None] * 4, element.reason
 
 
 def _elements(chain: Chain) -> str:

@@ -39,6 +39,12 @@ def received_at(connection: Connection, nonce: bytes) -> datetime | None:
     return None if found is None else from_ms(found)
 
 
+def last_arrival(connection: Connection) -> datetime | None:
+    """Return when a canary of any host last arrived, or None."""
+    found = connection.scalar(select(func.max(tables.canaries.c.received_at)))
+    return None if found is None else from_ms(found)
+
+
 def last_canary(connection: Connection, host: str, *, until: datetime, since: datetime) -> CanarySeen:
     """Return what is known of a host's canaries of a window."""
     canaries = tables.canaries

@@ -40,6 +40,8 @@ class Certificate(SQLModel, table=True):
     pin: str | None = Field(default=None, index=True, max_length=44)
     subject: str | None = None
     issuer: str | None = None
+    not_before: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    not_after: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
     unreadable: str | None = None
 
 

@@ -145,8 +145,11 @@ def list_judged_hosts(connection: Connection) -> list[str]:
     return list(connection.scalars(select(tables.violations.c.host).distinct().order_by(tables.violations.c.host)))
 
 
-def rejudge(connection: Connection, host: str, judge: JudgeReport) -> int:
-    """Judge all violations of a host and of the names below it again; return how many changed their cause."""
+def rejudge(connection: Connection, host: str, judge: JudgeReport, *, at: int | None = None) -> int:
+    """Judge all violations of a host and of the names below it again; return how many changed their cause.
+
+    ``at`` in milliseconds since the Unix epoch; else now.
+    """
     wait_for_other_writers(connection)
     rows = connection.execute(
         select(tables.violations)
@@ -160,7 +163,7 @@ def rejudge(connection: Connection, host: str, judge: JudgeReport) -> int:
         .order_by(tables.violations.c.id)
         .with_for_update(key_share=True)
     ).all()
-    at = now_ms()
+    at = now_ms() if at is None else at
     judged = [_judge_again(connection, row, judge, at) for row in rows]
     counted_elsewhere = [new.id for new in judged if new.counted_elsewhere]
     host_counts.take_out(connection, counted_elsewhere)

@@ -11,9 +11,11 @@ There is no timer. One future per submission, so that a sender who goes away can
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, TimeoutError
@@ -46,6 +48,17 @@ class StoreFault(Exception):
 _Written = Outcome | StoreUnavailable | StoreFault
 
 
+class Commit(NamedTuple):
+    """A transaction of submissions, whether the store took it or not, in seconds; ``waited`` is the longest wait.
+
+    That is from when a submission came here to when its answer was known, so it holds the transaction too.
+    """
+
+    size: int
+    seconds: float
+    waited: float
+
+
 class GroupWriter:
     """The one writer of a process. Start and stop it with the service."""
 
@@ -55,13 +68,13 @@ class GroupWriter:
         intake: Intake,
         *,
         max_waiting: int,
-        on_commit: Callable[[int], None] = lambda size: None,
+        on_commit: Callable[[Commit], None] = lambda commit: None,
     ) -> None:
         self._engine = engine
         self._intake = intake
         self._max_waiting = max_waiting
         self._on_commit = on_commit
-        self._waiting: deque[tuple[Submission, asyncio.Future[Outcome]]] = deque()
+        self._waiting: deque[tuple[Submission, asyncio.Future[Outcome], float]] = deque()
         self._rejected: deque[RejectedSubmission] = deque(maxlen=_REJECTIONS_WAITING)
         self._wake = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="group-writer")
@@ -94,7 +107,7 @@ class GroupWriter:
         if self._stopping or len(self._waiting) >= self._max_waiting:
             raise StoreBusy
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._waiting.append((submission, future))
+        self._waiting.append((submission, future, time.monotonic()))
         self._wake.set()
         return await future
 
@@ -111,9 +124,10 @@ class GroupWriter:
             while self._waiting or self._rejected:
                 batch = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
                 rejected = [self._rejected.popleft() for _ in range(len(self._rejected))]
-                submissions = [submission for submission, _ in batch]
+                submissions = [submission for submission, _, _ in batch]
+                began = time.monotonic()
                 outcomes = await loop.run_in_executor(self._thread, self._write, submissions, rejected)
-                for (_, future), outcome in zip(batch, outcomes, strict=True):
+                for (_, future, _), outcome in zip(batch, outcomes, strict=True):
                     if future.done():
                         continue
                     if isinstance(outcome, Outcome):
@@ -121,7 +135,8 @@ class GroupWriter:
                     else:
                         future.set_exception(outcome)
                 if batch:
-                    self._on_commit(len(batch))
+                    ended = time.monotonic()
+                    self._on_commit(Commit(len(batch), ended - began, ended - batch[0][2]))
             if self._stopping:
                 return
 

@@ -34,7 +34,9 @@ def test_metrics_are_in_the_text_format_of_prometheus(client: TestClient) -> Non
     lines = response.text.splitlines()
     assert 'hpkp_submissions_total{outcome="accepted"} 1.0' in lines
     assert "hpkp_waiting_submissions 0.0" in lines
-    assert "hpkp_commit_submissions_count 1.0" in lines
+    assert "hpkp_last_canary_timestamp_seconds 0.0" in lines
+    for what in ("submissions", "seconds", "wait_seconds"):
+        assert f"hpkp_commit_{what}_count 1.0" in lines
 
 
 @pytest.mark.parametrize("path", ["/", "/api", "/api/v1", "/api/v1/nothing", "/favicon.ico", "/api/v1/hosts/a/b/c"])

@@ -1,12 +1,15 @@
 """``hpkp explain`` and ``hpkp rejudge``: the same words for a file and for what is in the store."""
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli import app
+from tests.demo import demo_store
 
 runner = CliRunner()
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -66,17 +69,18 @@ def test_the_policy_in_the_store_is_used(tmp_path: Path) -> None:
 
 
 def test_a_violation_in_the_store_is_explained_by_its_number(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-    filled = json.loads(_run("demo", "--json").stdout)
-    monkeypatch.setenv("HPKP_DATABASE_URL", f"sqlite:///{filled['database']}")
-    monkeypatch.setenv("HPKP_TRUST_ANCHORS", filled["roots"])
-    causes = {_run("explain", str(number)).stdout.split("\n")[0] for number in range(1, filled["violations"] + 1)}
-    assert causes == set(filled["by_cause"])
+    demo = demo_store().copy_to(tmp_path)
+    for name, value in demo.settings.items():
+        monkeypatch.setenv(name, value)
+    with closing(sqlite3.connect(demo.database)) as store:
+        first = dict(store.execute("SELECT cause, min(id) FROM violations GROUP BY cause").fetchall())
+    assert first.keys() == demo.told["by_cause"].keys()
+    assert {_run("explain", str(number)).stdout.split("\n")[0] for number in first.values()} == first.keys()
 
     judged = json.loads(_run("rejudge", "--json").stdout)
-    assert judged == {"hosts": 1, "changed": {"www.example.com": 0}}
+    assert judged == {"hosts": 6, "changed": {host["host"]: 0 for host in demo.told["hosts"]}}
     monkeypatch.delenv("HPKP_TRUST_ANCHORS")
-    assert json.loads(_run("rejudge", "www.example.com", "--json").stdout)["changed"]["www.example.com"] >= 0
+    assert json.loads(_run("rejudge", "www.example.com", "--json").stdout)["changed"]["www.example.com"] > 0
     assert "no violations" in _run("rejudge", "other.example", code=1).stderr
 
 

@@ -8,8 +8,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli import app
+from app.hpkp.causes import Cause
 from app.samples.stories import STORIES, Story
 from tests.authority import make_root, make_site
+from tests.demo import demo_store
 
 runner = CliRunner()
 LIVE, BACKUP = make_root("Live").pin, make_root("Backup").pin
@@ -132,20 +134,28 @@ def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, va
     assert reason in _run("token", "list", code=2).stderr
 
 
-def test_the_demo_fills_an_empty_store_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    filled = _json("demo")
-    assert set(filled["by_cause"]) == {
-        "clock", "matches_expected", "no_evidence", "other_trust_path", "own_key_not_pinned", "private_root",
-        "stale_known_pins",
-    }  # fmt: skip
-    assert sum(filled["by_cause"].values()) == filled["reports"] > 500
-    assert "not empty" in _run("demo", code=2).stderr
+def test_the_demo_fills_an_empty_store_and_no_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    demo = demo_store().copy_to(tmp_path)
+    assert set(demo.told["by_cause"]) == set(Cause)
+    assert sum(demo.told["by_cause"].values()) == demo.told["reports"] > 5000
+    assert {host["host"]: host["verdict"] for host in demo.told["hosts"]} == {
+        "api.example.net": "not_ready",
+        "beta.example.com": "not_enough_data",
+        "login.example.com": "not_enough_data",
+        "news.example.org": None,
+        "shop.example.com": "ready",
+        "www.example.com": "not_ready",
+    }
+    assert "not empty" in _run("demo", "--database", str(demo.database), code=2).stderr
 
-    monkeypatch.setenv("HPKP_DATABASE_URL", f"sqlite:///{filled['database']}")
-    monkeypatch.setenv("HPKP_TRUST_ANCHORS", filled["roots"])
-    answer = _json("readiness", "www.example.com", code=1)
+    for name, value in demo.settings.items():
+        monkeypatch.setenv(name, value)
+    answer = _json("readiness", demo.told["host"], code=1)
     blockers = {finding["code"] for finding in answer["findings"] if finding["severity"] == "blocker"}
-    assert blockers == {"open_other_trust_path", "open_own_key_not_pinned"}
+    assert blockers == {"no_pin_in_live_chain", "open_own_key_not_pinned", "lockout_share_over_limit"}
+    login = _json("readiness", "login.example.com", code=2)
+    assert [finding["code"] for finding in login["findings"] if finding["withholds"]] == ["observed_too_short"]
+    assert "max-age=5184000" in login["plan"]["next_step"]["header"]
 
 
 @pytest.mark.parametrize("story", [story for story in STORIES if story.name in ("clean", "key-loss", "pasted-pins")])

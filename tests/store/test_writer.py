@@ -65,7 +65,9 @@ class Running:
 async def started(desk: Desk, *, max_waiting: int = 2000) -> AsyncIterator[Running]:
     """Start a writer behind the desk; it stops with the block."""
     commits: list[int] = []
-    writer = GroupWriter(desk.engine, desk.intake, max_waiting=max_waiting, on_commit=commits.append)
+    writer = GroupWriter(
+        desk.engine, desk.intake, max_waiting=max_waiting, on_commit=lambda commit: commits.append(commit.size)
+    )
     writer.start()
     yield Running(writer, commits)
     await writer.stop()

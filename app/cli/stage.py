@@ -1,0 +1,123 @@
+"""Plays into a store at hand, as of whatever moment: what a made-up rollout tells is written by the service's parts."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from app.collector import Envelope, Fate, describe_rejection
+from app.hpkp.causes import Cause
+from app.hpkp.chain import read_certificate
+from app.hpkp.exposure import ExposedDay
+from app.hpkp.hosts import Host
+from app.hpkp.live import Answer, Endpoint, Probe
+from app.hpkp.policy import Mode, PinningPolicy
+from app.samples.crowd import Post
+from app.samples.rollout import Chain, Expose, pinning_field
+from app.service import Service
+from app.store.canaries import add_canary, receive_canary
+from app.store.engine import to_ms, writing
+from app.store.events import add_event
+from app.store.exposures import record_exposure
+from app.store.submissions import RejectedSubmission, Submission
+from app.store.violations import Filter, list_violations, set_status
+
+_ADDRESS = "192.0.2.1"
+
+
+@dataclass
+class Stage:
+    """A host on a service: each act takes place at ``moment``."""
+
+    service: Service
+    host: Host
+    moment: datetime
+    policy: PinningPolicy | None = None
+    canaries: int = 0
+
+    def set_policy(self, policy: PinningPolicy, *, report_uri_on_host: bool) -> None:
+        """Publish a policy from this moment on; its report-uri is the stage's own, or one under the pins."""
+        uri = f"https://{self.host}/report" if report_uri_on_host else "https://reports.example.net/report"
+        self.publish(replace(policy, report_uri=uri, effective_from=self.moment))
+
+    def publish(self, policy: PinningPolicy) -> None:
+        """Publish a policy as it is; without a date it takes effect at this moment."""
+        self.policy = policy
+        self.service.set_policy(policy, at=self.moment)
+
+    def post(self, body: bytes, *, address: str) -> None:
+        """Send a report from an address."""
+        take(self.service, [Post(self.moment, body, address)])
+
+    def expose(self, sessions: int | None, clients: int | None, *, app: str = "") -> None:
+        """Tell how many were served the pins today."""
+        self.count([Expose(sessions, clients, app)])
+
+    def count(self, exposed: Iterable[Expose]) -> None:
+        """Tell how many were served the pins today, of the site and of the versions of apps."""
+        today = self.moment.date()
+        days = [ExposedDay(self.host, today, e.sessions, e.clients, e.app, e.app_version) for e in exposed]
+        with writing(self.service.engine) as connection:
+            record_exposure(connection, days, origin="demo", at=self.moment)
+
+    def send_canary(self, *, arrives: bool) -> None:
+        """Send a canary to the report-uri."""
+        self.canaries += 1
+        assert self.policy is not None
+        assert self.policy.report_uri is not None
+        nonce = f"{self.host}{self.canaries}".encode()[-16:].rjust(16, b"\0")
+        if f"//{self.host}/" in self.policy.report_uri:
+            arrives = False  # the host does not collect reports
+        with writing(self.service.engine) as connection:
+            add_canary(connection, self.host, nonce, report_uri=self.policy.report_uri, at=self.moment)
+            if arrives:
+                receive_canary(connection, self.host, nonce, at=self.moment)
+
+    def look(self, chain: Chain, *, header: bool) -> None:
+        """Look at the host, which serves a chain at its one address, and the policy's own field or none."""
+        self.look_at({_ADDRESS: chain}, header=header)
+
+    def look_at(self, chains: Mapping[str, Chain], *, header: bool) -> None:
+        """Look at the host, which serves chains by address, and the policy's own field or none."""
+        assert self.policy is not None
+        _, value = pinning_field(self.policy)
+        enforced = self.policy.mode is Mode.ENFORCE
+        values = (value,) if header else ()
+        answer = Answer("/", 200, *((values, ()) if enforced else ((), values)))
+        endpoints = tuple(
+            Endpoint(
+                address,
+                (tuple(read_certificate(issued.der, position=position) for position, issued in enumerate(chain)),),
+                (answer,),
+            )
+            for address, chain in chains.items()
+        )
+        self.service.record_probe(Probe(self.host, 443, self.moment, endpoints))
+
+    def mark(self, cause: Cause, status: str, note: str = "the operator of the story") -> None:
+        """Close all violations of a cause."""
+        with writing(self.service.engine) as connection:
+            for row in list_violations(connection, Filter(host=self.host, cause=cause), limit=500):
+                set_status(connection, row.id, status=status, note=note)
+
+    def tell(self, kind: str, text: str) -> None:
+        """Record an event."""
+        with writing(self.service.engine) as connection:
+            add_event(connection, kind, text, host=self.host, at=to_ms(self.moment))
+
+
+def take(service: Service, posts: Iterable[Post]) -> None:
+    """Take what was sent, each at its moment, in one transaction; what is no report is refused and kept as such."""
+    submissions, refused = list[Submission](), list[RejectedSubmission]()
+    for post in posts:
+        at = to_ms(post.at)
+        around = Envelope(post.address, post.label, content_type=post.content_type, user_agent=post.user_agent)
+        for read in service.collector.read(post.body, around, received_at=at):
+            if isinstance(read, Submission):
+                submissions.append(read)
+            else:
+                fate = Fate(read.outcome, read.reason, read.pointer)
+                refused.append(describe_rejection(fate, around, post.body, received_at=at))
+    with writing(service.engine) as connection:
+        service.intake.write(connection, submissions)
+        if refused:
+            service.intake.reject(connection, refused)

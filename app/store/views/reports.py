@@ -1,0 +1,55 @@
+"""Views of counts: reports and clients by hour and day."""
+
+from app.store.views.dialect import Dialect
+
+_DAY_MS = 86_400_000
+
+
+def reports_hourly(sql: Dialect) -> str:
+    """Select a row for each host, hour, cause, sender and mode."""
+    return f"SELECT {sql.at('hour')} AS time, host, cause, sender, mode, reports FROM host_hours"
+
+
+def reports_daily(sql: Dialect) -> str:
+    """Select the same by day."""
+    return f"SELECT {sql.at('day')} AS time, host, cause, sender, mode, reports FROM host_days"
+
+
+def clients_daily(sql: Dialect) -> str:
+    """Select a row for each host and day."""
+    return f"SELECT {sql.at('day')} AS time, host, clients FROM host_clients"
+
+
+def violation_daily(sql: Dialect) -> str:
+    """Select a row for each violation and day."""
+    return f"""
+        SELECT {sql.at("d.day")} AS time, d.violation_id, v.host, v.cause, v.sender, COALESCE(v.mode, '') AS mode,
+            d.reports, d.clients
+        FROM rollup_days d JOIN violations v ON v.id = d.violation_id
+    """
+
+
+_SOURCE = "s.app, s.app_version, s.platform, s.label"
+
+
+def sources_hourly(sql: Dialect) -> str:
+    """Select a row for each violation, hour and source."""
+    return f"""
+        SELECT {sql.at("r.hour")} AS time, r.violation_id, v.host, v.cause, v.sender, {_SOURCE}, r.reports
+        FROM rollup_hours r
+        JOIN violations v ON v.id = r.violation_id
+        JOIN sources s ON s.id = r.source_id
+    """
+
+
+def sources_daily(sql: Dialect) -> str:
+    """Select the same by day."""
+    return f"""
+        SELECT {sql.at("d.day")} AS time, d.violation_id, v.host, v.cause, v.sender, {_SOURCE}, d.reports
+        FROM (
+            SELECT violation_id, hour / {_DAY_MS} * {_DAY_MS} AS day, source_id, CAST(SUM(reports) AS BIGINT) AS reports
+            FROM rollup_hours GROUP BY violation_id, hour / {_DAY_MS} * {_DAY_MS}, source_id
+        ) d
+        JOIN violations v ON v.id = d.violation_id
+        JOIN sources s ON s.id = d.source_id
+    """
