@@ -76,7 +76,8 @@ ONLY_IN: dict[str, set[str]] = {
 EXCEPTIONS = {
     # Names in annotations.
     ("app.service", "sqlalchemy.Engine"),
-    ("app.api.violations", "sqlalchemy.Connection"),
+    ("app.api.details", "sqlalchemy.Connection"),
+    ("app.api.details", "sqlalchemy.Row"),
     ("app.api.violations", "sqlalchemy.Row"),
     # The family of errors of a store that does not answer.
     ("app.collector", "sqlalchemy.exc.SQLAlchemyError"),
