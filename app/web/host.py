@@ -20,7 +20,7 @@ from app.hpkp.policy import Mode
 from app.hpkp.readiness import assess_readiness
 from app.hpkp.report import Sender
 from app.service import now
-from app.store import events, policies, summaries, verdicts
+from app.store import events, exposures, policies, summaries, verdicts
 from app.store.engine import from_ms
 from app.store.policies import StoredPolicy
 from app.store.violations import Filter, list_violations
@@ -38,6 +38,7 @@ _WINDOW = timedelta(days=30)
 _PER_PAGE = 25
 _LATEST = 6
 _HISTORY = 50
+_EXPOSED = 60
 _WEIGHT = {Severity.BLOCKER: 0, Severity.CAUTION: 2, Severity.INFO: 3}
 _FIRST = {Bearing.BLOCKS: 0, Bearing.CAUTION: 1, Bearing.INFO: 2}
 
@@ -62,6 +63,7 @@ def show_host(
         wanted = _windowed(replace(narrowed, host=host), at)
         chart = _draw(connection, wanted, revisions)
         page = _page(connection, wanted, cursor)
+        exposed = exposures.list_exposure(connection, host, since=at - _WINDOW, until=at)
         given = verdicts.list_verdicts(connection, host, limit=_LATEST)
         happened = events.list_events(connection, host=host, kind=None, limit=_LATEST)
     step = None if answer is None else answer.plan.next_step
@@ -70,6 +72,7 @@ def show_host(
         "host.html",
         host=host,
         done=done,
+        exposure=exposed[::-1][:_EXPOSED],
         situation=situation,
         answer=answer,
         findings=() if answer is None else by_weight(answer.findings),

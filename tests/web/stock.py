@@ -6,8 +6,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from app.collector import Envelope
+from app.hpkp.chain import read_certificate
 from app.hpkp.exposure import ExposedDay
+from app.hpkp.header import PinningHeader
 from app.hpkp.hosts import Host
+from app.hpkp.live import Answer, Endpoint, Probe
 from app.hpkp.policy import ExpectedPin, PinningPolicy
 from app.hpkp.report import Sender
 from app.outcomes import Outcome
@@ -72,6 +75,7 @@ def fill(service: Service, *, at: datetime) -> None:
             chosen = (Sender.TRUSTKIT_APPLE, app) if scenario in _IN_APPS else (Sender.CHROMIUM, None)
             take(service, site.report(scenario, at=moment, sender=chosen[0], app=chosen[1]), at=moment)
     _add_facts(service, at)
+    service.record_probe(_look(service, at))
     _add_hostile(service, at)
     service.record_verdict(HOST, at=at)
 
@@ -92,6 +96,20 @@ def _add_facts(service: Service, at: datetime) -> None:
         nonce = b"c" * 16
         add_canary(connection, HOST, nonce, report_uri="https://reports.example.net/report", at=at)
         receive_canary(connection, HOST, nonce, at=at)
+
+
+def _look(service: Service, at: datetime) -> Probe:
+    """Return a look at a host that serves what its policy says, and an address that is not there."""
+    site = sample_site()
+    policy = service.policy_in_force(HOST, at=at)
+    assert policy is not None
+    served = tuple(
+        read_certificate(issued.der, position=position)
+        for position, issued in enumerate((site.leaf, site.by_old_root, site.old_root))
+    )
+    answer = Answer("/", 200, report_only=(str(PinningHeader.of_policy(policy)),))
+    up = Endpoint("192.0.2.1", (served,), (answer,))
+    return Probe(HOST, 443, at, (up, Endpoint("192.0.2.2", faults=("connection refused",))))
 
 
 def _add_hostile(service: Service, at: datetime) -> None:
