@@ -38,7 +38,7 @@ from app.store.events import add_event, last_event
 from app.store.intake import Intake
 from app.store.probes import add_probe, hosts_not_probed_since, last_probe
 from app.store.retention import Cutoffs, Progress, prune
-from app.store.secrets import canary_key, client_key
+from app.store.secrets import canary_key, client_key, session_key
 from app.store.submissions import Limits
 from app.store.summaries import gather_evidence, walk_counted
 from app.store.turns import Upkeep, turn
@@ -72,6 +72,8 @@ class Service:
     intake: Intake
     writer: GroupWriter
     collector: Collector
+    session_key: bytes
+    """Signs the sessions and forms of the pages."""
 
     def set_policy(self, policy: PinningPolicy, *, at: datetime) -> PinningPolicy:
         """Set a host's policy by a new revision and judge the host's violations again, in one transaction.
@@ -363,7 +365,9 @@ def open_service(settings: Settings, metrics: Metrics) -> Service:
         metrics.count_canary(now())
 
     collector = Collector(writer, metrics, client_key=client_key(engine), take_canary=take_canary)
-    return Service(settings, engine, anchors, catalog, judge_at, metrics, intake, writer, collector)
+    return Service(
+        settings, engine, anchors, catalog, judge_at, metrics, intake, writer, collector, session_key(engine)
+    )
 
 
 def _before(at: datetime, days: float) -> int | None:

@@ -219,7 +219,7 @@ def _leaves(group: TyperGroup, *names: str) -> Iterator[tuple[str, set[str]]]:
             yield " ".join((*names, name)), {option for option in options if option.startswith("--")}
 
 
-def _command_line() -> dict[str, set[str]]:
+def command_line() -> dict[str, set[str]]:
     group = typer.main.get_command(cli)
     assert isinstance(group, TyperGroup)
     return dict(_leaves(group))
@@ -227,7 +227,7 @@ def _command_line() -> dict[str, set[str]]:
 
 @pytest.mark.parametrize(("where", "words"), sorted(set(_commands())))
 def test_a_command_in_the_documents_exists_with_its_options(where: str, words: str) -> None:
-    known = _command_line()
+    known = command_line()
     name = next((name for name in known if f"{words} ".startswith(f"{name} ")), None)
     assert name is not None, f"{where}: there is no command hpkp {words}"
     options = {word.partition("=")[0] for word in shlex.split(words) if word.startswith("--")}
@@ -235,7 +235,7 @@ def test_a_command_in_the_documents_exists_with_its_options(where: str, words: s
 
 
 def test_every_command_stands_in_the_table_with_options_that_it_has() -> None:
-    known = _command_line()
+    known = command_line()
     told = {code(command).removeprefix("hpkp "): meaning for command, meaning in rows(OPERATING, "Commands")}
     assert told.keys() == known.keys()
     for name, meaning in told.items():
@@ -243,7 +243,7 @@ def test_every_command_stands_in_the_table_with_options_that_it_has() -> None:
 
 
 def test_every_command_but_serve_answers_in_json() -> None:
-    assert {name for name, options in _command_line().items() if "--json" not in options} == {"serve"}
+    assert {name for name, options in command_line().items() if "--json" not in options} == {"serve"}
 
 
 def test_readme_begins_with_one_line_that_runs_the_service_and_one_that_runs_the_tests() -> None:
