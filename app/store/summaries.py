@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, func, select
 
 from app.hpkp.causes import Cause
+from app.hpkp.clients import ClientCount
 from app.hpkp.exposure import add_up
 from app.hpkp.readiness import Evidence, Group, OpenViolation
 from app.store import tables
@@ -201,7 +202,7 @@ def walk_counted(connection: Connection, wanted: Filter, *, page: int = 200) -> 
 _IDS_AT_ONCE = 500
 
 
-def _clients_of_any(connection: Connection, ids: Sequence[int], *, since: datetime, until: datetime) -> int:
+def _clients_of_any(connection: Connection, ids: Sequence[int], *, since: datetime, until: datetime) -> ClientCount:
     """Count the clients of violations, each client once, by whole days."""
     clients = tables.violation_clients.c
     found: set[bytes] = set()
@@ -216,7 +217,7 @@ def _clients_of_any(connection: Connection, ids: Sequence[int], *, since: dateti
             .distinct()
         )
         found.update(map(bytes, connection.scalars(query)))
-    return len(found)
+    return ClientCount.exact(len(found))
 
 
 def list_rejections(

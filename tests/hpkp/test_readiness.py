@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from app.hpkp.catalog import Catalog
 from app.hpkp.causes import BEARING, Bearing, Cause
 from app.hpkp.chain import Anchor
+from app.hpkp.clients import NOBODY, ClientCount
 from app.hpkp.exposure import Exposure
 from app.hpkp.findings import Finding, Severity
 from app.hpkp.header import PinningHeader
@@ -172,10 +173,10 @@ def test_a_pin_in_the_served_chain_alone_is_an_open_question() -> None:
 
 def test_the_headline_says_what_its_numbers_bound() -> None:
     violations = (_violation(Cause.OWN_KEY_NOT_PINNED), _violation(Cause.PRIVATE_ROOT, locks_out=True))
-    clients = {Group.OURS: 2, Group.INTERCEPTION: 7}
+    clients = {Group.OURS: ClientCount(2, 3, 4), Group.INTERCEPTION: ClientCount(7, 8, 9)}
     headline = _assess(evidence=replace(GOOD, open_violations=violations, clients=clients)).headline
     assert "at least 2 of 20000 exposed clients would be locked out by mistakes of ours" in headline
-    assert "at most 0.03% of them, with 95 % confidence" in headline
+    assert "at most 0.05% of them, with 95 % confidence" in headline
     assert "7 by interception (apps only)" in headline
     assert "unknown number of clients" in _assess(evidence=replace(GOOD, exposure=None)).headline
 
@@ -190,11 +191,12 @@ def test_thresholds_are_arguments_and_are_echoed() -> None:
 violations = st.builds(
     _violation, st.sampled_from(Cause), number=st.integers(1, 9), locks_out=st.sampled_from([True, False, None])
 )
+counts = st.lists(st.integers(0, 10**5), min_size=3, max_size=3).map(lambda ends: ClientCount(*sorted(ends)))
 evidence = st.builds(
     Evidence,
     reports=st.integers(0, 9),
     open_violations=st.lists(violations, max_size=4).map(tuple),
-    clients=st.dictionaries(st.sampled_from(Group), st.integers(0, 10**5)),
+    clients=st.dictionaries(st.sampled_from(Group), counts),
     exposure=st.none()
     | st.builds(
         Exposure,
@@ -217,7 +219,8 @@ def test_a_stranger_s_report_never_advances_a_verdict(
     before = _assess(policy, seen).verdict
     clients = dict(seen.clients)
     if more.group is not None:
-        clients[more.group] = clients.get(more.group, 0) + 1
+        met = clients.get(more.group, NOBODY)
+        clients[more.group] = ClientCount(met.at_least + 1, met.about + 1, met.at_most + 1)
     after = _assess(
         policy,
         replace(seen, open_violations=(*seen.open_violations, more), reports=seen.reports + 1, clients=clients),

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from app.hpkp.catalog import CaName, CaState, Catalog, KnownKey
+from app.hpkp.clients import ClientCount
 from app.hpkp.findings import Finding, Severity
 from app.hpkp.pins import Pin
 from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy, PolicyHistory
@@ -100,8 +101,12 @@ def test_what_clients_remember_of_a_day_counts_for_a_day(
         (Group.OURS, 10**9, "lockout_share_over_limit"),
     ],
 )
-def test_shares_are_held_against_their_limits(group: Group, clients: int, code: str | None) -> None:
-    found = _codes(_case(evidence=replace(GOOD, clients={group: clients})))
+@pytest.mark.parametrize("spread", [0, 3], ids=["exact", "not exact"])
+def test_shares_are_held_against_their_limits_by_the_most_that_it_may_be(
+    group: Group, clients: int, code: str | None, spread: int
+) -> None:
+    count = ClientCount(max(clients - 2 * spread, 0), max(clients - spread, 0), clients)
+    found = _codes(_case(evidence=replace(GOOD, clients={group: count})))
     shares = {code for code in found if "_share_" in code}
     assert shares == ({code} if code else set())
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from app.hpkp.catalog import Catalog
 from app.hpkp.causes import SIDE, Cause, Side
+from app.hpkp.clients import ClientCount
 from app.hpkp.deployment import LONGEST_REMEMBERED
 from app.hpkp.exposure import Exposure
 from app.hpkp.live import LiveHost
@@ -104,8 +105,8 @@ class Evidence:
 
     reports: int = 0
     open_violations: tuple[OpenViolation, ...] = ()
-    clients: dict[Group, int] = field(default_factory=dict)
-    """Distinct clients of the open violations of each group; lower bounds, because senders suppress repetitions."""
+    clients: dict[Group, ClientCount] = field(default_factory=dict)
+    """Distinct clients that reported the open violations of each group; there may be more who did not report."""
     exposure: Exposure | None = None
     live: LiveHost | None = None
     """What the last probe saw."""

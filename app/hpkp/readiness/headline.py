@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from app.hpkp.bound import upper_share
+from app.hpkp.clients import NOBODY, ClientCount
 from app.hpkp.policy import Mode
 from app.hpkp.readiness.evidence import Group, Situation, Verdict
 
@@ -20,13 +21,14 @@ CAVEATS = (
 class Estimate:
     """Clients that would be locked out, by whose doing; ``of`` is None where exposure is unknown.
 
-    Shares and the bound, one-sided with 95 % confidence, are of our own mistakes, as fractions.
+    ``share``, of those that were certainly met, and the bound, one-sided with 95 % confidence, are of our own mistakes,
+    as fractions.
     """
 
-    ours: int
-    interception: int
-    hostile: int
-    unknown: int
+    ours: ClientCount
+    interception: ClientCount
+    hostile: ClientCount
+    unknown: ClientCount
     of: int | None
     unit: str
     share: float | None
@@ -36,18 +38,19 @@ class Estimate:
 
 def estimate(case: Situation) -> Estimate:
     """Count."""
-    exposure, clients = case.evidence.exposure, case.evidence.clients
+    exposure = case.evidence.exposure
     of = exposure.basis if exposure is not None else None
-    ours = clients.get(Group.OURS, 0)
+    met = {group: case.evidence.clients.get(group, NOBODY) for group in Group}
+    ours = met[Group.OURS]
     return Estimate(
         ours=ours,
-        interception=clients.get(Group.INTERCEPTION, 0),
-        hostile=clients.get(Group.HOSTILE, 0),
-        unknown=clients.get(Group.UNKNOWN, 0),
+        interception=met[Group.INTERCEPTION],
+        hostile=met[Group.HOSTILE],
+        unknown=met[Group.UNKNOWN],
         of=of,
         unit="clients" if exposure is None else exposure.unit,
-        share=min(ours / of, 1.0) if of else None,
-        upper=upper_share(min(ours, of), of) if of else None,
+        share=min(ours.at_least / of, 1.0) if of else None,
+        upper=upper_share(ours.at_most, of) if of else None,
     )
 
 
@@ -58,12 +61,12 @@ def write_headline(case: Situation, numbers: Estimate, verdict: Verdict) -> str:
     would = "are" if enforced else "would be"
     of = f"an unknown number of {numbers.unit}" if numbers.of is None else f"{numbers.of} exposed {numbers.unit}"
     if numbers.ours:
-        seen = f"at least {numbers.ours} of {of} {would} locked out by mistakes of ours"
+        seen = f"at least {numbers.ours.at_least} of {of} {would} locked out by mistakes of ours"
     else:
         seen = f"no lock-out by a mistake of ours has been reported by {of}"
     bound = "" if numbers.upper is None else f" (at most {numbers.upper:.2%} of them, with 95 % confidence)"
     others = ", ".join(
-        f"{count} {what}"
+        f"{count.at_least} {what}"
         for count, what in (
             (numbers.interception, "by interception (apps only)"),
             (numbers.hostile, "because of a key nobody here knows"),

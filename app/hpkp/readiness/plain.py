@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from app.hpkp.policy import Mode, PinningPolicy
-from app.hpkp.readiness import Readiness
+from app.hpkp.readiness import Estimate, Readiness
 from app.hpkp.readiness.plan import NextStep, Plan
 from app.hpkp.servers import ENFORCING, PLACE, REPORT_ONLY, Server, for_server, server_line
 
@@ -19,10 +19,25 @@ def as_plain(policy: PinningPolicy, answer: Readiness, *, at: datetime, server: 
         "at": at,
         "verdict": answer.verdict.value,
         "headline": answer.headline,
-        "estimate": asdict(answer.estimate) | {"caveats": list(answer.estimate.caveats)},
+        "estimate": _estimate(answer.estimate),
         "findings": [asdict(finding) | {"severity": finding.severity.value} for finding in answer.findings],
         "plan": _plan(answer.plan, server),
         "thresholds": answer.thresholds.as_plain(),
+    }
+
+
+def _estimate(numbers: Estimate) -> dict[str, Any]:
+    """Return the numbers; of clients those that were certainly met, since each is told as a lower bound."""
+    return {
+        "ours": numbers.ours.at_least,
+        "interception": numbers.interception.at_least,
+        "hostile": numbers.hostile.at_least,
+        "unknown": numbers.unknown.at_least,
+        "of": numbers.of,
+        "unit": numbers.unit,
+        "share": numbers.share,
+        "upper": numbers.upper,
+        "caveats": list(numbers.caveats),
     }
 
 

@@ -1,9 +1,11 @@
 """Rules on what was reported: open violations by cause, and how large a share of clients they would lock out."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from app.hpkp.bound import upper_share
 from app.hpkp.causes import ALARMING, BEARING, Bearing, Cause
+from app.hpkp.clients import NOBODY, ClientCount
 from app.hpkp.findings import Finding, Severity
 from app.hpkp.readiness.evidence import Group, OpenViolation, Situation
 
@@ -41,78 +43,92 @@ def _open_question(violations: list[OpenViolation]) -> bool:
 
 def lockout_share(case: Situation) -> Iterator[Finding]:
     """Bound the share of clients that our own mistakes would lock out, by its upper 95 % bound."""
-    counted = _share(case, Group.OURS)
-    if counted is None:
-        return
-    clients, of, unit, upper = counted
+    share = _share(case, Group.OURS)
     limit = case.limits.lockout_share
-    if upper <= limit:
+    if share is None or share.upper <= limit:
         return
-    if clients:
+    if share.clients:
         yield Finding(
             "lockout_share_over_limit",
             Severity.BLOCKER,
-            f"At least {clients} of {of} exposed {unit} would be locked out by mistakes of ours, at most "
-            f"{upper:.3%} of them with 95 % confidence; the limit is {limit:.3%}.",
+            f"At least {share.clients.at_least} of {share.of} exposed {share.unit} would be locked out by mistakes of "
+            f"ours, at most {share.upper:.3%} of them with 95 % confidence; the limit is {limit:.3%}.",
             "Mend what the open violations show, then mark them resolved.",
-            {"clients": clients, "of": of, "upper_percent": round(100 * upper, 6)},
+            share.as_evidence(),
         )
     else:
         yield Finding(
             "lockout_share_not_bounded",
             Severity.CAUTION,
-            f"Nobody of {of} exposed {unit} reported a mistake of ours, from which follows only that at most "
-            f"{upper:.3%} of them would be locked out; the limit is {limit:.3%}.",
+            f"Nobody of {share.of} exposed {share.unit} reported a mistake of ours, from which follows only that at "
+            f"most {share.upper:.3%} of them would be locked out; the limit is {limit:.3%}.",
             "Expose more clients to the report-only header, or wait.",
-            {"of": of, "upper_percent": round(100 * upper, 6)},
+            share.as_evidence(),
             withholds=True,
         )
 
 
 def interception_share(case: Situation) -> Iterator[Finding]:
     """Tell the share of clients whose apps would be cut off by interception; browsers let installed roots pass."""
-    counted = _share(case, Group.INTERCEPTION)
-    if counted is None or not counted[0]:
-        return
-    clients, of, unit, upper = counted
-    limit = case.limits.interception_share
-    if clients / of > limit:
+    share, limit = _share(case, Group.INTERCEPTION), case.limits.interception_share
+    if share is not None and share.reported > limit:
         yield Finding(
             "interception_share_over_limit",
             Severity.BLOCKER,
-            f"At least {clients} of {of} exposed {unit}, {clients / of:.2%}, use an app behind interception and would "
-            f"be locked out (at most {upper:.2%} with 95 % confidence); the limit is {limit:.2%}.",
+            f"At least {share.clients.at_least} of {share.of} exposed {share.unit}, {share.reported:.2%}, use an app "
+            f"behind interception and would be locked out (at most {share.upper:.2%} with 95 % confidence); the limit "
+            f"is {limit:.2%}.",
             "Decide whether they may be: talk to those who run the proxies, let the app tell its users, or raise "
             "HPKP_MAX_INTERCEPTION_PERCENT knowingly.",
-            {"clients": clients, "of": of, "upper_percent": round(100 * upper, 6)},
+            share.as_evidence(),
         )
 
 
 def unknown_share(case: Situation) -> Iterator[Finding]:
     """Tell the share of clients of which the reports do not tell whether they would be locked out."""
-    counted = _share(case, Group.UNKNOWN)
-    if counted is None or not counted[0]:
-        return
-    clients, of, unit, _ = counted
-    if clients / of > case.limits.lockout_share:
+    share, limit = _share(case, Group.UNKNOWN), case.limits.lockout_share
+    if share is not None and share.reported > limit:
         yield Finding(
             "unknown_share_over_limit",
             Severity.CAUTION,
-            f"Of at least {clients} of {of} exposed {unit} the reports do not tell whether they would be locked out; "
-            f"that is more than the limit of {case.limits.lockout_share:.3%}.",
+            f"Of at least {share.clients.at_least} of {share.of} exposed {share.unit} the reports do not tell whether "
+            f"they would be locked out; that is more than the limit of {limit:.3%}.",
             "Look at these violations; mark as expected or ignored what you can explain.",
-            {"clients": clients, "of": of},
+            share.as_evidence(),
             withholds=True,
         )
 
 
-def _share(case: Situation, group: Group) -> tuple[int, int, str, float] | None:
-    """Return clients, of how many, of what, and the upper bound of their share; None where exposure is unknown."""
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """Clients of a group, of how many, and of what."""
+
+    clients: ClientCount
+    of: int
+    unit: str
+
+    @property
+    def reported(self) -> float:
+        """The share that reported, by the most that they may be: it errs on the careful side."""
+        return min(self.clients.at_most / self.of, 1.0)
+
+    @property
+    def upper(self) -> float:
+        """The upper 95 % bound of the share."""
+        return upper_share(self.clients.at_most, self.of)
+
+    def as_evidence(self) -> dict[str, object]:
+        """Return the numbers."""
+        numbers = {"clients": self.clients.at_least, "clients_at_most": self.clients.at_most, "of": self.of}
+        return numbers | {"upper_percent": round(100 * self.upper, 6)}
+
+
+def _share(case: Situation, group: Group) -> _Share | None:
+    """Return the share of a group; None where exposure is unknown."""
     exposure = case.evidence.exposure
     if exposure is None or not exposure.basis:
         return None
-    clients = min(case.evidence.clients.get(group, 0), exposure.basis)
-    return clients, exposure.basis, exposure.unit, upper_share(clients, exposure.basis)
+    return _Share(case.evidence.clients.get(group, NOBODY), exposure.basis, exposure.unit)
 
 
 _MEANING: dict[Cause, str] = {
