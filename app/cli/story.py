@@ -100,4 +100,4 @@ class _Stage:
     def mark(self, cause: Cause, status: str) -> None:
         with writing(self.service.engine) as connection:
             for row in list_violations(connection, Filter(host=HOST, cause=cause), limit=500):
-                set_status(connection, row.id, status=status, note="the operator of the story")
+                set_status(connection, row.id, status=status, note="the operator of the story", at=self.moment)

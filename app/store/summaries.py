@@ -1,7 +1,7 @@
 """Summaries over the rollups: what happened to a host, how often, since when."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,10 +16,14 @@ from app.store import tables
 from app.store.canaries import last_canary
 from app.store.engine import DAY_MS, HOUR_MS, from_ms, to_ms
 from app.store.exposures import list_exposure
+from app.store.networks import believe
 from app.store.violations import Filter
 
 OPEN = ("open", "acknowledged")
 """Statuses under which a violation still counts against readiness."""
+
+IGNORED = "ignored"
+"""Status of a violation whose reports the operator does not believe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,39 +143,56 @@ def has_host(connection: Connection, host: str) -> bool:
 
 
 def gather_evidence(connection: Connection, host: str, *, since: datetime, until: datetime) -> Evidence:
-    """Gather what was reported for a host in a window, by the hour: the last one counts whole.
-
-    Which violations are open is as it is today; when that changed is not recorded.
-    """
+    """Gather what was reported for a host in a window that ends now, by the hour: the last one counts whole."""
     window = Filter(host=host, since=since, until=until)
     counted = list(walk_counted(connection, window))
     hostnames: Counter[str] = Counter()
     for row, reports in counted:
         hostnames[row.hostname] += reports
-    violations = tuple(
-        OpenViolation(
-            id=row.id,
-            cause=Cause(row.cause),
-            reports=reports,
-            last_received_at=from_ms(row.last_received_at),
-            locks_out=row.judgement["locks_out"],
-            hostname=row.hostname,
+    opened = [
+        (
+            OpenViolation(
+                id=row.id,
+                cause=Cause(row.cause),
+                reports=reports,
+                last_received_at=from_ms(row.last_received_at),
+                locks_out=row.judgement["locks_out"],
+                hostname=row.hostname,
+            ),
+            row.first_received_at,
         )
         for row, reports in counted
         if row.status in OPEN
-    )
-    groups: defaultdict[Group, list[int]] = defaultdict(list)
-    for violation in violations:
-        if violation.group is not None:
-            groups[violation.group].append(violation.id)
+    ]
+    violations, left_out = believe(connection, opened, _ignored(connection, host))
     return Evidence(
         reports=sum(reports for _, reports in counted),
         open_violations=violations,
-        clients={group: _clients_of_any(connection, ids, since=since, until=until) for group, ids in groups.items()},
+        left_out=left_out,
+        clients=count_groups(connection, violations, since=since, until=until),
         exposure=add_up(list_exposure(connection, host, since=since, until=until), since=since, until=until),
         canary=last_canary(connection, host, since=since, until=until),
         hostnames=dict(hostnames),
     )
+
+
+def _ignored(connection: Connection, host: str) -> list[tuple[int, Cause, int]]:
+    violations = tables.violations.c
+    query = select(violations.id, violations.cause, violations.first_received_at).where(
+        violations.host == host, violations.status == IGNORED
+    )
+    return [(row.id, Cause(row.cause), row.first_received_at) for row in connection.execute(query)]
+
+
+def count_groups(
+    connection: Connection, violations: Iterable[OpenViolation], *, since: datetime, until: datetime
+) -> dict[Group, ClientCount]:
+    """Count the clients of violations by whose doing it is, each client once in a group."""
+    groups: defaultdict[Group, list[int]] = defaultdict(list)
+    for violation in violations:
+        if violation.group is not None:
+            groups[violation.group].append(violation.id)
+    return {group: _clients_of_any(connection, ids, since=since, until=until) for group, ids in groups.items()}
 
 
 def walk_counted(connection: Connection, wanted: Filter, *, page: int = 200) -> Iterator[tuple[Row[Any], int]]:
