@@ -36,6 +36,7 @@ from app.store.additions import JudgeReport
 from app.store.engine import from_ms, now_ms, open_engine, to_ms, writing
 from app.store.events import add_event, last_event
 from app.store.intake import Intake
+from app.store.past import gather_past_evidence
 from app.store.probes import add_probe, hosts_not_probed_since, last_probe
 from app.store.retention import Cutoffs, Progress, prune
 from app.store.secrets import canary_key, client_key, session_key
@@ -278,17 +279,23 @@ class Service:
         with self.engine.connect() as connection:
             return policies.history_of(connection, host).in_force(at)
 
-    def situation(self, host: str, *, at: datetime) -> Situation | None:
+    def situation(self, host: str, *, at: datetime, past: bool = False) -> Situation | None:
         """Gather all that the verdict of a moment rests on; None where no policy was in force.
 
-        Only what was received since the revision took effect, and by ``at``, counts as evidence for it.
+        Only what was received since the revision took effect, and by ``at``, counts as evidence for it. ``at`` is the
+        present; with ``past`` it is a moment before, and the answer rests on what was known then.
         """
         with self.engine.connect() as connection:
-            history = policies.history_of(connection, host)
+            history = policies.history_of(connection, host, known_by=at if past else None)
             policy = history.in_force(at)
             if policy is None or policy.effective_from is None:
                 return None
-            evidence = gather_evidence(connection, host, since=policy.effective_from, until=at)
+            since = policy.effective_from
+            evidence = (
+                gather_past_evidence(connection, host, history, self.judge, since=since, until=at)
+                if past
+                else gather_evidence(connection, host, since=since, until=at)
+            )
         chosen = self.settings
         limits = Thresholds(
             observation=timedelta(days=chosen.min_observation_days),
@@ -301,9 +308,9 @@ class Service:
         evidence = replace(evidence, live=self.last_seen(host, until=at))
         return Situation(policy, evidence, at, history, limits, self.catalog)
 
-    def assess(self, host: str, *, at: datetime) -> tuple[PinningPolicy, Readiness] | None:
-        """Assess the policy in force at a moment, not later than now; None where there was none."""
-        situation = self.situation(host, at=at)
+    def assess(self, host: str, *, at: datetime, past: bool = False) -> tuple[PinningPolicy, Readiness] | None:
+        """Assess the policy in force now, or with ``past`` at a past moment; None where there was none."""
+        situation = self.situation(host, at=at, past=past)
         return None if situation is None else (situation.policy, assess_readiness(situation))
 
     def record_verdict(self, host: str, *, at: datetime) -> Readiness | None:

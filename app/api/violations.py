@@ -25,6 +25,7 @@ from app.api.schemas import (
 )
 from app.hpkp.chain import read_certificate
 from app.hpkp.hosts import canonical_host
+from app.service import now
 from app.store import summaries
 from app.store import violations as store
 from app.store.engine import from_ms, writing
@@ -68,7 +69,7 @@ def get_violation(service: ServiceDep, violation_id: IdPath) -> ViolationDetail:
 def patch_violation(service: ServiceDep, violation_id: IdPath, body: StatusRequest) -> ViolationDetail:
     """Set a violation's status or note. `expected`, `ignored` and `resolved` no longer hold back the verdict."""
     with writing(service.engine) as connection:
-        if not store.set_status(connection, violation_id, status=body.status, note=body.note):
+        if not store.set_status(connection, violation_id, status=body.status, note=body.note, at=now()):
             raise not_found("violation", violation_id)
         return read_violation(connection, violation_id, service)
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select
 from app.outcomes import Outcome
 from app.store import policies, retries, tables
 from app.store.additions import JudgeReport, add_violations
+from app.store.networks import Networks
 from app.store.prepared import Prepared
 from app.store.submissions import Limits, RejectedSubmission, Source, Submission
 from app.store.tally import Known, Tally, find_known
@@ -27,6 +28,7 @@ class Intake:
     def __init__(self, judge: JudgeReport, limits: Limits) -> None:
         self._judge = judge
         self._limits = limits
+        self._networks = Networks()
 
     def write(self, connection: Connection, submissions: Sequence[Submission]) -> list[Outcome]:
         """Store the submissions and return the outcome of each, in their order. Durable once committed."""
@@ -68,6 +70,7 @@ class Intake:
         for submission, violation in accepted:
             tally.add(submission, violation)
         tally.write(connection)
+        self._networks.record(connection, ((v.id, s.network, s.received_at) for s, v in accepted))
 
     def reject(self, connection: Connection, rejected: Sequence[RejectedSubmission]) -> None:
         """Keep rejected submissions, dropping the oldest over the limit."""

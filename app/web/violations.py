@@ -13,7 +13,7 @@ from app.api.problems import ProblemError, not_found
 from app.api.schemas import ReportResponse, ViolationDetail
 from app.api.violations import IdPath
 from app.hpkp.causes import BEARING
-from app.service import Service
+from app.service import Service, now
 from app.store import violations as store
 from app.store.engine import writing
 from app.store.violations import Filter
@@ -77,7 +77,7 @@ def set_status(service: ServiceDep, violation_id: IdPath, form: ChangeForm) -> R
     if len(note) > _LONGEST_NOTE:
         raise ProblemError(422, "Note too long", f"A note has at most {_LONGEST_NOTE} characters.")
     with writing(service.engine) as connection:
-        if not store.set_status(connection, violation_id, status=status, note=note):
+        if not store.set_status(connection, violation_id, status=status, note=note, at=now()):
             raise not_found("violation", violation_id)
     return RedirectResponse(f"/violations/{violation_id}?done=saved", 303, headers=HEADERS)
 
