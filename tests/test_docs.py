@@ -190,7 +190,12 @@ def test_every_decision_is_listed() -> None:
 
 # Commands
 
-_LEADS = (r"docker run .*hpkp-collector", r"docker exec hpkp hpkp", r"(?:\w+=\S+ |.* uv run (?:--no-dev )?)?hpkp")
+_LEADS = (
+    r"docker run .*hpkp-collector",
+    r"docker compose run --rm collector",
+    r"docker exec hpkp hpkp",
+    r"(?:\w+=\S+ |.* uv run (?:--no-dev )?)?hpkp",
+)
 _COMMAND = re.compile(rf"^(?:\$ )?(?:{'|'.join(_LEADS)})(?: (?P<words>[^#\n]+))?$", re.MULTILINE)
 
 

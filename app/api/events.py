@@ -1,16 +1,19 @@
-"""Events: policies changed, violations judged again, roots or catalogs changed."""
+"""Events: what the service did or saw, and what others tell of: deployments, rotations."""
 
 from datetime import datetime
+from typing import Literal
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from app.api.access import CanRead, ServiceDep
+from app.api.access import CanAdmin, CanRead, ServiceDep
 from app.api.pages import LimitQuery, link_next, parse_cursor
+from app.api.problems import ProblemError
 from app.api.schemas import Page, describe_problems
 from app.hpkp.hosts import canonical_host
-from app.store.engine import from_ms
-from app.store.events import list_events
+from app.service import now
+from app.store.engine import from_ms, to_ms, writing
+from app.store.events import add_event, list_events
 
 router = APIRouter(prefix="/api/v1", tags=["events"])
 
@@ -21,12 +24,34 @@ class EventResponse(BaseModel):
     id: int
     at: datetime
     kind: str = Field(
-        description="`policy_changed`, `rejudged`, `knowledge_changed`, `served_chain_changed`, "
-        "`served_header_changed`, `probe_failed`, `probe_recovered` or "
-        "`pruned`."
+        description="`policy_changed`, `verdict_changed`, `rejudged`, `knowledge_changed`, `served_chain_changed`, "
+        "`served_header_changed`, `probe_failed`, `probe_recovered` or `pruned`; told by others: "
+        "`certificate_rotated`, `deployed`, `note`."
     )
     host: str | None
     text: str
+
+
+class EventRequest(BaseModel):
+    """Something to tell of."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["certificate_rotated", "deployed", "note"]
+    text: str = Field(min_length=1, max_length=500)
+    host: str | None = None
+    at: AwareDatetime | None = Field(None, description="When it was; now, where it is left out.")
+
+
+@router.post("/events", status_code=201, dependencies=[CanAdmin], responses=describe_problems(400))
+def tell_of_an_event(told: EventRequest, service: ServiceDep) -> EventResponse:
+    """Tell of something that happened, for the record and for annotations."""
+    host, at = None if told.host is None else canonical_host(told.host), told.at or now()
+    if at > now():
+        raise ProblemError(422, "Not an event", "at lies in the future.")
+    with writing(service.engine) as connection:
+        id_ = add_event(connection, told.kind, told.text, host=host, at=to_ms(at))
+    return EventResponse(id=id_, at=from_ms(to_ms(at)), kind=told.kind, host=host, text=told.text)
 
 
 @router.get("/events", dependencies=[CanRead], responses=describe_problems())

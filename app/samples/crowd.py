@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from app.hpkp.hosts import Host
 from app.hpkp.pins import Pin
 from app.hpkp.report import Sender
-from app.samples.forms import FORMS
+from app.samples.forms import FORMS, Sample
 from app.samples.incident import Incident, SampleApp
 from app.samples.site import Issued
 
@@ -100,11 +100,11 @@ class Meeting:
         hours = dice.choices(range(24), weights=crowd.hours, k=count)
         for client, hour in zip(dice.sample(able, count), hours, strict=True):
             at = midnight + timedelta(hours=hour, milliseconds=dice.randrange(3_600_000))
-            yield Post(
-                at, self._body(host, crowd.app_of(client, runs[client]), at), crowd.address_of(client), self.label
-            )
+            sent = self._sample(host, crowd.app_of(client, runs[client]), at)
+            agent = sent.headers.get("User-Agent")
+            yield Post(at, sent.body, crowd.address_of(client), self.label, sent.headers["Content-Type"], agent)
 
-    def _body(self, host: Host, app: SampleApp, at: datetime) -> bytes:
+    def _sample(self, host: Host, app: SampleApp, at: datetime) -> Sample:
         incident = Incident(
             hostname=host,
             noted_hostname=host,
@@ -116,7 +116,7 @@ class Meeting:
             trusted=self.trusted,
             app=app,
         )
-        return FORMS[self.crowd.sender].sample(incident).body
+        return FORMS[self.crowd.sender].sample(incident)
 
 
 @dataclass(frozen=True, slots=True)

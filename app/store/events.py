@@ -8,9 +8,10 @@ from sqlalchemy import Connection, Row, insert, select
 from app.store import tables
 
 
-def add_event(connection: Connection, kind: str, text: str, *, host: str | None = None, at: int) -> None:
-    """Add an event; ``at`` in milliseconds since the Unix epoch."""
-    connection.execute(insert(tables.events).values(at=at, kind=kind, host=host, text=text))
+def add_event(connection: Connection, kind: str, text: str, *, host: str | None = None, at: int) -> int:
+    """Add an event and return its id; ``at`` in milliseconds since the Unix epoch."""
+    added = insert(tables.events).values(at=at, kind=kind, host=host, text=text).returning(tables.events.c.id)
+    return int(connection.execute(added).scalar_one())
 
 
 def last_event(connection: Connection, kind: str) -> Row[Any] | None:

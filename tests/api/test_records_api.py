@@ -148,3 +148,31 @@ def test_events_tell_of_policies_and_of_judging_again(client: TestClient) -> Non
     second = client.get(f"/api/v1/events?limit=1&cursor={first['next']}").json()
     assert first["items"][0]["id"] > second["items"][0]["id"]
     problem_of(client.get("/api/v1/events?cursor=x"), 422)
+
+
+def test_an_event_that_somebody_tells_of_is_among_the_others(client: TestClient) -> None:
+    told = {"kind": "deployed", "host": "WWW.Example.com", "text": "a new server", "at": "2026-01-02T03:04:05+01:00"}
+    answer = client.post("/api/v1/events", json=told)
+    assert answer.status_code == 201
+    shown = {"kind": "deployed", "host": "www.example.com", "text": "a new server", "at": "2026-01-02T02:04:05Z"}
+    assert answer.json() == shown | {"id": answer.json()["id"]}
+    assert client.get("/api/v1/events", params={"host": HOST}).json()["items"] == [answer.json()]
+    assert client.post("/api/v1/events", json={"kind": "note", "text": "of all hosts"}).json()["host"] is None
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"kind": "policy_changed", "text": "that is the service's to tell"},
+        {"kind": "note", "text": ""},
+        {"kind": "note", "text": "x" * 501},
+        {"kind": "note", "text": "x", "host": "a b"},
+        {"kind": "note", "text": "x", "at": "2999-01-01T00:00:00Z"},
+        {"kind": "note", "text": "x", "at": "2026-01-01T00:00:00"},
+        {"kind": "note", "text": "x", "by": "me"},
+    ],
+)
+def test_an_event_that_is_none_is_a_problem(client: TestClient, told: dict[str, str]) -> None:
+    before = client.get("/api/v1/events").json()
+    problem_of(client.post("/api/v1/events", json=told), 422)
+    assert client.get("/api/v1/events").json() == before

@@ -135,11 +135,11 @@ def test_grafana_finds_its_data_sources() -> None:
     assert sources[STORE_UID]["type"] == "grafana-postgresql-datasource"
     assert sources[STORE_UID]["jsonData"]["database"], "asked for there, not beside it"
     used = set(re.findall(r"\$(\w+)", json.dumps(list(sources.values()))))
-    given = {name for name in SERVICES["grafana"]["environment"] if name.startswith("GRAFANA_HPKP_")}
+    given = {name for name in SERVICES["grafana"]["environment"] if name.startswith("COLLECTOR_")}
     assert used == given
     assert all(source["editable"] is False for source in sources.values())
     environment = SERVICES["grafana"]["environment"]
-    assert environment["GRAFANA_HPKP_STORE_USER"] in SERVICES["prepare"]["command"][0]
+    assert environment["COLLECTOR_STORE_USER"] in SERVICES["prepare"]["command"][0]
 
 
 def test_grafana_finds_its_dashboards_and_rules() -> None:

@@ -1,0 +1,67 @@
+"""What docs/grafana.md tells to type in is so: the columns for Infinity, and how to tell of an event."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.main import create_app
+from tests.application import TestClient, caller, settings_for
+from tests.dashboards.boards import FOLDER
+from tests.demo import demo_store
+
+TEXT = (FOLDER.parent / "docs" / "grafana.md").read_text()
+_KINDS = {"string": str, "number": int | float, "timestamp": str}
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """Return a client of a service over the demo's store."""
+    demo = demo_store().copy_to(tmp_path_factory.mktemp("demo"))
+    settings = settings_for(
+        Path(), database_url=f"sqlite:///{demo.database}", trust_anchors=demo.roots, catalog=demo.catalog
+    )
+    with caller(create_app(settings)) as made:
+        yield made
+
+
+def _recipe() -> list[list[str]]:
+    section = TEXT.partition("### Without access to the store: Infinity")[2].partition("\n## ")[0]
+    table = [line for line in section.splitlines() if line.startswith("|")][2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
+
+
+@pytest.mark.parametrize(("url", "rows", "columns"), [row[1:] for row in _recipe()], ids=[row[0] for row in _recipe()])
+def test_the_api_gives_infinity_what_the_recipe_says(client: TestClient, url: str, rows: str, columns: str) -> None:
+    address = url.strip("`").replace("${host}", "www.example.com").replace("${__from:date:iso}", "2026-01-01T00:00:00Z")
+    answer: Any = client.get(address)
+    assert answer.status_code == 200, answer.text
+    found = answer.json()[rows.strip("`")]
+    assert found
+    told = re.findall(r"((?:`\w+`(?:, )?)+) \((\w+)\)", columns)
+    assert ", ".join(f"{names} ({kind})" for names, kind in told) == columns
+    for names, kind in told:
+        for name in re.findall(r"`(\w+)`", names):
+            values = [row[name] for row in found if row[name] is not None]
+            assert values
+            assert all(isinstance(value, _KINDS[kind]) for value in values)
+            if kind == "timestamp":
+                assert all(datetime.fromisoformat(value).tzinfo for value in values)
+
+
+def test_an_event_is_told_as_written(client: TestClient) -> None:
+    [command] = re.findall(r"^curl .*$", TEXT, flags=re.MULTILINE)
+    words = shlex.split(command)
+    body, address = words[words.index("-d") + 1], words[-1]
+    answer = client.post(
+        address.removeprefix("http://127.0.0.1:8000"), content=body, headers={"content-type": "application/json"}
+    )
+    assert answer.status_code == 201
+    assert answer.json()["kind"] == "certificate_rotated"
+    kinds = re.findall(r"`(\w+)`", re.findall(r"^`kind` is (.*)$", TEXT, flags=re.MULTILINE)[0])
+    for kind in kinds:
+        assert client.post("/api/v1/events", json={"kind": kind, "text": "a text"}).status_code == 201
