@@ -79,6 +79,7 @@ def describe_certificate(element: Element) -> dict[str, Any]:
         "not_before": element.not_before,
         "not_after": element.not_after,
         "signature_hash": element.signature_hash,
+        "key": element.key_kind,
         "pin": str(element.pin),
     }
 

@@ -18,6 +18,7 @@ from app.hpkp.causes import BEARING, Bearing, Cause
 from app.hpkp.findings import Finding, Severity
 from app.hpkp.policy import Mode
 from app.hpkp.readiness import assess_readiness
+from app.hpkp.readiness.plain import as_plain
 from app.hpkp.report import Sender
 from app.service import now
 from app.store import events, exposures, policies, summaries, verdicts
@@ -75,6 +76,7 @@ def show_host(
         exposure=exposed[::-1][:_EXPOSED],
         situation=situation,
         answer=answer,
+        estimate=None if situation is None or answer is None else as_plain(situation.policy, answer, at=at)["estimate"],
         findings=() if answer is None else by_weight(answer.findings),
         lines=[] if step is None else write_lines(step.header, report_only=step.policy.mode is Mode.REPORT_ONLY),
         wanted=wanted,

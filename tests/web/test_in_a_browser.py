@@ -21,6 +21,7 @@ from app.store.engine import writing
 from app.store.secrets import new_token, revoke_token
 from tests.application import settings_for
 from tests.browser import chromium
+from tests.web.screenshots import pictures, take
 from tests.web.stock import HOST, HOSTILE_HOST, fill, roots_file, sample_site
 from tests.web_server import served
 
@@ -438,6 +439,15 @@ def test_what_strangers_wrote_runs_nothing_and_stays_in_its_place(visiting: Visi
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         heights = page.evaluate("[...document.querySelectorAll('.claimed')].map(one => one.offsetHeight)")
         assert max(heights, default=0) < 1500
+
+
+def test_the_pictures_of_the_documents_can_be_taken_again(browser: Browser, site: Site, tmp_path: Path) -> None:
+    for picture in pictures(violation=1):
+        take(browser, site.url, picture, tmp_path)
+    taken = {path.stem: path.read_bytes() for path in tmp_path.iterdir()}
+    assert taken.keys() == {picture.name for picture in pictures(violation=1)}
+    assert {content[:4] for content in taken.values()} == {b"\x89PNG"}
+    assert all(10_000 < len(content) < 200_000 for content in taken.values())
 
 
 def test_the_first_run_page_is_left_by_what_it_says(browser: Browser, tmp_path: Path) -> None:
