@@ -1,11 +1,13 @@
 """Programs that tests judge by: from PATH, else from Debian packages unpacked without root, else a loud failure."""
 
+import fcntl
 import functools
 import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,23 +54,28 @@ def _library_folders(root: Path) -> Iterator[str]:
 def debian_package(package: str) -> Path:
     """Return the folder into which the package and the libraries that the machine lacks are unpacked."""
     root = _CACHE / package
-    if not root.exists():
-        _CACHE.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=_CACHE) as work:
-            downloads, tree = Path(work, "downloads"), Path(work, "tree")
-            downloads.mkdir()
-            try:
-                _download(package, downloads, options=())
-            except RuntimeError:  # the machine's package lists are missing or old
-                _download(package, downloads, options=_own_lists())
-            for archive in downloads.glob("*.deb"):
-                _run("dpkg", "-x", str(archive), str(tree))
-            try:
+    with one_at_a_time(_CACHE):
+        if not root.exists():
+            with tempfile.TemporaryDirectory(dir=_CACHE) as work:
+                downloads, tree = Path(work, "downloads"), Path(work, "tree")
+                downloads.mkdir()
+                try:
+                    _download(package, downloads, options=())
+                except RuntimeError:  # the machine's package lists are missing or old
+                    _download(package, downloads, options=_own_lists())
+                for archive in downloads.glob("*.deb"):
+                    _run("dpkg", "-x", str(archive), str(tree))
                 tree.rename(root)
-            except OSError:  # somebody else's tests were faster
-                if not root.exists():
-                    raise
     return root
+
+
+@contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Make a folder, and let one process at a time fill it: tests run in several."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @functools.cache
