@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,12 +35,17 @@ class RunningService:
 
 
 @contextmanager
-def running_service(directory: Path, *options: str, **settings: str) -> Iterator[RunningService]:
-    """Run ``hpkp serve`` on a free port, with its store in ``directory``; it ends with the block."""
+def running_service(
+    directory: Path, *options: str, within: Sequence[str] = (), **settings: str
+) -> Iterator[RunningService]:
+    """Run ``hpkp serve`` on a free port, with its store in ``directory``; it ends with the block.
+
+    ``within`` is a command that becomes what it is given to run.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     log = directory / "serve.log"
     environment = os.environ | {"HPKP_DATABASE_URL": f"sqlite:///{directory}/hpkp.sqlite3", **settings}
-    command = [sys.executable, "-m", "app.cli", "serve", "--port", "0", *options]
+    command = [*within, sys.executable, "-m", "app.cli", "serve", "--port", "0", *options]
     with log.open("wb") as stream:
         process = subprocess.Popen(command, env=environment, stdout=stream, stderr=stream)
     try:

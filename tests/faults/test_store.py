@@ -40,6 +40,46 @@ def _reports(service: RunningService) -> int:
 
 
 @contextmanager
+def _disk(place: Path, *, size: str) -> Iterator[tuple[str, ...]]:
+    """Mount a disk of a size, there only for what is run by the command that is yielded."""
+    place.mkdir()
+    script = 'mount -t tmpfs -o "size=$1" tmpfs "$0" && echo mounted && exec cat'
+    alone = ("unshare", "--user", "--map-root-user", "--mount")  # so that it takes no root, and leaves nothing behind
+    with subprocess.Popen(
+        [*alone, "sh", "-c", script, str(place), size], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"mounted\n", "this test needs user namespaces, to mount a disk of its own"
+        yield "nsenter", "--preserve-credentials", "--user", "--mount", f"--target={holder.pid}"
+        holder.communicate()
+
+
+def test_a_disk_that_is_full(tmp_path: Path) -> None:
+    """Sent: reports until one is refused, on a disk of 3 MB with 1 MB of something else; more when that was removed.
+
+    Acknowledged: some, then none for as long as the disk is full, then all, with nobody starting the service again.
+    Found: all that were acknowledged, also after kill -9 and a start on the same disk.
+    """
+    bodies, place = iter(distinct_bodies(2000)), tmp_path / "disk"
+    with _disk(place, size="3m") as within:
+        url = f"sqlite:///{place}/hpkp.sqlite3"
+        subprocess.run([*within, "sh", "-c", f"head -c 1000000 /dev/zero > {place}/something"], check=True)
+        with running_service(tmp_path, within=within, HPKP_DATABASE_URL=url) as service:
+            taken = 0
+            while _post(service, next(bodies)) == 204:
+                taken += 1
+            assert taken > 20
+            assert {_post(service, next(bodies)) for _ in range(5)} == {503}
+            assert _reports(service) == taken
+            subprocess.run([*within, "rm", f"{place}/something"], check=True)
+            assert {_post(service, next(bodies)) for _ in range(20)} == {204}
+            assert _reports(service) == taken + 20
+            service.kill()
+        with running_service(tmp_path, within=within, HPKP_DATABASE_URL=url) as service:
+            assert _reports(service) == taken + 20
+
+
+@contextmanager
 def _no_file_grows(service: RunningService, size: int) -> Iterator[None]:
     """Let no file of the service become longer than so many bytes."""
     _, most = resource.prlimit(service.process.pid, resource.RLIMIT_FSIZE)
