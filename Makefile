@@ -1,5 +1,5 @@
 # Thin names for uv commands; nothing is done here that cannot be typed.
-.PHONY: dev run test lint format types golden check image bench bench-quick
+.PHONY: dev run test lint format types golden check image bench bench-quick screenshots
 
 dev:
 	uv sync
@@ -35,3 +35,6 @@ bench:
 
 bench-quick:
 	uv run python -m bench --size quick
+
+screenshots:
+	uv run python -m tests.web.screenshots

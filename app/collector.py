@@ -14,11 +14,13 @@ import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.canary import MARK, InvalidCanary
+from app.hpkp.clients import network_of
 from app.hpkp.policy import Mode
 from app.hpkp.report import Sender, ViolationReport
 from app.metrics import Metrics
@@ -26,12 +28,13 @@ from app.outcomes import Outcome
 from app.senders import Unreadable
 from app.senders.reader import Identified, ReportReader
 from app.store.engine import from_ms, now_ms
-from app.store.submissions import RejectedSubmission, Submission
+from app.store.submissions import UNPLACED, RejectedSubmission, Submission
 from app.store.writer import GroupWriter, StoreBusy, StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
 _SAMPLE = 300
+_NETWORKS = 10_000
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _RUN = r"[A-Za-z0-9+/=_\\\r\n-]"
 _KEY_LIKE = re.compile(rf"(?:[0-9A-Fa-f]{{2}}[:\s]+){{8,}}|{_RUN}{{20,}}(?:[\"', \t]++{_RUN}++(?!\"\s*:))*")
@@ -91,6 +94,8 @@ class Collector:
         self._metrics = metrics
         self._digests = hashlib.blake2b(digest_size=12, key=client_key)
         self._clients = hashlib.blake2b(digest_size=16, key=client_key)
+        networks = hashlib.blake2b(digest_size=8, key=client_key)
+        self._network = lru_cache(maxsize=_NETWORKS)(partial(_hash_network, networks))
         self._reader = ReportReader()
         self._take_canary = take_canary
 
@@ -137,6 +142,7 @@ class Collector:
             body=read.body,
             label=envelope.label,
             user_agent=envelope.user_agent,
+            network=self._network(envelope.address),
         )
 
     async def _collect_canary(self, body: bytes, envelope: Envelope) -> Fate:
@@ -201,6 +207,11 @@ def _hash(keyed: "hashlib.blake2b", value: bytes) -> bytes:
     digest = keyed.copy()
     digest.update(value)
     return digest.digest()
+
+
+def _hash_network(keyed: "hashlib.blake2b", address: str) -> bytes:
+    network = network_of(address)
+    return _hash(keyed, network.encode()) if network else UNPLACED
 
 
 def _second_of(report: ViolationReport) -> bytes:

@@ -23,6 +23,8 @@ from app.schedule import (
 )
 from app.service import open_service
 from app.settings import Settings
+from app.web.rendering import show_problem
+from app.web.routes import router as pages
 
 DESCRIPTION = """Receives HTTP public key pinning violation reports (RFC 7469), judges the certificate chains against
 the pins that the operator expects, and says, with evidence, whether enforcing would be safe.
@@ -72,6 +74,7 @@ def create_app(
             for task in regular:
                 task.cancel()
             await asyncio.gather(*regular, return_exceptions=True)
+            await asyncio.get_running_loop().shutdown_default_executor()  # threads of theirs still hold connections
             await service.writer.stop()
             service.engine.dispose()
 
@@ -85,7 +88,7 @@ def create_app(
         openapi_url=None if intake_only else "/openapi.json",
     )
     app.state.metrics = Metrics()
-    problems.install(app)
+    problems.install(app, show=None if intake_only else show_problem)
     app.include_router(health.probes)
     if not intake_only:
         for router in (
@@ -97,6 +100,7 @@ def create_app(
             violations.router,
             export.router,
             events.router,
+            pages,
         ):
             app.include_router(router)
         describe_ingest(app)

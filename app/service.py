@@ -32,12 +32,14 @@ from app.probe import ProbeOptions, probe
 from app.settings import Settings
 from app.store import canaries, policies
 from app.store import engine as store_engine
+from app.store.additions import JudgeReport
 from app.store.engine import from_ms, now_ms, open_engine, to_ms, writing
 from app.store.events import add_event, last_event
-from app.store.intake import Intake, JudgeReport
+from app.store.intake import Intake
+from app.store.past import gather_past_evidence
 from app.store.probes import add_probe, hosts_not_probed_since, last_probe
 from app.store.retention import Cutoffs, Progress, prune
-from app.store.secrets import canary_key, client_key
+from app.store.secrets import canary_key, client_key, session_key
 from app.store.submissions import Limits
 from app.store.summaries import gather_evidence, walk_counted
 from app.store.turns import Upkeep, turn
@@ -71,6 +73,8 @@ class Service:
     intake: Intake
     writer: GroupWriter
     collector: Collector
+    session_key: bytes
+    """Signs the sessions and forms of the pages."""
 
     def set_policy(self, policy: PinningPolicy, *, at: datetime) -> PinningPolicy:
         """Set a host's policy by a new revision and judge the host's violations again, in one transaction.
@@ -275,17 +279,23 @@ class Service:
         with self.engine.connect() as connection:
             return policies.history_of(connection, host).in_force(at)
 
-    def situation(self, host: str, *, at: datetime) -> Situation | None:
+    def situation(self, host: str, *, at: datetime, past: bool = False) -> Situation | None:
         """Gather all that the verdict of a moment rests on; None where no policy was in force.
 
-        Only what was received since the revision took effect, and by ``at``, counts as evidence for it.
+        Only what was received since the revision took effect, and by ``at``, counts as evidence for it. ``at`` is the
+        present; with ``past`` it is a moment before, and the answer rests on what was known then.
         """
         with self.engine.connect() as connection:
-            history = policies.history_of(connection, host)
+            history = policies.history_of(connection, host, known_by=at if past else None)
             policy = history.in_force(at)
             if policy is None or policy.effective_from is None:
                 return None
-            evidence = gather_evidence(connection, host, since=policy.effective_from, until=at)
+            since = policy.effective_from
+            evidence = (
+                gather_past_evidence(connection, host, history, self.judge, since=since, until=at)
+                if past
+                else gather_evidence(connection, host, since=since, until=at)
+            )
         chosen = self.settings
         limits = Thresholds(
             observation=timedelta(days=chosen.min_observation_days),
@@ -298,9 +308,9 @@ class Service:
         evidence = replace(evidence, live=self.last_seen(host, until=at))
         return Situation(policy, evidence, at, history, limits, self.catalog)
 
-    def assess(self, host: str, *, at: datetime) -> tuple[PinningPolicy, Readiness] | None:
-        """Assess the policy in force at a moment, not later than now; None where there was none."""
-        situation = self.situation(host, at=at)
+    def assess(self, host: str, *, at: datetime, past: bool = False) -> tuple[PinningPolicy, Readiness] | None:
+        """Assess the policy in force now, or with ``past`` at a past moment; None where there was none."""
+        situation = self.situation(host, at=at, past=past)
         return None if situation is None else (situation.policy, assess_readiness(situation))
 
     def record_verdict(self, host: str, *, at: datetime) -> Readiness | None:
@@ -362,7 +372,9 @@ def open_service(settings: Settings, metrics: Metrics) -> Service:
         metrics.count_canary(now())
 
     collector = Collector(writer, metrics, client_key=client_key(engine), take_canary=take_canary)
-    return Service(settings, engine, anchors, catalog, judge_at, metrics, intake, writer, collector)
+    return Service(
+        settings, engine, anchors, catalog, judge_at, metrics, intake, writer, collector, session_key(engine)
+    )
 
 
 def _before(at: datetime, days: float) -> int | None:

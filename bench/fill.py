@@ -5,6 +5,7 @@ further reports is then written into the same tables in bulk, day by day, under 
 and source, a bounded number of single reports, and the clients of each day.
 """
 
+import hashlib
 import math
 import random
 from collections import Counter
@@ -20,14 +21,19 @@ from sqlalchemy import Connection, Table, delete, func, insert, select, update
 from sqlmodel import SQLModel
 
 from app.collector import Envelope
+from app.hpkp.chain import Chain
+from app.hpkp.exposure import ExposedDay
 from app.hpkp.hosts import Host
+from app.hpkp.live import Answer, Endpoint, Probe
 from app.hpkp.pins import parse_pin
 from app.hpkp.policy import ExpectedPin, PinningPolicy
 from app.metrics import Metrics
-from app.service import open_service
+from app.service import Service, open_service
 from app.settings import Settings
 from app.store import host_counts, tables
+from app.store.canaries import add_canary, receive_canary
 from app.store.engine import DAY_MS, HOUR_MS, from_ms, open_engine, to_ms, writing
+from app.store.exposures import record_exposure
 from app.store.sketches import count_in, sketch_all
 from app.store.submissions import Limits, Submission
 from bench.bodies import HOSTS, Material
@@ -64,11 +70,10 @@ _AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, l
 _FILLED = {
     tables.hosts, tables.policy_revisions, tables.certificates, tables.chains, tables.violations, tables.sources,
     tables.rollup_hours, tables.rollup_days, tables.host_hours, tables.host_days, tables.host_clients, tables.reports,
-    tables.secrets, tables.events,
+    tables.secrets, tables.events, tables.probes, tables.live_keys, tables.exposures, tables.canaries, tables.verdicts,
 }  # fmt: skip
 _EMPTY = {
-    tables.seen_submissions, tables.rejections, tables.tokens, tables.probes, tables.live_keys,
-    tables.exposures, tables.canaries, tables.verdicts, tables.alerts,
+    tables.seen_submissions, tables.rejections, tables.tokens, tables.alerts,
 }  # fmt: skip
 """Not asked by any question that is measured, or small in every store."""
 
@@ -140,10 +145,28 @@ def _add_violations(url: str, material: Material, *, count: int, at: datetime) -
         for body in islice(material.distinct.bodies(at=at), count)
         for submission in service.collector.read(body, Envelope("203.0.113.1"), received_at=to_ms(at))
     )
+    served: dict[str, Chain] = {}
     while batch := [submission for submission in islice(read, _BATCH) if isinstance(submission, Submission)]:
+        served |= {submission.report.hostname: submission.report.served_chain or () for submission in batch}
         with writing(service.engine) as connection:
             service.intake.write(connection, batch)
+    for host in HOSTS:
+        _add_evidence(service, Host(host), served.get(host, ()), since=at)
     service.engine.dispose()
+
+
+def _add_evidence(service: Service, host: Host, chain: Chain, *, since: datetime) -> None:
+    """Add what a verdict rests on besides reports: a look at the host, a canary a day, and exposure of every day."""
+    now = datetime.now(UTC)
+    service.record_probe(Probe(host, 443, now, (Endpoint("192.0.2.1", (chain,), (Answer("/", 200),)),)))
+    days = [since + timedelta(days=number) for number in range((now - since).days + 1)]
+    with writing(service.engine) as connection:
+        exposed = [ExposedDay(host, day.date(), sessions=40_000, clients=20_000) for day in days]
+        record_exposure(connection, exposed, origin="api", at=now)
+        for number, day in enumerate(days):
+            nonce = hashlib.md5(f"{host} {number}".encode(), usedforsecurity=False).digest()
+            add_canary(connection, host, nonce, report_uri="https://reports.example.net/report", at=day)
+            receive_canary(connection, host, nonce, at=day)
 
 
 def _plan(connection: Connection, dice: random.Random) -> list[_Repeated]:

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,19 +31,25 @@ def debian_program(command: str, *, package: str) -> Program:
         path = Path(found).resolve()
         return Program(path, path.parents[2], os.environ)
     try:
-        root = _unpacked(package)
+        root = debian_package(package)
         path = next(path for folder in ("usr/sbin", "usr/bin") if (path := root / folder / command).exists())
     except (OSError, RuntimeError, StopIteration) as error:
         raise RuntimeError(
             f"These tests need the command {command}, which is neither on PATH nor to be had as a Debian package "
             f"({error!r}). Install it, such as with: apt-get install {package}"
         ) from error
-    libraries = [str(folder) for pattern in ("usr/lib/*-linux-*", "lib/*-linux-*") for folder in root.glob(pattern)]
-    search = os.pathsep.join((*libraries, *filter(None, [os.environ.get("LD_LIBRARY_PATH")])))
+    search = os.pathsep.join((*_library_folders(root), *filter(None, [os.environ.get("LD_LIBRARY_PATH")])))
     return Program(path, root, os.environ | {"LD_LIBRARY_PATH": search})
 
 
-def _unpacked(package: str) -> Path:
+def _library_folders(root: Path) -> Iterator[str]:
+    """Name the folders with libraries; some packages keep theirs one folder deeper, where their own programs look."""
+    for pattern in ("usr/lib/*-linux-*", "lib/*-linux-*", "usr/lib/*-linux-*/*"):
+        yield from (str(folder) for folder in root.glob(pattern) if any(folder.glob("lib*.so*")))
+
+
+@functools.cache
+def debian_package(package: str) -> Path:
     """Return the folder into which the package and the libraries that the machine lacks are unpacked."""
     root = _CACHE / package
     if not root.exists():

@@ -14,9 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.collector import Envelope, _sample
+from app.hpkp.clients import network_of
 from app.metrics import Metrics
 from app.outcomes import Outcome
 from app.service import Service, open_service
+from app.store.submissions import UNPLACED, Submission
 from tests.api.answers import rejections
 from tests.application import TestClient, settings_for
 from tests.authority import PrivateKey, new_key
@@ -77,6 +79,7 @@ def test_no_file_of_the_store_holds_an_address(service: Service, tmp_path: Path,
     assert b"www.example.com" in held
     assert b"broken" in held
     assert address.encode() not in held
+    assert network_of(address).encode() not in held
     packed = ip_address(address).packed
     assert packed.hex().encode() not in held
     assert packed not in held or len(packed) == 4  # four bytes stand anywhere by chance
@@ -91,6 +94,17 @@ def test_a_client_is_the_install_where_one_is_told_and_else_the_address(service:
     installed = report_body(app_bundle_id="org.example", trustkit_version="3", app_vendor_id="A-1")
     assert of(installed, "192.0.2.1") == of(installed, "192.0.2.2")
     assert of(report_body(), "192.0.2.1") == of(report_body(port=1), "192.0.2.1") != of(report_body(), "192.0.2.2")
+
+
+def test_a_network_is_kept_as_a_hash_whatever_the_install_says_and_inside_is_nowhere(service: Service) -> None:
+    def of(address: str, install: str) -> bytes:
+        body = report_body(app_bundle_id="org.example", trustkit_version="3", app_vendor_id=install)
+        (read,) = service.collector.read(body, Envelope(address=address), received_at=0)
+        assert isinstance(read, Submission)
+        return read.network
+
+    assert of("203.0.113.1", "A") == of("203.0.113.9", "B") != of("203.0.114.1", "A")
+    assert of("10.0.0.1", "A") == of("", "A") == UNPLACED
 
 
 def _key_bodies(key: PrivateKey) -> dict[str, bytes]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 import typer
+from fastapi.routing import iter_route_contexts
 from sqlmodel import SQLModel
 from typer.core import TyperGroup
 
@@ -29,6 +30,8 @@ from app.settings import Settings
 from app.store import tables
 from app.store.engine import open_engine, upgrade, writing
 from app.store.secrets import client_key, new_token
+from app.web.routes import router as pages
+from tests.application import caller, settings_for
 from tests.server import running_service
 
 ROOT = Path(__file__).parent.parent
@@ -117,6 +120,23 @@ def test_the_table_of_routes_says_who_may_ask(tmp_path: Path) -> None:
             without, reading = client.request(method, address), client.request(method, address, headers=reader)
             found = "anybody" if without.status_code != 401 else "admin" if reading.status_code == 403 else "read"
             assert found == told, f"{method} {path}"
+
+
+def test_the_table_of_pages_is_that_of_their_routes_and_says_who_may_look(tmp_path: Path) -> None:
+    told = {code(path): who for path, who, _ in rows(OPERATING, "Pages")}
+    assert told.keys() == {r.path for r in iter_route_contexts(pages.routes) if "GET" in (r.methods or ())}
+    sample = {"host": "www.example.com", "violation_id": 1, "report_id": 1, "sha256": "0" * 64, "name": "icon.svg"}
+    with caller(create_app(settings_for(tmp_path)), "203.0.113.9") as stranger:
+        for path, who in told.items():
+            asked = stranger.get(path.format(**sample)).status_code == 401
+            assert ("read" if asked else "anybody") == who, path
+
+
+def test_pictures_are_shown_and_small() -> None:
+    named = {link.rpartition("/")[2] for _, link in _links() if link.endswith(".png")}
+    found = {path.name: path.stat().st_size for path in ROOT.glob("docs/images/*")}
+    assert found.keys() == named
+    assert max(found.values()) < 150_000
 
 
 def test_the_table_of_metrics_is_that_of_the_registry() -> None:
@@ -224,7 +244,7 @@ def _leaves(group: TyperGroup, *names: str) -> Iterator[tuple[str, set[str]]]:
             yield " ".join((*names, name)), {option for option in options if option.startswith("--")}
 
 
-def _command_line() -> dict[str, set[str]]:
+def command_line() -> dict[str, set[str]]:
     group = typer.main.get_command(cli)
     assert isinstance(group, TyperGroup)
     return dict(_leaves(group))
@@ -232,7 +252,7 @@ def _command_line() -> dict[str, set[str]]:
 
 @pytest.mark.parametrize(("where", "words"), sorted(set(_commands())))
 def test_a_command_in_the_documents_exists_with_its_options(where: str, words: str) -> None:
-    known = _command_line()
+    known = command_line()
     name = next((name for name in known if f"{words} ".startswith(f"{name} ")), None)
     assert name is not None, f"{where}: there is no command hpkp {words}"
     options = {word.partition("=")[0] for word in shlex.split(words) if word.startswith("--")}
@@ -240,7 +260,7 @@ def test_a_command_in_the_documents_exists_with_its_options(where: str, words: s
 
 
 def test_every_command_stands_in_the_table_with_options_that_it_has() -> None:
-    known = _command_line()
+    known = command_line()
     told = {code(command).removeprefix("hpkp "): meaning for command, meaning in rows(OPERATING, "Commands")}
     assert told.keys() == known.keys()
     for name, meaning in told.items():
@@ -248,7 +268,7 @@ def test_every_command_stands_in_the_table_with_options_that_it_has() -> None:
 
 
 def test_every_command_but_serve_answers_in_json() -> None:
-    assert {name for name, options in _command_line().items() if "--json" not in options} == {"serve"}
+    assert {name for name, options in command_line().items() if "--json" not in options} == {"serve"}
 
 
 def test_readme_begins_with_one_line_that_runs_the_service_and_one_that_runs_the_tests() -> None:

@@ -18,6 +18,8 @@ from app.metrics import Metrics
 from app.outcomes import Outcome
 from app.service import Service, now, open_service
 from app.store import policies
+from app.store.engine import to_ms, writing
+from app.store.submissions import Submission
 from app.store.violations import Filter, list_violations
 from tests.application import settings_for
 from tests.authority import NOW, make_root
@@ -108,15 +110,21 @@ def test_where_judging_fails_the_policy_is_not_set_either(service: Service) -> N
 
 def test_only_what_came_since_the_revision_took_effect_is_evidence_for_it(service: Service) -> None:
     service.set_policy(_policy(LIVE, BACKUP, since=now() - 3 * DAY), at=now())
-    assert _report(service, report_body()) == [Outcome.ACCEPTED]
-    with service.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE rollup_hours SET hour = hour - 10 * 86400000")
+    _take(service, report_body(), at=now() - 10 * DAY)
     assert _report_count(service) == 0
     service.set_policy(_policy(LIVE, BACKUP, since=now() - 30 * DAY), at=now())
     assert _report_count(service) == 0, "the newer revision is the one in force still"
-    with service.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE rollup_hours SET hour = hour + 10 * 86400000")
+    _take(service, report_body(port=8443), at=now())
     assert _report_count(service) == 1
+
+
+def _take(service: Service, body: bytes, *, at: datetime) -> None:
+    """Take a report as received at a moment."""
+    read = service.collector.read(body, Envelope(address="192.0.2.1"), received_at=to_ms(at))
+    with writing(service.engine) as connection:
+        assert service.intake.write(connection, [one for one in read if isinstance(one, Submission)]) == [
+            Outcome.ACCEPTED
+        ]
 
 
 def _report_count(service: Service) -> int:

@@ -53,7 +53,8 @@ class HttpStage:
     @staticmethod
     def _members(policy: PinningPolicy) -> dict[str, Any]:
         pins = [{"sha256": str(pin.pin)} for pin in policy.pins]
-        return {"pins": pins, "mode": policy.mode, "max_age": policy.max_age, "report_uri": policy.report_uri}
+        rest = {"mode": policy.mode, "max_age": policy.max_age, "report_uri": policy.report_uri}
+        return {"pins": pins, "own_keys": sorted(map(str, policy.own_keys)), **rest}
 
     def _put(self, path: str, members: dict[str, Any]) -> None:
         answer = self.client.put(path, json=members)
@@ -82,6 +83,12 @@ class HttpStage:
         answer = self.client.post(f"{self._path}/probe")
         assert answer.status_code == 200, answer.text
 
+    def ask(self, *, at: datetime | None = None) -> dict[str, Any]:
+        """Ask for the verdict of now or of a past moment."""
+        answer = self.client.get(f"{self._path}/readiness", params={} if at is None else {"at": at.isoformat()})
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
     def mark(self, cause: Cause, status: str) -> None:
         found = self.client.get("/api/v1/violations", params={"cause": cause, "limit": "500"}).json()["items"]
         assert found
@@ -89,14 +96,15 @@ class HttpStage:
             self.client.patch(f"/api/v1/violations/{violation['id']}", json={"status": status, "note": "a story"})
 
 
-@dataclass(frozen=True)
+@dataclass
 class Played:
-    """A day of a story: what the rules looked at, and what the service answered over HTTP."""
+    """A day of a story: what the rules looked at, and what the service answered over HTTP, then and at the end."""
 
     story: Story
     day: int
     situation: Situation
     answer: dict[str, Any]
+    looking_back: dict[str, Any]
 
 
 @contextmanager
@@ -117,8 +125,8 @@ def _stage(directory: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> Iter
             yield HttpStage(client, host), app.state.service
 
 
-def _play(story: Story, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Played]:
-    keys = make_keys(HOST, at=START + timedelta(days=10))
+def _play(story: Story, directory: Path, monkeypatch: pytest.MonkeyPatch) -> list[Played]:
+    keys, found = make_keys(HOST, at=START + timedelta(days=10)), list[Played]()
     with time_machine.travel(START) as clock, _stage(directory, keys, monkeypatch) as (stage, service):
         rollout = Rollout(keys, stage)
         rollout.play([story.day0(keys)], at=START)
@@ -127,11 +135,12 @@ def _play(story: Story, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
             clock.move_to(noon)
             rollout.play(story.acts(keys, day), at=noon)
             clock.move_to(evening)
-            answer = stage.client.get(f"/api/v1/hosts/{HOST}/readiness")
-            assert answer.status_code == 200, answer.text
             situation = service.situation(HOST, at=evening)
             assert situation is not None
-            yield Played(story, day, situation, answer.json())
+            found.append(Played(story, day, situation, stage.ask(), {}))
+        for played in found:
+            played.looking_back = stage.ask(at=datetime.fromisoformat(played.answer["at"]))
+    return found
 
 
 _PLAYED: dict[str, list[Played]] = {}
@@ -152,6 +161,8 @@ def test_the_verdict_is_right_on_every_day(story: Story, tmp_path: Path, monkeyp
         found = {f["code"] for f in played.answer["findings"] if f["severity"] == "blocker" or f["withholds"]}
         assert (played.answer["verdict"], found) == (verdict.value, set(decisive)), f"day {played.day}"
         mentioned |= {finding["code"] for finding in played.answer["findings"]}
+        assert played.answer["as_of"] is None
+        assert played.looking_back | {"as_of": None} == played.answer, f"day {played.day}"
         _PLAYED[story.name].append(played)
     assert story.mentions <= mentioned
 

@@ -1,13 +1,15 @@
-"""Who may call what: API tokens, and connections from this machine that came through no proxy."""
+"""Who may call what: API tokens, log-ins with them, and connections from this machine that came through no proxy."""
 
 import ipaddress
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from app.api.problems import ProblemError
-from app.service import Service
-from app.store.secrets import scope_of_token
+from app.api.sessions import COOKIE, Session, read_session
+from app.service import Service, now
+from app.store.secrets import find_token
 
 _FORWARDING = ("forwarded", "via", "x-real-ip")
 
@@ -45,33 +47,65 @@ def _is_loopback_address(host: str) -> bool:
         return False
 
 
-def _require(request: Request, service: Service, scopes: tuple[str, ...]) -> None:
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks and what they may; ``session`` where they are logged in to the pages."""
+
+    scope: str
+    session: Session | None = None
+
+    @property
+    def may_change(self) -> bool:
+        """Whether they may change things."""
+        return self.scope == "admin"
+
+
+def find_caller(request: Request, service: Service) -> Caller | None:
+    """Tell who asks: by an API token, a log-in, or from this machine; None for a stranger.
+
+    Raises ProblemError for an API token that is not known.
+    """
     scheme, _, text = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and text:
         with service.engine.connect() as connection:
-            scope = scope_of_token(connection, text.strip())
-        if scope is None:
+            token = find_token(connection, text=text.strip())
+        if token is None:
             raise ProblemError(401, "Not authorised", "This API token is not known.")
-        if scope not in scopes:
-            raise ProblemError(403, "Not allowed", f"This API token has scope {scope}; admin is needed.")
-        return
-    if not is_direct_loopback(request):
+        return Caller(token.scope)
+    session = read_session(service, request.cookies.get(COOKIE, ""), at=now())
+    if session is not None:
+        return Caller(session.scope, session)
+    return Caller("admin") if is_direct_loopback(request) else None
+
+
+def require_read(request: Request, service: ServiceDep) -> Caller:
+    """Let pass who may read."""
+    caller = find_caller(request, service)
+    if caller is None:
         raise ProblemError(
             401,
             "Not authorised",
             "An API token is needed: Authorization: Bearer …; make one with hpkp token new.",
         )
+    return caller
 
 
-def require_read(request: Request, service: ServiceDep) -> None:
-    """Let pass who may read."""
-    _require(request, service, ("read", "admin"))
+def require_admin(request: Request, caller: Annotated[Caller, Depends(require_read)]) -> Caller:
+    """Let pass who may change things over the API. A browser's cookie or place is no consent: any page could ask it."""
+    if not caller.may_change:
+        raise ProblemError(403, "Not allowed", f"This API token has scope {caller.scope}; admin is needed.")
+    if caller.session is not None:
+        raise ProblemError(403, "Not allowed", "A log-in changes things by the forms of the pages alone.")
+    if made_by_another_site(request):
+        raise ProblemError(403, "Not allowed", "A page of another site made this request.")
+    return caller
 
 
-def require_admin(request: Request, service: ServiceDep) -> None:
-    """Let pass who may change things."""
-    _require(request, service, ("admin",))
+def made_by_another_site(request: Request) -> bool:
+    """Whether a browser says that a page from elsewhere made the request (Sec-Fetch-Site); others send nothing."""
+    return request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
 
 
+CallerDep = Annotated[Caller, Depends(require_read)]
 CanRead = Depends(require_read)
 CanAdmin = Depends(require_admin)

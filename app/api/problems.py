@@ -1,12 +1,13 @@
-"""The only place where errors become HTTP: RFC 9457 problem details.
+"""The only place where errors become HTTP: RFC 9457 problem details, or a page for a browser.
 
 ``type`` is always ``about:blank`` (section 4.2.1): the status, the title and the pointer say what there is to say.
 """
 
 import json
+from collections.abc import Callable
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import iter_route_contexts
@@ -75,45 +76,58 @@ def encode(problem: Problem) -> bytes:
     return json.dumps(problem.model_dump(exclude_none=True), ensure_ascii=True).encode()
 
 
-def _respond(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
-    return JSONResponse(
-        problem.model_dump(exclude_none=True, mode="json"),
-        problem.status,
-        headers=headers,
-        media_type=MEDIA_TYPE,
-    )
+ShowProblem = Callable[[Request, Problem], Response]
+"""Shows a problem to a person."""
 
 
-def install(app: FastAPI) -> None:
-    """Answer every error of the application as a problem."""
+def install(app: FastAPI, *, show: ShowProblem | None = None) -> None:
+    """Answer every error of the application as a problem; ``show`` makes a page of it for whoever wants HTML."""
+
+    def respond(request: Request, problem: Problem, headers: dict[str, str] | None = None) -> Response:
+        if show is not None and _wants_page(request):
+            response = show(request, problem)
+            response.headers.update(headers or {})
+            return response
+        return JSONResponse(
+            problem.model_dump(exclude_none=True, mode="json"),
+            problem.status,
+            headers=headers,
+            media_type=MEDIA_TYPE,
+        )
 
     @app.exception_handler(ProblemError)
-    async def _problem(_: Request, error: ProblemError) -> JSONResponse:
+    async def _problem(request: Request, error: ProblemError) -> Response:
         headers = {"WWW-Authenticate": "Bearer"} if error.problem.status == 401 else None
-        return _respond(error.problem, headers)
+        return respond(request, error.problem, headers)
 
     @app.exception_handler(HpkpError)
-    async def _domain(_: Request, error: HpkpError) -> JSONResponse:
-        return _respond(Problem(title=_title(error), status=422, detail=str(error)))
+    async def _domain(request: Request, error: HpkpError) -> Response:
+        return respond(request, Problem(title=_title(error), status=422, detail=str(error)))
 
     @app.exception_handler(RequestValidationError)
-    async def _validation(_: Request, error: RequestValidationError) -> JSONResponse:
+    async def _validation(request: Request, error: RequestValidationError) -> Response:
         errors = [_describe(item) for item in error.errors()]
         detail = "; ".join(f"{item['pointer'] or '(whole body)'}: {item['detail']}" for item in errors[:5])
         pointer = errors[0]["pointer"] if len(errors) == 1 else None
-        return _respond(Problem(title="Request not valid", status=422, detail=detail, pointer=pointer, errors=errors))
+        problem = Problem(title="Request not valid", status=422, detail=detail, pointer=pointer, errors=errors)
+        return respond(request, problem)
 
     @app.exception_handler(HTTPException)
-    async def _http(request: Request, error: HTTPException) -> JSONResponse:
+    async def _http(request: Request, error: HTTPException) -> Response:
         problem = Problem(title=error.detail, status=error.status_code)
         headers = dict(error.headers or {})
         if error.status_code == 405:
             headers["Allow"] = ", ".join(sorted(_methods_of(app, request)))
-        return _respond(problem, headers)
+        return respond(request, problem, headers)
 
     @app.exception_handler(Exception)
-    async def _fault(_: Request, _error: Exception) -> JSONResponse:
-        return _respond(Problem(title="Internal error", status=500, detail="The fault was logged."))
+    async def _fault(request: Request, _error: Exception) -> Response:
+        return respond(request, Problem(title="Internal error", status=500, detail="The fault was logged."))
+
+
+def _wants_page(request: Request) -> bool:
+    """Whether a person asks: by a browser, and not for the API."""
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
 
 
 def _methods_of(app: FastAPI, request: Request) -> set[str]:

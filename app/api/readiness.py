@@ -77,6 +77,7 @@ class ReadinessResponse(BaseModel):
     revision: int
     mode: Literal["report-only", "enforce"]
     at: datetime
+    as_of: str | None = Field(description="What an answer for a past moment rests on; null for now.")
     verdict: Literal["ready", "not_ready", "not_enough_data"]
     headline: str
     estimate: EstimateResponse
@@ -137,14 +138,14 @@ def readiness(
 ) -> ReadinessResponse:
     """Say whether the policy in force may be enforced, and what stands in the way.
 
-    For a past moment the answer rests on what was recorded by then, with today's thresholds and statuses.
+    For a past moment the answer rests on what was known then, with the rules and thresholds of today.
     """
-    moment = _past(at)
-    assessed = service.assess(host, at=moment)
+    moment, past = _past(at), at is not None
+    assessed = service.assess(host, at=moment, past=past)
     if assessed is None:
         raise not_found("policy in force for", host)
     policy, answer = assessed
-    return ReadinessResponse.model_validate(as_plain(policy, answer, at=moment, server=server))
+    return ReadinessResponse.model_validate(as_plain(policy, answer, at=moment, server=server, past=past))
 
 
 def _past(at: datetime | None) -> datetime:

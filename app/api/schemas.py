@@ -159,6 +159,7 @@ class AnnotatedCertificate(BaseModel):
     not_before: datetime | None = None
     not_after: datetime | None = None
     signature_hash: str | None = None
+    key: str | None = Field(None, description="Kind of key, such as `EC secp256r1`.")
     pin: str | None = None
     in_known_pins: bool
     in_expected_pins: bool
@@ -278,6 +279,7 @@ class CertificateResponse(BaseModel):
     serial_number: str | None = None
     not_before: datetime | None = None
     not_after: datetime | None = None
+    key: str | None = Field(None, description="Kind of key, such as `EC secp256r1`.")
     unreadable: str | None = None
     pem: str
 

@@ -6,14 +6,14 @@ from ssl import DER_cert_to_PEM_cert
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
-from sqlalchemy import Connection, Row
+from sqlalchemy import Row
 
 from app.api.access import CanAdmin, CanRead, ServiceDep
+from app.api.details import describe_certificate, read_violation, report_response, violation_fields
 from app.api.filters import ReportFilter, ViolationFilter
 from app.api.pages import LimitQuery, link_next, parse_cursor
 from app.api.problems import not_found
 from app.api.schemas import (
-    AnnotatedCertificate,
     CertificateResponse,
     Page,
     RejectionResponse,
@@ -23,9 +23,9 @@ from app.api.schemas import (
     ViolationResponse,
     describe_problems,
 )
-from app.hpkp.chain import Anchor, Certificate, Element, read_certificate
+from app.hpkp.chain import read_certificate
 from app.hpkp.hosts import canonical_host
-from app.service import Service
+from app.service import now
 from app.store import summaries
 from app.store import violations as store
 from app.store.engine import from_ms, writing
@@ -52,7 +52,7 @@ def list_violations(
         rows = store.list_violations(
             connection, wanted, limit=limit + 1, before=None if before is None else (before[0], before[1])
         )
-    items = [ViolationResponse(**_violation(row)) for row in rows[:limit]]
+    items = [ViolationResponse(**violation_fields(row)) for row in rows[:limit]]
     last = rows[limit - 1] if len(rows) > limit else None
     more = None if last is None else f"{last.last_received_at}.{last.id}"
     return Page(items=items, next=link_next(request, response, more))
@@ -62,82 +62,16 @@ def list_violations(
 def get_violation(service: ServiceDep, violation_id: IdPath) -> ViolationDetail:
     """Return a violation with both chains, each certificate annotated and the failing one marked."""
     with service.engine.connect() as connection:
-        return _detail(connection, violation_id, service)
+        return read_violation(connection, violation_id, service)
 
 
 @router.patch("/violations/{violation_id}", dependencies=[CanAdmin], responses=describe_problems(400, 404))
 def patch_violation(service: ServiceDep, violation_id: IdPath, body: StatusRequest) -> ViolationDetail:
     """Set a violation's status or note. `expected`, `ignored` and `resolved` no longer hold back the verdict."""
     with writing(service.engine) as connection:
-        if not store.set_status(connection, violation_id, status=body.status, note=body.note):
+        if not store.set_status(connection, violation_id, status=body.status, note=body.note, at=now()):
             raise not_found("violation", violation_id)
-        return _detail(connection, violation_id, service)
-
-
-def _detail(connection: Connection, violation_id: int, service: Service) -> ViolationDetail:
-    row = store.get_violation(connection, violation_id)
-    if row is None:
-        raise not_found("violation", violation_id)
-
-    def annotated(which: str) -> list[AnnotatedCertificate] | None:
-        chain = store.load_chain(connection, getattr(row, f"{which}_chain"))
-        if chain is None:
-            return None
-        return [
-            _annotate(element, finding, service) for element, finding in zip(chain, row.judgement[which], strict=True)
-        ]
-
-    return ViolationDetail(**_violation(row), served_chain=annotated("served"), validated_chain=annotated("validated"))
-
-
-def _violation(row: Row[Any]) -> dict[str, Any]:
-    judgement = row.judgement
-    fields = {
-        name: getattr(row, name)
-        for name in (
-            "id", "host", "hostname", "port", "noted_hostname", "include_subdomains", "mode", "sender", "sender_result",
-            "cause", "known_pins", "unreadable_pins", "reports", "clients", "status", "note",
-        )
-    }  # fmt: skip
-    judged = {
-        name: judgement[name]
-        for name in (
-            "why", "side", "also", "notes", "locks_out", "locks_out_why", "product", "judged_chain", "anchor",
-            "anchor_subject", "path_checkable", "policy_revision",
-        )
-    }  # fmt: skip
-    times = {name: from_ms(getattr(row, name)) for name in ("first_received_at", "last_received_at", "judged_at")}
-    return fields | judged | times
-
-
-def _annotate(element: Element, finding: dict[str, Any], service: Service) -> AnnotatedCertificate:
-    described = _describe(element)
-    described["public_root"] = isinstance(element, Certificate) and service.anchors.kind_of(element) is Anchor.PUBLIC
-    if element.pin is not None:
-        described["ca_names"] = [f"{ca.name} ({ca.state})" for ca in service.catalog.ca_names_of(element.pin)]
-        described["known_bad"] = [key.name for key in service.catalog.known_bad.get(element.pin, ())]
-    return AnnotatedCertificate(**(finding | described))
-
-
-def _describe(element: Element) -> dict[str, Any]:
-    if not isinstance(element, Certificate):
-        fingerprint = element.fingerprint
-        return {
-            "sha256": None if fingerprint is None else fingerprint.hex(),
-            "pin": None if element.pin is None else str(element.pin),
-            "unreadable": element.reason,
-        }
-    return {
-        "sha256": element.fingerprint.hex(),
-        "subject": element.subject,
-        "issuer": element.issuer,
-        "names": list(element.names),
-        "serial_number": f"{element.serial_number:x}",
-        "not_before": element.not_before,
-        "not_after": element.not_after,
-        "signature_hash": element.signature_hash,
-        "pin": str(element.pin),
-    }
+        return read_violation(connection, violation_id, service)
 
 
 @router.get("/violations/{violation_id}/reports", dependencies=[CanRead], responses=describe_problems(404))
@@ -158,7 +92,7 @@ def list_reports(
         rows = store.list_reports(
             connection, violation_id, wanted, limit=limit + 1, before=before[0] if before else None
         )
-    items = [_report(row) for row in rows[:limit]]
+    items = [report_response(row) for row in rows[:limit]]
     return Page(items=items, next=link_next(request, response, _last_id(rows, limit)))
 
 
@@ -169,20 +103,7 @@ def get_report(service: ServiceDep, report_id: IdPath) -> ReportResponse:
         row = store.get_report(connection, report_id)
     if row is None:
         raise not_found("report", report_id)
-    return _report(row, with_body=True)
-
-
-def _report(row: Row[Any], *, with_body: bool = False) -> ReportResponse:
-    names = (
-        "id", "violation_id", "date_time_text", "effective_expiration_text", "app", "app_version", "platform",
-        "platform_version", "label", "user_agent",
-    )  # fmt: skip
-    return ReportResponse(
-        **{name: getattr(row, name) for name in names},
-        received_at=from_ms(row.received_at),
-        date_time=None if row.date_time is None else from_ms(row.date_time),
-        body=bytes(row.body).decode("utf-8", "replace") if with_body and row.body is not None else None,
-    )
+    return report_response(row, with_body=True)
 
 
 def _last_id(rows: Sequence[Row[Any]], limit: int) -> str | None:
@@ -206,7 +127,7 @@ def get_certificate(
     pem = DER_cert_to_PEM_cert(der)  # also of what X.509 refuses: somebody may want to look at it
     if "application/x-pem-file" in request.headers.get("accept", ""):
         return Response(pem, media_type="application/x-pem-file")
-    described = _describe(read_certificate(der))
+    described = describe_certificate(read_certificate(der))
     described.pop("signature_hash", None)
     return CertificateResponse(**described, pem=pem)
 

@@ -20,8 +20,8 @@ from app.hpkp.report import ViolationReport
 from app.senders import CertificateReader, Unreadable, read_report
 from app.service import now
 from app.settings import Settings
+from app.store.additions import pinned_host
 from app.store.engine import exists
-from app.store.intake import pinned_host
 from app.store.violations import get_violation, load_report
 
 _LOCKS_OUT = {True: "yes", False: "no", None: "cannot tell"}

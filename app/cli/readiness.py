@@ -34,11 +34,11 @@ def readiness(
         fail("--at lies in the future, which is not known here")
     with opened() as service:
         name = canonical_host(host)
-        assessed = service.assess(name, at=moment)
+        assessed = service.assess(name, at=moment, past=at is not None)
     if assessed is None:
         fail(f"there is no policy in force for {name}; set one with `hpkp policy set {name}`")
     policy, answer = assessed
-    plain = as_plain(policy, answer, at=moment, server=server)
+    plain = as_plain(policy, answer, at=moment, server=server, past=at is not None)
     if as_json:
         print_json(plain)
     else:

@@ -97,7 +97,7 @@ class Stage:
         """Close all violations of a cause."""
         with writing(self.service.engine) as connection:
             for row in list_violations(connection, Filter(host=self.host, cause=cause), limit=500):
-                set_status(connection, row.id, status=status, note=note)
+                set_status(connection, row.id, status=status, note=note, at=self.moment)
 
     def tell(self, kind: str, text: str) -> None:
         """Record an event."""

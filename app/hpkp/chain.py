@@ -20,6 +20,7 @@ from functools import cached_property, lru_cache
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.x509.oid import NameOID
 
 from app.hpkp.errors import InvalidCertificate
@@ -75,12 +76,12 @@ class Certificate:
         """The issuer as an RFC 4514 string, or a note in angle brackets that it cannot be read."""
         return _name_text(self.parsed, "issuer")
 
-    @property
+    @cached_property
     def subject_der(self) -> bytes | None:
         """The subject as DER, for the comparison with an issuer (RFC 5280 section 7.1, byte for byte)."""
         return _name_der(self.parsed, "subject")
 
-    @property
+    @cached_property
     def issuer_der(self) -> bytes | None:
         """The issuer as DER."""
         return _name_der(self.parsed, "issuer")
@@ -140,6 +141,18 @@ class Certificate:
     def self_issued(self) -> bool:
         """Whether subject and issuer are the same name (RFC 5280 section 3.2)."""
         return self.subject_der is not None and self.subject_der == self.issuer_der
+
+    @cached_property
+    def key_kind(self) -> str | None:
+        """What kind of key it is for, such as ``EC secp256r1`` or ``RSA 2048``; None where the library knows it not."""
+        try:
+            key = self.parsed.public_key()
+        except (UnsupportedAlgorithm, ValueError):
+            return None
+        if isinstance(key, ec.EllipticCurvePublicKey):
+            return f"EC {key.curve.name}"
+        name = type(key).__name__.strip("_").removesuffix("PublicKey")
+        return f"{name} {key.key_size}" if isinstance(key, rsa.RSAPublicKey | dsa.DSAPublicKey) else name
 
     @cached_property
     def signature_hash(self) -> str | None:

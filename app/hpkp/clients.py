@@ -1,6 +1,7 @@
-"""How many clients were told apart. Counting them in bounded space is not exact, so a count has two ends."""
+"""How many clients were told apart, and from where. Counting in bounded space is not exact: a count has two ends."""
 
 from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address, ip_network
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +33,31 @@ class ClientCount:
 
 NOBODY = ClientCount()
 """No client at all."""
+
+
+_INSIDE = tuple(
+    map(
+        ip_network,
+        (
+            "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
+            "192.168.0.0/16", "::/127", "fc00::/7", "fe80::/10",
+        ),
+    )
+)  # fmt: skip
+
+
+def network_of(address: str) -> str:
+    """Return the network of an address, as large as one subscriber may have: a /24 of IPv4, a /48 of IPv6.
+
+    Empty for what tells nothing of a sender: no address, or one from inside, such as that of a proxy which does not say
+    for whom it asks.
+    """
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return ""
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
+    if any(parsed.version == inside.version and parsed in inside for inside in _INSIDE):
+        return ""
+    return str(ip_network((parsed, 24 if parsed.version == 4 else 48), strict=False))

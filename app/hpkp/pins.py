@@ -10,7 +10,6 @@ base64 (Go clients). Written always: bare base64 for values, ``pin-sha256="…"`
 
 import hashlib
 import re
-from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 from dataclasses import dataclass
 from functools import lru_cache
@@ -66,7 +65,7 @@ def parse_pin(text: str) -> Pin:
     encoded = next(group for group in match.groups() if group is not None)
     try:
         digest = a2b_base64(encoded, strict_mode=True)
-    except Base64Error as error:
+    except ValueError as error:  # binascii.Error is one, and what is not ASCII gives a plain one
         raise InvalidPin(f"not base64 ({error}): {encoded[:80]!r}") from None
     if len(digest) != 32:
         hexadecimal = len(encoded) == 64 and all(c in "0123456789abcdefABCDEF" for c in encoded)

@@ -97,6 +97,7 @@ class SetPolicy:
     mode: Mode = Mode.REPORT_ONLY
     max_age: int = 300
     report_uri_on_host: bool = False
+    own_keys: tuple[Pin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,10 @@ class Serve:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """So many clients report what they met, each once."""
+    """So many clients report what they met, each once and from an address of its own.
+
+    ``forged`` are made up by one sender on one network, who claims to be so many installs.
+    """
 
     served: Chain
     validated: Chain
@@ -116,6 +120,7 @@ class Send:
     clients: int
     sender: Sender = Sender.CHROMIUM
     enforced: bool = False
+    forged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +201,7 @@ class Rollout:
                         pins=tuple(map(ExpectedPin, act.pins)),
                         mode=act.mode,
                         max_age=act.max_age,
+                        own_keys=frozenset(act.own_keys),
                     )
                     self.stage.set_policy(self.policy, report_uri_on_host=act.report_uri_on_host)
                 case Serve():
@@ -224,7 +230,9 @@ class Rollout:
                 enforced=act.enforced,
                 app=SampleApp(install_id=f"0B5A2C1E-7C39-4E57-9C55-{self._clients:012}"),
             )
-            address = f"198.51.{100 + self._clients // 250}.{1 + self._clients % 250}"
+            address = f"198.51.{100 + self._clients % 150}.{1 + self._clients // 150 % 250}"
+            if act.forged:
+                address = f"203.0.113.{1 + self._clients % 3}"
             self.stage.post(FORMS[act.sender].sample(incident).body, address=address)
 
 

@@ -194,10 +194,24 @@ def _misissued_right(day: int) -> Right:
 
 
 def _flood(keys: Keys, day: int) -> Iterator[Act]:
-    """Let somebody send forgeries: chains that a browser lets pass, and would not have reported."""
+    """Let somebody forge reports: of what browsers let pass, and of an old certificate out of a public log."""
     yield from _quiet(keys, day)
-    if day == 5:
-        yield Send(keys.proxied, _seen(keys.proxied, (keys.proxy_root,)), _pins(keys), clients=300)
+    old = keys.renewed
+    if day == 3:
+        met = _seen(keys.proxied, (keys.proxy_root,))
+        yield Send(keys.proxied, met, _pins(keys), clients=100, forged=True)
+    if day >= 5:
+        met = _seen(old, (keys.old_root,))
+        for variation in (day, 100 + day):
+            known = (*_pins(keys), Pin(bytes((variation,)) * 32))
+            yield Send(old, met, known, 40, Sender.TRUSTKIT_APPLE, forged=True)
+    if day == 7:
+        yield Mark(Cause.OWN_KEY_NOT_PINNED, "ignored")
+
+
+def _flood_right(day: int) -> Right:
+    blocking = "open_own_key_not_pinned", "lockout_share_over_limit"
+    return _answer(_waiting(day), *(blocking if 5 <= day < 7 else ()))
 
 
 def _dead(keys: Keys, day: int) -> Iterator[Act]:
@@ -329,8 +343,9 @@ STORIES: tuple[Story, ...] = (
           lambda k: SetPolicy(_pins(k)), _portals, _clean_right, mentions=frozenset({"open_name_mismatch"})),
     Story("misissuance", "A CA vouches for a stranger's key.",
           lambda k: SetPolicy(_pins(k)), _misissued, _misissued_right),
-    Story("flood", "Somebody sends forged reports by the hundred.",
-          lambda k: SetPolicy(_pins(k)), _flood, _clean_right),
+    Story("flood", "Somebody forges reports by the hundred, in new variations day after day; one decision ends it.",
+          lambda k: SetPolicy(_pins(k), own_keys=(k.renewed[0].pin,)), _flood, _flood_right,
+          mentions=frozenset({"open_private_root", "left_out_as_ignored"})),
     Story("dead-report-uri", "For ten days no report can arrive, which looks as if nothing were wrong.",
           lambda k: SetPolicy(_pins(k)), _dead, _dead_right),
     Story("key-loss", "The pins are enforced, and the key is lost.",

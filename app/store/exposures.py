@@ -1,18 +1,25 @@
-"""Exposure, day by day."""
+"""Exposure, day by day; and what was known of a day before other numbers took its place."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, time
+from typing import Any
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, Row, Table, insert, select
 
 from app.hpkp.exposure import ExposedDay
 from app.store import tables
 from app.store.engine import DAY_MS, from_ms, to_ms
 from app.store.upsert import insert_missing, replace_rows
 
+_KEY = ("host", "day", "app", "app_version")
+_KEPT = (*_KEY, "sessions", "clients", "recorded_at")
+
 
 def record_exposure(connection: Connection, days: Iterable[ExposedDay], *, origin: str, at: datetime) -> int:
-    """Record days, each in place of what was known of it before; return how many."""
+    """Record days, each in place of what was known of it before; return how many.
+
+    What was known before is kept for answers about the past; the same numbers again change nothing.
+    """
     rows = [
         {
             "host": day.host,
@@ -26,37 +33,73 @@ def record_exposure(connection: Connection, days: Iterable[ExposedDay], *, origi
         }
         for day in sorted(days, key=lambda day: (day.host, day.day, day.app, day.app_version))
     ]
-    if rows:
-        hosts = [{"name": name, "first_seen_at": to_ms(at)} for name in sorted({str(row["host"]) for row in rows})]
+    known = _known(connection, rows)
+    changed = [row for row in rows if _numbers(known.get(_key(row))) != (row["sessions"], row["clients"])]
+    if changed:
+        hosts = [{"name": name, "first_seen_at": to_ms(at)} for name in sorted({str(row["host"]) for row in changed})]
         insert_missing(connection, tables.hosts, hosts)
-        replace_rows(connection, tables.exposures, rows)
+        former = [before for row in changed if (before := known.get(_key(row))) is not None]
+        if former:
+            values = [{name: getattr(row, name) for name in _KEPT} | {"replaced_at": to_ms(at)} for row in former]
+            connection.execute(insert(tables.former_exposures), values)
+        replace_rows(connection, tables.exposures, changed)
     return len(rows)
 
 
+def _known(connection: Connection, rows: list[dict[str, Any]]) -> dict[tuple[Any, ...], Row[Any]]:
+    if not rows:
+        return {}
+    exposures, moments = tables.exposures.c, [row["day"] for row in rows]
+    query = select(tables.exposures).where(
+        exposures.host.in_({row["host"] for row in rows}), exposures.day.between(min(moments), max(moments))
+    )
+    return {_key(row._mapping): row for row in connection.execute(query)}
+
+
+def _key(row: Any) -> tuple[Any, ...]:
+    return tuple(row[name] for name in _KEY)
+
+
+def _numbers(row: Row[Any] | None) -> tuple[int | None, int | None] | None:
+    return None if row is None else (row.sessions, row.clients)
+
+
 def list_exposure(
-    connection: Connection, host: str, *, since: datetime | None = None, until: datetime | None = None
+    connection: Connection,
+    host: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    known_by: datetime | None = None,
 ) -> list[ExposedDay]:
-    """Return what is known of a host, by day; ``since`` and ``until`` by whole days, both included."""
-    exposures = tables.exposures.c
-    query = select(tables.exposures).where(exposures.host == host)
-    if since is not None:
-        query = query.where(exposures.day >= to_ms(since) - to_ms(since) % DAY_MS)
-    if until is not None:
-        query = query.where(exposures.day <= to_ms(until))
-    rows = connection.execute(query.order_by(exposures.day, exposures.app, exposures.app_version))
+    """Return what is known of a host, by day; ``since`` and ``until`` by whole days, both included.
+
+    With ``known_by``, what was known at that moment.
+    """
+    rows = list(_days(connection, tables.exposures, host, since, until, known_by))
+    if known_by is not None:
+        rows += _days(connection, tables.former_exposures, host, since, until, known_by)
     return [
         ExposedDay(row.host, from_ms(row.day).date(), row.sessions, row.clients, row.app, row.app_version)
-        for row in rows
+        for row in sorted(rows, key=lambda row: (row.day, row.app, row.app_version))
     ]
 
 
-def forget_exposure(connection: Connection, day: ExposedDay) -> bool:
-    """Forget what was recorded under a day's key; whether there was anything."""
-    exposures = tables.exposures
-    key = (
-        exposures.c.host == day.host,
-        exposures.c.day == to_ms(datetime.combine(day.day, time(), UTC)),
-        exposures.c.app == day.app,
-        exposures.c.app_version == day.app_version,
-    )
-    return connection.execute(delete(exposures).where(*key)).rowcount > 0
+def _days(
+    connection: Connection,
+    table: Table,
+    host: str,
+    since: datetime | None,
+    until: datetime | None,
+    known_by: datetime | None,
+) -> Iterable[Row[Any]]:
+    query = select(table).where(table.c.host == host)
+    if since is not None:
+        query = query.where(table.c.day >= to_ms(since) - to_ms(since) % DAY_MS)
+    if until is not None:
+        query = query.where(table.c.day <= to_ms(until))
+    if known_by is not None:
+        query = query.where(table.c.recorded_at <= to_ms(known_by))
+        if table is tables.former_exposures:
+            query = query.where(table.c.replaced_at > to_ms(known_by))
+    return connection.execute(query).all()

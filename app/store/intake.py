@@ -4,28 +4,19 @@ Counts are exact, detail is bounded: rollups count every report, rows and raw bo
 clients a sketch.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
-from app.hpkp.chain import Certificate, Chain, Element, UnreadableCertificate
-from app.hpkp.hosts import is_subdomain
-from app.hpkp.judgement import Judgement
-from app.hpkp.policy import PolicyHistory
-from app.hpkp.report import ViolationReport
-from app.hpkp.violation import chain_digest
 from app.outcomes import Outcome
 from app.store import policies, retries, tables
-from app.store.engine import DAY_MS, from_ms, to_ms
-from app.store.judgements import judged_columns
+from app.store.additions import JudgeReport, add_violations
+from app.store.networks import Networks
 from app.store.prepared import Prepared
 from app.store.submissions import Limits, RejectedSubmission, Source, Submission
 from app.store.tally import Known, Tally, find_known
 from app.store.turns import wait_for_other_writers
-from app.store.upsert import insert_missing, insert_missing_statement
-
-JudgeReport = Callable[[ViolationReport, PolicyHistory, int, int], Judgement]
-"""Judge (report, history of the host's policy, received at, judged at); instants in milliseconds."""
+from app.store.upsert import insert_missing
 
 MAX_SOURCES = 5000
 """App, version, platform and label together come from strangers; further ones share one row."""
@@ -37,107 +28,49 @@ class Intake:
     def __init__(self, judge: JudgeReport, limits: Limits) -> None:
         self._judge = judge
         self._limits = limits
+        self._networks = Networks()
 
     def write(self, connection: Connection, submissions: Sequence[Submission]) -> list[Outcome]:
         """Store the submissions and return the outcome of each, in their order. Durable once committed."""
         fresh = retries.record(connection, submissions)
-        known = find_known(connection, fresh.values())
+        known, unwanted = self._violations_of(connection, fresh.values())
         accepted: list[tuple[Submission, Known]] = []
         refused: dict[bytes, Outcome] = {}
         for digest, submission in fresh.items():
-            violation = self._violation_of(connection, submission, known)
-            if isinstance(violation, Known):
+            violation = known.get(submission.identity)
+            if violation is None:
+                refused[digest] = unwanted[submission.identity]
+            elif self._limits.accept_unknown_hosts or policies.is_registered(connection, violation.host):
                 accepted.append((submission, violation))
             else:
-                refused[digest] = violation
+                refused[digest] = Outcome.UNKNOWN_HOST
         retries.erase(connection, refused)
         self._count(connection, accepted)
         return list(_outcomes(submissions, {submission.digest for submission, _ in accepted}, refused))
 
-    def _violation_of(
-        self, connection: Connection, submission: Submission, known: dict[bytes, Known]
-    ) -> Known | Outcome:
-        """Return the violation that a submission is counted under, or why it is refused.
+    def _violations_of(
+        self, connection: Connection, submissions: Iterable[Submission]
+    ) -> tuple[dict[bytes, Known], dict[bytes, Outcome]]:
+        """Return the violations under which submissions are counted, and why others are refused, by identity.
 
         What is new is added by one writer after another, and so looked for again: another may have added it.
         """
-        violation = known.get(submission.identity)
-        if violation is None:
-            wait_for_other_writers(connection)
-            known |= find_known(connection, [submission])
-            violation = known.get(submission.identity)
-        if violation is None:
-            added = self._add_violation(connection, submission)
-            if isinstance(added, Known):
-                known[submission.identity] = added
-            return added
-        if not self._limits.accept_unknown_hosts and not policies.is_registered(connection, violation.host):
-            return Outcome.UNKNOWN_HOST
-        return violation
-
-    def _add_violation(self, connection: Connection, submission: Submission) -> Known | Outcome:
-        report, received_at = submission.report, submission.received_at
-        host, history = pinned_host(connection, report)
-        if refusal := self._refuse(connection, host, history, received_at):
-            return refusal
-        insert_missing(connection, tables.hosts, [{"name": host, "first_seen_at": received_at}])
-        for chain in (report.served_chain, report.validated_chain):
-            if chain is not None:
-                add_chain(connection, chain)
-        judgement = self._judge(report, history, received_at, received_at)
-        in_force = history.in_force(from_ms(received_at))
-        added = connection.scalar(
-            insert_missing_statement(connection.dialect.name, tables.violations)
-            .values(
-                identity=submission.identity,
-                host=host,
-                hostname=report.hostname,
-                port=report.port,
-                noted_hostname=report.noted_hostname,
-                include_subdomains=report.include_subdomains,
-                mode=report.mode or (in_force.mode if in_force else None),
-                sender=report.sender,
-                sender_result=report.sender_result,
-                known_pins=[str(pin) for pin in report.known_pins],
-                unreadable_pins=list(report.unreadable_pins),
-                contradictions=list(report.contradictions),
-                served_chain=None if report.served_chain is None else chain_digest(report.served_chain),
-                validated_chain=None if report.validated_chain is None else chain_digest(report.validated_chain),
-                date_time=None if report.date_time is None else to_ms(report.date_time),
-                **judged_columns(judgement),
-                judged_at=received_at,
-                first_received_at=received_at,
-                last_received_at=received_at,
-                reports=0,
-                raw_bodies=0,
-                status="open",
-                note="",
-            )
-            .returning(tables.violations.c.id)
-        )
-        if added is None:
-            return find_known(connection, [submission])[submission.identity]
-        return Known(added, host)
-
-    def _refuse(self, connection: Connection, host: str, history: PolicyHistory, received_at: int) -> Outcome | None:
-        if not history.revisions:
-            if not self._limits.accept_unknown_hosts:
-                return Outcome.UNKNOWN_HOST
-            if _unknown_hosts(connection, besides=host) >= self._limits.unknown_hosts:
-                return Outcome.OVER_LIMIT
-        today = received_at - received_at % DAY_MS
-        new_today = connection.scalar(
-            select(func.count())
-            .select_from(tables.violations)
-            .where(tables.violations.c.host == host, tables.violations.c.first_received_at >= today)
-        )
-        return Outcome.OVER_LIMIT if (new_today or 0) >= self._limits.new_violations_per_day else None
+        known = find_known(connection, submissions)
+        new = [submission for submission in submissions if submission.identity not in known]
+        if not new:
+            return known, {}
+        wait_for_other_writers(connection)
+        known |= find_known(connection, new)
+        new = [submission for submission in new if submission.identity not in known]
+        refused = add_violations(connection, new, self._judge, self._limits)
+        return known | find_known(connection, new), refused
 
     def _count(self, connection: Connection, accepted: Sequence[tuple[Submission, Known]]) -> None:
         tally = Tally(self._limits, _sources(connection, {submission.source for submission, _ in accepted}))
         for submission, violation in accepted:
             tally.add(submission, violation)
         tally.write(connection)
+        self._networks.record(connection, ((v.id, s.network, s.received_at) for s, v in accepted))
 
     def reject(self, connection: Connection, rejected: Sequence[RejectedSubmission]) -> None:
         """Keep rejected submissions, dropping the oldest over the limit."""
@@ -178,61 +111,6 @@ def _outcomes(
         else:
             # A repetition in the same batch of what was refused stands nowhere either, and is no duplicate.
             yield refused.get(submission.digest, Outcome.DUPLICATE)
-
-
-def pinned_host(connection: Connection, report: ViolationReport) -> tuple[str, PolicyHistory]:
-    """Return the host under which a report is counted, with the history of its policy (maybe empty).
-
-    A noted host with a policy that never covered its subdomains is not answerable for them.
-    """
-    if covering := policies.find_covering(connection, report.hostname):
-        return covering
-    noted = report.noted_hostname
-    if noted and is_subdomain(report.hostname, of=noted) and not policies.is_registered(connection, noted):
-        return noted, PolicyHistory(())
-    return report.hostname, PolicyHistory(())
-
-
-def _unknown_hosts(connection: Connection, *, besides: str) -> int:
-    registered = select(tables.policy_revisions.c.host).distinct()
-    return (
-        connection.scalar(
-            select(func.count())
-            .select_from(tables.hosts)
-            .where(tables.hosts.c.name.not_in(registered), tables.hosts.c.name != besides)
-        )
-        or 0
-    )
-
-
-def add_chain(connection: Connection, chain: Chain) -> None:
-    """Store a chain and its certificates, each once."""
-    certificates = [
-        {
-            "sha256": element.fingerprint,
-            "der": element.der,
-            "pin": None if element.pin is None else str(element.pin),
-            "subject": element.subject if isinstance(element, Certificate) else None,
-            "issuer": element.issuer if isinstance(element, Certificate) else None,
-            "not_before": to_ms(element.not_before) if isinstance(element, Certificate) else None,
-            "not_after": to_ms(element.not_after) if isinstance(element, Certificate) else None,
-            "unreadable": None if isinstance(element, Certificate) else element.reason,
-        }
-        for element in chain
-        if element.der is not None
-    ]
-    if certificates:
-        insert_missing(connection, tables.certificates, certificates)
-    elements = list(map(_stored_element, chain))
-    insert_missing(connection, tables.chains, [{"digest": chain_digest(chain), "elements": elements}])
-
-
-def _stored_element(element: Element) -> dict[str, str]:
-    if element.fingerprint is not None:
-        return {"sha256": element.fingerprint.hex()}
-    assert isinstance(element, UnreadableCertificate)  # only of these there may be no DER
-    pin = {} if element.pin is None else {"pin": str(element.pin)}
-    return {"unreadable": element.reason} | pin
 
 
 def _sources(connection: Connection, wanted: set[Source]) -> dict[Source, int]:

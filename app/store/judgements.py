@@ -1,18 +1,30 @@
 """Judgements to JSON, as the violations table keeps them."""
 
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
-from app.hpkp.judgement import Judgement
+from app.hpkp.judgement import CertificateFinding, Judgement, Reason
+
+_MEMBERS, _REASON, _CERTIFICATE = (
+    tuple(field.name for field in fields(kind)) for kind in (Judgement, Reason, CertificateFinding)
+)
 
 
 def judgement_to_json(judgement: Judgement) -> dict[str, Any]:
     """Return the judgement as plain JSON values; pins as base64."""
-    plain = asdict(judgement)
+    plain = _plain(judgement, _MEMBERS)
+    plain["also"] = [_plain(reason, _REASON) for reason in judgement.also]
     for which in ("served", "validated"):
-        for shown, finding in zip(plain[which], getattr(judgement, which), strict=True):
-            shown["pin"] = None if finding.pin is None else str(finding.pin)
+        plain[which] = [
+            _plain(finding, _CERTIFICATE) | {"pin": None if finding.pin is None else str(finding.pin)}
+            for finding in plain[which]
+        ]
     return plain
+
+
+def _plain(value: object, members: tuple[str, ...]) -> dict[str, Any]:
+    """Return members by name; `dataclasses.asdict` copies each of them, which takes longer than the judgement."""
+    return {name: getattr(value, name) for name in members}
 
 
 def judged_columns(judgement: Judgement) -> dict[str, Any]:

@@ -28,13 +28,13 @@ def is_registered(connection: Connection, host: str) -> bool:
     return bool(connection.scalar(select(exists().where(tables.policy_revisions.c.host == host))))
 
 
-def list_revisions(connection: Connection, host: str) -> list[StoredPolicy]:
-    """Return all revisions of a host, oldest entry first."""
-    rows = connection.execute(
-        select(tables.policy_revisions)
-        .where(tables.policy_revisions.c.host == host)
-        .order_by(tables.policy_revisions.c.revision)
-    )
+def list_revisions(connection: Connection, host: str, *, known_by: datetime | None = None) -> list[StoredPolicy]:
+    """Return all revisions of a host, oldest entry first; with ``known_by`` those that were entered by then."""
+    revisions = tables.policy_revisions.c
+    query = select(tables.policy_revisions).where(revisions.host == host)
+    if known_by is not None:
+        query = query.where(revisions.created_at <= to_ms(known_by))
+    rows = connection.execute(query.order_by(revisions.revision))
     return [
         StoredPolicy(
             PinningPolicy(
@@ -55,15 +55,17 @@ def list_revisions(connection: Connection, host: str) -> list[StoredPolicy]:
     ]
 
 
-def history_of(connection: Connection, host: str) -> PolicyHistory:
-    """Return the history of a host's own policy; empty where it never had one."""
-    revisions = [stored.policy for stored in list_revisions(connection, host)]
-    return PolicyHistory.of(revisions, live_keys_of(connection, host)) if revisions else PolicyHistory(())
+def history_of(connection: Connection, host: str, *, known_by: datetime | None = None) -> PolicyHistory:
+    """Return the history of a host's own policy, as it is or was known; empty where it had none."""
+    revisions = [stored.policy for stored in list_revisions(connection, host, known_by=known_by)]
+    return PolicyHistory.of(revisions, live_keys_of(connection, host, by=known_by)) if revisions else PolicyHistory(())
 
 
-def live_keys_of(connection: Connection, host: str) -> frozenset[Pin]:
-    """Return every leaf key that a host was seen to serve in a chain that held."""
+def live_keys_of(connection: Connection, host: str, *, by: datetime | None = None) -> frozenset[Pin]:
+    """Return every leaf key that a host was seen to serve in a chain that held, or was by then."""
     query = select(tables.live_keys.c.pin).where(tables.live_keys.c.host == host)
+    if by is not None:
+        query = query.where(tables.live_keys.c.first_seen_at <= to_ms(by))
     return frozenset(map(parse_pin, connection.scalars(query)))
 
 

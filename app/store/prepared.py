@@ -5,13 +5,25 @@ more than SQLite needs for the row itself. The statements are Core's all the sam
 their values have to be of types that the drivers take: int, str, bytes and None.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
-from sqlalchemy import BindParameter, ClauseElement, Connection, Dialect, bindparam
+from sqlalchemy import (
+    ARRAY,
+    BindParameter,
+    ClauseElement,
+    ColumnElement,
+    Connection,
+    Dialect,
+    Insert,
+    bindparam,
+    func,
+    select,
+)
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.types import TypeEngine
 
 Row = tuple[Any, ...]
 
@@ -35,14 +47,13 @@ class Prepared:
         self._execute = _by_events if texts else _at_once
         self._texts: dict[str, str] = {}
 
-    def for_each(self, connection: Connection, rows: list[Row]) -> None:
-        """Run it for each row; for none, nothing happens."""
-        if rows:
-            self._execute(connection, self._text(connection.dialect.name), rows)
-
     def once(self, connection: Connection, *values: object) -> Sequence[Any]:
         """Run it with one row of values, and return what it finds."""
         return self._execute(connection, self._text(connection.dialect.name), values)
+
+    def for_each(self, connection: Connection, rows: list[Row]) -> None:
+        """Run it for each row of values."""
+        self._execute(connection, self._text(connection.dialect.name), rows)
 
     def _text(self, dialect: str) -> str:
         if dialect not in self._texts:
@@ -66,13 +77,57 @@ def _at_once(connection: Connection, text: str, values: Sequence[Any]) -> Sequen
     try:
         if isinstance(values, tuple):
             cursor.execute(text, values)
-            return cursor.fetchall()
+            return cursor.fetchall() if cursor.description else ()
         cursor.executemany(text, values)
         return ()
     except errors as error:
         raise cast("DBAPIError", DBAPIError.instance(text, None, error, errors, dialect=connection.dialect)) from error
     finally:
         cursor.close()
+
+
+Values = dict[str, ColumnElement[Any]]
+"""What stands for the values of a row in a statement that is run for each of many, by name."""
+
+
+class PreparedForEach:
+    """A statement that is run for each of many rows: row by row in SQLite, where that is cheap, and once in PostgreSQL.
+
+    There each value is a column of what the arrays of all rows' values unnest to. ``make`` makes the statement of
+    these values, whose types are ``types``; `into` makes an INSERT of them. ``texts`` as in `Prepared`.
+    """
+
+    def __init__(
+        self, make: Callable[[str, Values], ClauseElement], types: Mapping[str, TypeEngine[Any]], *, texts: bool = False
+    ) -> None:
+        self._row_by_row = Prepared(lambda dialect: make(dialect, _parameters(types)), *types, texts=texts)
+        self._at_once = Prepared(lambda dialect: make(dialect, _unnested(types)), *types, texts=texts)
+
+    def run(self, connection: Connection, rows: list[Row]) -> None:
+        """Run it for each row; for none, nothing happens."""
+        if not rows:
+            return
+        if connection.dialect.name == "sqlite":
+            self._row_by_row.for_each(connection, rows)
+        else:
+            self._at_once.once(connection, *map(list, zip(*rows, strict=True)))
+
+
+def _parameters(types: Mapping[str, TypeEngine[Any]]) -> Values:
+    return {name: bindparam(name, type_=type_) for name, type_ in types.items()}
+
+
+def _unnested(types: Mapping[str, TypeEngine[Any]]) -> Values:
+    arrays = (bindparam(name, type_=ARRAY(type_)) for name, type_ in types.items())
+    rows = func.unnest(*arrays).table_valued(*types, name="new").render_derived()
+    return {name: rows.c[name] for name in types}
+
+
+def into(statement: Insert, values: Values) -> Insert:
+    """Return an INSERT of values that are parameters, or of those that are columns of something else."""
+    if all(isinstance(value, BindParameter) for value in values.values()):
+        return statement.values(values)
+    return statement.from_select(list(values), select(*values.values()))
 
 
 Parameters = tuple[BindParameter[Any], ...]

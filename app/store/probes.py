@@ -4,21 +4,23 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from app.hpkp.hosts import Host
 from app.hpkp.live import Answer, Endpoint, LiveHost, Probe
 from app.hpkp.pins import Pin
 from app.hpkp.violation import chain_digest
 from app.store import tables
+from app.store.additions import add_chain
 from app.store.engine import from_ms, to_ms
 from app.store.events import add_event
-from app.store.intake import add_chain
 from app.store.policies import live_keys_of
 from app.store.upsert import insert_missing
 from app.store.violations import load_chain
 
 _KEPT_PER_HOST = 1000
+_LOOKS_KEPT = 20_000
+"""Of looks that saw the same: two years of one an hour."""
 
 
 def add_probe(connection: Connection, live: LiveHost) -> frozenset[Pin]:
@@ -29,6 +31,7 @@ def add_probe(connection: Connection, live: LiveHost) -> frozenset[Pin]:
     if before is not None and before.seen == seen and before.port == probe.port:
         row = tables.probes.c.id == before.id
         connection.execute(update(tables.probes).where(row).values(last_at=at, looks=before.looks + 1))
+        _add_look(connection, before.id, at)
         return frozenset()
     for endpoint in probe.endpoints:
         for chain in endpoint.chains:
@@ -38,8 +41,9 @@ def add_probe(connection: Connection, live: LiveHost) -> frozenset[Pin]:
         *(_changes(None if reached is None else reached.seen, seen) if live.chains else ()),
         *_failures(before is not None and bool(_faults(before.seen)), _faults(seen)),
     ]
-    connection.execute(
-        insert(tables.probes).values(
+    added = connection.scalar(
+        insert(tables.probes)
+        .values(
             host=probe.host,
             port=probe.port,
             first_at=at,
@@ -48,7 +52,9 @@ def add_probe(connection: Connection, live: LiveHost) -> frozenset[Pin]:
             reached=bool(live.chains),
             seen=seen,
         )
+        .returning(tables.probes.c.id)
     )
+    _add_look(connection, added, at)
     for kind, text in events:
         add_event(connection, kind, text, host=probe.host, at=at)
     _forget_old(connection, probe.host)
@@ -64,7 +70,7 @@ def last_probe(connection: Connection, host: str, *, until: datetime | None = No
     row = _last_row(connection, host, until=until)
     if row is None:
         return None
-    at = row.last_at if until is None or row.last_at <= to_ms(until) else row.first_at
+    at = row.last_at if until is None or row.last_at <= to_ms(until) else _last_look(connection, row, until)
     endpoints = tuple(
         Endpoint(
             address=stored["address"],
@@ -78,6 +84,23 @@ def last_probe(connection: Connection, host: str, *, until: datetime | None = No
         for stored in row.seen["endpoints"]
     )
     return Probe(Host(row.host), row.port, from_ms(at), endpoints, row.seen["fault"])
+
+
+def _add_look(connection: Connection, probe_id: int | None, at: int) -> None:
+    """Keep when a look was, of a bounded number of looks that saw the same."""
+    looks = tables.probe_looks
+    insert_missing(connection, looks, [{"probe_id": probe_id, "at": at}])
+    of_row = looks.c.probe_id == probe_id
+    oldest_kept = select(looks.c.at).where(of_row).order_by(looks.c.at.desc()).offset(_LOOKS_KEPT).limit(1)
+    if (too_old := connection.scalar(oldest_kept)) is not None:
+        connection.execute(delete(looks).where(of_row, looks.c.at <= too_old))
+
+
+def _last_look(connection: Connection, row: Row[Any], until: datetime) -> int:
+    """Return when the last look by then was that saw what a row says; of looks that were not kept, the first."""
+    looks = tables.probe_looks.c
+    found = connection.scalar(select(func.max(looks.at)).where(looks.probe_id == row.id, looks.at <= to_ms(until)))
+    return int(row.first_at if found is None else found)
 
 
 def hosts_not_probed_since(connection: Connection, moment: datetime) -> list[Host]:
@@ -109,6 +132,7 @@ def _forget_old(connection: Connection, host: str) -> None:
         .order_by(tables.probes.c.last_at.desc(), tables.probes.c.id.desc())
         .offset(_KEPT_PER_HOST)
     )
+    connection.execute(delete(tables.probe_looks).where(tables.probe_looks.c.probe_id.in_(kept)))
     connection.execute(delete(tables.probes).where(tables.probes.c.id.in_(kept)))
 
 

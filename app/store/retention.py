@@ -107,7 +107,12 @@ def _prune_some(engine: Engine, ids: list[int], cutoff: int, count: Progress) ->
             gone = connection.execute(delete(table).where(table.c.violation_id.in_(ids), start < cutoff)).rowcount
             removed += gone if table is tables.rollup_hours else 0
         if silent:
-            for table in (tables.reports, *(table for table, _ in counts)):
+            for table in (
+                tables.reports,
+                tables.violation_networks,
+                tables.status_changes,
+                *(table for table, _ in counts),
+            ):
                 connection.execute(delete(table).where(table.c.violation_id.in_(silent)))
             connection.execute(delete(tables.violations).where(violations.id.in_(silent)))
     count("rollups", removed)

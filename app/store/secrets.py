@@ -3,10 +3,10 @@
 import hashlib
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, delete, exists, insert, select
+from sqlalchemy import ColumnElement, Connection, Engine, delete, exists, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from app.store import tables
@@ -15,15 +15,17 @@ from app.store.upsert import insert_missing
 
 _CLIENT_KEY = "client-hash"
 _CANARY_KEY = "canary"
+_SESSION_KEY = "session"
 
 
 @dataclass(frozen=True, slots=True)
 class TokenInfo:
-    """What may be shown of a token."""
+    """What is kept of a token."""
 
     name: str
     scope: str
     created_at: datetime
+    sha256: bytes = field(repr=False)
 
 
 def client_key(engine: Engine) -> bytes:
@@ -34,6 +36,11 @@ def client_key(engine: Engine) -> bytes:
 def canary_key(engine: Engine) -> bytes:
     """Return the key with which canaries are signed, made on first use."""
     return _key(engine, _CANARY_KEY)
+
+
+def session_key(engine: Engine) -> bytes:
+    """Return the key with which sessions and forms of the pages are signed, made on first use."""
+    return _key(engine, _SESSION_KEY)
 
 
 def _key(engine: Engine, name: str) -> bytes:
@@ -55,17 +62,24 @@ def new_token(connection: Connection, name: str, scope: str) -> str:
     return text
 
 
-def scope_of_token(connection: Connection, text: str) -> str | None:
-    """Return the scope of a token, or None for one that is not known."""
-    return connection.scalar(select(tables.tokens.c.scope).where(tables.tokens.c.sha256 == _hash(text)))
+def find_token(connection: Connection, *, text: str) -> TokenInfo | None:
+    """Return what is kept of the token with this text, or None for one that is not known."""
+    return next(iter(_tokens(connection, tables.tokens.c.sha256 == _hash(text))), None)
+
+
+def token_named(connection: Connection, name: str) -> TokenInfo | None:
+    """Return what is kept of the token of a name, or None."""
+    return next(iter(_tokens(connection, tables.tokens.c.name == name)), None)
 
 
 def list_tokens(connection: Connection) -> Sequence[TokenInfo]:
     """Return all tokens by name."""
-    rows = connection.execute(
-        select(tables.tokens.c.name, tables.tokens.c.scope, tables.tokens.c.created_at).order_by(tables.tokens.c.name)
-    )
-    return [TokenInfo(row.name, row.scope, from_ms(row.created_at)) for row in rows]
+    return _tokens(connection)
+
+
+def _tokens(connection: Connection, *conditions: ColumnElement[bool]) -> list[TokenInfo]:
+    rows = connection.execute(select(tables.tokens).where(*conditions).order_by(tables.tokens.c.name))
+    return [TokenInfo(row.name, row.scope, from_ms(row.created_at), bytes(row.sha256)) for row in rows]
 
 
 def revoke_token(connection: Connection, name: str) -> bool:

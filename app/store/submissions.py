@@ -6,6 +6,9 @@ from typing import NamedTuple
 from app.hpkp.report import ViolationReport
 from app.outcomes import Outcome
 
+UNPLACED = bytes(8)
+"""Stands for every network of which an address tells nothing."""
+
 Source = tuple[str, str, str, str]
 """App, app version, platform and label; empty where unknown."""
 
@@ -14,6 +17,7 @@ class Submission(NamedTuple):
     """A report on its way into the store.
 
     ``client`` is a keyed hash of 16 bytes; ``digest`` names what was sent by whom, the same for a retry, in 16 bytes.
+    ``network`` is a keyed hash of 8 bytes of where it came from.
     """
 
     report: ViolationReport
@@ -24,6 +28,7 @@ class Submission(NamedTuple):
     body: bytes
     label: str = ""
     user_agent: str | None = None
+    network: bytes = UNPLACED
 
     @property
     def source(self) -> Source:

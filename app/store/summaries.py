@@ -26,11 +26,15 @@ from app.store import tables
 from app.store.canaries import last_canary
 from app.store.engine import DAY_MS, HOUR_MS, from_ms, to_ms
 from app.store.exposures import list_exposure
+from app.store.networks import believe
 from app.store.sketches import count_of, union
 from app.store.violations import Filter
 
 OPEN = ("open", "acknowledged")
 """Statuses under which a violation still counts against readiness."""
+
+IGNORED = "ignored"
+"""Status of a violation whose reports the operator does not believe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +204,7 @@ class _Counted:
     status: str
     locks_out: bool | None
     hostname: str
+    first_received_at: int
     last_received_at: int
     reports: int
     whole: bool
@@ -212,7 +217,7 @@ def _count_violations(connection: Connection, wanted: Filter, window: _Window) -
     rows = connection.execute(
         select(
             violations.id, violations.cause, violations.status, violations.locks_out, violations.hostname,
-            violations.last_received_at, violations.reports, whole.label("whole"),
+            violations.first_received_at, violations.last_received_at, violations.reports, whole.label("whole"),
         )
         .where(window.may_hold, *wanted.of_violation())
         .order_by(violations.id)
@@ -254,23 +259,22 @@ def _count_clients(connection: Connection, wanted: Filter, window: _Window, coun
         clients = tables.host_clients.c
         query = select(clients.client_sketch).where(clients.host == wanted.host, window.days_touched(clients.day))
         return count_of(union(connection.scalars(query)))
-    return count_of(union(_sketches(connection, counted, window)))
+    return count_of(union(_sketches(connection, [violation.id for violation in counted], window)))
 
 
 _IDS_AT_ONCE = 500
 
 
-def _sketches(connection: Connection, counted: Iterable[_Counted], window: _Window) -> Iterator[bytes | None]:
+def _sketches(connection: Connection, ids: Sequence[int], window: _Window) -> Iterator[bytes | None]:
     """Return sketches of the clients of violations in a window."""
     violations, days = tables.violations.c, tables.rollup_days.c
-    whole = select(violations.client_sketch)
-    parts = select(days.client_sketch).where(window.days_touched(days.day))
-    split: dict[bool, list[int]] = {True: [], False: []}
-    for violation in counted:
-        split[violation.whole].append(violation.id)
-    for ids, query, key in ((split[True], whole, violations.id), (split[False], parts, days.violation_id)):
-        for start in range(0, len(ids), _IDS_AT_ONCE):
-            yield from connection.scalars(query.where(key.in_(ids[start : start + _IDS_AT_ONCE])))
+    whole = select(violations.client_sketch).where(window.holds_whole)
+    parts = select(days.client_sketch).join(tables.violations, violations.id == days.violation_id)
+    parts = parts.where(~window.holds_whole, window.days_touched(days.day))
+    for start in range(0, len(ids), _IDS_AT_ONCE):
+        some = violations.id.in_(ids[start : start + _IDS_AT_ONCE])
+        for query in (whole, parts):
+            yield from connection.scalars(query.where(some))
 
 
 def list_hosts(connection: Connection, *, limit: int, after: str | None = None) -> Sequence[Row[Any]]:
@@ -306,40 +310,57 @@ def has_host(connection: Connection, host: str) -> bool:
 
 
 def gather_evidence(connection: Connection, host: str, *, since: datetime, until: datetime) -> Evidence:
-    """Gather what was reported for a host in a window, by the hour: the last one counts whole.
-
-    Which violations are open is as it is today; when that changed is not recorded.
-    """
+    """Gather what was reported for a host in a window that ends now, by the hour: the last one counts whole."""
     wanted = Filter(host=host, since=since, until=until)
-    window = _Window.of(wanted)
-    counted = _count_violations(connection, wanted, window)
+    counted = _count_violations(connection, wanted, _Window.of(wanted))
     hostnames = Counter[str]()
     for found in counted:
         hostnames[found.hostname] += found.reports
-    groups: defaultdict[Group, list[_Counted]] = defaultdict(list)
-    violations = []
-    for found in counted:
-        if found.status not in OPEN:
-            continue
-        violation = OpenViolation(
-            id=found.id,
-            cause=Cause(found.cause),
-            reports=found.reports,
-            last_received_at=from_ms(found.last_received_at),
-            locks_out=found.locks_out,
-            hostname=found.hostname,
+    opened = [
+        (
+            OpenViolation(
+                id=found.id,
+                cause=Cause(found.cause),
+                reports=found.reports,
+                last_received_at=from_ms(found.last_received_at),
+                locks_out=found.locks_out,
+                hostname=found.hostname,
+            ),
+            found.first_received_at,
         )
-        violations.append(violation)
-        if violation.group is not None:
-            groups[violation.group].append(found)
+        for found in counted
+        if found.status in OPEN
+    ]
+    violations, left_out = believe(connection, opened, _ignored(connection, host))
     return Evidence(
         reports=hostnames.total(),
-        open_violations=tuple(violations),
-        clients={group: count_of(union(_sketches(connection, of, window))) for group, of in groups.items()},
+        open_violations=violations,
+        left_out=left_out,
+        clients=count_groups(connection, violations, since=since, until=until),
         exposure=add_up(list_exposure(connection, host, since=since, until=until), since=since, until=until),
         canary=last_canary(connection, host, since=since, until=until),
         hostnames=dict(hostnames),
     )
+
+
+def _ignored(connection: Connection, host: str) -> list[tuple[int, Cause, int]]:
+    violations = tables.violations.c
+    query = select(violations.id, violations.cause, violations.first_received_at).where(
+        violations.host == host, violations.status == IGNORED
+    )
+    return [(row.id, Cause(row.cause), row.first_received_at) for row in connection.execute(query)]
+
+
+def count_groups(
+    connection: Connection, violations: Iterable[OpenViolation], *, since: datetime, until: datetime
+) -> dict[Group, ClientCount]:
+    """Count the clients of violations by whose doing it is, each client once in a group."""
+    window = _Window.of(Filter(since=since, until=until))
+    groups: defaultdict[Group, list[int]] = defaultdict(list)
+    for violation in violations:
+        if violation.group is not None:
+            groups[violation.group].append(violation.id)
+    return {group: count_of(union(_sketches(connection, ids, window))) for group, ids in groups.items()}
 
 
 def walk_counted(connection: Connection, wanted: Filter, *, page: int = 200) -> Iterator[tuple[Row[Any], int]]:

@@ -4,9 +4,10 @@
 
     certificates ─< chains (elements) ─< violations ─< rollup_hours >─ sources
                                           │  ├──────< rollup_days      counts, and how much detail is kept
+                                          │  ├──────< violation_networks, status_changes
                                           │  └──────< reports          bounded detail
     hosts ─< host_hours, host_days, host_clients                       the same counts, for a host as a whole
-          ─< policy_revisions, probes, live_keys, exposures, canaries, verdicts
+          ─< policy_revisions, probes (looks), live_keys, exposures, former_exposures, canaries, verdicts
                                           seen_submissions, rejections, events, alerts, secrets, tokens
 """
 
@@ -95,6 +96,14 @@ class ProbeRow(SQLModel, table=True):
     """``{"fault": …, "endpoints": [{"address", "chains": [hex], "answers": […], "faults": […]}]}``."""
 
 
+class ProbeLook(SQLModel, table=True):
+    """When one look was that saw what a probe's row says."""
+
+    __tablename__ = "probe_looks"
+    probe_id: int = Field(sa_column=_id_of("probes", key=True))
+    at: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+
+
 class LiveKey(SQLModel, table=True):
     """A leaf key that a host was seen to serve in a chain that held."""
 
@@ -119,6 +128,22 @@ class Exposure(SQLModel, table=True):
     origin: str = "api"
     """Who counted: ``api``, ``access-log``, ``prometheus``."""
     recorded_at: int = Field(sa_column=_big())
+
+
+class FormerExposure(SQLModel, table=True):
+    """What was known of a day from when it was recorded until other numbers took its place."""
+
+    __tablename__ = "former_exposures"
+    __table_args__ = (Index("ix_former_exposures_host_day", "host", "day"),)
+    id: int | None = Field(default=None, sa_column=_id())
+    host: str = Field(max_length=253, foreign_key="hosts.name")
+    day: int = Field(sa_column=_big())
+    app: str
+    app_version: str
+    sessions: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    clients: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    recorded_at: int = Field(sa_column=_big())
+    replaced_at: int = Field(sa_column=_big())
 
 
 class Canary(SQLModel, table=True):
@@ -289,6 +314,29 @@ class HostClients(SQLModel, table=True):
     client_sketch: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
+class ViolationNetwork(SQLModel, table=True):
+    """One of the first few networks (keyed hash) from which a violation was reported."""
+
+    __tablename__ = "violation_networks"
+    violation_id: int = Field(sa_column=_id_of("violations", key=True))
+    network: bytes = Field(sa_column=Column(LargeBinary(8), primary_key=True))
+    first_at: int = Field(sa_column=_big())
+
+
+class StatusChange(SQLModel, table=True):
+    """When somebody gave a violation another status or note."""
+
+    __tablename__ = "status_changes"
+    __table_args__ = (Index("ix_status_changes_violation", "violation_id", "at"),)
+    id: int | None = Field(default=None, sa_column=_id())
+    violation_id: int = Field(sa_column=_id_of("violations"))
+    at: int = Field(sa_column=_big())
+    was: str
+    """The status before."""
+    status: str
+    note: str = ""
+
+
 class Report(SQLModel, table=True):
     """One submission, kept up to a limit per violation and day."""
 
@@ -369,8 +417,10 @@ chains = _table(ChainRow)
 hosts = _table(HostRow)
 policy_revisions = _table(PolicyRevision)
 probes = _table(ProbeRow)
+probe_looks = _table(ProbeLook)
 live_keys = _table(LiveKey)
 exposures = _table(Exposure)
+former_exposures = _table(FormerExposure)
 canaries = _table(Canary)
 verdicts = _table(VerdictRow)
 alerts = _table(AlertRow)
@@ -381,6 +431,8 @@ rollup_days = _table(RollupDay)
 host_hours = _table(HostHour)
 host_days = _table(HostDay)
 host_clients = _table(HostClients)
+violation_networks = _table(ViolationNetwork)
+status_changes = _table(StatusChange)
 reports = _table(Report)
 seen_submissions = _table(SeenSubmission)
 rejections = _table(Rejection)

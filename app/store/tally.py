@@ -12,15 +12,30 @@ that two writers cannot wait for each other.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
-from sqlalchemy import ClauseElement, Connection, Table, bindparam, func, insert, literal_column, select, update
+from sqlalchemy import (
+    BigInteger,
+    ClauseElement,
+    Connection,
+    Integer,
+    LargeBinary,
+    Table,
+    bindparam,
+    func,
+    insert,
+    literal_column,
+    select,
+    update,
+)  # fmt: skip
+from sqlalchemy.types import TypeEngine
 
 from app.store import tables
 from app.store.engine import DAY_MS, HOUR_MS, to_ms
-from app.store.prepared import Parameters, Prepared, PreparedForAll, Row
+from app.store.prepared import Parameters, PreparedForAll, PreparedForEach, Row, Values, into
 from app.store.sketches import NO_CLIENTS, Sketched, count_in
 from app.store.submissions import Limits, Source, Submission
 from app.store.upsert import upsert_statement
@@ -121,10 +136,14 @@ _HOSTS = PreparedForAll(_hosts, columns=("name",))
 _HOST_CLIENTS = PreparedForAll(_host_clients, "first_day", "last_day", columns=("host",))
 
 
-def _adding(table: Table, *sums: str, put: Sequence[str] = ()) -> Prepared:
+def _adding(table: Table, *sums: str, put: tuple[str, ...] = ()) -> PreparedForEach:
     """Prepare to add to what stands under a key, and to put other columns in place of theirs."""
-    names = [column.name for column in table.columns if column.primary_key] + [*sums, *put]
-    return Prepared(lambda dialect: upsert_statement(dialect, table, add=sums, put=tuple(put)), *names)
+    statement = partial(upsert_statement, table=table, add=sums, put=put)
+    return PreparedForEach(lambda dialect, values: into(statement(dialect), values), _types(table))
+
+
+def _types(table: Table, *but: str) -> dict[str, TypeEngine[Any]]:
+    return {column.name: column.type for column in table.columns if column.name not in but}
 
 
 _CLIENTS = ("clients", "client_sketch")
@@ -133,34 +152,39 @@ _ADD_DAYS = _adding(tables.rollup_days, "reports", "rows_kept", put=_CLIENTS)
 _ADD_HOST_HOURS = _adding(tables.host_hours, "reports")
 _ADD_HOST_DAYS = _adding(tables.host_days, "reports")
 _PUT_HOST_CLIENTS = _adding(tables.host_clients, put=_CLIENTS)
-_REPORT_COLUMNS = tuple(column.name for column in tables.reports.columns if column.name != "id")
-_ADD_REPORT = Prepared(
-    lambda dialect: insert(tables.reports).values({name: bindparam(name) for name in _REPORT_COLUMNS}),
-    *_REPORT_COLUMNS,
-    texts=True,
+_ADD_REPORT = PreparedForEach(
+    lambda _dialect, values: into(insert(tables.reports), values), _types(tables.reports, "id"), texts=True
 )
 
 
-def _add_to_violation(dialect: str) -> ClauseElement:
+def _add_to_violation(dialect: str, values: Values) -> ClauseElement:
     """Add a batch's reports to a violation; its latest receipt never goes back."""
     greatest = func.max if dialect == "sqlite" else func.greatest
     violations = tables.violations
     return (
         update(violations)
-        .where(violations.c.id == bindparam("violation"))
+        .where(violations.c.id == values["violation"])
         .values(
-            last_received_at=greatest(violations.c.last_received_at, bindparam("last")),
-            reports=violations.c.reports + bindparam("more"),
-            raw_bodies=violations.c.raw_bodies + bindparam("more_bodies"),
-            clients=bindparam("clients"),
-            client_sketch=bindparam("client_sketch"),
+            last_received_at=greatest(violations.c.last_received_at, values["last"]),
+            reports=violations.c.reports + values["more"],
+            raw_bodies=violations.c.raw_bodies + values["more_bodies"],
+            clients=values["clients"],
+            client_sketch=values["client_sketch"],
         )
     )
 
 
-_ADD_TO_VIOLATION = Prepared(
-    _add_to_violation, "last", "more", "more_bodies", "clients", "client_sketch", "violation"
-)  # in the order of the table's columns
+_ADD_TO_VIOLATION = PreparedForEach(
+    _add_to_violation,
+    {
+        "last": BigInteger(),
+        "more": BigInteger(),
+        "more_bodies": Integer(),
+        "clients": Integer(),
+        "client_sketch": LargeBinary(),
+        "violation": BigInteger(),
+    },  # in the order of the table's columns
+)
 
 
 class Tally:
@@ -194,17 +218,17 @@ class Tally:
             kind = states[id_].kind
             host_days[kind, day] += counted.reports
             clients[kind.host, day] |= counted.clients
-        _ADD_TO_VIOLATION.for_each(connection, totals)
-        _ADD_HOURS.for_each(connection, [(*key, reports) for key, reports in sorted(hours.items())])
-        _ADD_DAYS.for_each(
+        _ADD_TO_VIOLATION.run(connection, totals)
+        _ADD_HOURS.run(connection, [(*key, reports) for key, reports in sorted(hours.items())])
+        _ADD_DAYS.run(
             connection,
             [(id_, day, kept.reports, len(kept.rows), *kept.counted) for id_, day, kept in days],
         )
-        _ADD_REPORT.for_each(connection, [row for _, _, kept in days for row in kept.rows])
+        _ADD_REPORT.run(connection, [row for _, _, kept in days for row in kept.rows])
         _write_host_clients(connection, clients, window)
         for statement, counts in ((_ADD_HOST_HOURS, host_hours), (_ADD_HOST_DAYS, host_days)):
             rows = [(k.host, at, k.cause, k.sender, k.mode, n) for (k, at), n in sorted(counts.items())]
-            statement.for_each(connection, rows)
+            statement.run(connection, rows)
 
     def _count(
         self, id_: int, state: _State, hours: Counter[tuple[int, int, int]], host_hours: Counter[tuple[_Kind, int]]
@@ -252,7 +276,7 @@ def _write_host_clients(
     before = {(host, day): bytes(sketch) for host, day, sketch in _HOST_CLIENTS.once(connection, hosts, *window)}
     after = {key: count_in(before.get(key), met) for key, met in sorted(clients.items())}
     changed = [(*key, *counted) for key, counted in after.items() if counted.client_sketch != before.get(key)]
-    _PUT_HOST_CLIENTS.for_each(connection, changed)
+    _PUT_HOST_CLIENTS.run(connection, changed)
 
 
 def _row(submission: Submission, violation: int, source: int, *, keep_body: bool) -> Row:

@@ -32,7 +32,10 @@ def storable(value: Any) -> Any:
 
 def to_json(value: Any) -> str:
     """Write a JSON column."""
-    return json.dumps(storable(value), ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False)
+    # A NUL is escaped there. The escape may also stand for itself behind a backslash; then nothing is replaced.
+    unstorable = _UNSTORABLE.search(text) or "\\u0000" in text
+    return json.dumps(storable(value), ensure_ascii=False) if unstorable else text
 
 
 def keep_texts_storable(engine: Engine) -> None:

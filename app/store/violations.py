@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, or_, select, update
+from sqlalchemy import Connection, Row, Select, insert, or_, select, update
 
 from app.hpkp.chain import Chain, Element, UnreadableCertificate, read_certificate
 from app.hpkp.hosts import Host
@@ -13,9 +13,9 @@ from app.hpkp.pins import parse_pin
 from app.hpkp.policy import Mode
 from app.hpkp.report import Sender, SenderResult, ViolationReport
 from app.store import host_counts, tables
+from app.store.additions import JudgeReport, pinned_host
 from app.store.engine import from_ms, now_ms, to_ms
 from app.store.events import add_event
-from app.store.intake import JudgeReport, pinned_host
 from app.store.judgements import judged_columns
 from app.store.turns import wait_for_other_writers
 from app.store.upsert import insert_missing
@@ -93,12 +93,27 @@ def get_violation(connection: Connection, violation_id: int) -> Row[Any] | None:
     return connection.execute(select(tables.violations).where(tables.violations.c.id == violation_id)).first()
 
 
-def set_status(connection: Connection, violation_id: int, *, status: str | None, note: str | None) -> bool:
-    """Set status, note, or both; whether there is such a violation."""
-    stated = {"id": violation_id, "status": status, "note": note}
-    values = {name: value for name, value in stated.items() if value is not None}
-    query = update(tables.violations).where(tables.violations.c.id == violation_id).values(**values)
-    return connection.execute(query).rowcount > 0
+def set_status(
+    connection: Connection, violation_id: int, *, status: str | None, note: str | None, at: datetime
+) -> bool:
+    """Set status, note, or both, and record it; another status is an event. Whether there is such a violation."""
+    violations = tables.violations
+    one = violations.c.id == violation_id
+    before = connection.execute(select(violations).where(one).with_for_update()).first()
+    if before is None:
+        return False
+    now = {"status": status or before.status, "note": before.note if note is None else note}
+    if now == {"status": before.status, "note": before.note}:
+        return True
+    connection.execute(update(violations).where(one).values(**now))
+    connection.execute(
+        insert(tables.status_changes).values(violation_id=violation_id, at=to_ms(at), was=before.status, **now)
+    )
+    if now["status"] != before.status:
+        told = f"Violation {violation_id} ({before.cause}) was {before.status} and is {now['status']}"
+        why = f": {now['note']}" if now["note"] else ""
+        add_event(connection, "status_changed", (told + why)[:1000], host=before.host, at=to_ms(at))
+    return True
 
 
 def load_chain(connection: Connection, digest: bytes | None) -> Chain | None:

@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+import time_machine
 
 from tests.api.answers import problem_of
-from tests.application import StartApp, TestClient, service_of
+from tests.application import StartApp, TestClient
 from tests.authority import make_root
 from tests.reports import HOST, distinct_bodies, other_site, report_body, site
 
@@ -27,13 +27,6 @@ def _summary(client: TestClient, **query: Any) -> dict[str, Any]:
     assert response.status_code == 200, response.text
     summary: dict[str, Any] = response.json()
     return summary
-
-
-def _move_receipt_back(client: TestClient, violation: int, hours: int) -> None:
-    """Let a violation have been received hours ago, as far as the rollups tell."""
-    with service_of(client).engine.begin() as connection:
-        ids = {"by": hours * 3_600_000, "id": violation}
-        connection.execute(text("UPDATE rollup_hours SET hour = hour - :by WHERE violation_id = :id"), ids)
 
 
 def test_hosts_are_listed_by_name_with_their_counts(client: TestClient) -> None:
@@ -108,8 +101,9 @@ def test_filters_narrow_a_summary(client: TestClient, query: dict[str, str], rep
 
 
 def test_series_are_by_the_hour_or_the_day(client: TestClient) -> None:
-    _send(client, report_body(), report_body(port=1))
-    _move_receipt_back(client, 2, hours=48)
+    _send(client, report_body())
+    with time_machine.travel(datetime.now(UTC) - timedelta(hours=48)):
+        _send(client, report_body(port=1))
     for interval, width in (("hour", 3600), ("day", 86400)):
         points = [datetime.fromisoformat(point["time"]) for point in _summary(client, interval=interval)["series"]]
         assert points[1] - points[0] == timedelta(hours=48)
@@ -117,8 +111,9 @@ def test_series_are_by_the_hour_or_the_day(client: TestClient) -> None:
 
 
 def test_a_window_leaves_out_what_was_received_before(client: TestClient) -> None:
-    _send(client, report_body(), report_body(port=1))
-    _move_receipt_back(client, 2, hours=48)
+    _send(client, report_body())
+    with time_machine.travel(datetime.now(UTC) - timedelta(hours=48)):
+        _send(client, report_body(port=1))
     yesterday = (datetime.now(UTC) - timedelta(days=1)).isoformat()
     before, after = _summary(client, until=yesterday), _summary(client, since=yesterday)
     assert [found["totals"]["violations"] for found in (before, after)] == [1, 1]

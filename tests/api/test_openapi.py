@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,14 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from starlette.routing import BaseRoute
 
 from app.api.problems import MEDIA_TYPE
 from app.main import create_app
 from app.settings import Settings
 from app.store.engine import writing
 from app.store.secrets import new_token
+from app.web.routes import router as pages
 from tests.application import caller, service_of, settings_for
 from tests.reports import HOST, report_body, site
 
@@ -71,13 +73,17 @@ def _operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
     return ((path, method, told) for path, item in DOCUMENT["paths"].items() for method, told in item.items())
 
 
+def _routes(routes: Sequence[BaseRoute]) -> set[tuple[str | None, str]]:
+    return {(route.path, method.lower()) for route in iter_route_contexts(routes) for method in route.methods or ()}
+
+
 def test_every_route_of_the_application_stands_in_the_document() -> None:
-    routes = list(iter_route_contexts(create_app(Settings(_env_file=None)).routes))
-    served = {(route.path, method.lower()) for route in routes for method in route.methods or ()}
+    served, shown = _routes(create_app(Settings(_env_file=None)).routes), _routes(pages.routes)
+    assert shown < served
     about_itself = {(path, method) for path, method in served if path in ("/openapi.json", *DOCS)}
     assert len(about_itself) == 6
     reports = {("/report", "post"), ("/report/{label}", "post")}
-    assert {(path, method) for path, method, _ in _operations()} == served - about_itself | reports
+    assert {(path, method) for path, method, _ in _operations()} == served - shown - about_itself | reports
 
 
 def test_a_report_is_described_with_its_members_and_each_of_its_answers() -> None:

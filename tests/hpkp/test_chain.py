@@ -70,6 +70,19 @@ def test_a_certificate_tells_what_stands_in_it() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "told"),
+    [("p256", "EC secp256r1"), ("p384", "EC secp384r1"), ("rsa2048", "RSA 2048"), ("ed25519", "Ed25519")],
+)
+def test_a_certificate_tells_the_kind_of_its_key(kind: str, told: str) -> None:
+    assert _certificate(self_signed(key=new_key(kind))).key_kind == told
+
+
+def test_a_key_that_the_library_knows_not_has_no_kind() -> None:
+    ec_public_key, unknown = bytes.fromhex("06072a8648ce3d0201"), bytes.fromhex("06072a8648ce3d0209")
+    assert _certificate(self_signed().der.replace(ec_public_key, unknown)).key_kind is None
+
+
+@pytest.mark.parametrize(
     "der",
     [
         certificate_with_serial_zero(),

@@ -47,6 +47,8 @@ def test_each_form_is_the_same_pin(text: str) -> None:
         (TEXT.replace("A", "!", 1), "known form"),
         (" " * 300 + TEXT, "known form"),
         ("A" * 100_000, "known form"),
+        (f'pin-sha256="\u202e{TEXT}"', "not base64"),
+        ("sha256/\u00e9", "not base64"),
     ],
 )
 def test_what_is_no_pin_is_refused_with_the_reason(text: str, reason: str) -> None:

@@ -37,7 +37,7 @@ def full_desk(desk: Desk) -> Desk:
         submission(report_body(host="www.example.org"), at=AT + 4 * 3600 * SECOND),
     )
     with writing(desk.engine) as connection:
-        assert set_status(connection, 3, status="ignored", note="not ours")
+        assert set_status(connection, 3, status="ignored", note="not ours", at=NOW)
     return desk
 
 
@@ -121,9 +121,9 @@ def test_pages_of_reports_hold_each_once_the_newest_first(desk: Desk, size: int)
 
 def test_status_and_note_are_set_apart_or_together(full_desk: Desk) -> None:
     with writing(full_desk.engine) as connection:
-        assert set_status(connection, 1, status="expected", note=None)
-        assert set_status(connection, 2, status=None, note="seen")
-        assert not set_status(connection, 99, status="open", note=None)
+        assert set_status(connection, 1, status="expected", note=None, at=NOW)
+        assert set_status(connection, 2, status=None, note="seen", at=NOW)
+        assert not set_status(connection, 99, status="open", note=None, at=NOW)
     said = [(row.status, row.note) for row in full_desk.rows(tables.violations)]
     assert said == [("expected", ""), ("open", "seen"), ("ignored", "not ours")]
 

@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from app.store import tables
 from app.store.engine import writing
-from app.store.secrets import any_token, client_key, list_tokens, new_token, revoke_token, scope_of_token
+from app.store.secrets import any_token, client_key, find_token, list_tokens, new_token, revoke_token, token_named
 from tests.store.desk import Desk
 
 
@@ -25,9 +25,11 @@ def test_a_token_opens_its_scope_and_no_other_text_does(engine: Engine) -> None:
         assert not any_token(connection)
         read, admin = new_token(connection, "grafana", "read"), new_token(connection, "deploy", "admin")
         assert any_token(connection)
-        assert (scope_of_token(connection, read), scope_of_token(connection, admin)) == ("read", "admin")
+        found = [find_token(connection, text=text) for text in (read, admin)]
+        assert found == [token_named(connection, name) for name in ("grafana", "deploy")]
+        assert [(token.name, token.scope) for token in found if token] == [("grafana", "read"), ("deploy", "admin")]
         wrong = ("", read[:-1], read + " ", read.upper(), "hpkp_", read.removeprefix("hpkp_"))
-        assert [scope_of_token(connection, text) for text in wrong] == [None] * len(wrong)
+        assert [find_token(connection, text=text) for text in wrong] == [None] * len(wrong)
         assert [(token.name, token.scope) for token in list_tokens(connection)] == [
             ("deploy", "admin"),
             ("grafana", "read"),
@@ -39,7 +41,8 @@ def test_a_revoked_token_opens_nothing_and_its_name_is_free_again(engine: Engine
         text = new_token(connection, "grafana", "read")
         assert revoke_token(connection, "grafana")
         assert not revoke_token(connection, "grafana")
-        assert scope_of_token(connection, text) is None
+        assert find_token(connection, text=text) is None
+        assert token_named(connection, "grafana") is None
         assert new_token(connection, "grafana", "read") != text
 
 

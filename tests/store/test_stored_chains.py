@@ -11,8 +11,8 @@ from app.hpkp.chain import Chain, UnreadableCertificate, read_certificate
 from app.hpkp.pins import parse_pin
 from app.hpkp.violation import chain_digest
 from app.store import tables
+from app.store.additions import add_chain
 from app.store.engine import writing
-from app.store.intake import add_chain
 from app.store.violations import get_certificate, load_chain, load_report
 from tests.authority import cross_sign, make_root, make_site, pem_with, pss_certificate
 from tests.reports import report_body, site

@@ -60,6 +60,7 @@ RULES: tuple[Rule, ...] = (
     evidence_rules.exposure,
     evidence_rules.canary,
     violation_rules.open_violations,
+    violation_rules.left_out,
     violation_rules.lockout_share,
     violation_rules.interception_share,
     violation_rules.unknown_share,

@@ -73,6 +73,8 @@ class OpenViolation:
     last_received_at: datetime
     locks_out: bool | None = None
     hostname: str = ""
+    networks: int | None = None
+    """From how many networks it was reported, ``FEW`` for so many or more; None where that is not known."""
 
     @property
     def group(self) -> Group | None:
@@ -105,6 +107,8 @@ class Evidence:
 
     reports: int = 0
     open_violations: tuple[OpenViolation, ...] = ()
+    left_out: tuple[OpenViolation, ...] = ()
+    """Open as well, but reported only from where the operator ignores reports of the same cause."""
     clients: dict[Group, ClientCount] = field(default_factory=dict)
     """Distinct clients that reported the open violations of each group; there may be more who did not report."""
     exposure: Exposure | None = None

@@ -9,14 +9,22 @@ from app.hpkp.readiness import Estimate, Readiness
 from app.hpkp.readiness.plan import NextStep, Plan
 from app.hpkp.servers import ENFORCING, PLACE, REPORT_ONLY, Server, for_server, server_line
 
+AS_OF = (
+    "This answer is for a past moment: it rests on the policy, reports, statuses, exposure, canaries and looks at the "
+    "host that were known then, and on the rules, limits, catalogs and root stores of today."
+)
 
-def as_plain(policy: PinningPolicy, answer: Readiness, *, at: datetime, server: Server = Server.TEXT) -> dict[str, Any]:
+
+def as_plain(
+    policy: PinningPolicy, answer: Readiness, *, at: datetime, server: Server = Server.TEXT, past: bool = False
+) -> dict[str, Any]:
     """Return all of an answer; ``server`` chooses in whose configuration the next header is written."""
     return {
         "host": policy.host,
         "revision": policy.revision,
         "mode": policy.mode.value,
         "at": at,
+        "as_of": AS_OF if past else None,
         "verdict": answer.verdict.value,
         "headline": answer.headline,
         "estimate": _estimate(answer.estimate),

@@ -41,6 +41,27 @@ def _open_question(violations: list[OpenViolation]) -> bool:
     return any(violation.locks_out is not False for violation in violations)
 
 
+def left_out(case: Situation) -> Iterator[Finding]:
+    """Tell what does not count because it comes only from where the operator ignores reports of the same cause."""
+    violations = case.evidence.left_out
+    if violations:
+        reports = sum(violation.reports for violation in violations)
+        causes = ", ".join(sorted({violation.cause.value for violation in violations}))
+        yield Finding(
+            "left_out_as_ignored",
+            Severity.INFO,
+            f"{len(violations)} open violation(s) with at least {reports} report(s) ({causes}) do not count: they came "
+            "only from networks whose reports of the same cause you ignore. As soon as anybody else reports one, it "
+            "counts again.",
+            "Nothing, unless you trust these senders after all: then set what you ignored to open again.",
+            {
+                "violations": [violation.id for violation in violations[:20]],
+                "violation_count": len(violations),
+                "reports": reports,
+            },
+        )
+
+
 def lockout_share(case: Situation) -> Iterator[Finding]:
     """Bound the share of clients that our own mistakes would lock out, by its upper 95 % bound."""
     share = _share(case, Group.OURS)

@@ -1,6 +1,6 @@
 """The schema of the reporting views, which env.py makes, and the validity of certificates for them.
 
-Revision 0008, after 0006.
+Revision 0008, after 0007.
 """
 
 import sqlalchemy as sa
@@ -10,7 +10,7 @@ from app.hpkp.chain import Certificate, read_certificate
 from app.store.engine import to_ms
 
 revision = "0008"
-down_revision = "0006"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,123 @@
+"""From which networks violations were reported: the first few of each, as keyed hashes.
+
+The ingest path asks the store only for what this process does not know yet; and it knows only what it has read in a
+transaction of its own, since one that wrote may be taken back.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import ClauseElement, Connection, select
+
+from app.hpkp.causes import Cause
+from app.hpkp.readiness import OpenViolation
+from app.hpkp.readiness.sources import FEW, disbelieve, is_believed
+from app.store import tables
+from app.store.engine import to_ms
+from app.store.prepared import Parameters, PreparedForAll
+from app.store.submissions import UNPLACED
+from app.store.upsert import insert_many_missing_statement
+
+_REMEMBERED = 20_000
+_IDS_AT_ONCE = 500
+_COLUMNS = ("violation_id", "network", "first_at")
+
+
+def _find(_dialect: str, rows: list[Parameters]) -> ClauseElement:
+    networks = tables.violation_networks
+    return select(networks.c.violation_id, networks.c.network).where(
+        networks.c.violation_id.in_([id_ for (id_,) in rows])
+    )
+
+
+def _add(dialect: str, rows: list[Parameters]) -> ClauseElement:
+    values = [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
+    networks = tables.violation_networks
+    added = insert_many_missing_statement(dialect, networks).values(values)
+    return added.returning(networks.c.violation_id)
+
+
+_FIND = PreparedForAll(_find, columns=("violation_id",))
+_ADD = PreparedForAll(_add, columns=_COLUMNS)
+
+
+class Networks:
+    """Keeps the first few networks of every violation."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, set[bytes]] = {}
+
+    def record(self, connection: Connection, reported: Iterable[tuple[int, bytes, int]]) -> None:
+        """Add networks to violations that have room for them: violation, network, and when it was received."""
+        new: dict[tuple[int, bytes], int] = {}
+        for violation, network, at in reported:
+            known = self._known.get(violation, ())
+            if network not in known and len(known) < FEW:
+                new.setdefault((violation, network), at)
+        if not new:
+            return
+        self._read(connection, {violation for violation, _ in new})
+        rows = []
+        room = {violation: FEW - len(self._known.get(violation, ())) for violation, _ in new}
+        for (violation, network), at in sorted(new.items()):
+            if room[violation] > 0 and network not in self._known.get(violation, ()):
+                room[violation] -= 1
+                rows.append((violation, network, at))
+        _ADD.once(connection, rows)
+
+    def _read(self, connection: Connection, violations: set[int]) -> None:
+        if len(self._known) > _REMEMBERED:
+            self._known.clear()
+        for violation, network in _FIND.once(connection, [(violation,) for violation in sorted(violations)]):
+            self._known.setdefault(violation, set()).add(bytes(network))
+
+
+def believe(
+    connection: Connection,
+    violations: Iterable[tuple[OpenViolation, int]],
+    ignored: Iterable[tuple[int, Cause, int]],
+    *,
+    by: datetime | None = None,
+) -> tuple[tuple[OpenViolation, ...], tuple[OpenViolation, ...]]:
+    """Part open violations, given with when each was first received, into those that count and those left out.
+
+    ``ignored`` are those that the operator ignores: id, cause, and when it was first received.
+    """
+    opened, closed = list(violations), list(ignored)
+    first = {violation.id: at for violation, at in opened} | {id_: at for id_, _, at in closed}
+    known = networks_of(connection, first, by=by)
+    disbelieved = disbelieve((cause, known.get(id_)) for id_, cause, _ in closed)
+    counted, left_out = list[OpenViolation](), list[OpenViolation]()
+    for violation, _ in opened:
+        networks = known.get(violation.id)
+        placed = violation if networks is None else replace(violation, networks=len(networks))
+        (counted if is_believed(violation.cause, networks, disbelieved) else left_out).append(placed)
+    return tuple(counted), tuple(left_out)
+
+
+def networks_of(
+    connection: Connection, first_received: dict[int, int], *, by: datetime | None = None
+) -> dict[int, frozenset[bytes]]:
+    """Return the networks of violations, given with when they were first received; without those not fully known.
+
+    With ``by``, as far as they had reported then. Not fully known are violations of which an address told nothing, and
+    those that were there before networks were kept.
+    """
+    networks = tables.violation_networks
+    found: dict[int, set[bytes]] = {}
+    incomplete = set(first_received)
+    ids = list(first_received)
+    for start in range(0, len(ids), _IDS_AT_ONCE):
+        query = select(networks).where(networks.c.violation_id.in_(ids[start : start + _IDS_AT_ONCE]))
+        if by is not None:
+            query = query.where(networks.c.first_at <= to_ms(by))
+        for row in connection.execute(query):
+            found.setdefault(row.violation_id, set()).add(bytes(row.network))
+            if row.first_at <= first_received[row.violation_id]:
+                incomplete.discard(row.violation_id)
+    return {
+        violation: frozenset(known)
+        for violation, known in found.items()
+        if violation not in incomplete and UNPLACED not in known
+    }

@@ -1,0 +1,68 @@
+"""Whose reports are believed: all, but for what comes only from where the operator ignores the same cause."""
+
+import pytest
+
+from app.hpkp.causes import ALARMING, Cause
+from app.hpkp.clients import network_of
+from app.hpkp.readiness.sources import FEW, disbelieve, is_believed
+
+ONE, TWO, THREE = (bytes((number,)) * 8 for number in (1, 2, 3))
+MANY = frozenset(bytes((number,)) * 8 for number in range(1, FEW + 1))
+OURS, PATH = Cause.OWN_KEY_NOT_PINNED, Cause.OTHER_TRUST_PATH
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("203.0.113.7", "203.0.113.0/24"),
+        ("203.0.113.250", "203.0.113.0/24"),
+        ("203.0.114.7", "203.0.114.0/24"),
+        ("::ffff:203.0.113.7", "203.0.113.0/24"),
+        ("2001:db8:1:2::3", "2001:db8:1::/48"),
+        ("2001:db8:1:ffff::3", "2001:db8:1::/48"),
+        ("2001:db8:2::3", "2001:db8:2::/48"),
+        ("fe80::1%eth0", ""),
+        ("127.0.0.1", ""),
+        ("10.1.2.3", ""),
+        ("100.64.0.1", ""),
+        ("192.168.7.7", ""),
+        ("fd00::1", ""),
+        ("::1", ""),
+        ("::ffff:10.0.0.1", ""),
+        ("", ""),
+        ("a.socket", ""),
+    ],
+)
+def test_a_network_is_as_large_as_one_subscriber_may_have_and_inside_there_is_none(address: str, network: str) -> None:
+    assert network_of(address) == network
+
+
+@pytest.mark.parametrize(
+    ("ignored", "cause", "networks", "believed"),
+    [
+        ([], OURS, {ONE}, True),
+        ([(OURS, {ONE})], OURS, {ONE}, False),
+        ([(OURS, {ONE})], OURS, {ONE, TWO}, True),
+        ([(OURS, {ONE}), (OURS, {TWO})], OURS, {ONE, TWO}, False),
+        ([(OURS, {ONE})], PATH, {ONE}, True),
+        ([(OURS, {ONE})], OURS, {TWO}, True),
+        ([(OURS, {ONE})], OURS, None, True),
+        ([(OURS, {ONE})], OURS, set(), True),
+        ([(OURS, None)], OURS, {ONE}, True),
+        ([(OURS, MANY)], OURS, {ONE}, True),
+        ([(OURS, MANY - {ONE}), (OURS, {ONE})], OURS, MANY, True),
+        ([(OURS, MANY - {ONE})], OURS, {TWO, THREE}, False),
+    ],
+)
+def test_what_comes_only_from_where_the_same_cause_is_ignored_is_not_believed(
+    ignored: list[tuple[Cause, set[bytes] | None]], cause: Cause, networks: set[bytes] | None, believed: bool
+) -> None:
+    known = [(of, None if where is None else frozenset(where)) for of, where in ignored]
+    where = None if networks is None else frozenset(networks)
+    assert is_believed(cause, where, disbelieve(known)) is believed
+
+
+@pytest.mark.parametrize("cause", sorted(ALARMING))
+def test_what_may_be_an_attack_is_never_left_out(cause: Cause) -> None:
+    assert disbelieve([(cause, frozenset({ONE}))]) == frozenset()
+    assert is_believed(cause, frozenset({ONE}), frozenset({(cause, ONE)}))

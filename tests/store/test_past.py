@@ -1,0 +1,222 @@
+"""What was known at a past moment: statuses, exposure, looks, policies and keys, each as it stood then."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import Connection, update
+
+from app.hpkp.causes import Cause
+from app.hpkp.chain import Anchor
+from app.hpkp.exposure import ExposedDay
+from app.hpkp.hosts import canonical_host
+from app.hpkp.live import LiveChain, LiveHost, Probe
+from app.hpkp.pins import Pin, parse_pin
+from app.hpkp.policy import ExpectedPin, PinningPolicy, PolicyHistory
+from app.hpkp.readiness import Evidence
+from app.store import policies, tables
+from app.store.engine import from_ms, writing
+from app.store.events import list_events
+from app.store.exposures import list_exposure, record_exposure
+from app.store.past import gather_past_evidence
+from app.store.probes import add_probe, last_probe
+from app.store.submissions import Submission
+from app.store.summaries import gather_evidence
+from app.store.violations import rejudge, set_status
+from tests.authority import NOW, make_root
+from tests.reports import HOST, report_body, site
+from tests.store.desk import AT, Desk, judge_at, submission
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+STRANGE, OTHER = make_root("Strange").pin, make_root("Other").pin
+ONE, TWO = bytes(7) + b"\1", bytes(7) + b"\2"
+
+
+def _known(desk: Desk, at: datetime) -> Evidence:
+    with desk.engine.connect() as connection:
+        history = policies.history_of(connection, HOST, known_by=at)
+        return gather_past_evidence(connection, HOST, history, judge_at, since=NOW - DAY, until=at)
+
+
+def _open(evidence: Evidence) -> list[int]:
+    return [violation.id for violation in evidence.open_violations]
+
+
+@contextmanager
+def _writing(desk: Desk) -> Iterator[Connection]:
+    with writing(desk.engine) as connection:
+        yield connection
+
+
+def test_a_status_counts_from_when_it_was_given(desk: Desk) -> None:
+    desk.take(submission())
+    with _writing(desk) as connection:
+        assert set_status(connection, 1, status="ignored", note="forged", at=NOW + 2 * HOUR)
+        assert set_status(connection, 1, status="open", note="", at=NOW + 4 * HOUR)
+        assert not set_status(connection, 2, status="open", note="", at=NOW)
+    assert [_open(_known(desk, NOW + hours * HOUR)) for hours in (1, 2, 3, 4, 5)] == [[1], [], [], [1], [1]]
+
+
+def test_a_status_from_before_changes_were_recorded_counts_until_the_next_change(desk: Desk) -> None:
+    desk.take(submission())
+    with _writing(desk) as connection:
+        connection.execute(update(tables.violations).values(status="resolved"))
+    assert _open(_known(desk, NOW + HOUR)) == []
+    with _writing(desk) as connection:
+        set_status(connection, 1, status="open", note=None, at=NOW + 2 * HOUR)
+    assert [_open(_known(desk, NOW + hours * HOUR)) for hours in (1, 3)] == [[], [1]]
+
+
+def test_another_status_is_an_event_and_the_same_again_is_nothing(desk: Desk) -> None:
+    desk.take(submission())
+    with _writing(desk) as connection:
+        set_status(connection, 1, status="expected", note="our proxy", at=NOW)
+        set_status(connection, 1, status="expected", note="our proxy", at=NOW + HOUR)
+        set_status(connection, 1, status=None, note="the proxy of the office", at=NOW + HOUR)
+        (event,) = list_events(connection, host=HOST, kind="status_changed", limit=9)
+    assert event.text == "Violation 1 (private_root) was open and is expected: our proxy"
+    assert from_ms(event.at) == NOW
+    changes = [(row.at, row.was, row.status, row.note) for row in desk.rows(tables.status_changes)]
+    assert changes == [
+        (AT, "open", "expected", "our proxy"),
+        (AT + 3_600_000, "expected", "expected", "the proxy of the office"),
+    ]
+
+
+def test_a_violation_judged_since_is_judged_again_under_the_policy_of_then(desk: Desk) -> None:
+    desk.set_policy(pins=[STRANGE, OTHER], since=NOW - DAY)
+    desk.take(submission(report_body(known_pins=[STRANGE])))
+    assert desk.only(tables.violations).cause == Cause.PRIVATE_ROOT
+    with _writing(desk) as connection:
+        policy = PinningPolicy(canonical_host(HOST), (ExpectedPin(parse_pin(site().root.pin)),))
+        policies.add_revision(connection, policy, at=NOW + HOUR)
+        rejudge(connection, HOST, judge_at)
+    assert desk.only(tables.violations).cause == Cause.STALE_KNOWN_PINS
+    (then,) = _known(desk, NOW + HOUR / 2).open_violations
+    (after,) = _known(desk, NOW + 2 * HOUR).open_violations
+    assert (then.cause, after.cause) == (Cause.PRIVATE_ROOT, Cause.STALE_KNOWN_PINS)
+
+
+def test_a_policy_counts_from_when_it_was_entered_and_not_from_when_it_took_effect(desk: Desk) -> None:
+    host = canonical_host(HOST)
+    policy = PinningPolicy(host, (ExpectedPin(parse_pin(STRANGE)),), effective_from=NOW - 9 * DAY)
+    with _writing(desk) as connection:
+        policies.add_revision(connection, policy, at=NOW)
+    with desk.engine.connect() as connection:
+        known = [policies.history_of(connection, HOST, known_by=NOW + hours * HOUR) for hours in (-1, 0)]
+    assert [history.in_force(NOW) is not None for history in known] == [False, True]
+
+
+def test_exposure_is_what_was_recorded_by_then(desk: Desk) -> None:
+    day = ExposedDay(HOST, date(2026, 11, 20), 100, 50)
+    more, app = replace(day, sessions=300), replace(day, app="shop", sessions=None, clients=9)
+    for hours, recorded in ((0, day), (1, day), (2, more), (3, app)):
+        with _writing(desk) as connection:
+            assert record_exposure(connection, [recorded], origin="api", at=NOW + hours * HOUR) == 1
+    with desk.engine.connect() as connection:
+        known = [list_exposure(connection, HOST, known_by=NOW + hours * HOUR) for hours in (-1, 0, 1, 2, 3)]
+        assert list_exposure(connection, HOST) == known[-1]
+    assert known == [[], [day], [day], [more], [more, app]]
+    assert len(desk.rows(tables.former_exposures)) == 1
+
+
+def _look(desk: Desk, at: datetime, *, fault: str | None = None) -> None:
+    pin = parse_pin(STRANGE)
+    chain = LiveChain("192.0.2.1", pin, frozenset({pin}), Anchor.PUBLIC, True, True, None)
+    with _writing(desk) as connection:
+        add_probe(connection, LiveHost(Probe(canonical_host(HOST), 443, at, fault=fault), () if fault else (chain,)))
+
+
+def test_the_last_look_by_then_is_known_where_many_saw_the_same(desk: Desk) -> None:
+    desk.set_policy()
+    for hours in range(5):
+        _look(desk, NOW + hours * HOUR, fault="it has no address" if hours == 4 else None)
+    with desk.engine.connect() as connection:
+        seen = [last_probe(connection, HOST, until=NOW + hours * HOUR) for hours in (-1, 0, 2.5, 3, 4)]
+        newest = last_probe(connection, HOST)
+    assert [probe and probe.at - NOW for probe in seen] == [None, 0 * HOUR, 2 * HOUR, 3 * HOUR, 4 * HOUR]
+    assert newest is not None
+    assert newest.fault == "it has no address"
+
+
+def test_a_look_from_before_each_was_kept_is_taken_for_the_first_of_its_kind(desk: Desk) -> None:
+    desk.set_policy()
+    _look(desk, NOW)
+    _look(desk, NOW + 3 * HOUR)
+    with _writing(desk) as connection:
+        connection.execute(tables.probe_looks.delete())
+        seen = last_probe(connection, HOST, until=NOW + 2 * HOUR)
+    assert seen is not None
+    assert seen.at == NOW
+
+
+def test_a_key_is_ours_from_when_it_was_seen(desk: Desk) -> None:
+    desk.set_policy()
+    _look(desk, NOW + HOUR)
+    with desk.engine.connect() as connection:
+        known = [policies.history_of(connection, HOST, known_by=NOW + hours * HOUR).live_keys for hours in (0, 1)]
+    assert known == [frozenset(), {parse_pin(STRANGE)}]
+
+
+def _submission(desk: Desk, number: int, network: bytes, *, hours: float = 0) -> Submission:
+    """Make a report of a variation of the same cause."""
+    known = [str(Pin(bytes((number,)) * 32))]
+    made = submission(report_body(known_pins=known), at=AT + int(hours * 3_600_000), client=f"{number}{network!r}")
+    return made._replace(network=network)
+
+
+def _now(desk: Desk, hours: float) -> Evidence:
+    with desk.engine.connect() as connection:
+        return gather_evidence(connection, HOST, since=NOW - DAY, until=NOW + hours * HOUR)
+
+
+def test_one_decision_leaves_out_every_variation_from_the_same_network_then_and_now(desk: Desk) -> None:
+    desk.take(_submission(desk, 1, ONE))
+    with _writing(desk) as connection:
+        set_status(connection, 1, status="ignored", note="forged", at=NOW + HOUR)
+    desk.take(_submission(desk, 2, ONE, hours=2))
+    desk.take(_submission(desk, 3, TWO, hours=2))
+    for evidence in (_now(desk, 3), _known(desk, NOW + 3 * HOUR)):
+        assert _open(evidence) == [3]
+        assert [(violation.id, violation.networks) for violation in evidence.left_out] == [(2, 1)]
+    assert _open(_known(desk, NOW + HOUR / 2)) == [1]
+    desk.take(_submission(desk, 2, TWO, hours=4))
+    assert _open(_now(desk, 5)) == [2, 3]
+    assert [violation.networks for violation in _now(desk, 5).open_violations] == [2, 1]
+    assert _open(_known(desk, NOW + 3 * HOUR)) == [3]
+
+
+def test_of_networks_only_the_first_few_are_kept_and_all_of_them_count_as_many(desk: Desk) -> None:
+    for number in range(12):
+        desk.take(_submission(desk, 1, bytes(7) + bytes((number + 1,))))
+    assert len(desk.rows(tables.violation_networks)) == 8
+    (violation,) = _now(desk, 1).open_violations
+    assert violation.networks == 8
+
+
+def test_what_was_taken_back_is_not_taken_for_kept(desk: Desk) -> None:
+    desk.take(_submission(desk, 1, ONE))
+    desk.take(_submission(desk, 1, ONE, hours=1))
+    with _writing(desk) as connection:
+        desk.intake.write(connection, [_submission(desk, 1, TWO)])
+        connection.rollback()
+    assert len(desk.rows(tables.violation_networks)) == 1
+    desk.take(_submission(desk, 1, TWO))
+    assert len(desk.rows(tables.violation_networks)) == 2
+
+
+def test_where_an_address_told_nothing_or_networks_were_not_kept_nobody_is_left_out(desk: Desk) -> None:
+    desk.take(_submission(desk, 1, ONE))
+    desk.take(submission())
+    with _writing(desk) as connection:
+        connection.execute(tables.violation_networks.update().values(first_at=AT + 1))
+        set_status(connection, 1, status="ignored", note="", at=NOW)
+    desk.take(_submission(desk, 3, ONE))
+    assert _open(_now(desk, 1)) == [2, 3]
+    assert [violation.networks for violation in _now(desk, 1).open_violations] == [None, 1]
+
+
+def test_the_history_of_a_host_without_one_is_empty_then_too(desk: Desk) -> None:
+    with desk.engine.connect() as connection:
+        assert policies.history_of(connection, HOST, known_by=NOW) == PolicyHistory(())

@@ -1,0 +1,139 @@
+"""A store with something of everything that pages show: ten days of a rollout, and what hostile senders would write."""
+
+import functools
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from app.collector import Envelope
+from app.hpkp.chain import read_certificate
+from app.hpkp.exposure import ExposedDay
+from app.hpkp.header import PinningHeader
+from app.hpkp.hosts import Host
+from app.hpkp.live import Answer, Endpoint, Probe
+from app.hpkp.policy import ExpectedPin, PinningPolicy
+from app.hpkp.report import Sender
+from app.outcomes import Outcome
+from app.samples import SampleApp, SampleSite, Scenario, make_site
+from app.service import Service, now
+from app.store.canaries import add_canary, receive_canary
+from app.store.engine import to_ms, writing
+from app.store.exposures import record_exposure
+from app.store.submissions import RejectedSubmission, Submission
+from tests.authority import make_root
+from tests.reports import report_body
+
+HOST = Host("www.example.com")
+HOSTILE_HOST = "hostile.example.com"
+SCRIPT = "<script>document.title = 'owned'</script><img src=x onerror=alert(1)>"
+REVERSED = "moc.elpmaxe\u202e.gnp"
+LONG = "x" * 3000
+NAMES = tuple(f"name-{number}.{'long-' * 8}label.example.com" for number in range(500))
+
+_DAYS = 10
+_IN_BROWSERS = (
+    Scenario.OTHER_TRUST_PATH, Scenario.OWN_KEY_NOT_PINNED, Scenario.STALE_KNOWN_PINS, Scenario.MATCHES_EXPECTED,
+    Scenario.NO_EVIDENCE,
+)  # fmt: skip
+_IN_APPS = (Scenario.PRIVATE_ROOT, Scenario.CLOCK)
+
+
+@functools.cache
+def sample_site() -> SampleSite:
+    """Return the host that the reports are about."""
+    return make_site(HOST, at=now())
+
+
+def roots_file(directory: Path) -> Path:
+    """Write the roots that the site's clients trust into a file, for ``HPKP_TRUST_ANCHORS``."""
+    path = directory / "roots.pem"
+    path.write_text(sample_site().public_roots_pem)
+    return path
+
+
+def fill(service: Service, *, at: datetime) -> None:
+    """Fill a store."""
+    site = sample_site()
+    current = (ExpectedPin(site.old_root.pin, "our CA's root"), ExpectedPin(site.backup, "backup key, offline"))
+    former = (ExpectedPin(site.former, "former key"), ExpectedPin(site.backup, "backup key, offline"))
+    for pins, days in ((former, 60), (current, _DAYS)):
+        service.set_policy(
+            PinningPolicy(
+                host=site.host,
+                pins=pins,
+                max_age=5_184_000,
+                report_uri="https://reports.example.net/report",
+                own_keys=frozenset({site.leaf.pin, site.stray.pin}),
+                effective_from=at - timedelta(days=days),
+            ),
+            at=at,
+        )
+    for day in range(_DAYS):
+        moment = at - timedelta(days=day, hours=1)
+        for scenario in (*_IN_BROWSERS, *_IN_APPS):
+            app = SampleApp("com.example.shop", f"4.{day % 3}.0", f"00000000-0000-4000-8000-{day:012}")
+            chosen = (Sender.TRUSTKIT_APPLE, app) if scenario in _IN_APPS else (Sender.CHROMIUM, None)
+            take(service, site.report(scenario, at=moment, sender=chosen[0], app=chosen[1]), at=moment)
+    _add_facts(service, at)
+    service.record_probe(_look(service, at))
+    _add_hostile(service, at)
+    service.record_verdict(HOST, at=at)
+
+
+def take(service: Service, body: bytes, *, at: datetime, label: str = "", user_agent: str | None = None) -> None:
+    """Take a report as if it had come at a moment."""
+    envelope = Envelope(address="203.0.113.7", label=label, user_agent=user_agent)
+    [submission] = service.collector.read(body, envelope, received_at=to_ms(at))
+    assert isinstance(submission, Submission)
+    with writing(service.engine) as connection:
+        service.intake.write(connection, [submission])
+
+
+def _add_facts(service: Service, at: datetime) -> None:
+    days = [ExposedDay(HOST, (at - timedelta(days=day)).date(), 9000, 1200) for day in range(1, _DAYS)]
+    with writing(service.engine) as connection:
+        record_exposure(connection, days, origin="test", at=at)
+        nonce = b"c" * 16
+        add_canary(connection, HOST, nonce, report_uri="https://reports.example.net/report", at=at)
+        receive_canary(connection, HOST, nonce, at=at)
+
+
+def _look(service: Service, at: datetime) -> Probe:
+    """Return a look at a host that serves what its policy says, and an address that is not there."""
+    site = sample_site()
+    policy = service.policy_in_force(HOST, at=at)
+    assert policy is not None
+    served = tuple(
+        read_certificate(issued.der, position=position)
+        for position, issued in enumerate((site.leaf, site.by_old_root, site.old_root))
+    )
+    answer = Answer("/", 200, report_only=(str(PinningHeader.of_policy(policy)),))
+    up = Endpoint("192.0.2.1", (served,), (answer,))
+    return Probe(HOST, 443, at, (up, Endpoint("192.0.2.2", faults=("connection refused",))))
+
+
+def _add_hostile(service: Service, at: datetime) -> None:
+    """Let strangers write what they like wherever a report or a request has room for it."""
+    root = make_root(f"{SCRIPT[:40]} root", organization=REVERSED)
+    leaf = root.issue(HOSTILE_HOST, names=NAMES, organization=SCRIPT)
+    body = report_body(
+        host=HOSTILE_HOST,
+        served=[leaf.pem],
+        validated=[leaf.pem, root.pem],
+        known_pins=[SCRIPT, REVERSED, LONG],
+        app_bundle_id=SCRIPT,
+        app_version=LONG[:90],
+    )
+    take(service, body, at=at, label="a" * 64, user_agent=f"{SCRIPT} {REVERSED} {LONG}")
+    rejected = RejectedSubmission(
+        received_at=to_ms(at),
+        outcome=Outcome.UNREADABLE,
+        reason=f"Not JSON: {SCRIPT}",
+        length=len(LONG),
+        pointer=f"/{SCRIPT}",
+        content_type=SCRIPT,
+        user_agent=f"{REVERSED} {SCRIPT}",
+        sample=json.dumps([SCRIPT, REVERSED, LONG[:200]]),
+    )
+    with writing(service.engine) as connection:
+        service.intake.reject(connection, [rejected])
