@@ -43,13 +43,13 @@ def sources_hourly(sql: Dialect) -> str:
 
 
 def sources_daily(sql: Dialect) -> str:
-    """Select the same by day."""
+    """Select the same by day; grouped by all that is shown, so that a condition on it narrows what is grouped."""
+    day = sql.at(f"(r.hour / {_DAY_MS} * {_DAY_MS})")
+    shown = f"r.violation_id, v.host, v.cause, v.sender, {_SOURCE}"
     return f"""
-        SELECT {sql.at("d.day")} AS time, d.violation_id, v.host, v.cause, v.sender, {_SOURCE}, d.reports
-        FROM (
-            SELECT violation_id, hour / {_DAY_MS} * {_DAY_MS} AS day, source_id, CAST(SUM(reports) AS BIGINT) AS reports
-            FROM rollup_hours GROUP BY violation_id, hour / {_DAY_MS} * {_DAY_MS}, source_id
-        ) d
-        JOIN violations v ON v.id = d.violation_id
-        JOIN sources s ON s.id = d.source_id
+        SELECT {day} AS time, {shown}, CAST(SUM(r.reports) AS BIGINT) AS reports
+        FROM rollup_hours r
+        JOIN violations v ON v.id = r.violation_id
+        JOIN sources s ON s.id = r.source_id
+        GROUP BY {day}, {shown}
     """
