@@ -104,6 +104,7 @@ def test_the_fields_hold_the_policy_in_force(visitor: TestClient) -> None:
         ("effective_from", "0001-01-01T00:00+14:00", "A moment in UTC is needed"),
         ("header", "", ""),
     ],
+    ids=lambda value: value.replace(LIVE, "live"),  # the key differs
 )
 @pytest.mark.parametrize("action", ["check", "save"])
 def test_a_mistake_is_told_at_its_field_and_what_was_typed_stays(
