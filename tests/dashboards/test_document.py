@@ -2,7 +2,9 @@
 
 import re
 import shlex
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -52,6 +54,15 @@ def test_the_api_gives_infinity_what_the_recipe_says(client: TestClient, url: st
             assert all(isinstance(value, _KINDS[kind]) for value in values)
             if kind == "timestamp":
                 assert all(datetime.fromisoformat(value).tzinfo for value in values)
+
+
+def test_the_view_of_hosts_tells_what_the_api_answers_today(client: TestClient) -> None:
+    with closing(sqlite3.connect(demo_store().database)) as store:
+        told = store.execute("SELECT host, verdict, headline FROM hosts_v1 WHERE registered").fetchall()
+    assert len(told) == 5
+    for host, verdict, headline in told:
+        answer = client.get(f"/api/v1/hosts/{host}/readiness").json()
+        assert (answer["verdict"], answer["headline"]) == (verdict, headline)
 
 
 @pytest.mark.parametrize("page", sorted(PAGES))
