@@ -36,7 +36,7 @@ class Release:
 class Crowd:
     """So many clients of a kind; ``network`` tells the addresses and installs of crowds apart.
 
-    On a day of the weekend ``weekend`` times as many are about.
+    On a day of the weekend ``weekend`` times as many are about. Those who are ``together`` share a network.
     """
 
     number: int
@@ -46,6 +46,7 @@ class Crowd:
     releases: tuple[Release, ...] = ()
     hours: Sequence[int] = EVENINGS
     weekend: float = 0.7
+    together: bool = False
 
     def versions(self, day: int) -> list[str]:
         """Return the version that each client runs; a client takes a release as late as it took the one before."""
@@ -58,7 +59,8 @@ class Crowd:
 
     def address_of(self, client: int) -> str:
         """Return an address of those meant for documentation (RFC 3849)."""
-        return f"2001:db8:{self.network:x}::{client:x}"
+        network = self.network if self.together else (self.network * 997 + client) % 65_536
+        return f"2001:db8:{network:x}::{self.network:x}:{client:x}"
 
 
 @functools.lru_cache(maxsize=1000)

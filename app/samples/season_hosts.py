@@ -83,6 +83,7 @@ def _www(keys: Keys) -> Part:
             (63, 10, Tell("deployed", "Shop app 4.3")),
             (77, 3, Deploy(dict(zip(both, (second, other), strict=True)))),
             (77, 3, Tell("certificate_rotated", "Renewed at 192.0.2.11 by the new automation")),
+            (79, 8, Mark(Cause.OWN_KEY_NOT_PINNED, "acknowledged", "A certificate for the pinned key is asked for")),
             (84, 10, Tell("deployed", "Shop app 4.4")),
         ),
         meetings=(
@@ -273,7 +274,7 @@ def _between(
         crowd = _apple(int(7 * scale) + 1, network + number, app)
         yield _meet(crowd, (), keys.forged(host, root), known, scale, days, enforced=enforced)
     for number, root in enumerate(keys.proxies, 11):
-        crowd = replace(_apple(int(11 * scale) + 1, network + number, app), hours=OFFICE, weekend=0.1)
+        crowd = replace(_apple(int(11 * scale) + 1, network + number, app), hours=OFFICE, weekend=0.1, together=True)
         yield _meet(crowd, (), keys.forged(host, root), known, 2.5 * scale, days, enforced=enforced)
     crowd = _apple(int(25 * scale) + 1, network + 31, app)
     expired = keys.forged(host, keys.proxies[0], day=_BEFORE)

@@ -172,6 +172,7 @@ class VerdictRow(SQLModel, table=True):
     revision: int
     verdict: str
     headline: str
+    """With the numbers of the last assessment that came to this verdict."""
     findings: dict[str, str] = Field(sa_column=Column(JSON, nullable=False))
     """Severity by code."""
     change: str = ""

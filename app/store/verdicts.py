@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, insert, select, update
 
 from app.hpkp.readiness import Readiness
 from app.store import tables
@@ -13,12 +13,18 @@ from app.store.events import add_event
 
 
 def record_verdict(connection: Connection, host: str, revision: int, answer: Readiness, *, at: datetime) -> bool:
-    """Record a verdict where it, its revision or its findings are others than before; a changed verdict is an event."""
+    """Record a verdict where it, its revision or its findings are others than before; a changed verdict is an event.
+
+    Where they are the same, the headline of the one before gets the numbers of today.
+    """
     findings = {finding.code: finding.severity.value for finding in answer.findings}
     before = last_verdict(connection, host)
     if before is not None and (before.verdict, before.revision, before.findings) == (
         answer.verdict, revision, findings,
     ):  # fmt: skip
+        if before.headline != answer.headline:
+            last = tables.verdicts.c.id == before.id
+            connection.execute(update(tables.verdicts).where(last).values(headline=answer.headline))
         return False
     change = _change({} if before is None else before.findings, findings)
     connection.execute(

@@ -67,7 +67,7 @@ _HEADLINE = panel(
         (Column("headline", "Headline"), Column("next_step", "Next step", width=380), moment("verdict_since", "Since"))
     ),
     "In one sentence",
-    "The last verdict in words, with numbers as they were when its findings last changed, and the next step.",
+    "The last verdict in words, with the numbers of the last assessment, and the next step.",
     f"SELECT headline, next_step, verdict_since FROM hosts_v1 WHERE {HOSTS}",
     width=24,
     height=4,

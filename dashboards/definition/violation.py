@@ -132,6 +132,21 @@ _EXPECTED = panel(
     width=12,
     height=6,
 )
+_DECIDED = panel(
+    Table(
+        (
+            moment("time", "At"),
+            Column("was", "Was", width=120),
+            Column("status", "Status", width=120),
+            Column("note", "Note"),
+        )
+    ),
+    "What was decided",
+    "Each time that somebody made something else of this violation, the latest first.",
+    f"SELECT time, was, status, note FROM status_changes_v1 WHERE {_IT} ORDER BY time DESC, status",
+    width=24,
+    height=5,
+)
 _DAYS = panel(
     Series(calc="max"),
     "Reports and clients by day",
@@ -165,7 +180,7 @@ VIOLATION_DETAIL = Board(
     ),
     annotations=HOST_ANNOTATIONS,
     rows=(
-        Row("What it is", (*_STATS, _WHY)),
+        Row("What it is", (*_STATS, _WHY, _DECIDED)),
         Row(
             "Chains and pins",
             (

@@ -13,6 +13,15 @@ from dashboards.definition.engines import SQL_ENGINES
 from tests.dashboards.boards import FILES, FOLDER, File, pair
 from tests.dashboards.grafana import sql_of
 
+PAGES = {
+    "",
+    "/hosts/${__data.fields.host}",
+    "/hosts/${host}",
+    "/violations/${__data.fields.violation_id}",
+    "/violations/${violation}",
+}
+"""Pages of the service that boards link to; tests/dashboards/test_document.py opens them."""
+
 every_file = pytest.mark.parametrize("file", FILES, ids=[file.id for file in FILES])
 
 
@@ -108,10 +117,7 @@ def test_links_lead_to_boards_of_the_same_kind_and_to_pages_of_the_service(file:
     boards = {link.removeprefix("/d/").partition("?")[0] for link in links if link.startswith("/d/")}
     assert boards <= uids - {file.model["uid"]}, "a board that is not there, or itself"
     pages = {link.removeprefix("${service}") for link in links if link.startswith("$")}
-    assert pages <= {
-        "", "/hosts/${__data.fields.host}", "/violations/${__data.fields.violation_id}", "/hosts/${host}",
-        "/violations/${violation}",
-    }  # fmt: skip
+    assert pages <= PAGES
     assert not any("<" in text and text.startswith(("/d/", "http")) for text in _texts(file.model))
     known = {variable["name"] for variable in file.model["templating"]["list"]}
     assert "service" in known

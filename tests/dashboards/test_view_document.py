@@ -1,8 +1,10 @@
-"""What docs/grafana.md tells to type in is so: the columns for Infinity, and how to tell of an event."""
+"""What docs/grafana.md tells to type in is so: columns for Infinity, an event; and the pages that boards link to."""
 
 import re
 import shlex
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 from app.main import create_app
 from tests.application import TestClient, caller, settings_for
 from tests.dashboards.boards import FOLDER
+from tests.dashboards.test_files import PAGES
 from tests.demo import demo_store
 
 TEXT = (FOLDER.parent / "docs" / "grafana.md").read_text()
@@ -51,6 +54,23 @@ def test_the_api_gives_infinity_what_the_recipe_says(client: TestClient, url: st
             assert all(isinstance(value, _KINDS[kind]) for value in values)
             if kind == "timestamp":
                 assert all(datetime.fromisoformat(value).tzinfo for value in values)
+
+
+def test_the_view_of_hosts_tells_what_the_api_answers_today(client: TestClient) -> None:
+    with closing(sqlite3.connect(demo_store().database)) as store:
+        told = store.execute("SELECT host, verdict, headline FROM hosts_v1 WHERE registered").fetchall()
+    assert len(told) == 5
+    for host, verdict, headline in told:
+        answer = client.get(f"/api/v1/hosts/{host}/readiness").json()
+        assert (answer["verdict"], answer["headline"]) == (verdict, headline)
+
+
+@pytest.mark.parametrize("page", sorted(PAGES))
+def test_the_service_has_the_pages_that_boards_link_to(client: TestClient, page: str) -> None:
+    path = page.replace("${__data.fields.", "${").replace("${host}", "www.example.com")
+    answer = client.get(path.replace("${violation_id}", "1").replace("${violation}", "1") or "/")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/html")
 
 
 def test_an_event_is_told_as_written(client: TestClient) -> None:

@@ -86,6 +86,7 @@ def _texts_that_stay(store: sqlite3.Connection) -> set[str]:
         "certificates": ("der",),
         "reports": ("body", "user_agent"),
         "violations": ("identity", "client_sketch"),
+        "violation_networks": ("network",),
         "rollup_days": ("client_sketch",),
         "host_clients": ("client_sketch",),
         "secrets": ("value",),

@@ -42,6 +42,7 @@ VIEWS: dict[str, Callable[[Dialect], str]] = {
     "sources_hourly_v1": reports.sources_hourly,
     "sources_daily_v1": reports.sources_daily,
     "events_v1": records.events,
+    "status_changes_v1": records.status_changes,
     "alerts_v1": records.alerts,
     "rejections_v1": records.rejections,
 }

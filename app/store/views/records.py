@@ -1,4 +1,4 @@
-"""Views of what happened: events, alerts, and what was refused."""
+"""Views of what happened: events, decisions, alerts, and what was refused."""
 
 from app.store.views.dialect import Dialect
 
@@ -26,6 +26,14 @@ def events(sql: Dialect) -> str:
             CASE kind {titles} ELSE kind END AS title, text,
             kind || COALESCE(',' || host, '') AS tags
         FROM events
+    """
+
+
+def status_changes(sql: Dialect) -> str:
+    """Select a row for each time that somebody made something else of a violation."""
+    return f"""
+        SELECT {sql.at("c.at")} AS time, c.violation_id, v.host, v.cause, c.was, c.status, c.note
+        FROM status_changes c JOIN violations v ON v.id = c.violation_id
     """
 
 
