@@ -140,9 +140,9 @@ def _finalize(value: Any) -> Any:
     return words.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def moment(value: datetime) -> Markup:
-    """Write an instant, in UTC and with its zone."""
-    utc = value.astimezone(UTC)
+def moment(value: datetime | str) -> Markup:
+    """Write an instant, or its ISO 8601 text, in UTC and with its zone."""
+    utc = (datetime.fromisoformat(value) if isinstance(value, str) else value).astimezone(UTC)
     return Markup('<time datetime="{}">{} UTC</time>').format(f"{utc:%Y-%m-%dT%H:%M:%SZ}", f"{utc:%Y-%m-%d %H:%M}")
 
 

@@ -89,6 +89,7 @@ def test_the_hosts_are_shown_with_verdict_reports_and_next_step(filled: TestClie
     assert f"{HOSTILE_HOST} no policy in force" in text
 
 
+@pytest.mark.both_databases
 def test_hosts_come_in_pages(visitor: TestClient) -> None:
     for number in range(27):
         visitor.post("/report", content=report_body(host=f"h{number:02}.test"))
@@ -188,6 +189,7 @@ def test_a_long_window_has_no_more_bars_than_can_be_seen(filled: TestClient) -> 
     assert len(page.content) < 120_000
 
 
+@pytest.mark.both_databases
 def test_filters_and_places_stand_in_the_address(visitor: TestClient) -> None:
     for port in range(1, 31):
         visitor.post("/report", content=report_body(port=port))
@@ -196,6 +198,13 @@ def test_filters_and_places_stand_in_the_address(visitor: TestClient) -> None:
     assert further.startswith(f"/hosts/{HOST}?cursor=")
     assert further.endswith("&sender=chromium#violations")
     assert len(re.findall(r'"/violations/\d+"', visitor.get(further).text)) == 5
+
+
+def test_the_reports_of_a_filter_are_exported_by_a_link(filled: TestClient) -> None:
+    page = read(filled.get(f"/hosts/{HOST}", params={"cause": "clock", "since": "2026-01-01"}))
+    csv, ndjson = [link for link in page.links if link.startswith("/api/v1/export?")]
+    assert filled.get(csv).text.startswith("id,")
+    assert len(filled.get(ndjson).text.splitlines()) == 10
 
 
 def test_a_violation_shows_both_chains_with_each_pin_marked(filled: TestClient) -> None:
@@ -253,6 +262,7 @@ def test_a_long_body_is_shown_in_part(visitor: TestClient) -> None:
     assert len(visitor.get("/reports/1/body").content) > 200_000
 
 
+@pytest.mark.both_databases
 def test_rejections_tell_why_a_report_is_not_here(visitor: TestClient) -> None:
     for body in (b"hello", b"{}", report_body()):
         visitor.post("/report", content=body)
@@ -270,6 +280,7 @@ def test_every_outcome_that_is_told_can_be_chosen(visitor: TestClient) -> None:
     assert {outcome.value for outcome in (Outcome.UNREADABLE, Outcome.OVER_LIMIT, Outcome.CANARY_REFUSED)} <= chosen
 
 
+@pytest.mark.both_databases
 def test_status_and_note_are_set_by_the_form(visitor: TestClient) -> None:
     visitor.post("/report", content=report_body())
     page = visitor.get("/violations/1")

@@ -54,6 +54,7 @@ def test_a_check_shows_header_findings_and_outcome_and_saves_nothing(visitor: Te
     assert [item["revision"] for item in visitor.get(f"{API}/revisions").json()["items"]] == [1]
 
 
+@pytest.mark.both_databases
 def test_a_check_tells_of_clients_that_would_be_locked_out(visitor: TestClient) -> None:
     policy = {"pins": [{"sha256": LIVE}, {"sha256": BACKUP}], "own_keys": [site().leaf.pin]}
     visitor.put(API, json=policy)
@@ -69,6 +70,7 @@ def test_without_a_policy_there_is_nothing_to_compare_with(visitor: TestClient) 
     assert "No policy is in force yet to compare with." in words_of(_post(visitor, "check", **GOOD))
 
 
+@pytest.mark.both_databases
 def test_saving_adds_a_revision_and_leads_to_the_host(visitor: TestClient) -> None:
     answer = _post(visitor, "save", **GOOD | {"own_keys": OTHER, "include_subdomains": "yes"})
     assert (answer.status_code, answer.headers["location"]) == (303, f"/hosts/{HOST}?done=policy")
@@ -170,6 +172,7 @@ def test_the_fields_are_filled_from_a_header(visitor: TestClient, name: str, mod
     assert visitor.get(API).status_code == 404
 
 
+@pytest.mark.both_databases
 def test_a_policy_is_withdrawn(visitor: TestClient) -> None:
     assert _post(visitor, "withdraw").status_code == 404
     _post(visitor, "save", **GOOD)

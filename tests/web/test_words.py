@@ -52,7 +52,11 @@ def test_the_distance_of_a_moment_is_told() -> None:
 def test_numbers_texts_and_moments() -> None:
     assert count(1234567) == "1\N{NARROW NO-BREAK SPACE}234\N{NARROW NO-BREAK SPACE}567"
     assert (cut("abcdef", 4), cut("abcd", 4)) == ("abc…", "abcd")
-    assert moment(NOON) == '<time datetime="2026-06-01T12:00:00Z">2026-06-01 12:00 UTC</time>'
+    assert (
+        moment(NOON)
+        == moment("2026-06-01T14:00:00+02:00")
+        == '<time datetime="2026-06-01T12:00:00Z">2026-06-01 12:00 UTC</time>'
+    )
 
 
 def test_commands_in_a_sentence_are_set_apart_and_nothing_else_is_markup() -> None:
