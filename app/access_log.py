@@ -40,9 +40,15 @@ class Hit:
     """A response: when, to whom, with which status, to which path."""
 
     at: datetime
-    client: str
+    address: str
     status: int
     path: str
+    user_agent: str = ""
+
+    @property
+    def client(self) -> str:
+        """Who it is, as far as a log tells."""
+        return f"{self.address} {self.user_agent}"
 
 
 class UnreadableLine(ValueError):
@@ -91,8 +97,8 @@ def _hit(found: "re.Match[str] | None") -> Hit:
     if found is None:
         raise UnreadableLine("the line has another form")
     parts = found.groupdict()
-    client = f"{parts['address']} {parts.get('agent') or ''}"
-    return Hit(_time(parts["time"]), client, int(parts["status"]), parts["path"])
+    agent = parts.get("agent") or ""
+    return Hit(_time(parts["time"]), parts["address"], int(parts["status"]), parts["path"], agent)
 
 
 def _read_json(line: str) -> Hit:
@@ -110,8 +116,8 @@ def _read_json(line: str) -> Hit:
         status = int(found["status"])
     except (ValueError, TypeError):
         raise UnreadableLine("the status is no number") from None
-    client = f"{found['address']} {found['agent'] or ''}"
-    return Hit(_time(found["time"]), client, status, str(found["path"] or ""))
+    agent = str(found["agent"] or "")
+    return Hit(_time(found["time"]), str(found["address"]), status, str(found["path"] or ""), agent)
 
 
 def _first(members: dict[str, Any], names: tuple[str, ...]) -> Any:
@@ -171,6 +177,10 @@ class Tally:
         self._room -= (client not in day.clients) + (session not in day.sessions)
         day.clients.add(client)
         day.sessions.add(session)
+
+    def add_day(self, at: datetime) -> None:
+        """Tell that a day was looked at, even if nobody counts on it."""
+        self._days.setdefault(at.date(), _Day())
 
     def _hash(self, text: str) -> int:
         digest = hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8, key=self._key).digest()

@@ -5,7 +5,6 @@
     situations, verdicts, rejections ──alarms──> alerts in the store ──> Message ──tell──> told, or tried again
 """
 
-import asyncio
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -17,6 +16,7 @@ from app.settings import Settings
 from app.store import alerts, policies
 from app.store.engine import from_ms, writing
 from app.store.verdicts import list_verdicts
+from app.threads import in_thread
 
 _ALERTS_AT_ONCE = 50
 
@@ -38,14 +38,14 @@ def has_receivers(settings: Settings) -> bool:
 
 async def send_alerts(service: Service, *, at: datetime) -> list[Delivery]:
     """Tell the receivers of what is new, and now and then of all that is still open; return what became of it."""
-    due = await asyncio.to_thread(_alerts_due, service, at)
+    due = await in_thread(_alerts_due, service, at)
     found = []
     for message, ids in due:
         deliveries = await tell(receivers_of(service.settings), message)
         for delivery in deliveries:
             service.metrics.count_alert(taken=delivery.fault is None)
         if any(delivery.fault is None for delivery in deliveries):
-            await asyncio.to_thread(_set_told, service, ids, at)
+            await in_thread(_set_told, service, ids, at)
         found += deliveries
     return found
 

@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 
 from app import __version__
+from app.threads import in_thread
 
 logger = logging.getLogger(__name__)
 
@@ -125,7 +126,7 @@ async def tell(receivers: Receivers, message: Message) -> list[Delivery]:
     if receivers.webhook is not None:
         found.append(Delivery("webhook", await _post(receivers, receivers.webhook, message)))
     for number, url in enumerate(receivers.apprise, 1):
-        fault = await asyncio.to_thread(_notify, url, message)
+        fault = await in_thread(_notify, url, message)
         found.append(Delivery(f"{url.partition('://')[0][:20]} (address {number})", fault))
     for delivery in found:
         if delivery.fault is not None:

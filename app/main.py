@@ -74,7 +74,6 @@ def create_app(
             for task in regular:
                 task.cancel()
             await asyncio.gather(*regular, return_exceptions=True)
-            await asyncio.get_running_loop().shutdown_default_executor()  # threads of theirs still hold connections
             await service.writer.stop()
             service.engine.dispose()
 

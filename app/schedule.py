@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app import alerting
 from app.service import Service, now
 from app.store.turns import Upkeep
+from app.threads import in_thread
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ async def _turn(service: Service, upkeep: Upkeep) -> AsyncIterator[bool]:
     finally:
         await asyncio.wait([taking])
         if taking.exception() is None:
-            await asyncio.to_thread(turn.__exit__, None, None, None)
+            await in_thread(turn.__exit__, None, None, None)
 
 
 async def prune_regularly(service: Service) -> None:
@@ -75,7 +76,7 @@ async def probe_what_is_due(service: Service) -> None:
     while True:
         try:
             async with _turn(service, Upkeep.PROBING) as ours:
-                for host in await asyncio.to_thread(service.due_for_a_probe, at=now()) if ours else ():
+                for host in await in_thread(service.due_for_a_probe, at=now()) if ours else ():
                     await service.probe(host)
         except SQLAlchemyError as error:
             logger.error("hosts could not be looked at: %s", error)
@@ -87,7 +88,7 @@ async def send_canaries(service: Service) -> None:
     while True:
         try:
             async with _turn(service, Upkeep.CANARIES) as ours:
-                for host in await asyncio.to_thread(service.due_for_a_canary, at=now()) if ours else ():
+                for host in await in_thread(service.due_for_a_canary, at=now()) if ours else ():
                     await service.send_canary(host, at=now())
         except SQLAlchemyError as error:
             logger.error("canaries could not be recorded: %s", error)
@@ -112,7 +113,7 @@ async def record_verdicts(service: Service) -> None:
         try:
             async with _turn(service, Upkeep.VERDICTS) as ours:
                 if ours:
-                    await asyncio.to_thread(service.record_verdicts, at=now())
+                    await in_thread(service.record_verdicts, at=now())
         except SQLAlchemyError as error:
             logger.error("verdicts could not be recorded: %s", error)
         await asyncio.sleep(service.settings.verdict_interval_minutes * 60)

@@ -1,6 +1,5 @@
 """Everything that one running process holds, wired once."""
 
-import asyncio
 import hashlib
 import secrets
 from collections.abc import Iterable, Iterator
@@ -46,6 +45,7 @@ from app.store.turns import Upkeep, turn
 from app.store.verdicts import record_verdict
 from app.store.violations import Filter, list_judged_hosts, load_report, rejudge
 from app.store.writer import GroupWriter
+from app.threads import in_thread
 
 _KNOWLEDGE = "knowledge_changed"
 
@@ -145,7 +145,7 @@ class Service:
 
         A leaf key seen for the first time, in a chain that holds, is the host's: its violations are judged again.
         """
-        policy = await asyncio.to_thread(self.policy_in_force, host, at=now())
+        policy = await in_thread(self.policy_in_force, host, at=now())
         if policy is None:
             return None
         chosen = self.settings
@@ -156,7 +156,7 @@ class Service:
             private_addresses=chosen.probe_private_addresses,
         )
         seen = await probe(host, options)
-        return policy, await asyncio.to_thread(self.record_probe, seen)
+        return policy, await in_thread(self.record_probe, seen)
 
     def record_probe(self, seen: Probe) -> LiveHost:
         """Record what a host was seen to serve."""
@@ -185,20 +185,20 @@ class Service:
 
         Raises InvalidPolicy where the policy names no report-uri.
         """
-        policy = await asyncio.to_thread(self.policy_in_force, host, at=at)
+        policy = await in_thread(self.policy_in_force, host, at=at)
         if policy is None:
             return None
         if policy.report_uri is None:
             raise InvalidPolicy(f"the policy of {host} names no report-uri to send a canary to")
         nonce = secrets.token_bytes(16)
-        body = make_canary(policy, nonce, key=await asyncio.to_thread(canary_key, self.engine), at=at)
-        await asyncio.to_thread(self._add_canary, host, nonce, policy.report_uri, at)
+        body = make_canary(policy, nonce, key=await in_thread(canary_key, self.engine), at=at)
+        await in_thread(self._add_canary, host, nonce, policy.report_uri, at)
         fault = await send(policy.report_uri, body)
-        received_at = await asyncio.to_thread(self._canary_arrived, nonce)
+        received_at = await in_thread(self._canary_arrived, nonce)
         if received_at is None and fault is None:
             fault = f"{policy.report_uri} took it, but it did not arrive here: it leads to another collector"
         if fault is not None and received_at is None:
-            await asyncio.to_thread(self._set_fault, nonce, fault)
+            await in_thread(self._set_fault, nonce, fault)
         return CanarySent(policy.report_uri, at, received_at, fault if received_at is None else None)
 
     def _add_canary(self, host: str, nonce: bytes, report_uri: str, at: datetime) -> None:

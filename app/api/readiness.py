@@ -32,8 +32,11 @@ class EstimateResponse(BaseModel):
     interception: int = Field(description="Apps behind software that the client was made to trust.")
     hostile: int = Field(description="Behind a key that nobody here knows, or one known to be compromised.")
     unknown: int = Field(description="Of whom the reports do not tell.")
-    of: int | None = Field(description="Exposed clients, or sessions; null where exposure is unknown.")
-    unit: Literal["clients", "sessions"]
+    of: int | None = Field(
+        description="Exposed clients or sessions of the site, or installs of apps, of both the fewer; null where "
+        "exposure is unknown."
+    )
+    unit: Literal["clients", "sessions", "installs"]
     share: float | None = Field(description="`ours` of `of`.")
     upper: float | None = Field(description="One-sided upper bound of that share with 95 % confidence.")
     caveats: list[str]
@@ -199,6 +202,8 @@ def put_exposure(service: ServiceDep, host: HostPath, date: date, body: Exposure
     if date.year < 1970:
         raise ProblemError(422, "Request not valid", "There was no HTTP then.", pointer="/path/date")
     day = ExposedDay(host, date, body.sessions, body.clients, body.app, body.app_version)
+    if day.fault is not None:
+        raise ProblemError(422, "Request not valid", day.fault, pointer="/sessions")
     with writing(service.engine) as connection:
         exposures.record_exposure(connection, [day], origin="api", at=at)
     return _day(day)

@@ -2,13 +2,14 @@
 
 import csv
 import gzip
+import io
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, cast
 
 import httpx
 import typer
@@ -16,6 +17,7 @@ from rich.progress import Progress
 
 from app.access_log import READERS, LogFormat, Tally, UnreadableLine, guess_format
 from app.cli.terminal import JsonOption, err, fail, opened, out, print_json
+from app.hpkp.agents import never_reports
 from app.hpkp.exposure import ExposedDay
 from app.hpkp.hosts import Host, canonical_host
 from app.service import now
@@ -30,6 +32,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print what would b
 _SHOWN = 3
 _MOST = 10**15
 _LONGEST_LINE = 65_536
+_GZIP = b"\x1f\x8b"
 _LONGEST_ANSWER = 1_000_000
 
 
@@ -43,17 +46,21 @@ def import_logs(
     path_prefix: Annotated[str, typer.Option(help="Count only responses to paths that begin so.")] = "",
     since: Annotated[datetime | None, typer.Option(help="The first day, UTC.", formats=["%Y-%m-%d"])] = None,
     until: Annotated[datetime | None, typer.Option(help="The last day, UTC.", formats=["%Y-%m-%d"])] = None,
+    every_client: Annotated[
+        bool, typer.Option("--every-client", help="Count those too that are known to send no reports.")
+    ] = False,
     dry_run: DryRun = False,
     as_json: JsonOption = False,
 ) -> None:
     """Count sessions and clients in access logs, day by day, and record them in place of what was known of these days.
 
     Responses with status 2xx and 3xx count; a client is an address with a user agent, a session a client within an
-    hour. A log does not tell which responses carried the header: count those that do, with --path-prefix where it is
-    not on all. Give all logs of a day at once, since each import replaces the days in it. Exit code 2: not readable.
+    hour. Clients that are known to send no reports, as all browsers of today are, are left out. A log does not tell
+    which responses carried the header: count those that do, with --path-prefix where it is not on all. Give all logs of
+    a day at once, since each import replaces the days in it. Exit code 2: not readable.
     """
     tally, bad, lines = Tally(), list[str](), 0
-    unreadable = 0
+    unreadable, silent, nameless = 0, 0, 0
     for path in files:
         reader = None if log_format is None else READERS[log_format]
         for number, line in enumerate(_lines(path), 1):
@@ -66,7 +73,13 @@ def import_logs(
                 if len(bad) < _SHOWN:
                     bad.append(f"{path}, line {number}: {error}")
                 continue
-            if _counts(hit.at, since, until) and 200 <= hit.status < 400 and hit.path.startswith(path_prefix):
+            if not (_counts(hit.at, since, until) and 200 <= hit.status < 400 and hit.path.startswith(path_prefix)):
+                continue
+            nameless += hit.user_agent in ("", "-")
+            if not every_client and never_reports(hit.user_agent):
+                silent += 1
+                tally.add_day(hit.at)
+            else:
                 tally.add(hit)
     for told in bad:
         err.print(f"not read: {told}", markup=False)
@@ -74,6 +87,17 @@ def import_logs(
         fail(f"{unreadable} of {lines} lines could not be read; name the --format: combined, haproxy or jsonl")
     if unreadable:
         err.print(f"{unreadable} of {lines} lines could not be read and were not counted.", markup=False)
+    if silent:
+        err.print(
+            f"{silent} responses went to clients that never send reports, as browsers of today, and were left out: "
+            "their silence says nothing (--every-client counts them).",
+            markup=False,
+        )
+    if nameless:
+        err.print(
+            f"{nameless} responses name no user agent: those who never send reports are counted among them too.",
+            markup=False,
+        )
     if tally.full:
         err.print("There were more clients than are told apart: the numbers are lower bounds.", markup=False)
     name = _host(host)
@@ -90,7 +114,8 @@ def _lines(path: Path) -> Iterator[str]:
     try:
         with _opened(path) as (stream, size), Progress(console=err, transient=True) as progress:
             task = progress.add_task(str(path), total=size)
-            read = gzip.GzipFile(fileobj=stream) if path.suffix == ".gz" else stream
+            packed = path.suffix == ".gz" or stream.peek(2)[:2] == _GZIP
+            read = gzip.GzipFile(fileobj=stream) if packed else stream
             while line := read.readline(_LONGEST_LINE):
                 progress.update(task, completed=stream.tell() if size is not None else None)
                 if text := line.decode("utf-8", "replace").strip():
@@ -100,9 +125,9 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[BinaryIO, int | None]]:
+def _opened(path: Path) -> Iterator[tuple[io.BufferedReader, int | None]]:
     if str(path) == "-":
-        yield sys.stdin.buffer, None
+        yield io.BufferedReader(cast("io.RawIOBase", sys.stdin.buffer)), None  # for its peek
         return
     with path.open("rb") as stream:
         yield stream, path.stat().st_size
@@ -233,6 +258,8 @@ def _record(host: Host, days: list[ExposedDay], origin: str, *, dry_run: bool = 
         fail(f"{future[0]} lies in the future; nothing was recorded")
     if early := [day.day for day in days if day.day.year < 1970]:
         fail(f"{early[0]} lies before there was HTTP; nothing was recorded")
+    if faults := [f"{day.day}: {day.fault}" for day in days if day.fault is not None]:
+        fail(f"{faults[0]}; nothing was recorded")
     if not dry_run and days:
         with opened() as service, writing(service.engine) as connection:
             record_exposure(connection, days, origin=origin, at=now())

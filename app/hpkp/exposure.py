@@ -2,13 +2,24 @@
 
 ::
 
-    ExposedDay … ──add_up(since, until)──> Exposure(days known, sessions, clients)
+    ExposedDay … ──add_up(since, until)──> Exposure ──┬─ Population: of the site
+                                                      └─ Population: of apps
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+
+
+class Unit(StrEnum):
+    """What a population is counted in."""
+
+    CLIENTS = "clients"
+    SESSIONS = "sessions"
+    INSTALLS = "installs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,50 +36,94 @@ class ExposedDay:
     app: str = ""
     app_version: str = ""
 
+    @property
+    def fault(self) -> str | None:
+        """Why this cannot be, in words; None where it can."""
+        if self.sessions is not None and self.clients is not None and self.sessions < self.clients:
+            return f"{self.clients} clients cannot have had {self.sessions} sessions: each has one at least"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """Those of whom a share is told."""
+
+    count: int
+    unit: Unit
+
+    def __str__(self) -> str:
+        """Tell how many of what."""
+        return f"{self.count} {self.unit}"
+
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
     """What is known of a window.
 
-    ``clients`` is a lower bound, the busiest day's: clients of two days may be the same. ``sessions`` adds up the days
-    that are known, so it too is a lower bound where days are missing.
+    Clients of the site and installs of apps are those of their busiest day, a lower bound: clients of two days may be
+    the same. Sessions of the site add up over the days that are known, so they too are a lower bound.
     """
 
     days: int
     days_known: int
-    sessions: int | None = None
-    clients: int | None = None
-    apps_only: bool = False
-    """Whether all that is known is of apps: their pins come with them, and no header is meant."""
+    site_sessions: int | None = None
+    site_clients: int | None = None
+    installs: int | None = None
 
     @property
-    def basis(self) -> int | None:
-        """The number that a share is of: clients, or sessions where clients were not counted."""
-        return self.sessions if self.clients is None else self.clients
+    def sessions(self) -> int | None:
+        """All sessions; installs, the same day after day, count once. None where nothing is known."""
+        known = [count for count in (self.site_sessions, self.installs) if count is not None]
+        return sum(known) if known else None
 
     @property
-    def unit(self) -> str:
-        """What `basis` counts."""
-        return "sessions" if self.clients is None and self.sessions is not None else "clients"
+    def apps_only(self) -> bool:
+        """Whether all that is known is of apps: their pins come with them, and no header is meant."""
+        return self.installs is not None and self.site_sessions is None
+
+    @property
+    def site(self) -> Population | None:
+        """Those who visit the site: clients, or sessions where clients were not counted."""
+        if self.site_clients is not None:
+            return Population(self.site_clients, Unit.CLIENTS)
+        return None if self.site_sessions is None else Population(self.site_sessions, Unit.SESSIONS)
+
+    @property
+    def apps(self) -> Population | None:
+        """Those who use apps."""
+        return None if self.installs is None else Population(self.installs, Unit.INSTALLS)
+
+    @property
+    def smaller(self) -> Population | None:
+        """The smaller of the two: what is bounded of its share is bounded of the other's.
+
+        Of many visitors of the site nothing follows for a few installs of an app. Nobody at all is no population, where
+        there is another.
+        """
+        known = [population for population in (self.site, self.apps) if population is not None]
+        return min(known, key=lambda population: population.count or math.inf, default=None)
+
+
+def first_whole_day(since: datetime) -> date:
+    """Return the first day (UTC) that lies wholly after a moment: that of the moment was partly before."""
+    return since.date() if since.time() == time() else since.date() + timedelta(days=1)
 
 
 def add_up(days: Iterable[ExposedDay], *, since: datetime, until: datetime) -> Exposure:
-    """Add up what is known from ``since`` to ``until``, both by whole days of UTC, the last included.
+    """Add up what is known of the whole days of UTC from ``since`` on, to the day of ``until``.
 
     Sessions of the site add up; installs of an app do not, because the same are counted day after day.
     """
-    first, last = since.date(), until.date()
+    first, last = first_whole_day(since), until.date()
     wanted = [day for day in days if first <= day.day <= last]
     site = [day for day in wanted if not day.app]
-    sessions = [_either(day.sessions, day.clients) for day in site]
-    installs = _busiest((day, _either(day.clients, day.sessions)) for day in wanted if day.app)
-    known = [count for count in (*sessions, installs) if count is not None]
+    sessions = [count for day in site if (count := _either(day.sessions, day.clients)) is not None]
     return Exposure(
-        days=(last - first).days + 1,
+        days=max((last - first).days + 1, 0),
         days_known=len({day.day for day in wanted}),
-        sessions=sum(known) if known else None,
-        clients=_busiest((day, day.clients) for day in wanted),
-        apps_only=bool(wanted) and not site,
+        site_sessions=sum(sessions) if sessions else None,
+        site_clients=_busiest((day, day.clients) for day in site),
+        installs=_busiest((day, _either(day.clients, day.sessions)) for day in wanted if day.app),
     )
 
 

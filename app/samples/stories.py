@@ -44,10 +44,11 @@ def routine(*, sessions: int = 4000, clients: int | None = 4000) -> Iterator[Act
     yield Expose(sessions, clients)
 
 
-def _waiting(day: int, *, since: int = 0, needed: int = 14, enough: int = 2) -> frozenset[str]:
-    """Name what is missing so many days after a revision took effect."""
+def _waiting(day: int, *, since: int = 0, needed: int = 14) -> frozenset[str]:
+    """Name what is missing so many days after a revision took effect; on the first there is no whole day to count."""
     age = day - since
-    return frozenset(["observed_too_short"] * (age < needed) + ["exposure_too_small"] * (age < enough))
+    exposure = "exposure_unknown" if age < 1 else "exposure_too_small" if age < 3 else ""
+    return frozenset(filter(None, ("observed_too_short" if age < needed else "", exposure)))
 
 
 def _answer(withholding: frozenset[str], *blocking: str) -> Right:
@@ -162,15 +163,17 @@ def _pasted_right(day: int) -> Right:
 
 def _proxy(keys: Keys, day: int) -> Iterator[Act]:
     yield from _quiet(keys, day)
+    yield Expose(None, 3000, app="com.example.shop")
     if day in (4, 5):
         met = _seen(keys.proxied, (keys.proxy_root,))
-        yield Send(keys.proxied, met, _pins(keys), clients=60, sender=Sender.TRUSTKIT_APPLE)
+        yield Send(keys.proxied, met, _pins(keys), clients=45, sender=Sender.TRUSTKIT_APPLE)
     if day == 15:
         yield Mark(Cause.PRIVATE_ROOT, "expected")
 
 
 def _proxy_right(day: int) -> Right:
-    return _answer(_waiting(day), *(["interception_share_over_limit"] if 4 <= day < 15 else []))
+    waiting = _waiting(day) - ({"exposure_too_small"} if day >= 2 else frozenset())  # with the app's installs
+    return _answer(waiting, *(["interception_share_over_limit"] if 4 <= day < 15 else []))
 
 
 def _portals(keys: Keys, day: int) -> Iterator[Act]:
@@ -287,7 +290,7 @@ def _few(keys: Keys, day: int) -> Iterator[Act]:
 
 
 def _few_right(day: int) -> Right:
-    return _answer(_waiting(day) | {"lockout_share_not_bounded"})
+    return _answer(_waiting(day) | ({"lockout_share_not_bounded"} if day >= 1 else frozenset()))
 
 
 def _unreadable(keys: Keys, day: int) -> Iterator[Act]:
@@ -337,7 +340,7 @@ STORIES: tuple[Story, ...] = (
     Story("pasted-pins", "A pin is copied from an example, then from a CA that issues no more, then from a list.",
           lambda k: SetPolicy((k.leaf[0].pin, EXAMPLE_PIN), report_uri_on_host=True), _pasted, _pasted_right, days=22,
           mentions=frozenset({"report_uri_on_pinned_host", "retired_ca_pin"})),
-    Story("proxy", "Three in a hundred use the app behind a company's proxy, until the operator says that they may.",
+    Story("proxy", "Three in a hundred installs of the app are behind a company's proxy; later they may be.",
           lambda k: SetPolicy(_pins(k)), _proxy, _proxy_right, mentions=frozenset({"open_private_root"})),
     Story("portals", "Captive portals show certificates of their own, and very few proxies stand in between.",
           lambda k: SetPolicy(_pins(k)), _portals, _clean_right, mentions=frozenset({"open_name_mismatch"})),

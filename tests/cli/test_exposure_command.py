@@ -91,6 +91,23 @@ def test_json_lines_gzip_and_standard_input(tmp_path: Path) -> None:
     expected = [("2026-11-02", 1, 1), ("2026-11-03", 1, 1)]
     assert _days("import", HOST, str(tmp_path / "a.log.gz")) == expected
     assert _days("import", HOST, "-", given=text) == expected
+    assert _days("import", HOST, "-", given=gzip.compress(text)) == expected
+    (tmp_path / "a.log-2026").write_bytes(gzip.compress(text))
+    assert _days("import", HOST, str(tmp_path / "a.log-2026")) == expected
+
+
+def test_clients_that_never_report_are_left_out_and_said(tmp_path: Path) -> None:
+    new = "Mozilla/5.0 (X11) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{}.0.0.0 Safari/537.36"
+    lines = [_line(agent=new.format(140)), _line(agent=new.format(60)), _line(day="03", agent=new.format(141))]
+    log = _log(tmp_path / "a.log", *lines)
+    assert _days("import", HOST, log) == [("2026-11-02", 1, 1), ("2026-11-03", 0, 0)]
+    assert "2 responses went to clients that never send reports" in _run("import", HOST, log).stderr
+    assert _days("import", HOST, log, "--every-client") == [("2026-11-02", 2, 2), ("2026-11-03", 1, 1)]
+
+
+def test_a_log_without_user_agents_is_counted_with_a_warning(tmp_path: Path) -> None:
+    told = _run("import", HOST, _log(tmp_path / "a.log", _line(HAPROXY))).stderr
+    assert "1 responses name no user agent" in told
 
 
 def test_days_and_paths_can_be_chosen(tmp_path: Path) -> None:
@@ -147,6 +164,7 @@ def test_a_day_can_be_told_by_hand_for_the_site_and_for_an_app() -> None:
     _run("set", HOST, "2026-11-02", "--sessions", "5", "--clients", "4")
     _run("set", HOST, "2026-11-02", "--clients", "7", "--app", "shop", "--app-version", "1.0")
     assert _days("list", HOST) == [("2026-11-02", 5, 4), ("2026-11-02", None, 7)]
+    assert "sessions" in _run("set", HOST, "2026-11-02", "--sessions", "3", "--clients", "4", code=2).stderr
     assert "shop 1.0: 7 clients" in _run("list", HOST).stdout
     assert "--sessions" in _run("set", HOST, "2026-11-02", code=2).stderr
     tomorrow = f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%d}"

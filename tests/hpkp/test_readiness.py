@@ -49,7 +49,7 @@ def live_host(*pins: Pin, at: datetime = NOW, policy: PinningPolicy = POLICY, he
     return LiveHost(probe, (LiveChain("192.0.2.1", pins[0], frozenset(pins), Anchor.PUBLIC, True, True, ends),))
 
 
-EXPOSED = Exposure(days=31, days_known=31, sessions=200_000, clients=20_000)
+EXPOSED = Exposure(days=31, days_known=31, site_sessions=200_000, site_clients=20_000)
 ARRIVED = CanarySeen(received_at=NOW - timedelta(hours=1))
 GOOD = Evidence(reports=5, exposure=EXPOSED, live=live_host(LIVE), canary=ARRIVED)
 ORDER = {Verdict.NOT_READY: 0, Verdict.NOT_ENOUGH_DATA: 1, Verdict.READY: 2}
@@ -114,9 +114,9 @@ def test_the_live_chain_holds_one_pin_and_leaves_one_for_backup(
     ("evidence", "code"),
     [
         (replace(GOOD, exposure=None), "exposure_unknown"),
-        (replace(GOOD, exposure=replace(EXPOSED, sessions=9_999, clients=9_000)), "exposure_too_small"),
-        (replace(GOOD, exposure=replace(EXPOSED, sessions=0, clients=None)), "exposure_too_small"),
-        (replace(GOOD, exposure=replace(EXPOSED, clients=2_900)), "lockout_share_not_bounded"),
+        (replace(GOOD, exposure=replace(EXPOSED, site_sessions=9_999, site_clients=9_000)), "exposure_too_small"),
+        (replace(GOOD, exposure=replace(EXPOSED, site_sessions=0, site_clients=None)), "exposure_too_small"),
+        (replace(GOOD, exposure=replace(EXPOSED, site_clients=2_900)), "lockout_share_not_bounded"),
         (replace(GOOD, canary=CanarySeen()), "canary_missing"),
         (replace(GOOD, canary=CanarySeen(received_at=NOW - timedelta(hours=25))), "canary_too_old"),
     ],
@@ -175,7 +175,7 @@ def test_the_headline_says_what_its_numbers_bound() -> None:
     violations = (_violation(Cause.OWN_KEY_NOT_PINNED), _violation(Cause.PRIVATE_ROOT, locks_out=True))
     clients = {Group.OURS: ClientCount(2, 3, 4), Group.INTERCEPTION: ClientCount(7, 8, 9)}
     headline = _assess(evidence=replace(GOOD, open_violations=violations, clients=clients)).headline
-    assert "at least 2 of 20000 exposed clients would be locked out by mistakes of ours" in headline
+    assert "at least 2 of 20000 clients would be locked out by mistakes of ours" in headline
     assert "at most 0.05% of them, with 95 % confidence" in headline
     assert "7 by interception (apps only)" in headline
     assert "unknown number of clients" in _assess(evidence=replace(GOOD, exposure=None)).headline
@@ -202,8 +202,9 @@ evidence = st.builds(
         Exposure,
         days=st.just(31),
         days_known=st.integers(0, 31),
-        sessions=st.none() | st.integers(0, 10**6),
-        clients=st.none() | st.integers(0, 10**5),
+        site_sessions=st.none() | st.integers(0, 10**6),
+        site_clients=st.none() | st.integers(0, 10**5),
+        installs=st.none() | st.integers(0, 10**5),
     ),
     live=st.none()
     | st.lists(st.sampled_from([LIVE, BACKUP, EXAMPLE]), min_size=1, unique=True).map(lambda pins: live_host(*pins)),

@@ -7,6 +7,7 @@ import pytest
 
 from app.hpkp.catalog import CaName, CaState, Catalog, KnownKey
 from app.hpkp.clients import ClientCount
+from app.hpkp.exposure import Exposure
 from app.hpkp.findings import Finding, Severity
 from app.hpkp.pins import Pin
 from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy, PolicyHistory
@@ -113,7 +114,7 @@ def test_shares_are_held_against_their_limits_by_the_most_that_it_may_be(
 
 def test_of_few_clients_nothing_is_bounded() -> None:
     limits = Thresholds(sessions=1)
-    few, enough = (replace(GOOD, exposure=replace(EXPOSED, clients=clients)) for clients in (2_994, 2_995))
+    few, enough = (replace(GOOD, exposure=replace(EXPOSED, site_clients=clients)) for clients in (2_994, 2_995))
     assert _codes(_case(evidence=few, limits=limits))["lockout_share_not_bounded"].withholds
     assert "lockout_share_not_bounded" not in _codes(_case(evidence=enough, limits=limits))
 
@@ -122,7 +123,7 @@ def test_a_header_is_not_missed_where_only_apps_are_exposed() -> None:
     unserved = live_host(LIVE, policy=POLICY, header=False)
     seen = replace(GOOD, live=unserved)
     assert _codes(_case(evidence=seen))["header_not_served"].withholds
-    apps = replace(seen, exposure=replace(EXPOSED, apps_only=True))
+    apps = replace(seen, exposure=Exposure(31, 31, installs=20_000))
     assert not _codes(_case(evidence=apps))["header_not_served"].withholds
     plan = assess_readiness(_case(evidence=apps)).plan
     assert plan.next_step is None

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from app.hpkp.exposure import Unit
 from app.hpkp.findings import Finding, Severity
 from app.hpkp.live import review_live
 from app.hpkp.policy import Mode
@@ -67,7 +68,8 @@ def exposure(case: Situation) -> Iterator[Finding]:
         yield Finding(
             "exposure_unknown",
             Severity.CAUTION,
-            "How many clients received the pins is not known, so the absence of reports proves nothing.",
+            "How many clients received the pins, on whole days since they changed, is not known; so the absence of "
+            "reports proves nothing.",
             f"Count them from access logs: hpkp exposure import {host} access.log",
             withholds=True,
         )
@@ -89,7 +91,7 @@ def exposure(case: Situation) -> Iterator[Finding]:
             f"Import what is missing: hpkp exposure list {host}",
             {"days_known": seen.days_known, "days": seen.days},
         )
-    if seen.clients is None:
+    if seen.site is not None and seen.site.unit is Unit.SESSIONS:
         yield Finding(
             "clients_not_counted",
             Severity.INFO,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from app.hpkp.bound import upper_share
 from app.hpkp.clients import NOBODY, ClientCount
+from app.hpkp.exposure import Unit
 from app.hpkp.policy import Mode
 from app.hpkp.readiness.evidence import Group, Situation, Verdict
 
@@ -30,7 +31,7 @@ class Estimate:
     hostile: ClientCount
     unknown: ClientCount
     of: int | None
-    unit: str
+    unit: Unit
     share: float | None
     upper: float | None
     caveats: tuple[str, ...] = CAVEATS
@@ -39,7 +40,8 @@ class Estimate:
 def estimate(case: Situation) -> Estimate:
     """Count."""
     exposure = case.evidence.exposure
-    of = exposure.basis if exposure is not None else None
+    exposed = None if exposure is None else exposure.smaller
+    of = None if exposed is None else exposed.count
     met = {group: case.evidence.clients.get(group, NOBODY) for group in Group}
     ours = met[Group.OURS]
     return Estimate(
@@ -48,9 +50,9 @@ def estimate(case: Situation) -> Estimate:
         hostile=met[Group.HOSTILE],
         unknown=met[Group.UNKNOWN],
         of=of,
-        unit="clients" if exposure is None else exposure.unit,
-        share=min(ours.at_least / of, 1.0) if of else None,
-        upper=upper_share(ours.at_most, of) if of else None,
+        unit=Unit.CLIENTS if exposed is None else exposed.unit,
+        share=None if of is None else min(ours.at_least / max(of, 1), 1.0),
+        upper=None if of is None else upper_share(ours.at_most, of),
     )
 
 
@@ -59,7 +61,7 @@ def write_headline(case: Situation, numbers: Estimate, verdict: Verdict) -> str:
     enforced = case.policy.mode is Mode.ENFORCE
     opening = f"{case.policy.host} enforces its pins:" if enforced else f"If {case.policy.host} enforced its pins now,"
     would = "are" if enforced else "would be"
-    of = f"an unknown number of {numbers.unit}" if numbers.of is None else f"{numbers.of} exposed {numbers.unit}"
+    of = f"an unknown number of {numbers.unit}" if numbers.of is None else f"{numbers.of} {numbers.unit}"
     if numbers.ours:
         seen = f"at least {numbers.ours.at_least} of {of} {would} locked out by mistakes of ours"
     else:

@@ -42,7 +42,7 @@ def _estimate(numbers: Estimate) -> dict[str, Any]:
         "hostile": numbers.hostile.at_least,
         "unknown": numbers.unknown.at_least,
         "of": numbers.of,
-        "unit": numbers.unit,
+        "unit": numbers.unit.value,
         "share": numbers.share,
         "upper": numbers.upper,
         "caveats": list(numbers.caveats),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from app.hpkp.bound import upper_share
 from app.hpkp.causes import ALARMING, BEARING, Bearing, Cause
 from app.hpkp.clients import NOBODY, ClientCount
+from app.hpkp.exposure import Population
 from app.hpkp.findings import Finding, Severity
 from app.hpkp.readiness.evidence import Group, OpenViolation, Situation
 
@@ -72,7 +73,7 @@ def lockout_share(case: Situation) -> Iterator[Finding]:
         yield Finding(
             "lockout_share_over_limit",
             Severity.BLOCKER,
-            f"At least {share.clients.at_least} of {share.of} exposed {share.unit} would be locked out by mistakes of "
+            f"At least {share.clients.at_least} of {share.of} would be locked out by mistakes of "
             f"ours, at most {share.upper:.3%} of them with 95 % confidence; the limit is {limit:.3%}.",
             "Mend what the open violations show, then mark them resolved.",
             share.as_evidence(),
@@ -81,7 +82,7 @@ def lockout_share(case: Situation) -> Iterator[Finding]:
         yield Finding(
             "lockout_share_not_bounded",
             Severity.CAUTION,
-            f"Nobody of {share.of} exposed {share.unit} reported a mistake of ours, from which follows only that at "
+            f"Nobody of {share.of} reported a mistake of ours, from which follows only that at "
             f"most {share.upper:.3%} of them would be locked out; the limit is {limit:.3%}.",
             "Expose more clients to the report-only header, or wait.",
             share.as_evidence(),
@@ -96,7 +97,7 @@ def interception_share(case: Situation) -> Iterator[Finding]:
         yield Finding(
             "interception_share_over_limit",
             Severity.BLOCKER,
-            f"At least {share.clients.at_least} of {share.of} exposed {share.unit}, {share.reported:.2%}, use an app "
+            f"At least {share.clients.at_least} of {share.of}, {share.reported:.2%}, use an app "
             f"behind interception and would be locked out (at most {share.upper:.2%} with 95 % confidence); the limit "
             f"is {limit:.2%}.",
             "Decide whether they may be: talk to those who run the proxies, let the app tell its users, or raise "
@@ -112,7 +113,7 @@ def unknown_share(case: Situation) -> Iterator[Finding]:
         yield Finding(
             "unknown_share_over_limit",
             Severity.CAUTION,
-            f"Of at least {share.clients.at_least} of {share.of} exposed {share.unit} the reports do not tell whether "
+            f"Of at least {share.clients.at_least} of {share.of} the reports do not tell whether "
             f"they would be locked out; that is more than the limit of {limit:.3%}.",
             "Look at these violations; mark as expected or ignored what you can explain.",
             share.as_evidence(),
@@ -125,31 +126,32 @@ class _Share:
     """Clients of a group, of how many, and of what."""
 
     clients: ClientCount
-    of: int
-    unit: str
+    of: Population
 
     @property
     def reported(self) -> float:
         """The share that reported, by the most that they may be: it errs on the careful side."""
-        return min(self.clients.at_most / self.of, 1.0)
+        return min(self.clients.at_most / max(self.of.count, 1), 1.0)
 
     @property
     def upper(self) -> float:
         """The upper 95 % bound of the share."""
-        return upper_share(self.clients.at_most, self.of)
+        return upper_share(self.clients.at_most, self.of.count)
 
     def as_evidence(self) -> dict[str, object]:
         """Return the numbers."""
-        numbers = {"clients": self.clients.at_least, "clients_at_most": self.clients.at_most, "of": self.of}
+        numbers = {"clients": self.clients.at_least, "clients_at_most": self.clients.at_most, "of": self.of.count}
         return numbers | {"upper_percent": round(100 * self.upper, 6)}
 
 
 def _share(case: Situation, group: Group) -> _Share | None:
     """Return the share of a group; None where exposure is unknown."""
     exposure = case.evidence.exposure
-    if exposure is None or not exposure.basis:
+    if exposure is None:
         return None
-    return _Share(case.evidence.clients.get(group, NOBODY), exposure.basis, exposure.unit)
+    # Interception locks out apps alone; of their installs the share is, where they are known.
+    of = (exposure.apps if group is Group.INTERCEPTION else None) or exposure.smaller
+    return _Share(case.evidence.clients.get(group, NOBODY), of) if of is not None else None
 
 
 _MEANING: dict[Cause, str] = {
