@@ -1,5 +1,5 @@
 # Thin names for uv commands; nothing is done here that cannot be typed.
-.PHONY: dev run test lint format types golden check image bench bench-quick screenshots
+.PHONY: dev run test lint format types dashboards golden check image bench bench-quick screenshots
 
 dev:
 	uv sync
@@ -20,6 +20,9 @@ format:
 
 types:
 	uv run mypy
+
+dashboards:
+	uv run python -m dashboards
 
 golden:
 	uv run pytest tests/golden
