@@ -89,7 +89,7 @@ class OwnPostgres:
         command = [str(self._made.bin_path / "postgres"), "-D", str(self._folder), "-h", "", "-k", str(self._folder)]
         with (self._folder / "log").open("ab") as log:
             process = subprocess.Popen(command, user=self._made.system_user, stdout=log, stderr=log, cwd="/")
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while not self._answers():
             assert process.poll() is None, (self._folder / "log").read_text()
             assert time.monotonic() < deadline, "PostgreSQL did not start"

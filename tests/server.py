@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _STARTED = re.compile(r"Uvicorn running on (http://[^ ]+)")
-_PATIENCE = 60.0
+_PATIENCE = 180.0
 
 
 @dataclass(frozen=True)

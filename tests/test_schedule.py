@@ -11,7 +11,7 @@ from tests.authority import make_site
 from tests.server import running_service
 from tests.tls_server import tls_server
 
-_PATIENCE = 30.0
+_PATIENCE = 180.0
 
 
 def _loopback() -> list[str]:

@@ -16,7 +16,7 @@ from tests.postgres import postgres_database
 from tests.reports import distinct_bodies
 from tests.server import RunningService, running_service
 
-_PATIENCE = 60.0
+_PATIENCE = 180.0
 
 
 @pytest.fixture

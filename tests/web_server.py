@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
-_PATIENCE = 30.0
+_PATIENCE = 180.0
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from tests.server import running_service
 [HEALTH] = [file for file in FILES if file.engine == "prometheus"]
 CONFIGURATION = FOLDER / "prometheus" / "prometheus.yaml"
 _STARTED = re.compile(r'msg="Listening on"[^\n]* address=(\S+)')
-_PATIENCE = 60.0
+_PATIENCE = 180.0
 _QUIET = {"Store errors", "Refused by us"}
 """Panels of what does not happen in the test: their value is 0."""
 

@@ -19,7 +19,7 @@ from app.hpkp.servers import Server
 from tests.authority import make_site
 from tests.debian import Program, debian_program
 
-_PATIENCE = 60.0
+_PATIENCE = 180.0
 
 
 @dataclass(frozen=True, slots=True)
