@@ -38,7 +38,7 @@ def test_metrics_are_in_the_text_format_of_prometheus(client: TestClient) -> Non
 
 
 @pytest.mark.parametrize(
-    "path", ["/nothing", "/api", "/api/v1", "/api/v1/nothing", "/favicon.ico", "/api/v1/hosts/a/b/c"]
+    "path", ["/nothing", "/api", "/api/v1", "/api/v1/nothing", "/favicon.ico", "/api/v1/a/b/c"]
 )
 def test_a_path_that_is_nothing_is_404_as_a_problem(client: TestClient, path: str) -> None:
     problem_of(client.get(path), 404)
