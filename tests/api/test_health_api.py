@@ -37,9 +37,7 @@ def test_metrics_are_in_the_text_format_of_prometheus(client: TestClient) -> Non
     assert "hpkp_commit_submissions_count 1.0" in lines
 
 
-@pytest.mark.parametrize(
-    "path", ["/nothing", "/api", "/api/v1", "/api/v1/nothing", "/favicon.ico", "/api/v1/a/b/c"]
-)
+@pytest.mark.parametrize("path", ["/nothing", "/api", "/api/v1", "/api/v1/nothing", "/favicon.ico", "/api/v1/a/b/c"])
 def test_a_path_that_is_nothing_is_404_as_a_problem(client: TestClient, path: str) -> None:
     problem_of(client.get(path), 404)
 
