@@ -49,9 +49,13 @@ def test_every_form_of_the_path_is_answered_itself_and_never_by_a_redirect(clien
     assert client.get(path).status_code == 405
 
 
-@pytest.mark.parametrize("path", ["/reports", "/REPORT", "//report", "/report.json", "/api/report", "/"])
+@pytest.mark.parametrize("path", ["/reports", "/REPORT", "/a//report", "/report.json", "/api/report"])
 def test_other_paths_are_not_found_and_never_a_redirect(client: TestClient, path: str) -> None:
     problem_of(client.post(path, content=report_body()), 404)
+
+
+def test_the_page_at_the_root_takes_no_report(client: TestClient) -> None:
+    problem_of(client.post("/", content=report_body()), 405)
 
 
 @pytest.mark.parametrize(
