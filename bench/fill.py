@@ -70,10 +70,12 @@ _AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, l
 _FILLED = {
     tables.hosts, tables.policy_revisions, tables.certificates, tables.chains, tables.violations, tables.sources,
     tables.rollup_hours, tables.rollup_days, tables.host_hours, tables.host_days, tables.host_clients, tables.reports,
-    tables.secrets, tables.events, tables.probes, tables.live_keys, tables.exposures, tables.canaries, tables.verdicts,
+    tables.violation_networks, tables.secrets, tables.events, tables.probes, tables.probe_looks, tables.live_keys,
+    tables.exposures, tables.canaries, tables.verdicts,
 }  # fmt: skip
 _EMPTY = {
-    tables.seen_submissions, tables.rejections, tables.tokens, tables.alerts,
+    tables.seen_submissions, tables.rejections, tables.tokens, tables.alerts, tables.status_changes,
+    tables.former_exposures,
 }  # fmt: skip
 """Not asked by any question that is measured, or small in every store."""
 

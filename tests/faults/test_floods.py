@@ -99,7 +99,7 @@ async def _slow_and_others(service: RunningService, bodies: list[bytes]) -> tupl
 def test_two_hundred_slow_senders_keep_nobody_waiting_and_are_told_so(service: RunningService) -> None:
     """Sent: 200 reports of which a byte comes each second, or none at all, and 50 whole ones meanwhile.
 
-    Acknowledged: the 50, before any of the 200 has its answer, which is 408 after three seconds. Found: 50.
+    Acknowledged: the 50, before any of the 200 has its answer, which is 408 after twelve seconds. Found: 50.
     """
     before = _counted(service)
     bodies = distinct_bodies(_SLOW + 50, host="slow.example")
