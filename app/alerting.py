@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from app.alerts import Delivery, Message, MessageKind, Receivers, Told, tell
-from app.hpkp.alarms import Alarm, HostState, alarms_on_host, alarms_on_intake
+from app.hpkp.alarms import Alarm, GivenVerdict, HostState, alarms_on_host, alarms_on_intake
 from app.hpkp.readiness import Verdict
 from app.service import Service
 from app.settings import Settings
@@ -80,7 +80,7 @@ def _alarms(service: Service, at: datetime) -> Iterator[Alarm]:
             continue
         with service.engine.connect() as connection:
             rows = list_verdicts(connection, host, limit=2)
-        verdicts = tuple((row.id, Verdict(row.verdict)) for row in rows)
+        verdicts = tuple(GivenVerdict(row.id, Verdict(row.verdict), row.change) for row in rows)
         sent = bool(service.settings.canary_interval_hours)
         yield from alarms_on_host(HostState(situation, verdicts, canaries_are_sent=sent))
 

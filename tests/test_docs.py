@@ -163,7 +163,7 @@ def test_every_cause_is_documented_in_the_order_of_the_rules_with_its_bearing() 
     assert told == [(cause.value, BEARING[cause].value) for cause in Cause]
 
 
-def _findings() -> Iterator[tuple[str, str, str]]:
+def findings_of_the_rules() -> Iterator[tuple[str, str, str]]:
     """Read the findings out of the rules' source: code, severity, and whether it withholds the verdict."""
     rules = sorted(Path(str(readiness.__file__)).parent.glob("*_rules.py"))
     sources = (path.read_text() for path in (*rules, Path(str(live.__file__))))
@@ -177,7 +177,7 @@ def _findings() -> Iterator[tuple[str, str, str]]:
 
 def test_every_readiness_finding_is_documented() -> None:
     told = [(code(name), severity, withholds) for name, severity, withholds, _ in rows(CAUSES, "The verdict")]
-    assert sorted(told) == sorted(_findings())
+    assert sorted(told) == sorted(findings_of_the_rules())
 
 
 def _pin_findings() -> Iterator[tuple[str, str]]:

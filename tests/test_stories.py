@@ -26,6 +26,7 @@ from app.samples.stories import STORIES, Story
 from app.service import Service
 from tests.application import settings_for
 from tests.authority import Issued
+from tests.golden.readiness_text import GOLDEN, golden_file, golden_text
 from tests.tls_server import TlsServer, resolve, tls_server
 from tests.web_server import served
 
@@ -125,7 +126,8 @@ def _stage(directory: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> Iter
             yield HttpStage(client, host), app.state.service
 
 
-def _play(story: Story, directory: Path, monkeypatch: pytest.MonkeyPatch) -> list[Played]:
+def play_story(story: Story, directory: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Keys, list[Played]]:
+    """Play a story; return its keys and its days."""
     keys, found = make_keys(HOST, at=START + timedelta(days=10)), list[Played]()
     with time_machine.travel(START) as clock, _stage(directory, keys, monkeypatch) as (stage, service):
         rollout = Rollout(keys, stage)
@@ -140,10 +142,11 @@ def _play(story: Story, directory: Path, monkeypatch: pytest.MonkeyPatch) -> lis
             found.append(Played(story, day, situation, stage.ask(), {}))
         for played in found:
             played.looking_back = stage.ask(at=datetime.fromisoformat(played.answer["at"]))
-    return found
+    return keys, found
 
 
 _PLAYED: dict[str, list[Played]] = {}
+_KEYS: dict[str, Keys] = {}
 
 
 def _is_right(played: Played, answer: Readiness) -> bool:
@@ -154,17 +157,27 @@ def _is_right(played: Played, answer: Readiness) -> bool:
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
 def test_the_verdict_is_right_on_every_day(story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _PLAYED[story.name] = []
     mentioned: set[str] = set()
-    for played in _play(story, tmp_path, monkeypatch):
+    _KEYS[story.name], days = play_story(story, tmp_path, monkeypatch)
+    for played in days:
         verdict, decisive = story.right(played.day)
         found = {f["code"] for f in played.answer["findings"] if f["severity"] == "blocker" or f["withholds"]}
         assert (played.answer["verdict"], found) == (verdict.value, set(decisive)), f"day {played.day}"
         mentioned |= {finding["code"] for finding in played.answer["findings"]}
         assert played.answer["as_of"] is None
         assert played.looking_back | {"as_of": None} == played.answer, f"day {played.day}"
-        _PLAYED[story.name].append(played)
     assert story.mentions <= mentioned
+    _PLAYED[story.name] = days
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
+def test_what_is_printed_on_decisive_days_is_what_was_reviewed(story: Story) -> None:
+    situations = [played.situation for played in _PLAYED[story.name]]
+    assert golden_text(story, _KEYS[story.name], situations) == golden_file(story).read_text(encoding="utf-8")
+
+
+def test_every_reviewed_answer_is_that_of_a_story() -> None:
+    assert sorted(GOLDEN.iterdir()) == sorted(golden_file(story) for story in STORIES)
 
 
 def _all_days() -> list[Played]:

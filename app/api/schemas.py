@@ -9,10 +9,10 @@ from app.api.problems import MEDIA_TYPE, Problem
 from app.hpkp.causes import Cause, Side
 from app.hpkp.findings import Finding
 from app.hpkp.policy import Mode
+from app.hpkp.readiness.words import title_of
+from app.store.violations import Status
 
 T = TypeVar("T")
-
-Status = Literal["open", "acknowledged", "expected", "ignored", "resolved"]
 
 
 def describe_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -288,6 +288,7 @@ class FindingResponse(BaseModel):
     """One thing that bears on the verdict."""
 
     code: str
+    title: str = Field(description="What it is called.")
     severity: Literal["blocker", "caution", "info"]
     message: str
     evidence: dict[str, Any]
@@ -299,6 +300,7 @@ def finding_response(finding: Finding) -> FindingResponse:
     """Convert a finding to its response."""
     return FindingResponse(
         code=finding.code,
+        title=title_of(finding.code),
         severity=finding.severity.value,
         message=finding.message,
         evidence=finding.evidence,

@@ -17,6 +17,7 @@ from app.cli import (
     export,
     exposure,
     header,
+    mark,
     pin,
     policy,
     probe,
@@ -48,6 +49,7 @@ app.command("what-if")(what_if.what_if)
 app.command("readiness")(readiness.readiness)
 app.command("canary")(canary.canary)
 app.command("explain")(explain.explain)
+app.command("mark")(mark.mark)
 app.command("export")(export.export)
 app.add_typer(exposure.app, name="exposure")
 app.add_typer(alert.app, name="alert")

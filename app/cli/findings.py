@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from app.cli.terminal import out
 from app.hpkp.findings import Finding, Severity
+from app.hpkp.readiness.words import title_of
 
 _STYLE = {Severity.BLOCKER: "red", Severity.CAUTION: "yellow", Severity.INFO: "dim"}
 
@@ -11,5 +12,6 @@ _STYLE = {Severity.BLOCKER: "red", Severity.CAUTION: "yellow", Severity.INFO: "d
 def print_findings(findings: Iterable[Finding]) -> None:
     """Print findings with what to do about each."""
     for finding in findings:
-        out.print(f"\n{finding.severity:8} {finding.code}", markup=False, style=_STYLE[finding.severity])
+        title = f"\n{finding.severity:8} {title_of(finding.code)} [{finding.code}]"
+        out.print(title, markup=False, style=_STYLE[finding.severity])
         out.print(f"         {finding.message}\n         {finding.fix}", markup=False)

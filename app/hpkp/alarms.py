@@ -13,6 +13,7 @@ from enum import StrEnum
 from app.hpkp.causes import ALARMING
 from app.hpkp.live import LiveChain
 from app.hpkp.readiness import Situation, Verdict
+from app.hpkp.readiness.words import VERDICTS
 
 
 class AlarmKind(StrEnum):
@@ -46,11 +47,20 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenVerdict:
+    """A verdict as it was recorded: by which number, and what changed it."""
+
+    id: int
+    verdict: Verdict
+    change: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class HostState:
-    """What alarms on a host are read from: the situation, and its last verdicts, the newest first, by id."""
+    """What alarms on a host are read from: the situation, and its last verdicts, the newest first."""
 
     situation: Situation
-    verdicts: tuple[tuple[int, Verdict], ...] = ()
+    verdicts: tuple[GivenVerdict, ...] = ()
     canaries_are_sent: bool = False
 
 
@@ -69,9 +79,11 @@ def alarms_on_host(state: HostState) -> Iterator[Alarm]:
         if violation.cause in ALARMING:
             text = f"{violation.cause}: at least {violation.reports} report(s) of violation {violation.id}"
             yield Alarm(AlarmKind.ALARMING_VIOLATION, host, str(violation.id), text)
-    if len(state.verdicts) > 1 and _RANK[state.verdicts[0][1]] < _RANK[state.verdicts[1][1]]:
-        (id_, now), (_, before) = state.verdicts[:2]
-        yield Alarm(AlarmKind.VERDICT_WORSE, host, str(id_), f"the verdict is {now}, it was {before}")
+    if len(state.verdicts) > 1:
+        now, before = state.verdicts[:2]
+        if _RANK[now.verdict] < _RANK[before.verdict]:
+            told = f"the verdict is {VERDICTS[now.verdict]}, it was {VERDICTS[before.verdict]}. {now.change}"
+            yield Alarm(AlarmKind.VERDICT_WORSE, host, str(now.id), told.strip())
     yield from _canary(state, at)
     for ends in sorted({chain.leaf_not_after for chain in _live(case) if chain.leaf_not_after is not None}):
         if ends < at + _SOON:

@@ -135,15 +135,16 @@ def _of_reach(live: LiveHost) -> Iterator[Finding]:
             "host_not_reached",
             Severity.CAUTION,
             f"{probe.host} could not be looked at: {probe.fault or 'it has no address'}.",
-            "Check the name and the network between here and there, then probe again.",
+            f"Check the name and the network between here and there, then look again: hpkp probe {probe.host}.",
             withholds=True,
         )
     if unseen := {e.address: "; ".join(e.faults) for e in probe.endpoints if not e.chains}:
         yield Finding(
             "address_not_reached",
             Severity.CAUTION,
-            f"{len(unseen)} of {len(probe.endpoints)} address(es) showed no chain, so what they serve is not known.",
-            "Probe from where they can be reached, or take them out of the DNS.",
+            f"{len(unseen)} of {len(probe.endpoints)} address(es) showed no certificate, so what they serve is not "
+            f"known: {', '.join(sorted(unseen))}.",
+            "Look from where they can be reached, or take them out of the DNS.",
             {"addresses": unseen},
             withholds=True,
         )
@@ -151,22 +152,26 @@ def _of_reach(live: LiveHost) -> Iterator[Finding]:
 
 def _of_chains(policy: PinningPolicy, live: LiveHost) -> Iterator[Finding]:
     """At least one pin in every chain, and a Backup Pin in none of them (RFC 7469 section 2.5)."""
+    enforced = policy.mode is Mode.ENFORCE
     unpinned = [chain for chain in live.chains if not policy.expected & chain.pins]
     if unpinned:
         leaves = sorted({str(chain.leaf_pin) for chain in unpinned if chain.leaf_pin is not None})
+        locked_out = "Clients that remember the pins are" if enforced else "If the pins were enforced, clients would be"
         yield Finding(
             "no_pin_in_live_chain",
             Severity.BLOCKER,
-            f"No expected pin stands in the chain that {_at(unpinned)} served.",
-            "Pin a key of the served chain, or deploy a certificate for a pinned key.",
+            f"The certificates that {_at(unpinned)} served have no key that the policy pins. {locked_out} locked out.",
+            _PUT_BACK if enforced else _PIN_OR_REPLACE.format(where=_at(unpinned), pins=", ".join(leaves)),
             {"addresses": _addresses(unpinned), "leaf_pins": leaves},
         )
     if live.chains and all(policy.expected <= chain.pins for chain in live.chains) and len(policy.expected) > 1:
         yield Finding(
             "no_backup_pin",
             Severity.BLOCKER,
-            "Every pin of the policy stands in the served chain; a Backup Pin must not (RFC 7469 section 2.5).",
-            "Make a backup key (`hpkp backup-key`), keep it offline, and add its pin.",
+            "Every pin of the policy is of a key that is in use now. Clients ignore such a policy, for it has no pin "
+            "of a key kept for an emergency (RFC 7469 section 2.5).",
+            f"Make a backup key: hpkp backup-key {policy.host}. Keep it away from the server, and add its pin to the "
+            "policy.",
         )
     yield from _of_trust(live)
     max_age = timedelta(seconds=min(policy.max_age or 0, 10**9))
@@ -175,11 +180,20 @@ def _of_chains(policy: PinningPolicy, live: LiveHost) -> Iterator[Finding]:
         yield Finding(
             "leaf_expires_within_max_age",
             Severity.CAUTION,
-            f"The leaf ends on {min(ends):%Y-%m-%d}, before a max-age of {policy.max_age} seconds runs out: the next "
-            "certificate must be for a pinned key.",
-            "Renew with the same key (certbot --reuse-key) or with the backup key.",
+            f"The certificate expires on {min(ends):%Y-%m-%d}, while clients may remember these pins for "
+            f"{policy.max_age} seconds: the next one has to be for a pinned key.",
+            "Renew with the same key (certbot renew --reuse-key), or with the backup key.",
             {"not_after": min(ends).isoformat()},
         )
+
+
+_PUT_BACK = (
+    "Serve a certificate for a pinned key there at once, such as the backup key. Another header does not help those "
+    "who are locked out: they refuse the connection before they see it."
+)
+_PIN_OR_REPLACE = (
+    "Add the pin of the key that {where} serves ({pins}) to the policy, or serve a certificate for a pinned key there."
+)
 
 
 def _of_trust(live: LiveHost) -> Iterator[Finding]:
@@ -187,25 +201,27 @@ def _of_trust(live: LiveHost) -> Iterator[Finding]:
         yield Finding(
             "live_leaf_for_another_name",
             Severity.BLOCKER,
-            f"The leaf that {_at(wrong)} served is not for {live.probe.host}; every client refuses it.",
-            "Deploy the right certificate there.",
+            f"The certificate that {_at(wrong)} served is not for {live.probe.host}. Every client refuses it, with or "
+            "without pins.",
+            "Serve the right certificate there.",
             {"addresses": _addresses(wrong)},
         )
     if expired := [chain for chain in live.chains if not chain.in_validity]:
         yield Finding(
             "live_chain_out_of_date",
             Severity.BLOCKER,
-            f"A certificate in the chain that {_at(expired)} served is expired or not yet valid.",
-            "Renew it with a pinned key.",
+            f"A certificate that {_at(expired)} served has expired or is not valid yet. Every client refuses it, with "
+            "or without pins.",
+            "Renew it, with a key that is pinned.",
             {"addresses": _addresses(expired)},
         )
     if rootless := [chain for chain in live.chains if chain.anchor not in (Anchor.PUBLIC, Anchor.OPERATOR)]:
         yield Finding(
             "live_chain_not_trusted",
             Severity.CAUTION,
-            f"The chain that {_at(rootless)} served leads to no root that is known here; UAs note no pins over such a "
-            "connection (RFC 7469 section 2.5).",
-            "Serve the intermediates; for a root of your own set HPKP_TRUST_ANCHORS.",
+            f"The certificates that {_at(rootless)} served lead to no root that is known here. Clients remember no "
+            "pins of a connection that they do not trust (RFC 7469 section 2.5).",
+            "Serve the intermediate certificates too. For a root of your own, set HPKP_TRUST_ANCHORS.",
             {"addresses": _addresses(rootless)},
             withholds=True,
         )
@@ -233,24 +249,26 @@ def _of_fields(policy: PinningPolicy, live: LiveHost) -> Iterator[Finding]:
         yield Finding(
             "enforces_already",
             Severity.BLOCKER,
-            f"The policy is report-only, but {ENFORCING} is served: browsers enforce it already.",
-            f"Serve {REPORT_ONLY} instead, or set the policy's mode to enforce.",
+            f"By the policy clients only report, but the host sends {ENFORCING}: browsers that read it enforce it "
+            "already.",
+            f"Send {REPORT_ONLY} instead; or, if you mean it, set the policy's mode to enforce.",
             {"answers": enforced_too[:20]},
         )
     if unreadable:
         yield Finding(
             "header_unparseable",
             Severity.BLOCKER,
-            f"{wanted} is served in a form that UAs ignore: {next(iter(unreadable.values()))}.",
-            "Look at it with `hpkp header lint`; write it with `hpkp header make`.",
+            f"{wanted} is sent in a form that clients ignore: {next(iter(unreadable.values()))}.",
+            f"Let the service write the line: hpkp header make --host {policy.host} --for SERVER.",
             {"answers": unreadable},
         )
     for difference, answers in different.items():
         yield Finding(
             "header_differs",
             Severity.BLOCKER,
-            f"{wanted} as served differs from the policy: {difference}.",
-            "Serve what the policy says (`hpkp header make --host`), or set the policy to what is served.",
+            f"{wanted} as the host sends it is not what the policy says: {difference}.",
+            f"Send what the policy says (hpkp header make --host {policy.host} --for SERVER), or set the policy to "
+            "what is sent.",
             {"answers": answers[:20]},
         )
     if missing:
@@ -262,15 +280,16 @@ def _missing(wanted: str, answers: list[str], *, present: int) -> Finding:
         return Finding(
             "header_not_everywhere",
             Severity.CAUTION,
-            f"{wanted} is missing in {len(answers)} of {len(answers) + present} answers.",
-            "Add it to every answer, errors too (`hpkp header make --for` writes such a line).",
+            f"{wanted} is missing in {len(answers)} of {len(answers) + present} answers: {answers[0]}.",
+            f"Send {wanted} with every answer, errors too; hpkp header make --for SERVER writes such a line.",
             {"answers": answers[:20]},
         )
     return Finding(
         "header_not_served",
         Severity.CAUTION,
-        f"No answer carried {wanted}. Apps bring their own pins; browsers see none.",
-        "Serve the field (`hpkp header make`), or, where only apps are pinned, go by their numbers.",
+        f"No answer of the host carried {wanted}, so browsers see no pins. Apps bring their own.",
+        f"Let the host send {wanted}; hpkp header make --for SERVER writes the line. If only apps are pinned, tell how "
+        "many installs there are: hpkp exposure installs.",
         {"answers": answers[:20]},
         withholds=True,
     )
@@ -283,7 +302,7 @@ def differences(policy: PinningPolicy, header: PinningHeader) -> Iterator[str]:
         yield f"it lacks {', '.join(lacking)}"
     if foreign := sorted(map(str, served - policy.expected)):
         yield f"it has {', '.join(foreign)}, which the policy has not"
-    if header.max_age != policy.max_age and (policy.mode is Mode.ENFORCE or header.max_age is not None):
+    if header.max_age != policy.max_age and policy.mode is Mode.ENFORCE:  # else nobody remembers anything
         yield f"max-age is {_or_none(header.max_age)}, in the policy {_or_none(policy.max_age)}"
     if header.include_subdomains != policy.include_subdomains:
         yield "it has includeSubDomains" if header.include_subdomains else "it lacks includeSubDomains"

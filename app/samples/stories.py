@@ -186,14 +186,14 @@ def _portals(keys: Keys, day: int) -> Iterator[Act]:
 
 def _misissued(keys: Keys, day: int) -> Iterator[Act]:
     yield from _quiet(keys, day)
-    if day == 8:
+    if day in (8, 18):
         yield Send(keys.misissued, _seen(keys.misissued, (keys.new_root,)), _pins(keys), clients=5)
-    if day == 16:
+    if day in (16, 20):
         yield Mark(Cause.UNKNOWN_KEY_PUBLIC_CA, "resolved")
 
 
 def _misissued_right(day: int) -> Right:
-    return _answer(_waiting(day), *(["open_unknown_key_public_ca"] if 8 <= day < 16 else []))
+    return _answer(_waiting(day), *(["open_unknown_key_public_ca"] if 8 <= day < 16 or 18 <= day < 20 else []))
 
 
 def _flood(keys: Keys, day: int) -> Iterator[Act]:
@@ -248,6 +248,25 @@ def _key_loss_right(day: int) -> Right:
         return _answer(frozenset(), *blocking)
     waiting = _waiting(day, since=6, needed=2)
     return _answer(waiting, *(["remembered_pins_broken"] if day < 8 else []))
+
+
+def _a_year(keys: Keys, day: int) -> Iterator[Act]:
+    yield Serve(keys.renewed if day >= 4 else keys.leaf)
+    if day == 6:
+        yield SetPolicy((keys.renewed[0].pin, keys.backup), Mode.ENFORCE, 300)
+    yield from routine()
+    if day == 4:
+        met = _seen(keys.renewed, (keys.old_root,))
+        yield Send(keys.renewed, met, _pins(keys), clients=80, enforced=True)
+
+
+def _a_year_right(day: int) -> Right:
+    if day < 4:
+        return _answer(_waiting(day, needed=365))
+    if day < 6:
+        blocking = "no_pin_in_live_chain", "open_own_key_not_pinned", "lockout_share_over_limit"
+        return _answer(_waiting(day, needed=365), *blocking)
+    return _answer(_waiting(day, since=6, needed=1), "remembered_pins_broken")
 
 
 def _stale(keys: Keys, day: int) -> Iterator[Act]:
@@ -344,8 +363,8 @@ STORIES: tuple[Story, ...] = (
           lambda k: SetPolicy(_pins(k)), _proxy, _proxy_right, mentions=frozenset({"open_private_root"})),
     Story("portals", "Captive portals show certificates of their own, and very few proxies stand in between.",
           lambda k: SetPolicy(_pins(k)), _portals, _clean_right, mentions=frozenset({"open_name_mismatch"})),
-    Story("misissuance", "A CA vouches for a stranger's key.",
-          lambda k: SetPolicy(_pins(k)), _misissued, _misissued_right),
+    Story("misissuance", "A CA vouches for a stranger's key; what was taken for the end of it was none.",
+          lambda k: SetPolicy(_pins(k)), _misissued, _misissued_right, days=22),
     Story("flood", "Somebody forges reports by the hundred, in new variations day after day; one decision ends it.",
           lambda k: SetPolicy(_pins(k), own_keys=(k.renewed[0].pin,)), _flood, _flood_right,
           mentions=frozenset({"open_private_root", "left_out_as_ignored"})),
@@ -354,6 +373,9 @@ STORIES: tuple[Story, ...] = (
     Story("key-loss", "The pins are enforced, and the key is lost.",
           lambda k: SetPolicy((k.leaf[0].pin, k.reissued[1].pin), Mode.ENFORCE, 2 * _DAY),
           _key_loss, _key_loss_right, days=11),
+    Story("a-year", "Pins are to be remembered for a year; the certificate is renewed with another key.",
+          lambda k: SetPolicy(_pins(k), Mode.ENFORCE, 365 * _DAY), _a_year, _a_year_right, days=12,
+          mentions=frozenset({"max_age_too_long"})),
     Story("stale-clients", "The pins are changed while clients remember the former ones for a week.",
           lambda k: SetPolicy((k.leaf[0].pin, k.reissued[1].pin), Mode.ENFORCE, 7 * _DAY),
           _stale, _stale_right, days=14, mentions=frozenset({"open_stale_known_pins"})),

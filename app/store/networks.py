@@ -5,7 +5,7 @@ transaction of its own, since one that wrote may be taken back.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ClauseElement, Connection, select
@@ -40,6 +40,15 @@ def _add(dialect: str, rows: list[Parameters]) -> ClauseElement:
 
 _FIND = PreparedForAll(_find, columns=("violation_id",))
 _ADD = PreparedForAll(_add, columns=_COLUMNS)
+
+
+@dataclass(frozen=True, slots=True)
+class Believed:
+    """Open violations that count, those left out, and from how many networks those that count came, by cause."""
+
+    violations: tuple[OpenViolation, ...]
+    left_out: tuple[OpenViolation, ...]
+    networks: dict[Cause, int]
 
 
 class Networks:
@@ -79,7 +88,7 @@ def believe(
     ignored: Iterable[tuple[int, Cause, int]],
     *,
     by: datetime | None = None,
-) -> tuple[tuple[OpenViolation, ...], tuple[OpenViolation, ...]]:
+) -> Believed:
     """Part open violations, given with when each was first received, into those that count and those left out.
 
     ``ignored`` are those that the operator ignores: id, cause, and when it was first received.
@@ -89,11 +98,17 @@ def believe(
     known = networks_of(connection, first, by=by)
     disbelieved = disbelieve((cause, known.get(id_)) for id_, cause, _ in closed)
     counted, left_out = list[OpenViolation](), list[OpenViolation]()
+    networks: dict[Cause, frozenset[bytes] | None] = {}
     for violation, _ in opened:
-        networks = known.get(violation.id)
-        placed = violation if networks is None else replace(violation, networks=len(networks))
-        (counted if is_believed(violation.cause, networks, disbelieved) else left_out).append(placed)
-    return tuple(counted), tuple(left_out)
+        where = known.get(violation.id)
+        if is_believed(violation.cause, where, disbelieved):
+            counted.append(violation)
+            before = networks.get(violation.cause, frozenset())
+            networks[violation.cause] = None if where is None or before is None else before | where
+        else:
+            left_out.append(violation)
+    told = {cause: min(len(where), FEW) for cause, where in networks.items() if where is not None}
+    return Believed(tuple(counted), tuple(left_out), told)
 
 
 def networks_of(

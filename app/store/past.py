@@ -4,7 +4,8 @@ Slower than `gather_evidence`, which answers for now: what was judged since is j
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -20,10 +21,9 @@ from app.store.canaries import last_canary
 from app.store.engine import from_ms, to_ms
 from app.store.exposures import list_exposure
 from app.store.networks import believe
-from app.store.summaries import IGNORED, OPEN, count_groups, walk_counted
-from app.store.violations import Filter, load_report
-
-_IDS_AT_ONCE = 500
+from app.store.statuses import reported_again, statuses_at
+from app.store.summaries import OPEN, count_groups, walk_counted
+from app.store.violations import Filter, Status, load_report
 
 
 def gather_past_evidence(
@@ -35,26 +35,33 @@ def gather_past_evidence(
     """
     counted = list(walk_counted(connection, Filter(host=host, since=since, until=until)))
     once_ignored = _once_ignored(connection, host)
-    statuses = dict(_statuses(connection, [*(row for row, _ in counted), *once_ignored], until))
+    statuses = statuses_at(connection, [*(row for row, _ in counted), *once_ignored], until)
+    resolved = [row.id for row, _ in counted if statuses[row.id] == Status.RESOLVED]
+    again = reported_again(connection, resolved, until=until)
     hostnames: Counter[str] = Counter()
     for row, reports in counted:
         hostnames[row.hostname] += reports
 
     def as_known(row: Row[Any], reports: int) -> OpenViolation:
-        return _as_known(connection, row, reports, history, judge, until)
+        return replace(_as_known(connection, row, reports, history, judge, until), resolved_at=again.get(row.id))
 
-    opened = [(as_known(row, reports), row.first_received_at) for row, reports in counted if statuses[row.id] in OPEN]
+    opened = [
+        (as_known(row, reports), row.first_received_at)
+        for row, reports in counted
+        if statuses[row.id] in OPEN or row.id in again
+    ]
     ignored = [
         (row.id, as_known(row, 0).cause, row.first_received_at)
         for row in once_ignored
-        if statuses[row.id] == IGNORED and row.first_received_at <= to_ms(until)
+        if statuses[row.id] == Status.IGNORED and row.first_received_at <= to_ms(until)
     ]
-    violations, left_out = believe(connection, opened, ignored, by=until)
+    believed = believe(connection, opened, ignored, by=until)
     return Evidence(
         reports=sum(reports for _, reports in counted),
-        open_violations=violations,
-        left_out=left_out,
-        clients=count_groups(connection, violations, since=since, until=until),
+        open_violations=believed.violations,
+        left_out=believed.left_out,
+        networks=believed.networks,
+        clients=count_groups(connection, believed.violations, since=since, until=until),
         exposure=add_up(
             list_exposure(connection, host, since=since, until=until, known_by=until), since=since, until=until
         ),
@@ -86,27 +93,10 @@ def _once_ignored(connection: Connection, host: str) -> Sequence[Row[Any]]:
     """Return the violations of a host that are ignored, or were."""
     violations, changes = tables.violations, tables.status_changes
     was = select(changes.c.violation_id).where(
-        changes.c.violation_id == violations.c.id, or_(changes.c.status == IGNORED, changes.c.was == IGNORED)
+        changes.c.violation_id == violations.c.id,
+        or_(changes.c.status == Status.IGNORED, changes.c.was == Status.IGNORED),
     )
-    query = select(violations).where(violations.c.host == host, or_(violations.c.status == IGNORED, was.exists()))
+    query = select(violations).where(
+        violations.c.host == host, or_(violations.c.status == Status.IGNORED, was.exists())
+    )
     return connection.execute(query).all()
-
-
-def _statuses(connection: Connection, rows: Sequence[Row[Any]], at: datetime) -> Iterator[tuple[int, str]]:
-    """Tell each violation's status at a moment: as the first change after it found it, or as it is."""
-    then = to_ms(at)
-    for start in range(0, len(rows), _IDS_AT_ONCE):
-        some = rows[start : start + _IDS_AT_ONCE]
-        changes = _changes(connection, [row.id for row in some])
-        for row in some:
-            later = (change.was for change in changes.get(row.id, ()) if change.at > then)
-            yield row.id, next(later, row.status)
-
-
-def _changes(connection: Connection, ids: Iterable[int]) -> dict[int, list[Row[Any]]]:
-    changes = tables.status_changes
-    found: dict[int, list[Row[Any]]] = {}
-    query = select(changes).where(changes.c.violation_id.in_(list(ids))).order_by(changes.c.at, changes.c.id)
-    for row in connection.execute(query):
-        found.setdefault(row.violation_id, []).append(row)
-    return found

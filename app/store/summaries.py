@@ -28,13 +28,11 @@ from app.store.engine import DAY_MS, HOUR_MS, from_ms, to_ms
 from app.store.exposures import list_exposure
 from app.store.networks import believe
 from app.store.sketches import count_of, union
-from app.store.violations import Filter
+from app.store.statuses import reported_again
+from app.store.violations import Filter, Status
 
-OPEN = ("open", "acknowledged")
+OPEN = (Status.OPEN, Status.ACKNOWLEDGED)
 """Statuses under which a violation still counts against readiness."""
-
-IGNORED = "ignored"
-"""Status of a violation whose reports the operator does not believe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +314,8 @@ def gather_evidence(connection: Connection, host: str, *, since: datetime, until
     hostnames = Counter[str]()
     for found in counted:
         hostnames[found.hostname] += found.reports
+    resolved = [found.id for found in counted if found.status == Status.RESOLVED]
+    again = reported_again(connection, resolved, until=until)
     opened = [
         (
             OpenViolation(
@@ -325,18 +325,20 @@ def gather_evidence(connection: Connection, host: str, *, since: datetime, until
                 last_received_at=from_ms(found.last_received_at),
                 locks_out=found.locks_out,
                 hostname=found.hostname,
+                resolved_at=again.get(found.id),
             ),
             found.first_received_at,
         )
         for found in counted
-        if found.status in OPEN
+        if found.status in OPEN or found.id in again
     ]
-    violations, left_out = believe(connection, opened, _ignored(connection, host))
+    believed = believe(connection, opened, _ignored(connection, host))
     return Evidence(
         reports=hostnames.total(),
-        open_violations=violations,
-        left_out=left_out,
-        clients=count_groups(connection, violations, since=since, until=until),
+        open_violations=believed.violations,
+        left_out=believed.left_out,
+        networks=believed.networks,
+        clients=count_groups(connection, believed.violations, since=since, until=until),
         exposure=add_up(list_exposure(connection, host, since=since, until=until), since=since, until=until),
         canary=last_canary(connection, host, since=since, until=until),
         hostnames=dict(hostnames),
@@ -346,7 +348,7 @@ def gather_evidence(connection: Connection, host: str, *, since: datetime, until
 def _ignored(connection: Connection, host: str) -> list[tuple[int, Cause, int]]:
     violations = tables.violations.c
     query = select(violations.id, violations.cause, violations.first_received_at).where(
-        violations.host == host, violations.status == IGNORED
+        violations.host == host, violations.status == Status.IGNORED
     )
     return [(row.id, Cause(row.cause), row.first_received_at) for row in connection.execute(query)]
 

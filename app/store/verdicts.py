@@ -1,12 +1,13 @@
 """Verdicts over time: each that differs from the one before, with what changed it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from app.hpkp.readiness import Readiness
+from app.hpkp.readiness import Readiness, Verdict
+from app.hpkp.readiness.words import VERDICTS, describe_change
 from app.store import tables
 from app.store.engine import to_ms
 from app.store.events import add_event
@@ -26,7 +27,12 @@ def record_verdict(connection: Connection, host: str, revision: int, answer: Rea
             last = tables.verdicts.c.id == before.id
             connection.execute(update(tables.verdicts).where(last).values(headline=answer.headline))
         return False
-    change = _change({} if before is None else before.findings, findings)
+    change = describe_change(
+        None if before is None else before.findings,
+        findings,
+        revision=revision,
+        before_revision=None if before is None else before.revision,
+    )
     connection.execute(
         insert(tables.verdicts).values(
             host=host,
@@ -39,8 +45,9 @@ def record_verdict(connection: Connection, host: str, revision: int, answer: Rea
         )
     )
     if before is None or before.verdict != answer.verdict:
-        was = "" if before is None else f", was {before.verdict}"
-        add_event(connection, "verdict_changed", f"{answer.verdict}{was}: {change}"[:1000], host=host, at=to_ms(at))
+        was = "" if before is None else f" (it was {VERDICTS[Verdict(before.verdict)]})"
+        text = f"The verdict is {VERDICTS[answer.verdict]}{was}. {change}"
+        add_event(connection, "verdict_changed", text[:1000], host=host, at=to_ms(at))
     return True
 
 
@@ -56,9 +63,3 @@ def list_verdicts(connection: Connection, host: str, *, limit: int, before: int 
     if before is not None:
         query = query.where(verdicts.c.id < before)
     return connection.execute(query.order_by(verdicts.c.id.desc()).limit(limit)).all()
-
-
-def _change(before: Mapping[str, str], now: Mapping[str, str]) -> str:
-    new = [f"new: {code}" for code in now if code not in before]
-    gone = [f"gone: {code}" for code in before if code not in now]
-    return ", ".join((*new, *gone)) or "no finding came or went"

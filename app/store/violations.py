@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, insert, or_, select, update
@@ -19,6 +20,16 @@ from app.store.events import add_event
 from app.store.judgements import judged_columns
 from app.store.turns import wait_for_other_writers
 from app.store.upsert import insert_missing
+
+
+class Status(StrEnum):
+    """What the operator says of a violation."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    EXPECTED = "expected"
+    IGNORED = "ignored"
+    RESOLVED = "resolved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,20 +107,20 @@ def get_violation(connection: Connection, violation_id: int) -> Row[Any] | None:
 def set_status(
     connection: Connection, violation_id: int, *, status: str | None, note: str | None, at: datetime
 ) -> bool:
-    """Set status, note, or both, and record it; another status is an event. Whether there is such a violation."""
+    """Set status, note, or both; whether there is such a violation.
+
+    Another status is recorded and an event, and so is `resolved` once more: it counts from the last time.
+    """
     violations = tables.violations
     one = violations.c.id == violation_id
     before = connection.execute(select(violations).where(one).with_for_update()).first()
     if before is None:
         return False
     now = {"status": status or before.status, "note": before.note if note is None else note}
-    if now == {"status": before.status, "note": before.note}:
-        return True
     connection.execute(update(violations).where(one).values(**now))
-    connection.execute(
-        insert(tables.status_changes).values(violation_id=violation_id, at=to_ms(at), was=before.status, **now)
-    )
-    if now["status"] != before.status:
+    if now["status"] != before.status or status == Status.RESOLVED:
+        change = {"violation_id": violation_id, "at": to_ms(at), "was": before.status, **now}
+        connection.execute(insert(tables.status_changes).values(**change))
         told = f"Violation {violation_id} ({before.cause}) was {before.status} and is {now['status']}"
         why = f": {now['note']}" if now["note"] else ""
         add_event(connection, "status_changed", (told + why)[:1000], host=before.host, at=to_ms(at))

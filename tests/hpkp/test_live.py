@@ -86,7 +86,6 @@ NEW_KEY = SITE.intermediate.issue(HOST)
         (_serving(FIELD, enforcing=[FIELD]), "enforces_already", False),
         (_serving(FIELD.replace(str(BACKUP), str(STRANGER))), "header_differs", False),
         (_serving(FIELD + "; includeSubDomains"), "header_differs", False),
-        (_serving(FIELD.replace("300", "301")), "header_differs", False),
         (_serving(FIELD.replace("/report", "/elsewhere")), "header_differs", False),
     ],
 )
@@ -148,3 +147,22 @@ def test_a_host_that_was_not_reached_cannot_be_told() -> None:
 def test_the_key_of_a_chain_that_does_not_hold_is_nobody_s() -> None:
     for endpoint in (_with_chain(FOREIGN.leaf, FOREIGN.intermediate), _with_chain(OTHER_NAME, SITE.intermediate)):
         assert _live(endpoint).leaf_pins == frozenset()
+
+
+@pytest.mark.parametrize(("mode", "differs"), [(Mode.REPORT_ONLY, False), (Mode.ENFORCE, True)])
+def test_another_max_age_matters_where_clients_remember_it(mode: Mode, differs: bool) -> None:
+    field = FIELD.replace("300", "301")
+    endpoint = _serving(field) if mode is Mode.REPORT_ONLY else _serving(enforcing=[field])
+    found = {finding.code for finding in _review(endpoint, policy=replace(POLICY, mode=mode))}
+    assert ("header_differs" in found) is differs
+
+
+def test_where_pins_are_enforced_those_locked_out_are_not_helped_by_another_header() -> None:
+    unpinned = _with_chain(NEW_KEY, SITE.intermediate)
+    (watched,) = (f for f in _review(unpinned) if f.code == "no_pin_in_live_chain")
+    (enforced,) = (
+        f for f in _review(unpinned, policy=replace(POLICY, mode=Mode.ENFORCE)) if f.code == "no_pin_in_live_chain"
+    )
+    assert NEW_KEY.pin in watched.fix
+    assert "at once" in enforced.fix
+    assert "Another header does not help" in enforced.fix

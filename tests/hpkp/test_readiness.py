@@ -17,7 +17,7 @@ from app.hpkp.header import PinningHeader
 from app.hpkp.hosts import Host
 from app.hpkp.live import Answer, Endpoint, LiveChain, LiveHost, Probe
 from app.hpkp.pins import Pin
-from app.hpkp.policy import ExpectedPin, PinningPolicy
+from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy
 from app.hpkp.readiness import (
     CanarySeen,
     Evidence,
@@ -43,7 +43,9 @@ POLICY = PinningPolicy(
 
 def live_host(*pins: Pin, at: datetime = NOW, policy: PinningPolicy = POLICY, header: bool = True) -> LiveHost:
     """Return a look at the host that serves these pins in its chain, and the policy's own field."""
-    answer = Answer("/", 200, report_only=(str(PinningHeader.of_policy(policy)),) if header else ())
+    fields = (str(PinningHeader.of_policy(policy)),) if header else ()
+    enforced = policy.mode is Mode.ENFORCE
+    answer = Answer("/", 200, *((fields, ()) if enforced else ((), fields)))
     probe = Probe(POLICY.host, 443, at, (Endpoint("192.0.2.1", ((),), (answer,)),))
     ends = NOW + timedelta(days=60)
     return LiveHost(probe, (LiveChain("192.0.2.1", pins[0], frozenset(pins), Anchor.PUBLIC, True, True, ends),))
@@ -75,7 +77,9 @@ def test_with_all_evidence_and_nothing_against_it_enforcing_is_ready() -> None:
     answer = _assess()
     assert answer.verdict is Verdict.READY
     assert answer.findings == ()
-    assert "max-age=300" in answer.plan.do[0]
+    assert "let the host send the header below" in answer.plan.do[0]
+    assert answer.plan.next_step is not None
+    assert answer.plan.next_step.header.max_age == 300
 
 
 @pytest.mark.parametrize(
@@ -151,7 +155,7 @@ def test_a_report_uri_under_the_pins_is_warned_of(uri: str, subdomains: bool, fo
 def test_silence_is_told_and_is_no_reason_by_itself() -> None:
     answer = _assess(evidence=replace(GOOD, reports=0))
     assert _finding(answer, "no_reports").severity is Severity.INFO
-    assert "not evidence" in _finding(answer, "no_reports").message
+    assert "no proof" in _finding(answer, "no_reports").message
 
 
 @pytest.mark.parametrize("cause", Cause)
@@ -175,10 +179,20 @@ def test_the_headline_says_what_its_numbers_bound() -> None:
     violations = (_violation(Cause.OWN_KEY_NOT_PINNED), _violation(Cause.PRIVATE_ROOT, locks_out=True))
     clients = {Group.OURS: ClientCount(2, 3, 4), Group.INTERCEPTION: ClientCount(7, 8, 9)}
     headline = _assess(evidence=replace(GOOD, open_violations=violations, clients=clients)).headline
-    assert "at least 2 of 20000 clients would be locked out by mistakes of ours" in headline
-    assert "at most 0.05% of them, with 95 % confidence" in headline
-    assert "7 by interception (apps only)" in headline
-    assert "unknown number of clients" in _assess(evidence=replace(GOOD, exposure=None)).headline
+    assert "at least 2 of 20000 clients would be locked out by mistakes of yours" in headline
+    assert "at most 0.046 % of them (95 % confidence)" in headline
+    assert "7 whose apps meet interception" in headline
+    assert "how many could have reported one is not known" in _assess(evidence=replace(GOOD, exposure=None)).headline
+    unseen = replace(GOOD, open_violations=violations, clients=clients, exposure=None)
+    assert "at least 2 of an unknown number of clients would be locked out" in _assess(evidence=unseen).headline
+
+
+def test_where_something_is_wrong_that_does_not_show_in_reports_nothing_is_bounded() -> None:
+    answer = _assess(evidence=replace(GOOD, live=live_host(EXAMPLE)))
+    assert answer.estimate.upper is None
+    assert "Reports say nothing about that" in answer.headline
+    assert "%" not in answer.headline
+    assert answer.plan.next_step is None
 
 
 def test_thresholds_are_arguments_and_are_echoed() -> None:

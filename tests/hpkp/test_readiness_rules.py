@@ -11,7 +11,7 @@ from app.hpkp.exposure import Exposure
 from app.hpkp.findings import Finding, Severity
 from app.hpkp.pins import Pin
 from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy, PolicyHistory
-from app.hpkp.readiness import Evidence, Group, Situation, Thresholds, assess_readiness
+from app.hpkp.readiness import Evidence, Group, Situation, Thresholds, Verdict, assess_readiness
 from tests.authority import NOW
 from tests.hpkp.test_readiness import BACKUP, EXPOSED, GOOD, LIVE, POLICY, live_host
 
@@ -141,7 +141,10 @@ def test_a_header_is_not_missed_where_only_apps_are_exposed() -> None:
     ],
 )
 def test_the_ramp_goes_on_step_by_step(mode: Mode, max_age: int, following: int | None) -> None:
-    step = assess_readiness(_case(replace(POLICY, mode=mode, max_age=max_age))).plan.next_step
+    policy = replace(POLICY, mode=mode, max_age=max_age, effective_from=NOW - timedelta(days=99))
+    answer = assess_readiness(_case(policy, replace(GOOD, live=live_host(LIVE, policy=policy))))
+    assert answer.verdict is Verdict.READY
+    step = answer.plan.next_step
     assert (step.policy.max_age if step else None) == following
     assert step is None or step.policy.mode is Mode.ENFORCE
 
@@ -164,4 +167,4 @@ def test_the_way_back_lasts_as_long_as_clients_remember() -> None:
     assert f"{NOW + timedelta(days=1):%Y-%m-%d}" in stop
     assert "locked out" in warning
     (nothing,) = assess_readiness(_case()).plan.rollback
-    assert "at once" in nothing
+    assert "no client remembers" in nothing

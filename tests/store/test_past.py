@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
+import pytest
 from sqlalchemy import Connection, update
 
 from app.hpkp.causes import Cause
@@ -78,10 +79,33 @@ def test_another_status_is_an_event_and_the_same_again_is_nothing(desk: Desk) ->
     assert event.text == "Violation 1 (private_root) was open and is expected: our proxy"
     assert from_ms(event.at) == NOW
     changes = [(row.at, row.was, row.status, row.note) for row in desk.rows(tables.status_changes)]
-    assert changes == [
-        (AT, "open", "expected", "our proxy"),
-        (AT + 3_600_000, "expected", "expected", "the proxy of the office"),
-    ]
+    assert changes == [(AT, "open", "expected", "our proxy")]
+    assert desk.only(tables.violations).note == "the proxy of the office"
+
+
+def test_what_is_reported_after_it_was_resolved_counts_again_until_it_is_resolved_once_more(desk: Desk) -> None:
+    desk.take(_submission(desk, 1, ONE))
+    with _writing(desk) as connection:
+        set_status(connection, 1, status="resolved", note="replaced", at=NOW + HOUR)
+        set_status(connection, 1, status=None, note="replaced everywhere", at=NOW + 4 * HOUR)
+    assert _open(_now(desk, 2)) == _open(_known(desk, NOW + 2 * HOUR)) == []
+    desk.take(_submission(desk, 1, TWO, hours=3))
+    for evidence in (_now(desk, 5), _known(desk, NOW + 5 * HOUR)):
+        assert [(v.id, v.resolved_at) for v in evidence.open_violations] == [(1, NOW + HOUR)]
+    assert _open(_known(desk, NOW + 2 * HOUR)) == []
+    with _writing(desk) as connection:
+        set_status(connection, 1, status="resolved", note=None, at=NOW + 6 * HOUR)
+    assert _open(_now(desk, 7)) == _open(_known(desk, NOW + 7 * HOUR)) == []
+    assert _open(_known(desk, NOW + 5 * HOUR)) == [1]
+
+
+@pytest.mark.parametrize("status", ["expected", "ignored"])
+def test_what_is_expected_or_ignored_stays_so_however_often_it_is_reported(desk: Desk, status: str) -> None:
+    desk.take(_submission(desk, 1, ONE))
+    with _writing(desk) as connection:
+        set_status(connection, 1, status=status, note="", at=NOW + HOUR)
+    desk.take(_submission(desk, 1, TWO, hours=3))
+    assert _open(_now(desk, 5)) == []
 
 
 def test_a_violation_judged_since_is_judged_again_under_the_policy_of_then(desk: Desk) -> None:
@@ -179,11 +203,12 @@ def test_one_decision_leaves_out_every_variation_from_the_same_network_then_and_
     desk.take(_submission(desk, 3, TWO, hours=2))
     for evidence in (_now(desk, 3), _known(desk, NOW + 3 * HOUR)):
         assert _open(evidence) == [3]
-        assert [(violation.id, violation.networks) for violation in evidence.left_out] == [(2, 1)]
+        assert [violation.id for violation in evidence.left_out] == [2]
+        assert evidence.networks == {Cause.PRIVATE_ROOT: 1}
     assert _open(_known(desk, NOW + HOUR / 2)) == [1]
     desk.take(_submission(desk, 2, TWO, hours=4))
     assert _open(_now(desk, 5)) == [2, 3]
-    assert [violation.networks for violation in _now(desk, 5).open_violations] == [2, 1]
+    assert _now(desk, 5).networks == {Cause.PRIVATE_ROOT: 2}
     assert _open(_known(desk, NOW + 3 * HOUR)) == [3]
 
 
@@ -191,8 +216,7 @@ def test_of_networks_only_the_first_few_are_kept_and_all_of_them_count_as_many(d
     for number in range(12):
         desk.take(_submission(desk, 1, bytes(7) + bytes((number + 1,))))
     assert len(desk.rows(tables.violation_networks)) == 8
-    (violation,) = _now(desk, 1).open_violations
-    assert violation.networks == 8
+    assert _now(desk, 1).networks == {Cause.PRIVATE_ROOT: 8}
 
 
 def test_what_was_taken_back_is_not_taken_for_kept(desk: Desk) -> None:
@@ -214,7 +238,7 @@ def test_where_an_address_told_nothing_or_networks_were_not_kept_nobody_is_left_
         set_status(connection, 1, status="ignored", note="", at=NOW)
     desk.take(_submission(desk, 3, ONE))
     assert _open(_now(desk, 1)) == [2, 3]
-    assert [violation.networks for violation in _now(desk, 1).open_violations] == [None, 1]
+    assert _now(desk, 1).networks == {}
 
 
 def test_the_history_of_a_host_without_one_is_empty_then_too(desk: Desk) -> None:

@@ -53,12 +53,13 @@ RULES: tuple[Rule, ...] = (
     policy_rules.no_placeholder,
     policy_rules.no_bad_key,
     policy_rules.ca_keys_that_go,
+    policy_rules.max_age,
     policy_rules.remembered_pins,
     evidence_rules.live_host,
     policy_rules.report_uri,
-    evidence_rules.observation,
     evidence_rules.exposure,
     evidence_rules.canary,
+    evidence_rules.observation,
     violation_rules.open_violations,
     violation_rules.left_out,
     violation_rules.lockout_share,
@@ -66,7 +67,17 @@ RULES: tuple[Rule, ...] = (
     violation_rules.unknown_share,
     evidence_rules.no_reports,
 )
-"""Every rule, in the order in which the findings are told."""
+"""Every rule, in the order in which findings of the same weight are told."""
+
+_OF_REPORTS = frozenset(
+    {
+        violation_rules.open_violations,
+        violation_rules.lockout_share,
+        violation_rules.interception_share,
+        violation_rules.unknown_share,
+    }
+)
+"""Rules on what was reported: what others find wrong does not show in reports, so they bound nothing of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +94,20 @@ class Readiness:
 
 def assess_readiness(case: Situation, *, rules: tuple[Rule, ...] = RULES) -> Readiness:
     """Say whether the policy may be enforced, or, where it is enforced already, whether the next step is safe."""
-    findings = tuple(finding for rule in rules for finding in rule(case))
+    told = [(rule, finding) for rule in rules for finding in rule(case)]
+    findings = tuple(sorted((finding for _, finding in told), key=_weight))
     verdict = _verdict(findings)
-    numbers = estimate(case)
-    return Readiness(
-        verdict, write_headline(case, numbers, verdict), numbers, findings, make_plan(case, findings, verdict),
-        case.limits,
-    )  # fmt: skip
+    bounded = not any(f.severity is Severity.BLOCKER and rule not in _OF_REPORTS for rule, f in told)
+    numbers = estimate(case, bounded=bounded)
+    headline = write_headline(case, numbers, verdict, findings, bounded=bounded)
+    return Readiness(verdict, headline, numbers, findings, make_plan(case, findings, verdict), case.limits)
+
+
+def _weight(finding: Finding) -> int:
+    """Sort by what decides: blockers, what withholds, cautions, and what is only told."""
+    if finding.severity is Severity.BLOCKER:
+        return 0
+    return 1 if finding.withholds else 2 if finding.severity is Severity.CAUTION else 3
 
 
 def _verdict(findings: tuple[Finding, ...]) -> Verdict:

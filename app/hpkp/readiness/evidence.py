@@ -12,6 +12,9 @@ from app.hpkp.exposure import Exposure
 from app.hpkp.live import LiveHost
 from app.hpkp.policy import Mode, PinningPolicy, PolicyHistory
 
+LONGEST_STEP = timedelta(days=60)
+"""The last step of the ramp: a reasonable upper limit of max-age (RFC 7469 section 4.1)."""
+
 
 class Verdict(StrEnum):
     """The answer to the operator's one question."""
@@ -65,7 +68,7 @@ class Group(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OpenViolation:
-    """A violation of the window that nobody has closed; ``reports`` is a lower bound."""
+    """A violation of the window that nobody has closed, or that was reported again; ``reports`` is a lower bound."""
 
     id: int
     cause: Cause
@@ -73,8 +76,8 @@ class OpenViolation:
     last_received_at: datetime
     locks_out: bool | None = None
     hostname: str = ""
-    networks: int | None = None
-    """From how many networks it was reported, ``FEW`` for so many or more; None where that is not known."""
+    resolved_at: datetime | None = None
+    """When it was set to resolved, where it was reported again since."""
 
     @property
     def group(self) -> Group | None:
@@ -109,6 +112,11 @@ class Evidence:
     open_violations: tuple[OpenViolation, ...] = ()
     left_out: tuple[OpenViolation, ...] = ()
     """Open as well, but reported only from where the operator ignores reports of the same cause."""
+    networks: dict[Cause, int] = field(default_factory=dict)
+    """From how many networks the open violations of a cause were reported, by those of which that is known.
+
+    ``FEW`` stands for so many or more.
+    """
     clients: dict[Group, ClientCount] = field(default_factory=dict)
     """Distinct clients that reported the open violations of each group; there may be more who did not report."""
     exposure: Exposure | None = None
@@ -140,6 +148,11 @@ class Situation:
         if self.policy.mode is Mode.REPORT_ONLY:
             return self.limits.observation
         return max(timedelta(days=1), self.max_age)
+
+    @property
+    def ending(self) -> bool:
+        """Whether the policy tells clients to forget their pins (RFC 7469 section 2.1.2)."""
+        return self.policy.mode is Mode.ENFORCE and self.policy.max_age == 0
 
     @property
     def apps_only(self) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 
 from app.hpkp.exposure import Unit
 from app.hpkp.findings import Finding, Severity
@@ -17,9 +18,10 @@ def live_host(case: Situation) -> Iterator[Finding]:
         yield Finding(
             "live_chain_not_seen",
             Severity.CAUTION,
-            "What the host serves has not been looked at, so it is not known which pin is the Backup Pin and whether "
-            "any pin is in use.",
-            f"Look: hpkp probe {policy.host}",
+            "Nobody has looked at the certificates that the host serves, so it is not known whether a pin is in use, "
+            "and whether one is left for an emergency.",
+            f"Look at what the host serves: hpkp probe {policy.host}. The service does it by itself with "
+            "HPKP_PROBE_INTERVAL_HOURS=1.",
             withholds=True,
         )
         return
@@ -29,9 +31,11 @@ def live_host(case: Situation) -> Iterator[Finding]:
         yield Finding(
             "probe_too_old",
             Severity.CAUTION,
-            f"What the host serves was last looked at on {seen_at:%Y-%m-%d %H:%M} UTC"
-            + (", before this revision took effect." if before_revision else "."),
-            f"Look again: hpkp probe {policy.host}; or let the service do it (HPKP_PROBE_INTERVAL_HOURS).",
+            f"The last look at what the host serves was on {_moment(seen_at)}"
+            + (", before this revision of the policy. " if before_revision else ". ")
+            + "What it serves now is not known.",
+            f"Look at what the host serves: hpkp probe {policy.host}. The service does it by itself with "
+            "HPKP_PROBE_INTERVAL_HOURS=1.",
             {"probed_at": seen_at.isoformat()},
             withholds=True,
         )
@@ -39,23 +43,28 @@ def live_host(case: Situation) -> Iterator[Finding]:
         for finding in review_live(policy, live):
             # Where the pins travel with apps, a header that is not served is nothing that was not seen.
             apart = finding.code == "header_not_served" and case.apps_only
-            yield replace(finding, severity=Severity.INFO, withholds=False) if apart else finding
+            told = "Nothing, where only apps are pinned."
+            yield replace(finding, severity=Severity.INFO, withholds=False, fix=told) if apart else finding
 
 
 def observation(case: Situation) -> Iterator[Finding]:
     """Long enough to meet weekly clients; a step that is enforced, as long as clients remember it."""
+    since = case.policy.effective_from
     if case.observed < case.needed_observation:
-        needed, since = case.needed_observation, case.policy.effective_from
+        needed = case.needed_observation
+        report_only = case.policy.mode is Mode.REPORT_ONLY
+        ends = case.at if since is None else since + needed
         yield Finding(
             "observed_too_short",
             Severity.CAUTION,
-            f"The current revision has been observed for {case.observed.days} of {needed.days} days"
+            f"Revision {case.policy.revision} of the policy has been observed for {case.observed.days} of "
+            f"{needed.days} "
             + (
-                "."
-                if case.policy.mode is Mode.REPORT_ONLY
-                else ": a step is to last as long as clients remember it, and a day at least."
+                "days. Clients that come once a week or less have had little chance to report."
+                if report_only
+                else "days. Each step has to last as long as clients remember it, and a day at least."
             ),
-            "Wait, and leave the policy unchanged meanwhile.",
+            f"Wait until {_moment(ends)}, and change nothing in the policy: every change starts the count anew.",
             {"days_observed": case.observed.days, "since": since.isoformat() if since else None},
             withholds=True,
         )
@@ -64,13 +73,14 @@ def observation(case: Situation) -> Iterator[Finding]:
 def exposure(case: Situation) -> Iterator[Finding]:
     """How many clients could have reported; unknown is not zero and not enough."""
     seen, host = case.evidence.exposure, case.policy.host
+    count = f"hpkp exposure import {host} ACCESS-LOG; for an app, hpkp exposure installs {host} TABLE"
     if seen is None or seen.sessions is None:
         yield Finding(
             "exposure_unknown",
             Severity.CAUTION,
-            "How many clients received the pins, on whole days since they changed, is not known; so the absence of "
-            "reports proves nothing.",
-            f"Count them from access logs: hpkp exposure import {host} access.log",
+            "For no whole day since the policy changed is it known how many clients could have reported. Silence "
+            "proves nothing where nobody could.",
+            f"Count how many clients could have reported: {count}.",
             withholds=True,
         )
         return
@@ -78,8 +88,10 @@ def exposure(case: Situation) -> Iterator[Finding]:
         yield Finding(
             "exposure_too_small",
             Severity.CAUTION,
-            f"{seen.sessions} sessions are known to have been exposed to the pins; {case.limits.sessions} are needed.",
-            "Serve the report-only header on more pages, or wait.",
+            f"So far {seen.sessions} sessions could have reported; {case.limits.sessions} are needed before silence "
+            "means anything.",
+            "Wait until more have come, or serve the header on more pages; then count who could have reported: "
+            f"{count}.",
             {"sessions": seen.sessions},
             withholds=True,
         )
@@ -87,16 +99,17 @@ def exposure(case: Situation) -> Iterator[Finding]:
         yield Finding(
             "exposure_has_gaps",
             Severity.INFO,
-            f"Exposure is known for {seen.days_known} of {seen.days} days; the others are unknown, not zero.",
-            f"Import what is missing: hpkp exposure list {host}",
+            f"How many could have reported is known for {seen.days_known} of {seen.days} days. The others count as "
+            "unknown, not as zero.",
+            f"See which are missing: hpkp exposure list {host}",
             {"days_known": seen.days_known, "days": seen.days},
         )
     if seen.site is not None and seen.site.unit is Unit.SESSIONS:
         yield Finding(
             "clients_not_counted",
             Severity.INFO,
-            "Sessions were counted, but not how many clients they are of: the share of clients may be larger than that "
-            "of sessions.",
+            "Sessions were counted, but not how many clients they are of: the share of clients may be larger than "
+            "that of sessions.",
             "Import access logs, which tell clients apart, or give `clients` with the sessions.",
         )
 
@@ -105,13 +118,13 @@ def canary(case: Situation) -> Iterator[Finding]:
     """Proof, not older than the limit, that a report sent to the report-uri arrives."""
     seen, host = case.evidence.canary, case.policy.host
     why = f" The last one sent failed: {seen.fault}." if seen.fault else ""
-    send = f"Send one: hpkp canary {host}; or let the service do it (HPKP_CANARY_INTERVAL_HOURS)."
+    send = f"Send a canary: hpkp canary {host}. The service does it by itself with HPKP_CANARY_INTERVAL_HOURS=6."
     if seen.received_at is None:
         yield Finding(
             "canary_missing",
             Severity.CAUTION,
-            "No canary report has arrived, so a dead report-uri would look the same as a site without violations."
-            + why,
+            "No canary has arrived: a report that this service sends to itself, the way that clients' reports go. If "
+            f"the report-uri were dead, all would be just as quiet.{why}",
             send,
             withholds=True,
         )
@@ -119,8 +132,8 @@ def canary(case: Situation) -> Iterator[Finding]:
         yield Finding(
             "canary_too_old",
             Severity.CAUTION,
-            f"The last canary report arrived on {seen.received_at:%Y-%m-%d %H:%M} UTC; whether reports arrive since "
-            "then is not known." + why,
+            "The last canary (a report that this service sends to itself, the way that clients' reports go) arrived on "
+            f"{_moment(seen.received_at)}. Whether reports have arrived since is not known.{why}",
             send,
             {"canary_received_at": seen.received_at.isoformat()},
             withholds=True,
@@ -133,7 +146,11 @@ def no_reports(case: Situation) -> Iterator[Finding]:
         yield Finding(
             "no_reports",
             Severity.INFO,
-            "No report has arrived for this revision. Silence is not evidence: senders may be few, blocked, or no "
-            "longer sending (current browsers do not).",
-            "Check with `hpkp send-sample` that reports arrive.",
+            "No report has arrived since the policy changed. That alone is no proof that all is well: clients may be "
+            "few, or of a kind that never reports, as all browsers of today are.",
+            "Nothing, as long as canaries arrive and clients that can report are counted.",
         )
+
+
+def _moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"

@@ -4,9 +4,11 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from app.hpkp.findings import Finding
 from app.hpkp.policy import Mode, PinningPolicy
 from app.hpkp.readiness import Estimate, Readiness
 from app.hpkp.readiness.plan import NextStep, Plan
+from app.hpkp.readiness.words import title_of
 from app.hpkp.servers import ENFORCING, PLACE, REPORT_ONLY, Server, for_server, server_line
 
 AS_OF = (
@@ -28,10 +30,14 @@ def as_plain(
         "verdict": answer.verdict.value,
         "headline": answer.headline,
         "estimate": _estimate(answer.estimate),
-        "findings": [asdict(finding) | {"severity": finding.severity.value} for finding in answer.findings],
+        "findings": [_finding(finding) for finding in answer.findings],
         "plan": _plan(answer.plan, server),
         "thresholds": answer.thresholds.as_plain(),
     }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return asdict(finding) | {"severity": finding.severity.value, "title": title_of(finding.code)}
 
 
 def _estimate(numbers: Estimate) -> dict[str, Any]:

@@ -1,6 +1,7 @@
-"""Rules on the policy alone: enough pins of keys that will last, and a place for reports outside of them."""
+"""Rules on the policy alone: enough pins of keys that last, for how long, and a place for reports outside of them."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from app.hpkp.catalog import CaState
 from app.hpkp.deployment import remembered_revisions
@@ -8,7 +9,8 @@ from app.hpkp.findings import Finding, Severity
 from app.hpkp.hosts import is_subdomain
 from app.hpkp.live import LiveChain
 from app.hpkp.pins import Pin
-from app.hpkp.readiness.evidence import Situation
+from app.hpkp.policy import Mode
+from app.hpkp.readiness.evidence import LONGEST_STEP, Situation
 
 _ISSUES_NO_MORE = frozenset({CaState.RETIRED, CaState.OLD})
 
@@ -18,20 +20,23 @@ def enough_pins(case: Situation) -> Iterator[Finding]:
     expected = case.policy.expected
     examples = expected & case.catalog.example_pins.keys()
     useless = examples | _retired(case) | (expected & case.catalog.known_bad.keys())
+    make = f"Make a backup key: hpkp backup-key {case.policy.host}. Keep it away from the server, and "
     if len(expected) < 2:
         yield Finding(
             "fewer_than_two_pins",
             Severity.BLOCKER,
-            f"The policy has {len(expected)} pin(s); a UA notes no policy without a Backup Pin (RFC 7469 section 2.5).",
-            "Make a backup key (`hpkp backup-key`), keep it offline, and add its pin.",
+            f"The policy has {len(expected)} pin(s). Clients ignore a policy with fewer than two: one of the key in "
+            "use, and one of a backup key for when the first is lost (RFC 7469 section 2.5).",
+            make + "add its pin to the policy.",
             {"pins": len(expected)},
         )
     elif len(expected - useless) < 2:
         yield Finding(
             "fewer_than_two_usable_pins",
             Severity.BLOCKER,
-            f"Of {len(expected)} pins {len(useless)} stand for keys that nobody can rely on; two others are needed.",
-            "Make a backup key (`hpkp backup-key`), keep it offline, and put its pin in place of those.",
+            f"Of the {len(expected)} pins {len(useless)} are of keys that nobody can rely on. Two others are needed: "
+            "one of the key in use, and one of a backup key.",
+            make + "put its pin in place of one that is of no use.",
             {"useless_pins": sorted(map(str, useless))},
         )
 
@@ -42,8 +47,9 @@ def no_placeholder(case: Situation) -> Iterator[Finding]:
         yield Finding(
             "placeholder_pin",
             Severity.BLOCKER,
-            "The policy holds pins from tutorials or placeholders, to which nobody has a key.",
-            "Replace them with the pins of your own keys (`hpkp pin FILE`).",
+            f"The policy has a pin from a standard or a tutorial, to which you have no key: {', '.join(examples)}.",
+            "Put the pin of a key of your own in place of the copied one; hpkp pin FILE tells the pin of a "
+            "certificate or key.",
             {"pins": examples},
         )
 
@@ -54,8 +60,9 @@ def no_bad_key(case: Situation) -> Iterator[Finding]:
         yield Finding(
             "known_bad_pin",
             Severity.BLOCKER,
-            "The policy pins a key that is known to be compromised or misused.",
-            "Make another key, replace its certificate, and take the pin out.",
+            f"The policy has the pin of a key that others are known to hold as well: {', '.join(bad)}. It would let "
+            "them in.",
+            f"Take the pin {bad[0]} out. If you use that key, make another and replace its certificate.",
             {"pins": bad},
         )
 
@@ -66,8 +73,9 @@ def ca_keys_that_go(case: Situation) -> Iterator[Finding]:
         yield Finding(
             "retired_ca_pin",
             Severity.CAUTION,
-            "The policy pins a CA's key that issues no more; it will stand in no chain of yours again.",
-            "Take it out, and pin your own leaf key instead.",
+            f"The policy has the pin of a CA's key that issues no certificates any more: {', '.join(retired)}. It will "
+            "stand in no chain of yours again.",
+            "Take it out, and pin the key of your own certificate instead.",
             {"pins": retired},
         )
     if resting := [chain for chain in _trusted(case) if _rests_on_rotating(chain, case)]:
@@ -75,10 +83,11 @@ def ca_keys_that_go(case: Situation) -> Iterator[Finding]:
         yield Finding(
             "rests_on_rotating_ca",
             Severity.BLOCKER,
-            "The only expected pin in the chain served is that of an intermediate that its CA may change at any "
-            "renewal; that renewal would lock everybody out.",
-            f"Pin your own leaf key ({', '.join(sorted({str(chain.leaf_pin) for chain in resting}))}) besides, and "
-            "renew with the same key.",
+            "Of the certificates that the host serves only an intermediate CA's is pinned. The CA may issue by another "
+            "at any renewal, without asking; that would lock everybody out.",
+            "Pin the key of your own certificate as well "
+            f"({', '.join(sorted({str(chain.leaf_pin) for chain in resting}))}), and keep that key at renewals "
+            "(certbot renew --reuse-key).",
             {"pins": pins},
         )
 
@@ -106,6 +115,30 @@ def _retired(case: Situation) -> frozenset[Pin]:
     )
 
 
+def max_age(case: Situation) -> Iterator[Finding]:
+    """For how long pins are remembered: it has to be said (RFC 7469 section 2.1.2), and 60 days suffice (4.1)."""
+    policy = case.policy
+    if policy.mode is not Mode.ENFORCE:
+        return
+    if policy.max_age is None:
+        yield Finding(
+            "max_age_missing",
+            Severity.BLOCKER,
+            "The policy is to be enforced and has no max-age. Clients ignore such a header (RFC 7469 section 2.1.2).",
+            "Give the policy a max-age; the first step is 300 seconds.",
+        )
+    elif policy.max_age > LONGEST_STEP.total_seconds():
+        yield Finding(
+            "max_age_too_long",
+            Severity.CAUTION,
+            f"Clients are told to remember these pins for {timedelta(seconds=min(policy.max_age, 10**9)).days} days. "
+            "For so long nobody can help those who remember pins that no longer hold. 60 days are a reasonable limit "
+            "(RFC 7469 section 4.1); Chromium goes no further.",
+            f"Lower max-age to {int(LONGEST_STEP.total_seconds())} seconds.",
+            {"max_age": policy.max_age},
+        )
+
+
 def report_uri(case: Situation) -> Iterator[Finding]:
     """Ask for a report-uri outside of the pins: under them it falls silent when needed (RFC 7469 section 2.1.4)."""
     policy = case.policy
@@ -113,8 +146,8 @@ def report_uri(case: Situation) -> Iterator[Finding]:
         yield Finding(
             "no_report_uri",
             Severity.CAUTION,
-            "The policy names no report-uri, so nothing says where clients are told to report.",
-            "Give the policy the report-uri that the host's header carries.",
+            "The policy names no report-uri, so this service does not know where clients are told to report.",
+            "Give the policy the report-uri that the header carries: hpkp policy set … --report-uri URI.",
         )
         return
     host = policy.report_uri.partition("://")[2].partition("/")[0].rpartition("@")[2].partition(":")[0].lower()
@@ -122,9 +155,9 @@ def report_uri(case: Situation) -> Iterator[Finding]:
         yield Finding(
             "report_uri_on_pinned_host",
             Severity.CAUTION,
-            f"The report-uri lies on {host}, which the pins cover: browsers drop such reports, and where pins fail "
-            "nothing can be reported.",
-            "Serve the collector under a name that is not pinned.",
+            f"The report-uri lies on {host}, which has the same pins. Browsers send no such reports, and where the "
+            "pins fail nobody can report it.",
+            "Let this service answer under a name that is not pinned, and name that in the report-uri.",
             {"report_uri": policy.report_uri},
         )
 
@@ -140,18 +173,20 @@ def remembered_pins(case: Situation) -> Iterator[Finding]:
             yield Finding(
                 "remembered_pins_broken",
                 Severity.BLOCKER,
-                f"Clients that noted revision {former.revision} are locked out until {until:%Y-%m-%d %H:%M} UTC at "
-                "the latest: the chain served holds none of its pins.",
-                "Serve a certificate with a key that revision pinned, its Backup Pin's for one; changing the header "
-                "does not reach them.",
+                f"Clients remember the pins of revision {former.revision}, which was enforced before, until "
+                f"{until:%Y-%m-%d %H:%M} UTC at the latest. None of them stands in the certificates served now, so "
+                "these clients are locked out.",
+                f"Serve a certificate for a key that revision {former.revision} pinned, such as that of its backup "
+                "key. No header helps: these clients refuse the connection before they see one. Where no such key is "
+                f"left, they stay out until {until:%Y-%m-%d %H:%M} UTC.",
                 evidence | {"addresses": sorted({chain.address for chain in broken})},
             )
         elif new := sorted(map(str, case.policy.expected - former.expected)):
             yield Finding(
                 "new_pins_not_known_yet",
                 Severity.CAUTION,
-                f"Pins added since revision {former.revision} are unknown to clients that noted that one, until "
+                f"Clients that remember the pins of revision {former.revision} do not know those added since, until "
                 f"{until:%Y-%m-%d %H:%M} UTC at the latest.",
-                "Serve none of these keys without a pin of that revision beside it before then.",
+                "Until then, serve a certificate for a new key only if a key that they know stands in its chain.",
                 evidence | {"pins": new},
             )

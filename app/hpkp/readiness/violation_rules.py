@@ -1,6 +1,6 @@
 """Rules on what was reported: open violations by cause, and how large a share of clients they would lock out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from app.hpkp.bound import upper_share
@@ -8,9 +8,15 @@ from app.hpkp.causes import ALARMING, BEARING, Bearing, Cause
 from app.hpkp.clients import NOBODY, ClientCount
 from app.hpkp.exposure import Population
 from app.hpkp.findings import Finding, Severity
+from app.hpkp.readiness.cause_words import WORDS
 from app.hpkp.readiness.evidence import Group, OpenViolation, Situation
+from app.hpkp.readiness.sources import FEW
+from app.hpkp.readiness.words import at_most, percent
 
 _SEVERITY = {Bearing.BLOCKS: Severity.BLOCKER, Bearing.CAUTION: Severity.CAUTION, Bearing.INFO: Severity.INFO}
+_SHOWN = 20
+_VERY_FEW = 3
+"""One person easily sends from so many networks."""
 
 
 def open_violations(case: Situation) -> Iterator[Finding]:
@@ -19,21 +25,17 @@ def open_violations(case: Situation) -> Iterator[Finding]:
     for violation in case.evidence.open_violations:
         by_cause.setdefault(violation.cause, []).append(violation)
     for cause, violations in sorted(by_cause.items()):
-        reports = sum(violation.reports for violation in violations)
         severity = _SEVERITY[BEARING[cause]]
         if severity is Severity.INFO and cause is Cause.MATCHES_EXPECTED and _open_question(violations):
             severity = Severity.CAUTION
-        alarm = " This may be an attack: look for the certificate in Certificate Transparency." * (cause in ALARMING)
+        most = max(violations, key=lambda violation: (violation.reports, -violation.id)).id
+        networks = case.evidence.networks.get(cause)
         yield Finding(
             f"open_{cause}",
             severity,
-            f"{len(violations)} open violation(s) with at least {reports} report(s): {_MEANING[cause]}{alarm}",
-            _FIX[cause],
-            {
-                "violations": [violation.id for violation in violations[:20]],
-                "violation_count": len(violations),
-                "reports": reports,
-            },
+            f"{WORDS[cause].meaning} {_reported(violations)}{_whence(cause, networks)}.{_again(violations)}",
+            _fix(case, cause, most, networks),
+            _evidence(violations) | ({} if networks is None else {"networks": networks}),
         )
 
 
@@ -42,25 +44,68 @@ def _open_question(violations: list[OpenViolation]) -> bool:
     return any(violation.locks_out is not False for violation in violations)
 
 
+def _reported(violations: Sequence[OpenViolation]) -> str:
+    reports = sum(violation.reports for violation in violations)
+    ids = ", ".join(str(violation.id) for violation in violations[:3]) + (", …" if len(violations) > 3 else "")
+    which = f"violation {ids}" if len(violations) == 1 else f"{len(violations)} violations ({ids})"
+    return f"Reported at least {reports} time(s), as {which}"
+
+
+def _again(violations: Sequence[OpenViolation]) -> str:
+    """Tell what was resolved and is not: reports of what was mended come in for some days, and then no more."""
+    again = [(violation.id, violation.resolved_at) for violation in violations if violation.resolved_at is not None]
+    if not again:
+        return ""
+    number, since = again[0]
+    more = f" (and {len(again) - 1} more)" if len(again) > 1 else ""
+    return (
+        f" Violation {number}{more} was set to resolved on {since:%Y-%m-%d %H:%M} UTC and reported again since. Some "
+        "senders report days late; if it goes on, it is not mended. Set it to resolved once more when it has ended."
+    )
+
+
+def _whence(cause: Cause, networks: int | None) -> str:
+    """Tell from how few networks it came, where it weighs: what few report may be made up, and may be real."""
+    if networks is None or networks >= FEW or BEARING[cause] is Bearing.INFO:
+        return ""
+    doubt = ", so they may be real or made up by somebody" if networks <= _VERY_FEW and cause not in ALARMING else ""
+    return f", from {networks} network(s) only{doubt}"
+
+
+def _fix(case: Situation, cause: Cause, violation: int, networks: int | None) -> str:
+    """Say what to do, beginning with the violation that was reported most."""
+    fix = WORDS[cause].fix.format(violation=violation)
+    live = case.evidence.live
+    if cause is Cause.OTHER_TRUST_PATH and live is not None and (leaves := live.leaf_pins - case.policy.expected):
+        fix += f" The pin of your certificate's key: {', '.join(sorted(map(str, leaves)))}."
+    if BEARING[cause] is Bearing.BLOCKS and cause not in ALARMING and networks is not None and networks < FEW:
+        fix += (
+            f" If you are sure that it is made up: hpkp mark {violation} --as ignored; further reports of the kind "
+            "from there then do not count."
+        )
+    return fix
+
+
 def left_out(case: Situation) -> Iterator[Finding]:
     """Tell what does not count because it comes only from where the operator ignores reports of the same cause."""
-    violations = case.evidence.left_out
-    if violations:
-        reports = sum(violation.reports for violation in violations)
+    if violations := case.evidence.left_out:
         causes = ", ".join(sorted({violation.cause.value for violation in violations}))
         yield Finding(
             "left_out_as_ignored",
             Severity.INFO,
-            f"{len(violations)} open violation(s) with at least {reports} report(s) ({causes}) do not count: they came "
-            "only from networks whose reports of the same cause you ignore. As soon as anybody else reports one, it "
-            "counts again.",
+            f"{_reported(violations)} ({causes}): these do not count, for they come only from networks whose reports "
+            "of the same cause you ignore. As soon as somebody elsewhere reports one, it counts.",
             "Nothing, unless you trust these senders after all: then set what you ignored to open again.",
-            {
-                "violations": [violation.id for violation in violations[:20]],
-                "violation_count": len(violations),
-                "reports": reports,
-            },
+            _evidence(violations),
         )
+
+
+def _evidence(violations: Sequence[OpenViolation]) -> dict[str, object]:
+    return {
+        "violations": [violation.id for violation in violations[:_SHOWN]],
+        "violation_count": len(violations),
+        "reports": sum(violation.reports for violation in violations),
+    }
 
 
 def lockout_share(case: Situation) -> Iterator[Finding]:
@@ -73,18 +118,19 @@ def lockout_share(case: Situation) -> Iterator[Finding]:
         yield Finding(
             "lockout_share_over_limit",
             Severity.BLOCKER,
-            f"At least {share.clients.at_least} of {share.of} would be locked out by mistakes of "
-            f"ours, at most {share.upper:.3%} of them with 95 % confidence; the limit is {limit:.3%}.",
-            "Mend what the open violations show, then mark them resolved.",
+            f"By the reports, mistakes of yours would lock out at least {share.clients.at_least} of {share.of}. With "
+            f"95 % confidence it is at most {at_most(share.upper)} of them; the limit is {percent(limit)}.",
+            "Mend what was reported; violations that are marked as resolved count no more, unless they are reported "
+            "again.",
             share.as_evidence(),
         )
     else:
         yield Finding(
             "lockout_share_not_bounded",
             Severity.CAUTION,
-            f"Nobody of {share.of} reported a mistake of ours, from which follows only that at "
-            f"most {share.upper:.3%} of them would be locked out; the limit is {limit:.3%}.",
-            "Expose more clients to the report-only header, or wait.",
+            f"Of {share.of} nobody reported a mistake of yours. From so few it only follows, with 95 % confidence, "
+            f"that at most {at_most(share.upper)} of them would be locked out; the limit is {percent(limit)}.",
+            "Let more clients that can report meet the pins, or raise HPKP_MAX_LOCKOUT_PERCENT knowingly.",
             share.as_evidence(),
             withholds=True,
         )
@@ -97,11 +143,11 @@ def interception_share(case: Situation) -> Iterator[Finding]:
         yield Finding(
             "interception_share_over_limit",
             Severity.BLOCKER,
-            f"At least {share.clients.at_least} of {share.of}, {share.reported:.2%}, use an app "
-            f"behind interception and would be locked out (at most {share.upper:.2%} with 95 % confidence); the limit "
-            f"is {limit:.2%}.",
-            "Decide whether they may be: talk to those who run the proxies, let the app tell its users, or raise "
-            "HPKP_MAX_INTERCEPTION_PERCENT knowingly.",
+            f"By the reports, at least {share.clients.at_least} of {share.of} ({percent(share.met)}) use the app where "
+            "a proxy or a security product intercepts the connection. The app would refuse to work there. With 95 % "
+            f"confidence it is at most {at_most(share.upper)} of them; the limit is {percent(limit)}.",
+            f"Decide whether these may be locked out. If they may, hpkp mark {_numbers(case, Group.INTERCEPTION)} --as "
+            "expected, or raise HPKP_MAX_INTERCEPTION_PERCENT. If not, talk to those who run the proxies first.",
             share.as_evidence(),
         )
 
@@ -113,12 +159,20 @@ def unknown_share(case: Situation) -> Iterator[Finding]:
         yield Finding(
             "unknown_share_over_limit",
             Severity.CAUTION,
-            f"Of at least {share.clients.at_least} of {share.of} the reports do not tell whether "
-            f"they would be locked out; that is more than the limit of {limit:.3%}.",
-            "Look at these violations; mark as expected or ignored what you can explain.",
+            f"Of at least {share.clients.at_least} of {share.of} ({percent(share.met)}) the reports do not tell "
+            f"whether they would be locked out; the limit is {percent(limit)}.",
+            "Look at what cannot be told, with hpkp explain NUMBER; what you can account for, hpkp mark "
+            f"{_numbers(case, Group.UNKNOWN)} --as expected or ignored.",
             share.as_evidence(),
             withholds=True,
         )
+
+
+def _numbers(case: Situation, group: Group) -> str:
+    """Name the violations of a group, those reported most first."""
+    of_group = [violation for violation in case.evidence.open_violations if violation.group is group]
+    most = sorted(of_group, key=lambda violation: (-violation.reports, violation.id))
+    return " ".join(str(violation.id) for violation in most[:5]) + (" …" if len(most) > 5 else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +181,11 @@ class _Share:
 
     clients: ClientCount
     of: Population
+
+    @property
+    def met(self) -> float:
+        """The share that certainly reported."""
+        return min(self.clients.at_least / max(self.of.count, 1), 1.0)
 
     @property
     def reported(self) -> float:
@@ -152,38 +211,3 @@ def _share(case: Situation, group: Group) -> _Share | None:
     # Interception locks out apps alone; of their installs the share is, where they are known.
     of = (exposure.apps if group is Group.INTERCEPTION else None) or exposure.smaller
     return _Share(case.evidence.clients.get(group, NOBODY), of) if of is not None else None
-
-
-_MEANING: dict[Cause, str] = {
-    Cause.NO_EVIDENCE: "reports without a readable chain.",
-    Cause.IMPLAUSIBLE: "reports in a form that their sender does not make; left out of the verdict.",
-    Cause.MATCHES_EXPECTED: "chains that satisfy the pins.",
-    Cause.STALE_KNOWN_PINS: "clients that still know pins of a former revision.",
-    Cause.FOREIGN_PINS: "clients that know pins which were never ours.",
-    Cause.KNOWN_BAD_KEY: "a key that is known to be compromised or misused, between these clients and the server.",
-    Cause.OTHER_TRUST_PATH: "clients build a path to your key on which no pin stands; enforcing locks them out.",
-    Cause.OWN_KEY_NOT_PINNED: "your own key is served without a pin; enforcing locks these clients out.",
-    Cause.CLOCK: "certificates outside their validity at the client's time; not a pin matter.",
-    Cause.NAME_MISMATCH: "trusted certificates for another name, as captive portals show; not a pin matter.",
-    Cause.UNTRUSTED_CHAIN: "chains that do not validate; not a pin matter.",
-    Cause.INTERCEPTION_PRODUCT: "interception by a known product. Browsers let it pass, apps with pins do not.",
-    Cause.PRIVATE_ROOT: "paths to a private root: interception. Browsers let it pass, apps with pins do not.",
-    Cause.UNKNOWN_KEY_PUBLIC_CA: "a trusted CA vouches for a key that is not yours.",
-}
-
-_FIX: dict[Cause, str] = {
-    Cause.NO_EVIDENCE: "Look at the raw reports; nothing can be concluded from them.",
-    Cause.IMPLAUSIBLE: "Look at a raw report; if its sender is real, say so in an issue.",
-    Cause.MATCHES_EXPECTED: "Nothing to do.",
-    Cause.STALE_KNOWN_PINS: "Keep the former keys working until the former max-age has run out.",
-    Cause.FOREIGN_PINS: "Look for a copied header or another collector's client.",
-    Cause.KNOWN_BAD_KEY: "Warn these users; pins are what protects them.",
-    Cause.OTHER_TRUST_PATH: "Pin a key that stands on every path, best the leaf key, or fix the served chain.",
-    Cause.OWN_KEY_NOT_PINNED: "Add the key's pin to the policy, or replace the certificate where it is served.",
-    Cause.CLOCK: "Nothing on the pins; check the certificate's dates.",
-    Cause.NAME_MISMATCH: "Check the virtual hosts; captive portals need nothing.",
-    Cause.UNTRUSTED_CHAIN: "Check that the host serves its intermediates.",
-    Cause.INTERCEPTION_PRODUCT: "Decide whether apps behind interception may be locked out.",
-    Cause.PRIVATE_ROOT: "Decide whether apps behind interception may be locked out.",
-    Cause.UNKNOWN_KEY_PUBLIC_CA: "Find out who asked for the certificate; if it is yours, add its key to own_keys.",
-}
