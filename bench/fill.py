@@ -34,7 +34,7 @@ from app.store import host_counts, tables
 from app.store.canaries import add_canary, receive_canary
 from app.store.engine import DAY_MS, HOUR_MS, from_ms, open_engine, to_ms, writing
 from app.store.exposures import record_exposure
-from app.store.sketches import count_in, sketch_all
+from app.store.sketches import NO_CLIENTS, count_in, sketch_all
 from app.store.submissions import Limits, Submission
 from bench.bodies import HOSTS, Material
 
@@ -209,7 +209,7 @@ def _add_day(
         spread = _spread(count, repeated.sources, dice)
         hours.extend((violation, at + hour * HOUR_MS, source, n) for (hour, source), n in spread.items())
         count = spread.total()
-        counted = count_in(None, _clients(violation, math.ceil(count * _CLIENTS_PER_REPORT), dice))
+        counted = count_in(NO_CLIENTS, _clients(violation, math.ceil(count * _CLIENTS_PER_REPORT), dice))
         kept = min(_LIMITS.report_rows_per_day, count)
         days.append((violation, at, count, kept, *counted))
         rows.extend(_rows(violation, at, spread, kept, dice))

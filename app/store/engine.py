@@ -102,7 +102,8 @@ def _set_pragmas(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> N
     if cursor.execute("PRAGMA page_count").fetchone() == (0,):
         # Before the first table, so that incremental_vacuum can give space back; later it has no effect but a lock.
         cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    # Hot pages are written again with every commit, and have to reach the file itself only now and then.
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "wal_autocheckpoint=4000"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -29,6 +29,7 @@ class Intake:
         self._judge = judge
         self._limits = limits
         self._networks = Networks()
+        self._sources: dict[Source, int] = {}
 
     def write(self, connection: Connection, submissions: Sequence[Submission]) -> list[Outcome]:
         """Store the submissions and return the outcome of each, in their order. Durable once committed."""
@@ -66,11 +67,23 @@ class Intake:
         return known | find_known(connection, new), refused
 
     def _count(self, connection: Connection, accepted: Sequence[tuple[Submission, Known]]) -> None:
-        tally = Tally(self._limits, _sources(connection, {submission.source for submission, _ in accepted}))
+        tally = Tally(self._limits, self._sources_of(connection, {submission.source for submission, _ in accepted}))
         for submission, violation in accepted:
             tally.add(submission, violation)
         tally.write(connection)
         self._networks.record(connection, ((v.id, s.network, s.received_at) for s, v in accepted))
+
+    def _sources_of(self, connection: Connection, wanted: set[Source]) -> dict[Source, int]:
+        """Return the ids of sources, adding those that are new; beyond the bound they share the empty one.
+
+        Remembered is what stood there before this transaction, which may be taken back.
+        """
+        found: dict[Source, int] = {}
+        for key in sorted(wanted):
+            if key not in self._sources and (there := _find_source(connection, key)) is not None:
+                self._sources[key] = there
+            found[key] = self._sources.get(key) or _add_source(connection, key)
+        return found
 
     def reject(self, connection: Connection, rejected: Sequence[RejectedSubmission]) -> None:
         """Keep rejected submissions, dropping the oldest over the limit."""
@@ -113,14 +126,6 @@ def _outcomes(
             yield refused.get(submission.digest, Outcome.DUPLICATE)
 
 
-def _sources(connection: Connection, wanted: set[Source]) -> dict[Source, int]:
-    """Return the ids of sources, adding those that are new; beyond the bound they share the empty one."""
-    found: dict[Source, int] = {}
-    for key in sorted(wanted):
-        found[key] = _source(connection, key)
-    return found
-
-
 _SOURCE = ("app", "app_version", "platform", "label")
 _FIND_SOURCE = Prepared(
     lambda _dialect: select(tables.sources.c.id).where(
@@ -131,11 +136,14 @@ _FIND_SOURCE = Prepared(
 )
 
 
-def _source(connection: Connection, key: Source) -> int:
-    for (found,) in _FIND_SOURCE.once(connection, *key):
-        return int(found)
+def _find_source(connection: Connection, key: Source) -> int | None:
+    return next((int(id_) for (id_,) in _FIND_SOURCE.once(connection, *key)), None)
+
+
+def _add_source(connection: Connection, key: Source) -> int:
     if any(key) and (connection.scalar(select(func.count()).select_from(tables.sources)) or 0) >= MAX_SOURCES:
-        return _source(connection, ("", "", "", ""))
+        key = ("", "", "", "")
     insert_missing(connection, tables.sources, [dict(zip(_SOURCE, key, strict=True))])
-    ((added,),) = _FIND_SOURCE.once(connection, *key)
-    return int(added)
+    added = _find_source(connection, key)
+    assert added is not None  # it stands there now, by whomever
+    return added

@@ -32,21 +32,20 @@ class Sketched(NamedTuple):
 NO_CLIENTS = Sketched(0, None)
 
 
-def count_in(sketch: bytes | None, clients: Iterable[bytes]) -> Sketched:
-    """Return a sketch that has the clients too; the same bytes where none of them is new to it."""
+def count_in(before: Sketched, clients: Iterable[bytes]) -> Sketched:
+    """Return a sketch that has the clients too: the very same where none of them is new to it."""
+    sketch = before.client_sketch
     counted = hll_sketch(_LG_K, tgt_hll_type.HLL_4) if sketch is None else hll_sketch.deserialize(sketch)
     for client in clients:
         counted.update(int.from_bytes(client[:8], "big"))
-    return _sketched(counted)
+    after = counted.serialize_compact()
+    return before if after == sketch else Sketched(round(counted.get_estimate()), after)
 
 
 def sketch_all(sketches: Iterable[bytes | None]) -> Sketched:
     """Return the sketch of all clients that are in any of the sketches, as a table has it."""
-    return _sketched(hll_sketch.deserialize(union(sketches)))
-
-
-def _sketched(counted: hll_sketch) -> Sketched:
-    return Sketched(round(counted.get_estimate()), counted.serialize_compact())
+    sketch = union(sketches)
+    return Sketched(count_of(sketch).about, sketch)
 
 
 def union(sketches: Iterable[bytes | None]) -> bytes:

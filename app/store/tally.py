@@ -77,21 +77,38 @@ class _Day:
     """What is kept of a violation's day, and what a batch adds to it."""
 
     rows_kept: int = 0
-    sketch: bytes | None = None
+    sketched: Sketched = NO_CLIENTS
     reports: int = 0
     rows: list[Row] = field(default_factory=list)
     clients: set[bytes] = field(default_factory=set)
-    counted: Sketched = NO_CLIENTS
+    new_clients: bool = False
 
 
 @dataclass(slots=True)
 class _State:
-    """A violation as it stands."""
+    """A violation as it stands, and what a batch adds to it."""
 
     kind: _Kind
     raw_bodies: int
-    sketch: bytes | None
+    sketched: Sketched
     days: dict[int, _Day] = field(default_factory=dict)
+    last: int = 0
+    new_bodies: int = 0
+
+    @property
+    def reports(self) -> int:
+        """How many reports the batch adds."""
+        return sum(day.reports for day in self.days.values())
+
+    def sketch_clients(self) -> Sketched:
+        """Count the batch's clients by day; return the sketch of all days with those who were new to theirs."""
+        sketched = self.sketched
+        for day in self.days.values():
+            before, day.sketched = day.sketched, count_in(day.sketched, day.clients)
+            if day.sketched is not before:  # who is known of a day is known altogether
+                day.new_clients = True
+                sketched = count_in(sketched, day.clients)
+        return sketched
 
 
 def _violations(_dialect: str, keys: list[Parameters]) -> ClauseElement:
@@ -100,7 +117,7 @@ def _violations(_dialect: str, keys: list[Parameters]) -> ClauseElement:
     return (
         select(
             columns.id, columns.host, columns.cause, columns.sender, func.coalesce(columns.mode, literal_column("''")),
-            columns.raw_bodies, columns.client_sketch,
+            columns.raw_bodies, columns.clients, columns.client_sketch,
         )
         .where(columns.id.in_([key for (key,) in keys]))
         .order_by(columns.id)
@@ -110,7 +127,7 @@ def _violations(_dialect: str, keys: list[Parameters]) -> ClauseElement:
 
 def _days(_dialect: str, keys: list[Parameters]) -> ClauseElement:
     columns = tables.rollup_days.c
-    return select(columns.violation_id, columns.day, columns.rows_kept, columns.client_sketch).where(
+    return select(columns.violation_id, columns.day, columns.rows_kept, columns.clients, columns.client_sketch).where(
         columns.day.between(bindparam("first_day"), bindparam("last_day")),
         columns.violation_id.in_([key for (key,) in keys]),
     )
@@ -124,7 +141,7 @@ def _hosts(_dialect: str, keys: list[Parameters]) -> ClauseElement:
 
 def _host_clients(_dialect: str, keys: list[Parameters]) -> ClauseElement:
     columns = tables.host_clients.c
-    return select(columns.host, columns.day, columns.client_sketch).where(
+    return select(columns.host, columns.day, columns.clients, columns.client_sketch).where(
         columns.day.between(bindparam("first_day"), bindparam("last_day")),
         columns.host.in_([key for (key,) in keys]),
     )
@@ -206,77 +223,78 @@ class Tally:
         moments = [submission.received_at for batch in self._submissions.values() for submission in batch]
         window = min(moments) // DAY_MS * DAY_MS, max(moments) // DAY_MS * DAY_MS
         states = _look_at(connection, sorted(self._submissions), window)
-        hours = Counter[tuple[int, int, int]]()
-        host_hours = Counter[tuple[_Kind, int]]()
+        hours: list[Row] = []
         totals: list[Row] = []
-        for id_, state in states.items():
-            totals.append(self._count(id_, state, hours, host_hours))
-        days = [(id_, day, counted) for id_, state in states.items() for day, counted in sorted(state.days.items())]
-        host_days = Counter[tuple[_Kind, int]]()
+        host_hours, host_days = Counter[tuple[_Kind, int]](), Counter[tuple[_Kind, int]]()
         clients = defaultdict[tuple[str, int], set[bytes]](set)
-        for id_, day, counted in days:
-            kind = states[id_].kind
-            host_days[kind, day] += counted.reports
-            clients[kind.host, day] |= counted.clients
+        for id_, state in states.items():
+            counted = self._count(id_, state)
+            hours += [(id_, *key, reports) for key, reports in sorted(counted.items())]
+            for (hour, _), reports in counted.items():
+                host_hours[state.kind, hour] += reports
+            new = state.sketch_clients()
+            for at, day in state.days.items():
+                host_days[state.kind, at] += day.reports
+                if day.new_clients:
+                    clients[state.kind.host, at] |= day.clients
+            totals.append((state.last, state.reports, state.new_bodies, *new, id_))
+        days = [(id_, at, day) for id_, state in states.items() for at, day in sorted(state.days.items())]
         _ADD_TO_VIOLATION.run(connection, totals)
-        _ADD_HOURS.run(connection, [(*key, reports) for key, reports in sorted(hours.items())])
-        _ADD_DAYS.run(
-            connection,
-            [(id_, day, kept.reports, len(kept.rows), *kept.counted) for id_, day, kept in days],
-        )
-        _ADD_REPORT.run(connection, [row for _, _, kept in days for row in kept.rows])
+        _ADD_HOURS.run(connection, hours)
+        _ADD_DAYS.run(connection, [(id_, at, day.reports, len(day.rows), *day.sketched) for id_, at, day in days])
+        _ADD_REPORT.run(connection, [row for _, _, day in days for row in day.rows])
         _write_host_clients(connection, clients, window)
         for statement, counts in ((_ADD_HOST_HOURS, host_hours), (_ADD_HOST_DAYS, host_days)):
             rows = [(k.host, at, k.cause, k.sender, k.mode, n) for (k, at), n in sorted(counts.items())]
             statement.run(connection, rows)
 
-    def _count(
-        self, id_: int, state: _State, hours: Counter[tuple[int, int, int]], host_hours: Counter[tuple[_Kind, int]]
-    ) -> Row:
-        """Count the submissions of a violation, and return what is added to it."""
-        submissions, bodies, last = self._submissions[id_], state.raw_bodies, 0
-        for submission in submissions:
+    def _count(self, id_: int, state: _State) -> dict[tuple[int, int], int]:
+        """Count the submissions of a violation by day, keeping rows where there is room, and by hour and source."""
+        limits, days = self._limits, state.days
+        hours: dict[tuple[int, int], int] = {}
+        for submission in self._submissions[id_]:
             at, source = submission.received_at, self._sources[submission.source]
-            last = max(last, at)
-            hours[id_, at - at % HOUR_MS, source] += 1
-            host_hours[state.kind, at - at % HOUR_MS] += 1
-            day = state.days.setdefault(at - at % DAY_MS, _Day())
+            if at > state.last:
+                state.last = at
+            hour = at - at % HOUR_MS, source
+            hours[hour] = hours.get(hour, 0) + 1
+            if (day := days.get(at - at % DAY_MS)) is None:
+                day = days[at - at % DAY_MS] = _Day()
             day.reports += 1
             day.clients.add(submission.client)
-            if day.rows_kept + len(day.rows) < self._limits.report_rows_per_day:
-                keep_body = bodies < self._limits.raw_bodies
-                bodies += keep_body
+            if day.rows_kept + len(day.rows) < limits.report_rows_per_day:
+                keep_body = state.raw_bodies + state.new_bodies < limits.raw_bodies
+                state.new_bodies += keep_body
                 day.rows.append(_row(submission, id_, source, keep_body=keep_body))
-        state.days = {at: day for at, day in state.days.items() if day.reports}
-        for day in state.days.values():
-            day.counted = count_in(day.sketch, day.clients)
-        everybody = set[bytes]().union(*(day.clients for day in state.days.values()))
-        return last, len(submissions), bodies - state.raw_bodies, *count_in(state.sketch, everybody), id_
+        state.days = {at: day for at, day in days.items() if day.reports}
+        return hours
 
 
 def _look_at(connection: Connection, ids: list[int], window: tuple[int, int]) -> dict[int, _State]:
     """Read how violations and their days stand, and keep other writers from them."""
     keys = [(id_,) for id_ in ids]
     states = {
-        id_: _State(_Kind(host, cause, sender, mode), bodies, sketch)
-        for id_, host, cause, sender, mode, bodies, sketch in _VIOLATIONS.once(connection, keys)
+        id_: _State(_Kind(host, cause, sender, mode), bodies, Sketched(*sketched))
+        for id_, host, cause, sender, mode, bodies, *sketched in _VIOLATIONS.once(connection, keys)
     }
-    for id_, day, rows, sketch in _DAYS.once(connection, keys, *window):
-        states[id_].days[day] = _Day(rows, sketch)
+    for id_, day, rows, *sketched in _DAYS.once(connection, keys, *window):
+        states[id_].days[day] = _Day(rows, Sketched(*sketched))
     return states
 
 
 def _write_host_clients(
     connection: Connection, clients: Mapping[tuple[str, int], set[bytes]], window: tuple[int, int]
 ) -> None:
-    """Count clients of hosts, each once for a day whatever it reported; most of them are known already."""
+    """Count clients of hosts that were new to a violation's day; most of them are known of the host."""
+    if not clients:
+        return
     hosts = [(host,) for host in sorted({host for host, _ in clients})]
     if connection.dialect.name == "postgresql":
         _HOSTS.once(connection, hosts)
-    before = {(host, day): bytes(sketch) for host, day, sketch in _HOST_CLIENTS.once(connection, hosts, *window)}
-    after = {key: count_in(before.get(key), met) for key, met in sorted(clients.items())}
-    changed = [(*key, *counted) for key, counted in after.items() if counted.client_sketch != before.get(key)]
-    _PUT_HOST_CLIENTS.run(connection, changed)
+    found = _HOST_CLIENTS.once(connection, hosts, *window)
+    before = {(host, day): Sketched(*sketched) for host, day, *sketched in found}
+    after = ((key, count_in(before.get(key, NO_CLIENTS), met)) for key, met in sorted(clients.items()))
+    _PUT_HOST_CLIENTS.run(connection, [(*key, *sketched) for key, sketched in after if sketched is not before.get(key)])
 
 
 def _row(submission: Submission, violation: int, source: int, *, keep_body: bool) -> Row:

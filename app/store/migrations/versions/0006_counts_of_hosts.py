@@ -9,7 +9,7 @@ from operator import itemgetter
 import sqlalchemy as sa
 from alembic import op
 
-from app.store.sketches import count_in, sketch_all
+from app.store.sketches import NO_CLIENTS, count_in, sketch_all
 
 revision = "0006"
 down_revision = "0005"
@@ -77,7 +77,7 @@ def _sketch_clients(connection: sa.Connection) -> None:
             sa.text("SELECT day, client FROM violation_clients WHERE violation_id = :violation ORDER BY day"),
             {"violation": violation},
         ).all()
-        days = {day: count_in(None, map(itemgetter(1), of_day)) for day, of_day in groupby(rows, itemgetter(0))}
+        days = {day: count_in(NO_CLIENTS, map(itemgetter(1), of_day)) for day, of_day in groupby(rows, itemgetter(0))}
         for day, counted in days.items():
             connection.execute(
                 sa.text(
