@@ -165,7 +165,7 @@ def gather_evidence(connection: Connection, host: str, *, since: datetime, until
         for row, reports in counted
         if row.status in OPEN or row.id in again
     ]
-    believed = believe(connection, opened, _ignored(connection, host))
+    believed = believe(connection, opened, _ignored(connection, host) if opened else ())
     return Evidence(
         reports=sum(reports for _, reports in counted),
         open_violations=believed.violations,
