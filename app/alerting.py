@@ -6,16 +6,17 @@
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from app.alerts import Delivery, Message, MessageKind, Receivers, Told, tell
-from app.hpkp.alarms import Alarm, GivenVerdict, HostState, alarms_on_host, alarms_on_intake
+from app.hpkp.alarms import Alarm, AlarmKind, GivenVerdict, HostState, alarms_on_host, alarms_on_intake
 from app.hpkp.readiness import Verdict
 from app.service import Service
 from app.settings import Settings
 from app.store import alerts, policies
 from app.store.engine import from_ms, writing
-from app.store.verdicts import list_verdicts
+from app.store.verdicts import last_change
 from app.threads import in_thread
 
 _ALERTS_AT_ONCE = 50
@@ -50,6 +51,31 @@ async def send_alerts(service: Service, *, at: datetime) -> list[Delivery]:
     return found
 
 
+@dataclass
+class StoreWatch:
+    """Tells that the store does not answer; nothing of that can be kept in the store, so each process tells it."""
+
+    service: Service
+    told_at: datetime | None = None
+
+    def store_answered(self) -> None:
+        """Be ready to tell again."""
+        self.told_at = None
+
+    async def tell(self, error: Exception, *, at: datetime) -> list[Delivery]:
+        """Tell the receivers, once, and now and then while it lasts; what nobody took is told the next time."""
+        digest = timedelta(hours=self.service.settings.alert_digest_hours or 10**6)
+        if self.told_at is not None and at - self.told_at < digest:
+            return []
+        reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0][:200]
+        text = f"the store does not answer, so reports are refused and may be lost: {reason}"
+        told = Told(AlarmKind.INTAKE_REFUSES.value, "", text, at)
+        deliveries = await tell(receivers_of(self.service.settings), Message(MessageKind.ALERT, at, [told]))
+        if any(delivery.fault is None for delivery in deliveries):
+            self.told_at = at
+        return deliveries
+
+
 def look_for_alarms(service: Service, *, at: datetime) -> None:
     """Open an alert for what is wrong, and settle those of what is over; nobody is told."""
     alarms = list(_alarms(service, at))
@@ -79,8 +105,8 @@ def _alarms(service: Service, at: datetime) -> Iterator[Alarm]:
         if (situation := service.situation(host, at=at)) is None:
             continue
         with service.engine.connect() as connection:
-            rows = list_verdicts(connection, host, limit=2)
-        verdicts = tuple(GivenVerdict(row.id, Verdict(row.verdict), row.change) for row in rows)
+            rows = last_change(connection, host)
+        verdicts = tuple(GivenVerdict(Verdict(row.verdict), row.change) for row in rows)
         sent = bool(service.settings.canary_interval_hours)
         yield from alarms_on_host(HostState(situation, verdicts, canaries_are_sent=sent))
 

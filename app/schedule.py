@@ -97,14 +97,17 @@ async def send_canaries(service: Service) -> None:
 
 async def send_alerts(service: Service) -> None:
     """Tell of what is new, time and again; what no receiver takes is told in the next round."""
+    watch = alerting.StoreWatch(service)
     while True:
         await asyncio.sleep(service.settings.alert_interval_minutes * 60)
         try:
             async with _turn(service, Upkeep.ALERTS) as ours:
                 if ours:
                     await alerting.send_alerts(service, at=now())
+            watch.store_answered()
         except SQLAlchemyError as error:
             logger.error("alerts could not be read: %s", error)
+            await watch.tell(error, at=now())
 
 
 async def record_verdicts(service: Service) -> None:

@@ -4,7 +4,7 @@ import hashlib
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine
@@ -36,7 +36,7 @@ from app.store.engine import from_ms, now_ms, open_engine, to_ms, writing
 from app.store.events import add_event, last_event
 from app.store.intake import Intake
 from app.store.past import gather_past_evidence
-from app.store.probes import add_probe, hosts_not_probed_since, last_probe
+from app.store.probes import add_probe, find_look, hosts_not_probed_since, load_probe
 from app.store.retention import Cutoffs, Progress, prune
 from app.store.secrets import canary_key, client_key, session_key
 from app.store.submissions import Limits
@@ -48,6 +48,7 @@ from app.store.writer import GroupWriter
 from app.threads import in_thread
 
 _KNOWLEDGE = "knowledge_changed"
+_DESCRIBED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,8 @@ class Service:
     collector: Collector
     session_key: bytes
     """Signs the sessions and forms of the pages."""
+    described: dict[tuple[int, int], LiveHost] = field(default_factory=dict)
+    """What the last looks saw, understood: reading certificates and their signatures again would give the same."""
 
     def set_policy(self, policy: PinningPolicy, *, at: datetime) -> PinningPolicy:
         """Set a host's policy by a new revision and judge the host's violations again, in one transaction.
@@ -177,8 +180,16 @@ class Service:
     def last_seen(self, host: str, *, until: datetime | None = None) -> LiveHost | None:
         """Return what the last look at a host saw, or None; with ``until``, the last one by then."""
         with self.engine.connect() as connection:
-            found = last_probe(connection, host, until=until)
-        return None if found is None else describe_live(found, self.anchors)
+            look = find_look(connection, host, until=until)
+            if look is None:
+                return None
+            if (known := self.described.get(look.key)) is not None:
+                return known
+            found = load_probe(connection, look)
+        if len(self.described) >= _DESCRIBED:
+            self.described.clear()
+        live = self.described[look.key] = describe_live(found, self.anchors)
+        return live
 
     async def send_canary(self, host: str, *, at: datetime) -> CanarySent | None:
         """Send a canary through the report-uri of the policy in force and see whether it arrives; None without one.

@@ -6,10 +6,11 @@ import email.policy
 import json
 import re
 import socket
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -20,9 +21,10 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 from pydantic import SecretStr
+from sqlalchemy.exc import OperationalError
 from typer.testing import CliRunner
 
-from app.alerting import send_alerts
+from app.alerting import StoreWatch, send_alerts
 from app.alerts import Message, MessageKind, Receivers, Told, tell
 from app.cli import app as commands
 from app.cli.story import HOST, play
@@ -220,6 +222,40 @@ def test_what_may_be_an_attack_is_told_once_and_again_in_a_digest(tmp_path: Path
         assert {row.kind for row in rows if row.resolved_at is not None} == {"alarming_violation"}
 
 
+def test_a_verdict_that_fell_is_told_until_it_is_another_and_not_for_what_else_changes(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    with _told_of(tmp_path, "renewal", 10, alert_webhook=SecretStr(receiver.url)) as service:
+        assert _send(service) == [None]
+        (told,) = receiver.messages[0]["alerts"]
+        assert told["kind"] == "verdict_worse"
+        assert told["text"].startswith("the verdict is not ready, it was not enough data. New: The host serves")
+        at = now() + timedelta(hours=50)  # the canary is too old by now, and nothing else is different
+        service.record_verdict(HOST, at=at)
+        assert _send(service, at) == [None]
+        assert receiver.messages[1]["type"] == "digest"
+        assert _kinds(receiver.messages[1]) == {"verdict_worse"}
+
+
+def test_what_flickers_is_told_once_and_what_comes_back_later_again(tmp_path: Path, receiver: Receiver) -> None:
+    with _told_of(tmp_path, "misissuance", 10, alert_webhook=SecretStr(receiver.url)) as service:
+        assert _send(service) == [None]
+
+        def set_to(status: str, minutes: int) -> None:
+            at = now() + timedelta(minutes=minutes)
+            with writing(service.engine) as connection:
+                set_status(connection, 1, status=status, note="", at=at)
+            assert _send(service, at) == []
+
+        set_to("expected", 10)
+        set_to("open", 20)
+        set_to("expected", 30)
+        with writing(service.engine) as connection:
+            set_status(connection, 1, status="open", note="", at=now())
+        assert _send(service, now() + timedelta(minutes=95)) == [None]
+        assert _kinds(receiver.messages[1]) == {"alarming_violation"}
+
+
 def test_what_nobody_took_is_told_in_the_next_round(tmp_path: Path, receiver: Receiver) -> None:
     receiver.answers = [403, 204]
     with _told_of(tmp_path, "misissuance", 10, alert_webhook=SecretStr(receiver.url)) as service:
@@ -240,7 +276,11 @@ def test_a_leaf_about_to_expire_is_told(tmp_path: Path, receiver: Receiver) -> N
     with _told_of(tmp_path, "clean", 2, alert_webhook=SecretStr(receiver.url)) as service:
         assert _send(service) == []
         assert _send(service, now() + timedelta(days=30)) == [None]
-        assert _kinds(receiver.messages[0]) == {"leaf_expires"}
+        (told,) = receiver.messages[0]["alerts"]
+        assert told["kind"] == "leaf_expires"
+        policy = service.policy_in_force(HOST, at=now())
+        assert policy is not None
+        assert f"for one that is pinned already: {policy.pins[1].pin}" in told["text"]
 
 
 def test_refusals_are_told_where_they_are_many_or_our_own(tmp_path: Path, receiver: Receiver) -> None:
@@ -268,6 +308,40 @@ def test_the_service_tells_by_itself(tmp_path: Path, receiver: Receiver) -> None
         while not receiver.got and time.monotonic() < deadline:
             time.sleep(0.05)
     assert "alarming_violation" in _kinds(receiver.messages[0])
+
+
+def test_a_store_that_does_not_answer_is_told_though_nothing_can_be_kept_in_it(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    with _told_of(tmp_path, "clean", 1):
+        pass
+    settings = {"HPKP_ALERT_WEBHOOK": receiver.url, "HPKP_ALERT_INTERVAL_MINUTES": "0.005"}
+    with running_service(tmp_path, **settings):
+        with closing(sqlite3.connect(tmp_path / "hpkp.sqlite3")) as store:
+            store.execute("ALTER TABLE alerts RENAME TO gone")
+        deadline = time.monotonic() + 30
+        while not receiver.got and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(1)
+    (message,) = receiver.messages
+    (told,) = message["alerts"]
+    assert (told["kind"], told["host"]) == ("intake_refuses", None)
+    assert "the store does not answer" in told["text"]
+    assert "no such table" in told["text"]
+
+
+def test_it_is_told_again_when_it_went_away_again_or_nobody_took_it(tmp_path: Path, receiver: Receiver) -> None:
+    receiver.answers = [403, 204]
+    error = OperationalError("SELECT 1", None, Exception("it is locked"))
+    with _told_of(tmp_path, "clean", 1, alert_webhook=SecretStr(receiver.url)) as service:
+        watch = StoreWatch(service)
+
+        def tell(hours: int) -> int:
+            return len(asyncio.run(watch.tell(error, at=now() + timedelta(hours=hours))))
+
+        assert [tell(0), tell(0), tell(1), tell(25), tell(26)] == [1, 1, 0, 1, 0]
+        watch.store_answered()
+        assert tell(27) == 1
 
 
 def test_the_command_tries_every_receiver(tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:

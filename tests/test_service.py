@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from app.collector import Envelope
+from app.hpkp.chain import read_certificate
 from app.hpkp.errors import InvalidPolicy
 from app.hpkp.hosts import canonical_host
+from app.hpkp.live import Endpoint, Probe
 from app.hpkp.pins import Pin, parse_pin
 from app.hpkp.policy import ExpectedPin, PinningPolicy
 from app.metrics import Metrics
@@ -132,6 +134,28 @@ def _report_count(service: Service) -> int:
     assessed = service.assess(HOST, at=now())
     assert assessed is not None
     return 0 if "no_reports" in {finding.code for finding in assessed[1].findings} else 1
+
+
+def _look(at: datetime, *, served: bool = True) -> Probe:
+    chain = (read_certificate(site().leaf.der, position=0),)
+    return Probe(canonical_host(HOST), 443, at, (Endpoint("192.0.2.1", (chain,) if served else ()),))
+
+
+def test_what_a_look_saw_is_understood_once(service: Service) -> None:
+    service.set_policy(_policy(LIVE), at=NOW - DAY)
+    service.record_probe(_look(NOW))
+    first = service.last_seen(HOST)
+    assert first is not None
+    assert service.last_seen(HOST) is first
+    service.record_probe(_look(NOW + DAY))
+    second = service.last_seen(HOST)
+    assert second is not None
+    assert (second.probe.at, second.chains) == (NOW + DAY, first.chains)
+    assert service.last_seen(HOST, until=NOW + DAY / 2) == first
+    service.record_probe(_look(NOW + 2 * DAY, served=False))
+    third = service.last_seen(HOST)
+    assert third is not None
+    assert third.chains == ()
 
 
 def test_a_host_without_a_policy_is_not_assessed(service: Service) -> None:

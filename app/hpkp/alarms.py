@@ -48,16 +48,15 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class GivenVerdict:
-    """A verdict as it was recorded: by which number, and what changed it."""
+    """A verdict as it was recorded, and what changed it."""
 
-    id: int
     verdict: Verdict
     change: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class HostState:
-    """What alarms on a host are read from: the situation, and its last verdicts, the newest first."""
+    """What alarms on a host are read from: the situation, and its verdict with the last one that was another."""
 
     situation: Situation
     verdicts: tuple[GivenVerdict, ...] = ()
@@ -65,7 +64,8 @@ class HostState:
 
 
 _RANK = {Verdict.NOT_READY: 0, Verdict.NOT_ENOUGH_DATA: 1, Verdict.READY: 2}
-_SOON = timedelta(days=14)
+SOON = timedelta(days=14)
+"""How long before a certificate's end somebody is told, where it was not renewed."""
 _OWN_REASONS = frozenset({"store_unavailable", "over_limit", "fault"})
 MANY_REFUSED = 50
 """Refusals within an hour, of one kind for a reason of the senders'."""
@@ -83,15 +83,21 @@ def alarms_on_host(state: HostState) -> Iterator[Alarm]:
         now, before = state.verdicts[:2]
         if _RANK[now.verdict] < _RANK[before.verdict]:
             told = f"the verdict is {VERDICTS[now.verdict]}, it was {VERDICTS[before.verdict]}. {now.change}"
-            yield Alarm(AlarmKind.VERDICT_WORSE, host, str(now.id), told.strip())
+            yield Alarm(AlarmKind.VERDICT_WORSE, host, now.verdict.value, told.strip())
     yield from _canary(state, at)
     for ends in sorted({chain.leaf_not_after for chain in _live(case) if chain.leaf_not_after is not None}):
-        if ends < at + _SOON:
-            text = (
-                f"a leaf served expires on {ends:%Y-%m-%d}; renew with the same key, or with one whose pin is in the "
-                "policy"
-            )
+        if ends < at + SOON:
+            text = f"a certificate that is served expires on {ends:%Y-%m-%d}, and {_successors(case)}"
             yield Alarm(AlarmKind.LEAF_EXPIRES, host, ends.isoformat(), text)
+
+
+def _successors(case: Situation) -> str:
+    """Say for which keys the next certificate may be: the one in use, and those that are pinned for that day."""
+    in_use = frozenset(pin for chain in _live(case) for pin in chain.pins)
+    spare = [expected.label or str(expected.pin) for expected in case.policy.pins if expected.pin not in in_use]
+    if not spare:
+        return "no other key is pinned: renew it with the same key"
+    return f"the next one has to be for the same key or for one that is pinned already: {', '.join(spare)}"
 
 
 def _live(case: Situation) -> Iterable[LiveChain]:

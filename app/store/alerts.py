@@ -11,10 +11,12 @@ from app.store import tables
 from app.store.engine import to_ms
 
 _KEPT = timedelta(days=90)
+_QUIET = timedelta(hours=1)
+"""What comes back within so short a time is the same alert: nobody is told again of what only flickers."""
 
 
 def update_alerts(connection: Connection, alarms: Iterable[Alarm], *, at: datetime) -> None:
-    """Open an alert for every alarm that has none, and settle those whose alarm is over."""
+    """Open an alert for every alarm that has none, or the one that was over just now; settle those that are over."""
     alerts = tables.alerts
     now = {alarm.identity: alarm for alarm in alarms}
     open_ = connection.execute(select(alerts).where(alerts.c.resolved_at.is_(None))).all()
@@ -22,8 +24,16 @@ def update_alerts(connection: Connection, alarms: Iterable[Alarm], *, at: dateti
     over = [row.id for row in open_ if (row.kind, row.host, row.key) not in now]
     if over:
         connection.execute(update(alerts).where(alerts.c.id.in_(over)).values(resolved_at=to_ms(at)))
+    again = connection.execute(select(alerts).where(alerts.c.resolved_at >= to_ms(at - _QUIET)))
+    lately = {(row.kind, row.host, row.key): row.id for row in again}
     for identity, alarm in now.items():
-        if identity not in known:
+        if identity in known:
+            continue
+        if identity in lately:
+            connection.execute(
+                update(alerts).where(alerts.c.id == lately[identity]).values(resolved_at=None, text=alarm.text)
+            )
+        else:
             kind, host, key = identity
             connection.execute(
                 insert(alerts).values(kind=kind, host=host, key=key, text=alarm.text, first_at=to_ms(at))

@@ -1,6 +1,7 @@
 """What hosts were seen to serve, and the leaf keys that this showed to be theirs."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -65,12 +66,32 @@ def add_probe(connection: Connection, live: LiveHost) -> frozenset[Pin]:
     return new
 
 
-def last_probe(connection: Connection, host: str, *, until: datetime | None = None) -> Probe | None:
-    """Return the last look at a host, or None; with ``until`` the last one that is known to have been by then."""
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at a host: the row of what it saw, and when it was. Both together never come to mean anything else."""
+
+    row: Row[Any]
+    at: int
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """What tells it from every other."""
+        return self.row.id, self.at
+
+
+def find_look(connection: Connection, host: str, *, until: datetime | None = None) -> Look | None:
+    """Find the last look at a host, or None; with ``until`` the last one that is known to have been by then."""
     row = _last_row(connection, host, until=until)
     if row is None:
         return None
-    at = row.last_at if until is None or row.last_at <= to_ms(until) else _last_look(connection, row, until)
+    return Look(
+        row, row.last_at if until is None or row.last_at <= to_ms(until) else _last_look(connection, row, until)
+    )
+
+
+def load_probe(connection: Connection, look: Look) -> Probe:
+    """Load what a look saw."""
+    row = look.row
     endpoints = tuple(
         Endpoint(
             address=stored["address"],
@@ -83,7 +104,7 @@ def last_probe(connection: Connection, host: str, *, until: datetime | None = No
         )
         for stored in row.seen["endpoints"]
     )
-    return Probe(Host(row.host), row.port, from_ms(at), endpoints, row.seen["fault"])
+    return Probe(Host(row.host), row.port, from_ms(look.at), endpoints, row.seen["fault"])
 
 
 def _add_look(connection: Connection, probe_id: int | None, at: int) -> None:

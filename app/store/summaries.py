@@ -332,7 +332,7 @@ def gather_evidence(connection: Connection, host: str, *, since: datetime, until
         for found in counted
         if found.status in OPEN or found.id in again
     ]
-    believed = believe(connection, opened, _ignored(connection, host))
+    believed = believe(connection, opened, _ignored(connection, host) if opened else ())
     return Evidence(
         reports=hostnames.total(),
         open_violations=believed.violations,

@@ -56,6 +56,22 @@ def last_verdict(connection: Connection, host: str) -> Row[Any] | None:
     return next(iter(list_verdicts(connection, host, limit=1)), None)
 
 
+def last_change(connection: Connection, host: str) -> Sequence[Row[Any]]:
+    """Return the verdict since when it has been what it is, and the last one that was another; fewer where none was."""
+    verdicts = tables.verdicts
+    of_host = select(verdicts).where(verdicts.c.host == host)
+    newest = connection.execute(of_host.order_by(verdicts.c.id.desc()).limit(1)).first()
+    if newest is None:
+        return ()
+    other = connection.execute(
+        of_host.where(verdicts.c.verdict != newest.verdict).order_by(verdicts.c.id.desc()).limit(1)
+    ).first()
+    if other is None:
+        return (newest,)
+    first = connection.execute(of_host.where(verdicts.c.id > other.id).order_by(verdicts.c.id).limit(1)).one()
+    return first, other
+
+
 def list_verdicts(connection: Connection, host: str, *, limit: int, before: int | None = None) -> Sequence[Row[Any]]:
     """Return the verdicts on a host, the newest first; ``before`` is the id of the last one seen."""
     verdicts = tables.verdicts

@@ -21,7 +21,7 @@ from app.store.engine import from_ms, writing
 from app.store.events import list_events
 from app.store.exposures import list_exposure, record_exposure
 from app.store.past import gather_past_evidence
-from app.store.probes import add_probe, last_probe
+from app.store.probes import add_probe, find_look, load_probe
 from app.store.submissions import Submission
 from app.store.summaries import gather_evidence
 from app.store.violations import rejudge, set_status
@@ -152,13 +152,18 @@ def _look(desk: Desk, at: datetime, *, fault: str | None = None) -> None:
         add_probe(connection, LiveHost(Probe(canonical_host(HOST), 443, at, fault=fault), () if fault else (chain,)))
 
 
+def _seen(connection: Connection, until: datetime | None = None) -> Probe | None:
+    look = find_look(connection, HOST, until=until)
+    return None if look is None else load_probe(connection, look)
+
+
 def test_the_last_look_by_then_is_known_where_many_saw_the_same(desk: Desk) -> None:
     desk.set_policy()
     for hours in range(5):
         _look(desk, NOW + hours * HOUR, fault="it has no address" if hours == 4 else None)
     with desk.engine.connect() as connection:
-        seen = [last_probe(connection, HOST, until=NOW + hours * HOUR) for hours in (-1, 0, 2.5, 3, 4)]
-        newest = last_probe(connection, HOST)
+        seen = [_seen(connection, NOW + hours * HOUR) for hours in (-1, 0, 2.5, 3, 4)]
+        newest = _seen(connection)
     assert [probe and probe.at - NOW for probe in seen] == [None, 0 * HOUR, 2 * HOUR, 3 * HOUR, 4 * HOUR]
     assert newest is not None
     assert newest.fault == "it has no address"
@@ -170,7 +175,7 @@ def test_a_look_from_before_each_was_kept_is_taken_for_the_first_of_its_kind(des
     _look(desk, NOW + 3 * HOUR)
     with _writing(desk) as connection:
         connection.execute(tables.probe_looks.delete())
-        seen = last_probe(connection, HOST, until=NOW + 2 * HOUR)
+        seen = _seen(connection, NOW + 2 * HOUR)
     assert seen is not None
     assert seen.at == NOW
 

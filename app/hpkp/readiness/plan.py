@@ -153,8 +153,8 @@ def _rollback(case: Situation) -> Iterator[str]:
     until = _forgotten(case)
     yield (
         f"{'To stop enforcing' if enforced else 'To let clients forget what was enforced before'}, send with every "
-        f"answer until {until}, from a server whose certificate fits the pins: {ENFORCING}: {off}. Afterwards take it "
-        "away."
+        f"answer until {until}, from a server whose certificate fits the pins that they remember: {ENFORCING}: {off}. "
+        "Afterwards take it away."
     )
     yield (
         "A client that does not come by before then goes on remembering the pins. If it finds none of them, it is "
