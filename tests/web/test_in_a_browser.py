@@ -250,7 +250,7 @@ def test_within_the_first_screen_it_is_told_whether_to_enforce_and_what_to_mend_
     for width, height in ((1280, 800), (390, 844)):
         with visiting(java_script_enabled=False, viewport={"width": width, "height": height}) as visit:
             page = visit.open(f"/hosts/{HOST}")
-            for text in ("Not ready", "Do first", "Pin a key that stands on every path"):
+            for text in ("Not ready", "Do first", "Add the pin of a key that every client meets"):
                 expect(page.get_by_text(text).first).to_be_in_viewport()
 
 

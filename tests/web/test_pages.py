@@ -2,7 +2,9 @@
 
 import re
 import shlex
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from html import unescape
 from pathlib import Path
 
@@ -83,8 +85,8 @@ def test_an_empty_store_tells_what_to_do_with_commands_that_there_are(visitor: T
 
 def test_the_hosts_are_shown_with_verdict_reports_and_next_step(filled: TestClient) -> None:
     text = words_of(filled.get("/"))
-    assert f"{HOST} not ready If {HOST} enforced its pins now, at least" in text
-    assert "Next: Pin a key that stands on every path" in text
+    assert f"{HOST} not ready {HOST} must not enforce the pins yet." in text
+    assert "Next: Add the pin of a key that every client meets" in text
     assert "Reports in 14 days 70" in text
     assert f"{HOSTILE_HOST} no policy in force" in text
 
@@ -102,8 +104,8 @@ def test_hosts_come_in_pages(visitor: TestClient) -> None:
 def test_the_host_page_begins_with_the_verdict_and_what_to_do_first(filled: TestClient) -> None:
     text = words_of(filled.get(f"/hosts/{HOST}"))
     _, _, page = text.partition(f"{HOST} Change the policy ")
-    assert page.startswith(f"Not ready to enforce If {HOST} enforced its pins now, at least ")
-    assert page.index("Do first Pin a key that stands on every path") < page.index("Findings")
+    assert page.startswith(f"Not ready to enforce {HOST} must not enforce the pins yet. ")
+    assert page.index("Do first Add the pin of a key that every client meets") < page.index("Findings")
     for found in (
         "Observed 10 of 14 days",
         "at least 81 000 sessions",
@@ -130,13 +132,22 @@ def test_findings_come_in_the_order_of_their_weight(filled: TestClient) -> None:
     assert weights.count("info") >= 3
 
 
-def test_the_plan_gives_the_next_header_for_every_server(filled: TestClient) -> None:
-    text = unescape(filled.get(f"/hosts/{HOST}").text)
-    pin = sample_site().old_root.pin
-    assert f'Public-Key-Pins: pin-sha256="{pin}"' in text
-    assert f'add_header Public-Key-Pins \'pin-sha256="{pin}"' in text
+def test_no_header_is_offered_while_something_stops_it(filled: TestClient) -> None:
+    text = words_of(filled.get(f"/hosts/{HOST}"))
+    assert "The next step None while something stops it" in text
+    assert "add_header Public-Key-Pins " not in text
+    assert "to stop, take Public-Key-Pins-Report-Only away" in text
+
+
+def test_the_plan_gives_the_next_header_for_every_server(visitor: TestClient) -> None:
+    pins = [b64encode(sha256(name).digest()).decode() for name in (b"one", b"two")]
+    set_policy = visitor.put("/api/v1/hosts/shop.test/policy", json={"pins": [{"sha256": pin} for pin in pins]})
+    assert set_policy.is_success, set_policy.text
+    text = unescape(visitor.get("/hosts/shop.test").text)
+    value = "; ".join(f'pin-sha256="{pin}"' for pin in pins) + "; max-age=300"
+    assert f"Public-Key-Pins: {value}" in text
+    assert f"add_header Public-Key-Pins '{value}" in text
     assert "not before" in text
-    assert "taking the report-only field away ends it at once" in text
 
 
 def test_the_chart_has_a_row_for_each_cause_and_the_same_numbers_as_a_table(filled: TestClient) -> None:
