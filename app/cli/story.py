@@ -23,15 +23,19 @@ def story_named(name: str) -> Story:
 
 
 def play(service: Service, story: Story, keys: Keys, *, until: datetime) -> Iterator[tuple[datetime, Readiness]]:
-    """Play a story whose last question is asked at ``until``; give the verdict of every evening."""
-    start = until - timedelta(days=story.days - 1, hours=12)
+    """Play a story whose last question is asked at ``until``; give the verdict of every evening.
+
+    What happens on the first day happens on the date (UTC) of its beginning, which is no whole day of exposure.
+    """
+    half = timedelta(hours=3 if 6 <= until.hour < 12 else 6)
+    start = until - timedelta(days=story.days - 1) - 2 * half
     stage = Stage(service, HOST, start)
     rollout = Rollout(keys, stage)
     rollout.play([story.day0(keys)], at=start)
     for day in range(story.days):
-        stage.moment = start + timedelta(days=day, hours=6)
+        stage.moment = start + timedelta(days=day) + half
         rollout.play(story.acts(keys, day), at=stage.moment)
-        evening = stage.moment + timedelta(hours=6)
+        evening = stage.moment + half
         answer = service.record_verdict(HOST, at=evening)
         assert answer is not None  # the story begins with a policy
         yield evening, answer

@@ -1,6 +1,7 @@
 """The commands that work on the store without a server: policy, readiness, token, db, demo; and how serve refuses."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli import app
+from app.cli.story import HOST, play, story_named
+from app.cli.terminal import opened, read_settings
 from app.hpkp.causes import Cause
+from app.samples.rollout import make_keys
 from app.samples.stories import STORIES, Story
 from tests.authority import make_root, make_site
 from tests.demo import demo_store
@@ -163,3 +167,16 @@ def test_a_story_that_the_demo_plays_has_the_right_verdict_every_day(story: Stor
     played = _json("demo", "--scenario", story.name)
     right = [story.right(day)[0].value for day in range(story.days)]
     assert [day["verdict"] for day in played["verdicts"]] == right
+
+
+@pytest.mark.parametrize("hour", [0, 5, 6, 11, 12, 17, 18, 23])
+def test_a_story_is_the_same_at_whatever_hour_it_is_played(hour: int, tmp_path: Path) -> None:
+    until = datetime(2026, 6, 12, hour, 59, 59, 999_999, tzinfo=UTC)
+    keys, story = make_keys(HOST, at=until - timedelta(days=10)), story_named("key-loss")
+    roots, catalog = tmp_path / "roots.pem", tmp_path / "catalog.toml"
+    roots.write_text(keys.roots_pem)
+    catalog.write_text(keys.catalog)
+    with opened(read_settings(trust_anchors=roots, catalog=catalog)) as service:
+        service.rejudge_where_knowledge_changed()
+        verdicts = [answer.verdict for _, answer in play(service, story, keys, until=until)]
+    assert verdicts == [story.right(day)[0] for day in range(story.days)]
