@@ -104,8 +104,16 @@ def _url(process: subprocess.Popen[bytes], log: Path) -> str:
 
 
 def _await_answer(url: str, log: Path) -> None:
-    """Wait for any answer at all: some servers listen before they are able to answer."""
-    try:
-        httpx.get(url, timeout=_PATIENCE, trust_env=False)
-    except httpx.HTTPError as error:
-        raise ServerFailed(log.read_text()) from error
+    """Wait for any answer at all: some servers say where they listen before they do, or before they can answer."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            httpx.get(url, timeout=_PATIENCE, trust_env=False)
+        except httpx.ConnectError as error:
+            if time.monotonic() > deadline:
+                raise ServerFailed(log.read_text()) from error
+            time.sleep(0.05)
+        except httpx.HTTPError as error:
+            raise ServerFailed(log.read_text()) from error
+        else:
+            return
