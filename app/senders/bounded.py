@@ -37,6 +37,7 @@ class Bounded(Generic[K, V]):
         _, replaced = self._entries.pop(key, (None, 0))
         self._bytes += weight - replaced
         while self._bytes > self._max_bytes:
-            _, (_, dropped) = self._entries.popitem(least_recent=True)
+            oldest, (_, dropped) = self._entries.peek_last_item()
+            del self._entries[oldest]  # popitem of lru-dict 1.4.1 never frees what it gives
             self._bytes -= dropped
         self._entries[key] = value, weight
