@@ -36,8 +36,8 @@ class Bounded(Generic[K, V]):
             return
         _, replaced = self._entries.pop(key, (None, 0))
         self._bytes += weight - replaced
-        while self._bytes > self._max_bytes:
-            oldest, (_, dropped) = self._entries.peek_last_item()
+        while self._bytes > self._max_bytes and (last := self._entries.peek_last_item()) is not None:
+            oldest, (_, dropped) = last
             del self._entries[oldest]  # popitem of lru-dict 1.4.1 never frees what it gives
             self._bytes -= dropped
         self._entries[key] = value, weight
