@@ -23,9 +23,9 @@ from datetime import UTC, datetime
 
 import h11
 
-from app.hpkp.chain import Chain, read_certificate
 from app.hpkp.hosts import Host, is_address
-from app.hpkp.live import Answer, Endpoint, Probe
+from app.hpkp.probe_result import Answer, Endpoint, Probe
+from app.hpkp.x509.certificate import Chain, read_certificate
 
 MISSING_PATH = "/hpkp-probe-for-a-page-that-is-not-there"
 """Asked for to see an error page."""

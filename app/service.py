@@ -14,18 +14,18 @@ from app.catalog import load_anchors
 from app.catalog.load import load_catalog
 from app.collector import Collector
 from app.hpkp.catalog import Catalog
-from app.hpkp.chain import Chain, TrustAnchors
 from app.hpkp.deployment import DeploymentCheck, check_deployment
 from app.hpkp.errors import InvalidPolicy
 from app.hpkp.hosts import Host
-from app.hpkp.judgement import Judgement, judge
-from app.hpkp.live import LiveHost, Probe, describe_live
+from app.hpkp.judgement.judge import Judgement, judge
+from app.hpkp.judgement.rules import RULES_VERSION
 from app.hpkp.pins import Pin
 from app.hpkp.policy import PinningPolicy, PolicyHistory
+from app.hpkp.probe_result import LiveHost, Probe, describe_live
 from app.hpkp.readiness import Readiness, Situation, Thresholds, assess_readiness
 from app.hpkp.report import ViolationReport
-from app.hpkp.rules import RULES_VERSION
 from app.hpkp.what_if import Replayed, WhatIf, compare, make_candidate, with_candidate
+from app.hpkp.x509.certificate import Chain, TrustAnchors
 from app.metrics import Metrics
 from app.probe import ProbeOptions, probe
 from app.settings import Settings

@@ -21,12 +21,12 @@ from sqlalchemy import Connection, Table, delete, func, insert, select, update
 from sqlmodel import SQLModel
 
 from app.collector import Envelope
-from app.hpkp.chain import Chain
 from app.hpkp.exposure import ExposedDay
 from app.hpkp.hosts import Host
-from app.hpkp.live import Answer, Endpoint, Probe
 from app.hpkp.pins import parse_pin
 from app.hpkp.policy import ExpectedPin, PinningPolicy
+from app.hpkp.probe_result import Answer, Endpoint, Probe
+from app.hpkp.x509.certificate import Chain
 from app.metrics import Metrics
 from app.service import Service, open_service
 from app.settings import Settings

@@ -20,9 +20,9 @@ from typer.core import TyperGroup
 from app.api.problems import RETRY_AFTER, STATUS
 from app.catalog.load import load_catalog
 from app.cli import app as cli
-from app.hpkp import live, readiness
-from app.hpkp.causes import BEARING, Cause
-from app.hpkp.header import parse_header
+from app.hpkp import probe_result, readiness
+from app.hpkp.header.value import parse_header
+from app.hpkp.judgement.causes import BEARING, Cause
 from app.main import create_app
 from app.metrics import Metrics
 from app.outcomes import Outcome
@@ -166,7 +166,7 @@ def test_every_cause_is_documented_in_the_order_of_the_rules_with_its_bearing() 
 def findings_of_the_rules() -> Iterator[tuple[str, str, str]]:
     """Read the findings out of the rules' source: code, severity, and whether it withholds the verdict."""
     rules = sorted(Path(str(readiness.__file__)).parent.glob("*_rules.py"))
-    sources = (path.read_text() for path in (*rules, Path(str(live.__file__))))
+    sources = (path.read_text() for path in (*rules, Path(str(probe_result.__file__))))
     for node in (node for source in sources for node in ast.walk(ast.parse(source))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Finding":
             name, severity = node.args[:2]

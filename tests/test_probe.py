@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from app.hpkp.chain import Certificate
 from app.hpkp.hosts import Host
-from app.hpkp.live import Endpoint, Probe
+from app.hpkp.probe_result import Endpoint, Probe
+from app.hpkp.x509.certificate import Certificate
 from app.probe import MISSING_PATH, ProbeOptions, is_public, probe
 from tests.authority import make_site, new_key
 from tests.tls_server import TlsServer, resolve, tls_server

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from app.collector import Envelope
-from app.hpkp.chain import read_certificate
 from app.hpkp.errors import InvalidPolicy
 from app.hpkp.hosts import canonical_host
-from app.hpkp.live import Endpoint, Probe
 from app.hpkp.pins import Pin, parse_pin
 from app.hpkp.policy import ExpectedPin, PinningPolicy
+from app.hpkp.probe_result import Endpoint, Probe
+from app.hpkp.x509.certificate import read_certificate
 from app.metrics import Metrics
 from app.outcomes import Outcome
 from app.service import Service, now, open_service

@@ -15,9 +15,9 @@ import httpx
 import pytest
 import time_machine
 
-from app.hpkp.causes import Cause
 from app.hpkp.findings import Severity
 from app.hpkp.hosts import Host
+from app.hpkp.judgement.causes import Cause
 from app.hpkp.policy import PinningPolicy
 from app.hpkp.readiness import RULES, Readiness, Rule, Situation, assess_readiness
 from app.main import create_app

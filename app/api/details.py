@@ -6,7 +6,7 @@ from sqlalchemy import Connection, Row
 
 from app.api.problems import not_found
 from app.api.schemas import AnnotatedCertificate, ReportResponse, ViolationDetail
-from app.hpkp.chain import Anchor, Certificate, Element
+from app.hpkp.x509.certificate import Anchor, Certificate, Element
 from app.service import Service
 from app.store import violations as store
 from app.store.engine import from_ms

@@ -23,7 +23,7 @@ from app.api.schemas import (
     describe_problems,
 )
 from app.hpkp.errors import InvalidHeader, InvalidPin, InvalidPolicy
-from app.hpkp.header import PinningHeader, parse_header
+from app.hpkp.header.value import PinningHeader, parse_header
 from app.hpkp.hosts import Host, canonical_host, is_address
 from app.hpkp.pins import Pin, parse_pin
 from app.hpkp.policy import ExpectedPin, PinningPolicy

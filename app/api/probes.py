@@ -10,9 +10,9 @@ from app.api.access import CanAdmin, CanRead, ServiceDep
 from app.api.hosts import HostPath
 from app.api.problems import not_found
 from app.api.schemas import FindingResponse, describe_problems, finding_response
-from app.hpkp.chain import Certificate, Element
-from app.hpkp.live import Answer, Endpoint, LiveHost, review_live, satisfied
 from app.hpkp.policy import PinningPolicy
+from app.hpkp.probe_result import Answer, Endpoint, LiveHost, review_live, satisfied
+from app.hpkp.x509.certificate import Certificate, Element
 from app.service import now
 
 router = APIRouter(prefix="/api/v1/hosts", tags=["hosts"])

@@ -13,8 +13,8 @@ from app.api.problems import ProblemError, not_found
 from app.api.schemas import FindingResponse, Page, describe_problems
 from app.hpkp.errors import InvalidPolicy
 from app.hpkp.exposure import ExposedDay
+from app.hpkp.header.server_lines import Server
 from app.hpkp.readiness.plain import as_plain
-from app.hpkp.servers import Server
 from app.service import now
 from app.store import exposures, verdicts
 from app.store.engine import from_ms, writing

@@ -6,8 +6,8 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from app.api.problems import MEDIA_TYPE, Problem
-from app.hpkp.causes import Cause, Side
 from app.hpkp.findings import Finding
+from app.hpkp.judgement.causes import Cause, Side
 from app.hpkp.policy import Mode
 from app.hpkp.readiness.words import title_of
 from app.store.violations import Status

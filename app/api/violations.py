@@ -23,8 +23,8 @@ from app.api.schemas import (
     ViolationResponse,
     describe_problems,
 )
-from app.hpkp.chain import read_certificate
 from app.hpkp.hosts import canonical_host
+from app.hpkp.x509.certificate import read_certificate
 from app.service import now
 from app.store import summaries
 from app.store import violations as store

@@ -10,11 +10,11 @@ from app.api.access import CanRead, ServiceDep
 from app.api.hosts import HostPath, read_moment, read_pin
 from app.api.problems import ProblemError, not_found
 from app.api.schemas import describe_problems
-from app.hpkp.causes import Cause, Side
-from app.hpkp.chain import Chain
 from app.hpkp.deployment import DeploymentCheck, read_pem_chain
 from app.hpkp.errors import InvalidCertificate
+from app.hpkp.judgement.causes import Cause, Side
 from app.hpkp.what_if import Change, Replayed, Tally, WhatIf
+from app.hpkp.x509.certificate import Chain
 from app.service import now
 
 router = APIRouter(prefix="/api/v1/hosts", tags=["workshop"])

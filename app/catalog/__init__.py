@@ -6,7 +6,7 @@ import certifi
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from app.hpkp.chain import Certificate, TrustAnchors, read_certificate
+from app.hpkp.x509.certificate import Certificate, TrustAnchors, read_certificate
 
 
 def load_anchors(operator_file: Path | None = None) -> TrustAnchors:

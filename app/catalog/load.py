@@ -31,9 +31,9 @@ from app.hpkp.catalog import (
     KnownKey,
     compile_issuer_pattern,
 )
-from app.hpkp.chain import Certificate, read_certificate
-from app.hpkp.pem import pem_blocks
 from app.hpkp.pins import Pin, parse_pin
+from app.hpkp.x509.certificate import Certificate, read_certificate
+from app.hpkp.x509.pem import pem_blocks
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=400)]
 Key = TypeVar("Key")

@@ -23,9 +23,9 @@ from pathlib import Path
 
 from app.catalog.load import parse_catalog_file
 from app.hpkp.catalog import Basis, CaState
-from app.hpkp.chain import Certificate, read_certificate
-from app.hpkp.pem import CERTIFICATE_LABELS, pem_blocks
 from app.hpkp.pins import Pin, parse_pin
+from app.hpkp.x509.certificate import Certificate, read_certificate
+from app.hpkp.x509.pem import CERTIFICATE_LABELS, pem_blocks
 
 REPOSITORY = "https://github.com/chromium/chromium/blob"
 ASSISTANT = "components/resources/ssl/ssl_error_assistant/ssl_error_assistant.asciipb"

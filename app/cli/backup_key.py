@@ -22,7 +22,7 @@ from app.cli.terminal import JsonOption, err, fail, out, print_json
 from app.hpkp.errors import HpkpError
 from app.hpkp.hosts import canonical_host
 from app.hpkp.pins import pin_of_spki
-from app.hpkp.spki import spki_of_signing_request
+from app.hpkp.x509.spki import spki_of_signing_request
 
 
 class KeyType(StrEnum):

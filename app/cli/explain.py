@@ -13,10 +13,10 @@ from app.catalog import load_anchors
 from app.catalog.load import load_catalog
 from app.cli.policy import read_expected_pins
 from app.cli.terminal import JsonOption, fail, opened, out, print_json, print_tree, read_settings
-from app.hpkp.chain import Certificate, Chain, Element
-from app.hpkp.judgement import CertificateFinding, Judgement, judge
+from app.hpkp.judgement.judge import CertificateFinding, Judgement, judge
 from app.hpkp.policy import PinningPolicy, PolicyHistory
 from app.hpkp.report import ViolationReport
+from app.hpkp.x509.certificate import Certificate, Chain, Element
 from app.senders import CertificateReader, Unreadable, read_report
 from app.service import now
 from app.settings import Settings

@@ -17,9 +17,9 @@ from rich.progress import Progress
 
 from app.access_log import READERS, LogFormat, Tally, UnreadableLine, guess_format
 from app.cli.terminal import JsonOption, err, fail, opened, out, print_json
-from app.hpkp.agents import never_reports
 from app.hpkp.exposure import ExposedDay
 from app.hpkp.hosts import Host, canonical_host
+from app.hpkp.user_agents.reporting import never_reports
 from app.service import now
 from app.store.engine import writing
 from app.store.exposures import list_exposure, record_exposure

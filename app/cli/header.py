@@ -12,17 +12,17 @@ from app.catalog import load_anchors
 from app.catalog.load import load_catalog
 from app.cli.policy import read_expected_pins
 from app.cli.terminal import NO, JsonOption, err, fail, opened, out, print_json, read_settings
-from app.hpkp.chain import pins_of, read_certificate
 from app.hpkp.errors import HpkpError
-from app.hpkp.header import PinningHeader
+from app.hpkp.header.lint import HeaderReview, Subject, lint_header
+from app.hpkp.header.server_lines import ENFORCING, PLACE, REPORT_ONLY, Server, caution, for_server, server_line
+from app.hpkp.header.value import PinningHeader
 from app.hpkp.hosts import Host, canonical_host
-from app.hpkp.lint import HeaderReview, Subject, lint_header
-from app.hpkp.live import LiveHost, describe_live
-from app.hpkp.pem import CERTIFICATE_LABELS, pem_blocks
-from app.hpkp.pin_lint import Severity
+from app.hpkp.pin_checks import Severity
 from app.hpkp.pins import Pin
 from app.hpkp.policy import Mode
-from app.hpkp.servers import ENFORCING, PLACE, REPORT_ONLY, Server, caution, for_server, server_line
+from app.hpkp.probe_result import LiveHost, describe_live
+from app.hpkp.x509.certificate import pins_of, read_certificate
+from app.hpkp.x509.pem import CERTIFICATE_LABELS, pem_blocks
 from app.probe import ProbeOptions, probe
 from app.service import now
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.cli.pin_items import LineagePlace, PinItem
-from app.hpkp.description import KeyDescription
 from app.hpkp.errors import HpkpError
-from app.hpkp.keys import HeldKey, KeyKind, read_keys
-from app.hpkp.lineage import Generation, GenerationPins, KeyJudgement, Part, State, arrange, judge_keys, read_name
-from app.hpkp.pin_lint import LintFinding, Severity
+from app.hpkp.key_description import KeyDescription
+from app.hpkp.pin_checks import LintFinding, Severity
+from app.hpkp.x509.keys import HeldKey, KeyKind, read_keys
+from app.hpkp.x509.lineage import Generation, GenerationPins, KeyJudgement, Part, State, arrange, judge_keys, read_name
 
 Ask = Callable[[str], Callable[[], bytes]]
 """Of a file's name makes what asks for its passphrase."""

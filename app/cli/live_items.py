@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from app.cli.pin_items import PinItem
-from app.hpkp.chain import Chain
-from app.hpkp.description import KeyDescription
 from app.hpkp.errors import HpkpError
 from app.hpkp.hosts import canonical_host
-from app.hpkp.keys import HeldKey, held_certificate
+from app.hpkp.key_description import KeyDescription
+from app.hpkp.x509.certificate import Chain
+from app.hpkp.x509.keys import HeldKey, held_certificate
 from app.probe import ProbeOptions, probe
 
 _HOST = re.compile(r"(?:https://)?(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+)(?::(?P<port>\d{1,5}))?/?")

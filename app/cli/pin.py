@@ -16,10 +16,10 @@ from app.cli.live_items import live_items, read_target
 from app.cli.pin_items import PinItem, as_plain, print_item
 from app.cli.terminal import CANNOT_TELL, NO, JsonOption, err, fail, print_json, read_settings
 from app.hpkp.catalog import Catalog
-from app.hpkp.chain import TrustAnchors
-from app.hpkp.description import KeyDescription, describe_key
 from app.hpkp.errors import HpkpError
-from app.hpkp.keys import HeldKey, read_keys
+from app.hpkp.key_description import KeyDescription, describe_key
+from app.hpkp.x509.certificate import TrustAnchors
+from app.hpkp.x509.keys import HeldKey, read_keys
 from app.service import now
 
 FilesArgument = Annotated[

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.cli.terminal import out
-from app.hpkp.chain import Anchor
-from app.hpkp.description import KeyDescription, Validity
-from app.hpkp.lineage import State
-from app.hpkp.pin_lint import LintFinding, Severity
+from app.hpkp.key_description import KeyDescription, Validity
+from app.hpkp.pin_checks import LintFinding, Severity
+from app.hpkp.x509.certificate import Anchor
+from app.hpkp.x509.lineage import State
 
 _STYLE = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "dim"}
 _STORE = {Anchor.PUBLIC: "in the public store", Anchor.OPERATOR: "among your own, HPKP_TRUST_ANCHORS"}

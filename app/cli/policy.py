@@ -8,11 +8,11 @@ import typer
 
 from app.cli.terminal import NO, JsonOption, err, fail, opened, out, print_json
 from app.hpkp.errors import HpkpError
-from app.hpkp.header import PinningHeader, parse_header
+from app.hpkp.header.value import PinningHeader, parse_header
 from app.hpkp.hosts import canonical_host
-from app.hpkp.keys import read_keys
 from app.hpkp.pins import parse_pin
 from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy
+from app.hpkp.x509.keys import read_keys
 from app.service import now
 from app.store.policies import list_revisions
 

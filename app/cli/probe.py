@@ -20,10 +20,10 @@ from app.cli.terminal import (
     print_tree,
     read_settings,
 )
-from app.hpkp.chain import Certificate, Element
 from app.hpkp.hosts import canonical_host
-from app.hpkp.live import Endpoint, LiveHost, Probe, review_live, satisfied
 from app.hpkp.policy import PinningPolicy
+from app.hpkp.probe_result import Endpoint, LiveHost, Probe, review_live, satisfied
+from app.hpkp.x509.certificate import Certificate, Element
 
 _EXIT = {True: 0, False: NO, None: CANNOT_TELL}
 _WORDS = {True: "as the policy says", False: "NOT as the policy says", None: "cannot tell"}

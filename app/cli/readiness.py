@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from app.cli.terminal import CANNOT_TELL, NO, JsonOption, fail, opened, out, print_json
+from app.hpkp.header.server_lines import Server
 from app.hpkp.hosts import canonical_host
 from app.hpkp.readiness import Verdict
 from app.hpkp.readiness.plain import as_plain
 from app.hpkp.readiness.text import Style, write_text
-from app.hpkp.servers import Server
 from app.service import now
 
 _EXIT = {Verdict.READY: 0, Verdict.NOT_READY: NO, Verdict.NOT_ENOUGH_DATA: CANNOT_TELL}

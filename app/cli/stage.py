@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.collector import Envelope, Fate, describe_rejection
-from app.hpkp.causes import Cause
-from app.hpkp.chain import read_certificate
 from app.hpkp.exposure import ExposedDay
 from app.hpkp.hosts import Host
-from app.hpkp.live import Answer, Endpoint, Probe
+from app.hpkp.judgement.causes import Cause
 from app.hpkp.policy import Mode, PinningPolicy
+from app.hpkp.probe_result import Answer, Endpoint, Probe
+from app.hpkp.x509.certificate import read_certificate
 from app.samples.crowd import Post
 from app.samples.rollout import Chain, Expose, pinning_field
 from app.service import Service

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from app.hpkp.causes import ALARMING
-from app.hpkp.live import LiveChain
+from app.hpkp.judgement.causes import ALARMING
+from app.hpkp.probe_result import LiveChain
 from app.hpkp.readiness import Situation, Verdict
 from app.hpkp.readiness.words import VERDICTS
 

@@ -18,9 +18,9 @@ from datetime import date
 from enum import StrEnum
 from typing import TypeVar
 
-from app.hpkp.chain import Certificate
 from app.hpkp.errors import HpkpError
 from app.hpkp.pins import Pin
+from app.hpkp.x509.certificate import Certificate
 
 MAX_MATCHED = 256
 """Characters of an issuer's name that are compared with a pattern; a name may be of any length."""

@@ -8,7 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from app.hpkp.chain import (
+from app.hpkp.errors import InvalidCertificate
+from app.hpkp.pins import Pin
+from app.hpkp.policy import Mode, PinningPolicy, PolicyHistory
+from app.hpkp.x509.certificate import (
     Anchor,
     Certificate,
     Chain,
@@ -19,10 +22,7 @@ from app.hpkp.chain import (
     pins_of,
     read_certificate,
 )
-from app.hpkp.errors import InvalidCertificate
-from app.hpkp.pem import CERTIFICATE_LABELS, pem_blocks
-from app.hpkp.pins import Pin
-from app.hpkp.policy import Mode, PinningPolicy, PolicyHistory
+from app.hpkp.x509.pem import CERTIFICATE_LABELS, pem_blocks
 
 LONGEST_REMEMBERED = 10**9
 """Seconds, some thirty years; no UA remembers pins for longer."""

@@ -5,10 +5,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
-from app.hpkp.chain import Chain
 from app.hpkp.hosts import Host
 from app.hpkp.pins import Pin
 from app.hpkp.policy import Mode
+from app.hpkp.x509.certificate import Chain
 
 
 class Sender(StrEnum):
@@ -73,7 +73,7 @@ class ViolationReport:
     contradictions: tuple[str, ...] = ()
     """What in the form does not fit the sender that it claims to come from, each in a few words."""
 
-    def told(
+    def with_dates(
         self,
         *,
         mode: Mode | None,

@@ -8,8 +8,8 @@ Out: dates, user agent, app and app version, the install. A violation is judged 
 import hashlib
 from collections.abc import Iterator
 
-from app.hpkp.chain import Certificate, Chain
 from app.hpkp.report import ViolationReport
+from app.hpkp.x509.certificate import Certificate, Chain
 
 
 def chain_digest(chain: Chain) -> bytes:

@@ -15,9 +15,9 @@ from datetime import datetime
 from enum import StrEnum
 from heapq import nlargest
 
-from app.hpkp.causes import Cause, Side
 from app.hpkp.errors import InvalidPolicy
-from app.hpkp.judgement import Judgement
+from app.hpkp.judgement.causes import Cause, Side
+from app.hpkp.judgement.judge import Judgement
 from app.hpkp.pins import Pin
 from app.hpkp.policy import ExpectedPin, PinningPolicy, PolicyHistory
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from app.hpkp.pins import pin_of_spki
 from app.hpkp.report import Sender
-from app.hpkp.spki import spki_of_certificate
+from app.hpkp.x509.spki import spki_of_certificate
 from app.samples.incident import Incident, SampleApp
 
 Members = dict[str, Any]

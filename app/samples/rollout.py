@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from app.hpkp.causes import Cause
-from app.hpkp.header import PinningHeader
+from app.hpkp.header.server_lines import ENFORCING, REPORT_ONLY
+from app.hpkp.header.value import PinningHeader
 from app.hpkp.hosts import Host
+from app.hpkp.judgement.causes import Cause
 from app.hpkp.pins import Pin
 from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy
 from app.hpkp.report import Sender
-from app.hpkp.servers import ENFORCING, REPORT_ONLY
 from app.samples.forms import FORMS, pem
 from app.samples.incident import Incident, SampleApp
 from app.samples.site import Issued, issue

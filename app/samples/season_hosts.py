@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from app.hpkp.causes import Cause
 from app.hpkp.hosts import Host
+from app.hpkp.judgement.causes import Cause
 from app.hpkp.pins import Pin
 from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy
 from app.hpkp.report import Sender

@@ -13,7 +13,7 @@ from cryptography.x509.oid import NameOID
 from app.hpkp.hosts import Host
 from app.hpkp.pins import Pin, pin_of_spki
 from app.hpkp.report import Sender
-from app.hpkp.spki import spki_of_certificate
+from app.hpkp.x509.spki import spki_of_certificate
 from app.samples.forms import FORMS, pem
 from app.samples.incident import Incident, SampleApp
 

@@ -7,7 +7,7 @@ A story begins with the policy on day 0 at 06:00; its acts take place at noon, a
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from app.hpkp.causes import Cause
+from app.hpkp.judgement.causes import Cause
 from app.hpkp.pins import Pin, parse_pin
 from app.hpkp.policy import Mode
 from app.hpkp.readiness import Verdict

@@ -12,8 +12,8 @@ from enum import Enum
 from itertools import islice
 from typing import Any, NamedTuple
 
-from app.hpkp.chain import Chain, Element, UnreadableCertificate, read_certificate
-from app.hpkp.pem import CERTIFICATE_LABELS, pem_blocks
+from app.hpkp.x509.certificate import Chain, Element, UnreadableCertificate, read_certificate
+from app.hpkp.x509.pem import CERTIFICATE_LABELS, pem_blocks
 from app.senders.bounded import Bounded
 from app.senders.private_keys import FOUND, is_private_key
 from app.senders.wire import MAX_CHAIN, NotAReport

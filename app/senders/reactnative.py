@@ -7,11 +7,11 @@ iOS it is TrustKit that sends.
 from dataclasses import replace
 from typing import Any
 
-from app.hpkp.chain import Chain, UnreadableCertificate
 from app.hpkp.errors import InvalidPin
 from app.hpkp.pins import parse_pin
 from app.hpkp.policy import Mode
 from app.hpkp.report import Sender, ViolationReport
+from app.hpkp.x509.certificate import Chain, UnreadableCertificate
 from app.senders.pem import CertificateReader
 from app.senders.rfc7469 import read_as
 from app.senders.wire import MAX_CHAIN, NotAReport, WireReport

@@ -82,7 +82,7 @@ class _Rest:
         """Return the report with these dates, and the identity of its violation."""
         noticed, expires = read_usual_date(date_time), read_usual_date(expiration)
         contradictions = (*self._contradictions, *contradictions_of_dates(noticed, expires))
-        report = self._report.told(
+        report = self._report.with_dates(
             mode=mode or chromium_mode(noticed, expires),
             date_time=noticed,
             date_time_text=date_time,

@@ -13,12 +13,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, func, select
 
-from app.hpkp.chain import Certificate, Chain, Element, UnreadableCertificate
 from app.hpkp.hosts import is_subdomain
-from app.hpkp.judgement import Judgement
+from app.hpkp.judgement.judge import Judgement
 from app.hpkp.policy import PolicyHistory
 from app.hpkp.report import ViolationReport
 from app.hpkp.violation import chain_digest
+from app.hpkp.x509.certificate import Certificate, Chain, Element, UnreadableCertificate
 from app.outcomes import Outcome
 from app.store import policies, tables
 from app.store.engine import DAY_MS, from_ms, to_ms

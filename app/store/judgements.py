@@ -3,7 +3,7 @@
 from dataclasses import fields
 from typing import Any
 
-from app.hpkp.judgement import CertificateFinding, Judgement, Reason
+from app.hpkp.judgement.judge import CertificateFinding, Judgement, Reason
 
 _MEMBERS, _REASON, _CERTIFICATE = (
     tuple(field.name for field in fields(kind)) for kind in (Judgement, Reason, CertificateFinding)

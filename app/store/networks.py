@@ -10,7 +10,7 @@ from datetime import datetime
 
 from sqlalchemy import ClauseElement, Connection, select
 
-from app.hpkp.causes import Cause
+from app.hpkp.judgement.causes import Cause
 from app.hpkp.readiness import OpenViolation
 from app.hpkp.readiness.sources import FEW, disbelieve, is_believed
 from app.store import tables

@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, or_, select
 
-from app.hpkp.causes import Cause
 from app.hpkp.exposure import add_up
+from app.hpkp.judgement.causes import Cause
 from app.hpkp.policy import PolicyHistory
 from app.hpkp.readiness import Evidence, OpenViolation
 from app.store import tables

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from app.hpkp.hosts import Host
-from app.hpkp.live import Answer, Endpoint, LiveHost, Probe
 from app.hpkp.pins import Pin
+from app.hpkp.probe_result import Answer, Endpoint, LiveHost, Probe
 from app.hpkp.violation import chain_digest
 from app.store import tables
 from app.store.additions import add_chain

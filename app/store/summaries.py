@@ -18,9 +18,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, false, func, or_, select
 
-from app.hpkp.causes import Cause
 from app.hpkp.clients import ClientCount
 from app.hpkp.exposure import add_up
+from app.hpkp.judgement.causes import Cause
 from app.hpkp.readiness import Evidence, Group, OpenViolation
 from app.store import tables
 from app.store.canaries import last_canary

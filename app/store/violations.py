@@ -8,11 +8,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, insert, or_, select, update
 
-from app.hpkp.chain import Chain, Element, UnreadableCertificate, read_certificate
 from app.hpkp.hosts import Host
 from app.hpkp.pins import parse_pin
 from app.hpkp.policy import Mode
 from app.hpkp.report import Sender, SenderResult, ViolationReport
+from app.hpkp.x509.certificate import Chain, Element, UnreadableCertificate, read_certificate
 from app.store import host_counts, tables
 from app.store.additions import JudgeReport, pinned_host
 from app.store.engine import from_ms, now_ms, to_ms

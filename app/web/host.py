@@ -14,8 +14,8 @@ from app.api.details import violation_fields
 from app.api.hosts import HostPath
 from app.api.pages import parse_cursor
 from app.api.problems import ProblemError, not_found
-from app.hpkp.causes import BEARING, Bearing, Cause
 from app.hpkp.findings import Finding, Severity
+from app.hpkp.judgement.causes import BEARING, Bearing, Cause
 from app.hpkp.policy import Mode
 from app.hpkp.readiness import assess_readiness
 from app.hpkp.readiness.plain import as_plain

@@ -10,10 +10,10 @@ from app.api.access import CallerDep, CanRead, ServiceDep
 from app.api.hosts import HostPath
 from app.api.problems import not_found
 from app.hpkp.errors import InvalidPolicy
-from app.hpkp.header import PinningHeader
+from app.hpkp.header.lint import Subject, lint_header
+from app.hpkp.header.value import PinningHeader
 from app.hpkp.hosts import Host, is_address
-from app.hpkp.lint import Subject, lint_header
-from app.hpkp.pin_lint import LintFinding, Severity
+from app.hpkp.pin_checks import LintFinding, Severity
 from app.hpkp.pins import Pin
 from app.hpkp.policy import Mode, PinningPolicy
 from app.hpkp.what_if import WhatIf

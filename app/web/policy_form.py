@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from app.hpkp.errors import HpkpError, InvalidPin, InvalidPolicy
-from app.hpkp.header import LONGEST_MAX_AGE, parse_header
+from app.hpkp.header.value import LONGEST_MAX_AGE, parse_header
 from app.hpkp.hosts import Host
 from app.hpkp.pins import Pin, parse_pin
 from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy

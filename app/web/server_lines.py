@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from app.hpkp.errors import InvalidHeader
-from app.hpkp.header import PinningHeader
-from app.hpkp.servers import PLACE, Server, caution, for_server, server_line
+from app.hpkp.header.server_lines import PLACE, Server, caution, for_server, server_line
+from app.hpkp.header.value import PinningHeader
 
 
 @dataclass(frozen=True, slots=True)

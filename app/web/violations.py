@@ -12,7 +12,7 @@ from app.api.pages import parse_cursor
 from app.api.problems import ProblemError, not_found
 from app.api.schemas import ReportResponse, ViolationDetail
 from app.api.violations import IdPath
-from app.hpkp.causes import BEARING
+from app.hpkp.judgement.causes import BEARING
 from app.service import Service, now
 from app.store import violations as store
 from app.store.engine import writing

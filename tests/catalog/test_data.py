@@ -11,8 +11,8 @@ import pytest
 
 from app.catalog.load import PACKAGED, load_catalog, parse_catalog_file
 from app.hpkp.catalog import Basis, CaName, CaState, Catalog
-from app.hpkp.chain import Certificate, read_certificate
 from app.hpkp.pins import Pin, parse_pin, pin_of_spki
+from app.hpkp.x509.certificate import Certificate, read_certificate
 from tests.authority import make_root
 
 DIRECTORY = Path(__file__).parents[2] / "app" / "catalog"

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import app
-from app.hpkp.pem import pem_blocks
+from app.hpkp.x509.pem import pem_blocks
 from tests.authority import make_site, pem_with
 from tests.openssl import run_openssl
 

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import app
-from app.hpkp.pem import pem_blocks
+from app.hpkp.x509.pem import pem_blocks
 from tests.authority import certificate_with_serial, make_site, pem_with, sha1_signed
 from tests.openssl import openssl_pin_of_certificate, run_openssl
 

@@ -11,11 +11,11 @@ from typer.testing import CliRunner
 
 from app.cli import app
 from app.cli.sample import ImitatedSender
-from app.hpkp.chain import TrustAnchors, read_certificate
 from app.hpkp.hosts import Host
-from app.hpkp.judgement import judge
+from app.hpkp.judgement.judge import judge
 from app.hpkp.policy import ExpectedPin, PinningPolicy, PolicyHistory
 from app.hpkp.report import Sender, ViolationReport
+from app.hpkp.x509.certificate import TrustAnchors, read_certificate
 from app.samples import FORMS, Scenario, make_site
 from app.senders import CertificateReader, read_report
 from tests.authority import NOW

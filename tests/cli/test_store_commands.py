@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from app.cli import app
 from app.cli.story import HOST, play, story_named
 from app.cli.terminal import opened, read_settings
-from app.hpkp.causes import Cause
+from app.hpkp.judgement.causes import Cause
 from app.samples.rollout import make_keys
 from app.samples.stories import STORIES, Story
 from tests.authority import make_root, make_site

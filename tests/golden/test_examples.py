@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from app.hpkp.causes import Cause
-from app.hpkp.chain import Certificate, TrustAnchors
 from app.hpkp.hosts import Host
-from app.hpkp.judgement import judge
-from app.hpkp.keys import read_keys
+from app.hpkp.judgement.causes import Cause
+from app.hpkp.judgement.judge import judge
 from app.hpkp.pins import parse_pin
 from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy, PolicyHistory
 from app.hpkp.report import Sender, ViolationReport
+from app.hpkp.x509.certificate import Certificate, TrustAnchors
+from app.hpkp.x509.keys import read_keys
 from app.senders import CertificateReader, read_report
 from tests.authority import pem_with
 from tests.golden.make_examples import EXAMPLES, make_files

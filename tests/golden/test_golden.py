@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from app.hpkp.chain import Certificate, UnreadableCertificate
 from app.hpkp.pins import Pin
 from app.hpkp.report import Sender, ViolationReport
+from app.hpkp.x509.certificate import Certificate, UnreadableCertificate
 from app.senders import CertificateReader, read_report
 from tests.golden.cases import RECEIVED_AT
 from tests.golden.make import GOLDEN, make_cases, paths_of

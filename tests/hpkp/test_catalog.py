@@ -14,9 +14,9 @@ from app.hpkp.catalog import (
     KnownKey,
     compile_issuer_pattern,
 )
-from app.hpkp.chain import Certificate, read_certificate
 from app.hpkp.errors import HpkpError
 from app.hpkp.pins import pin_of_spki
+from app.hpkp.x509.certificate import Certificate, read_certificate
 from tests.authority import make_root
 
 PIN, OTHER_PIN = pin_of_spki(b"one"), pin_of_spki(b"other")

@@ -4,11 +4,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from app.hpkp.chain import Certificate, TrustAnchors, read_certificate
 from app.hpkp.deployment import DeploymentCheck, check_deployment
 from app.hpkp.hosts import Host
 from app.hpkp.pins import parse_pin
 from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy, PolicyHistory
+from app.hpkp.x509.certificate import Certificate, TrustAnchors, read_certificate
 from tests.authority import NOW, Issued, make_root, make_site
 
 SITE, OTHER, BACKUP = make_site(), make_site(), make_root("Backup")

@@ -8,16 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.hpkp.catalog import Catalog
-from app.hpkp.causes import BEARING, Bearing, Cause
-from app.hpkp.chain import Anchor
 from app.hpkp.clients import NOBODY, ClientCount
 from app.hpkp.exposure import Exposure
 from app.hpkp.findings import Finding, Severity
-from app.hpkp.header import PinningHeader
+from app.hpkp.header.value import PinningHeader
 from app.hpkp.hosts import Host
-from app.hpkp.live import Answer, Endpoint, LiveChain, LiveHost, Probe
+from app.hpkp.judgement.causes import BEARING, Bearing, Cause
 from app.hpkp.pins import Pin
 from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy
+from app.hpkp.probe_result import Answer, Endpoint, LiveChain, LiveHost, Probe
 from app.hpkp.readiness import (
     CanarySeen,
     Evidence,
@@ -29,6 +28,7 @@ from app.hpkp.readiness import (
     Verdict,
     assess_readiness,
 )
+from app.hpkp.x509.certificate import Anchor
 from tests.authority import NOW
 
 LIVE, BACKUP, EXAMPLE = (Pin(bytes((number,)) * 32) for number in (1, 2, 3))

@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.hpkp.causes import ALARMING, Cause
 from app.hpkp.clients import network_of
+from app.hpkp.judgement.causes import ALARMING, Cause
 from app.hpkp.readiness.sources import FEW, disbelieve, is_believed
 
 ONE, TWO, THREE = (bytes((number,)) * 8 for number in (1, 2, 3))

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from app.hpkp.chain import UnreadableCertificate, read_certificate
 from app.hpkp.hosts import Host
 from app.hpkp.pins import Pin, parse_pin
 from app.hpkp.policy import Mode
 from app.hpkp.report import Sender, SenderResult, ViolationReport
 from app.hpkp.violation import chain_digest, identity_of
+from app.hpkp.x509.certificate import UnreadableCertificate, read_certificate
 from tests.authority import NOW, cross_sign, make_root, make_site
 
 ONE, TWO = (Pin(bytes((number,)) * 32) for number in (1, 2))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.hpkp.causes import Cause
+from app.hpkp.judgement.causes import Cause
 from app.hpkp.readiness.cause_words import WORDS
 from app.hpkp.readiness.words import TITLES, at_most, describe_change, percent, title_of
 from tests.test_docs import findings_of_the_rules

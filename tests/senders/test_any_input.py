@@ -11,11 +11,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.hpkp.chain import Certificate
 from app.hpkp.hosts import Host, canonical_host
 from app.hpkp.pins import Pin
 from app.hpkp.report import Sender, ViolationReport
 from app.hpkp.violation import identity_of
+from app.hpkp.x509.certificate import Certificate
 from app.samples import FORMS, Scenario, make_site
 from app.senders import CertificateReader, Unreadable, read_reports
 from app.senders.reporting_api import MAX_ENTRIES

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.hpkp.chain import Certificate, UnreadableCertificate
+from app.hpkp.x509.certificate import Certificate, UnreadableCertificate
 from app.outcomes import Outcome
 from app.senders.wire import MAX_CHAIN, MAX_PINS
 from tests.senders.submissions import accepted, body_with, plain_report, refused, site

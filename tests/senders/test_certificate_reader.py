@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.hpkp.chain import Certificate, UnreadableCertificate
+from app.hpkp.x509.certificate import Certificate, UnreadableCertificate
 from app.senders import CertificateReader
 from app.senders.wire import MAX_CHAIN, NotAReport
 from tests.authority import certificate_with_serial_zero, make_site, pem_with

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.hpkp.chain import Chain
 from app.hpkp.policy import Mode
 from app.hpkp.violation import identity_of
+from app.hpkp.x509.certificate import Chain
 from app.senders import CertificateReader, Reading, Unreadable, read_reports
 from app.senders.bounded import Bounded
 from app.senders.reader import Identified, ReportReader

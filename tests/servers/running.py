@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from app.hpkp.servers import Server
+from app.hpkp.header.server_lines import Server
 from tests.authority import make_site
 from tests.debian import Program, debian_program
 

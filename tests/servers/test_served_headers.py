@@ -11,9 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import app
-from app.hpkp.header import PinningHeader
+from app.hpkp.header.server_lines import ENFORCING, REPORT_ONLY, Server, server_line
+from app.hpkp.header.value import PinningHeader
 from app.hpkp.pins import parse_pin
-from app.hpkp.servers import ENFORCING, REPORT_ONLY, Server, server_line
 from tests.debian import debian_program
 from tests.servers.running import RUNNABLE, RefusedToStart, running_server
 

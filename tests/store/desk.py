@@ -8,13 +8,13 @@ from typing import Any
 
 from sqlalchemy import Engine, Row, Table, select
 
-from app.hpkp.chain import TrustAnchors
 from app.hpkp.hosts import canonical_host
-from app.hpkp.judgement import Judgement, judge
+from app.hpkp.judgement.judge import Judgement, judge
 from app.hpkp.pins import parse_pin
 from app.hpkp.policy import ExpectedPin, PinningPolicy, PolicyHistory
 from app.hpkp.report import ViolationReport
 from app.hpkp.violation import identity_of
+from app.hpkp.x509.certificate import TrustAnchors
 from app.outcomes import Outcome
 from app.senders import CertificateReader, read_report
 from app.store import policies

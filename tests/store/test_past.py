@@ -8,14 +8,14 @@ from datetime import date, datetime, timedelta
 import pytest
 from sqlalchemy import Connection, update
 
-from app.hpkp.causes import Cause
-from app.hpkp.chain import Anchor
 from app.hpkp.exposure import ExposedDay
 from app.hpkp.hosts import canonical_host
-from app.hpkp.live import LiveChain, LiveHost, Probe
+from app.hpkp.judgement.causes import Cause
 from app.hpkp.pins import Pin, parse_pin
 from app.hpkp.policy import ExpectedPin, PinningPolicy, PolicyHistory
+from app.hpkp.probe_result import LiveChain, LiveHost, Probe
 from app.hpkp.readiness import Evidence
+from app.hpkp.x509.certificate import Anchor
 from app.store import policies, tables
 from app.store.engine import from_ms, writing
 from app.store.events import list_events

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.hpkp.hosts import Host
-from app.hpkp.judgement import Judgement
+from app.hpkp.judgement.judge import Judgement
 from app.hpkp.pins import parse_pin
 from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy
 from app.metrics import Metrics

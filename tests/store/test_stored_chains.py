@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from app.hpkp.chain import Chain, UnreadableCertificate, read_certificate
 from app.hpkp.pins import parse_pin
 from app.hpkp.violation import chain_digest
+from app.hpkp.x509.certificate import Chain, UnreadableCertificate, read_certificate
 from app.store import tables
 from app.store.additions import add_chain
 from app.store.engine import writing

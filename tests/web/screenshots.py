@@ -12,7 +12,7 @@ from playwright.sync_api import Browser
 from typer.testing import CliRunner
 
 from app.cli import app as cli
-from app.hpkp.causes import Cause
+from app.hpkp.judgement.causes import Cause
 from app.main import create_app
 from app.service import Service
 from app.store.violations import Filter, list_violations

@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from app.collector import Envelope
-from app.hpkp.chain import read_certificate
 from app.hpkp.exposure import ExposedDay
-from app.hpkp.header import PinningHeader
+from app.hpkp.header.value import PinningHeader
 from app.hpkp.hosts import Host
-from app.hpkp.live import Answer, Endpoint, Probe
 from app.hpkp.policy import ExpectedPin, PinningPolicy
+from app.hpkp.probe_result import Answer, Endpoint, Probe
 from app.hpkp.report import Sender
+from app.hpkp.x509.certificate import read_certificate
 from app.outcomes import Outcome
 from app.samples import SampleApp, SampleSite, Scenario, make_site
 from app.service import Service, now

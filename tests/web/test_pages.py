@@ -12,7 +12,7 @@ import httpx
 import pytest
 from fastapi.routing import iter_route_contexts
 
-from app.hpkp.causes import Cause
+from app.hpkp.judgement.causes import Cause
 from app.main import create_app
 from app.outcomes import Outcome
 from app.web.routes import router

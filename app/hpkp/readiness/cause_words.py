@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.hpkp.causes import Cause
+from app.hpkp.judgement.causes import Cause
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from app.hpkp.catalog import Catalog
-from app.hpkp.causes import SIDE, Cause, Side
 from app.hpkp.clients import ClientCount
 from app.hpkp.deployment import LONGEST_REMEMBERED
 from app.hpkp.exposure import Exposure
-from app.hpkp.live import LiveHost
+from app.hpkp.judgement.causes import SIDE, Cause, Side
 from app.hpkp.policy import Mode, PinningPolicy, PolicyHistory
+from app.hpkp.probe_result import LiveHost
 
 LONGEST_STEP = timedelta(days=60)
 """The last step of the ramp: a reasonable upper limit of max-age (RFC 7469 section 4.1)."""

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from app.hpkp.exposure import Unit
 from app.hpkp.findings import Finding, Severity
-from app.hpkp.live import review_live
 from app.hpkp.policy import Mode
+from app.hpkp.probe_result import review_live
 from app.hpkp.readiness.evidence import Situation
 
 

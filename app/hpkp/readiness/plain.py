@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from app.hpkp.findings import Finding
+from app.hpkp.header.server_lines import ENFORCING, PLACE, REPORT_ONLY, Server, for_server, server_line
 from app.hpkp.policy import Mode, PinningPolicy
 from app.hpkp.readiness import Estimate, Readiness
 from app.hpkp.readiness.plan import NextStep, Plan
 from app.hpkp.readiness.words import title_of
-from app.hpkp.servers import ENFORCING, PLACE, REPORT_ONLY, Server, for_server, server_line
 
 AS_OF = (
     "This answer is for a past moment: it rests on the policy, reports, statuses, exposure, canaries and looks at the "

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 
 from app.hpkp.deployment import remembered_revisions
 from app.hpkp.findings import Finding, Severity
-from app.hpkp.header import PinningHeader
+from app.hpkp.header.server_lines import ENFORCING, REPORT_ONLY
+from app.hpkp.header.value import PinningHeader
 from app.hpkp.policy import Mode, PinningPolicy
 from app.hpkp.readiness.evidence import LONGEST_STEP, Situation, Verdict
-from app.hpkp.servers import ENFORCING, REPORT_ONLY
 
 RAMP = tuple(
     int(step.total_seconds())

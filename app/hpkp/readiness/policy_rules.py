@@ -7,9 +7,9 @@ from app.hpkp.catalog import CaState
 from app.hpkp.deployment import remembered_revisions
 from app.hpkp.findings import Finding, Severity
 from app.hpkp.hosts import is_subdomain
-from app.hpkp.live import LiveChain
 from app.hpkp.pins import Pin
 from app.hpkp.policy import Mode
+from app.hpkp.probe_result import LiveChain
 from app.hpkp.readiness.evidence import LONGEST_STEP, Situation
 
 _ISSUES_NO_MORE = frozenset({CaState.RETIRED, CaState.OLD})

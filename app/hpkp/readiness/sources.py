@@ -9,7 +9,7 @@ What may be an attack is never left out: nobody can make up a certificate of a t
 
 from collections.abc import Iterable
 
-from app.hpkp.causes import ALARMING, Cause
+from app.hpkp.judgement.causes import ALARMING, Cause
 
 FEW = 8
 """So many networks of a violation are kept; with all of these there may be more."""

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from app.hpkp.bound import upper_share
-from app.hpkp.causes import ALARMING, BEARING, Bearing, Cause
 from app.hpkp.clients import NOBODY, ClientCount
 from app.hpkp.exposure import Population
 from app.hpkp.findings import Finding, Severity
+from app.hpkp.judgement.causes import ALARMING, BEARING, Bearing, Cause
 from app.hpkp.readiness.cause_words import WORDS
 from app.hpkp.readiness.evidence import Group, OpenViolation, Situation
 from app.hpkp.readiness.sources import FEW

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from decimal import ROUND_CEILING, Context, Decimal
 
-from app.hpkp.causes import Cause
+from app.hpkp.judgement.causes import Cause
 from app.hpkp.readiness.cause_words import WORDS
 from app.hpkp.readiness.evidence import Verdict
 

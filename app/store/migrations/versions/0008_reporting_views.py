@@ -6,7 +6,7 @@ Revision 0008, after 0007.
 import sqlalchemy as sa
 from alembic import op
 
-from app.hpkp.chain import Certificate, read_certificate
+from app.hpkp.x509.certificate import Certificate, read_certificate
 from app.store.engine import to_ms
 
 revision = "0008"

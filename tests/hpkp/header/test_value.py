@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.hpkp.errors import InvalidHeader
-from app.hpkp.header import LONGEST_MAX_AGE, PinningHeader, is_strict, parse_header
+from app.hpkp.header.value import LONGEST_MAX_AGE, PinningHeader, is_strict, parse_header
 from app.hpkp.hosts import Host
 from app.hpkp.pins import Pin
 from app.hpkp.policy import ExpectedPin, PinningPolicy

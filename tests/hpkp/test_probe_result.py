@@ -6,13 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from app.hpkp.chain import Chain, TrustAnchors, read_certificate
 from app.hpkp.findings import Finding, Severity
-from app.hpkp.header import PinningHeader
+from app.hpkp.header.value import PinningHeader
 from app.hpkp.hosts import Host
-from app.hpkp.live import Answer, Endpoint, LiveHost, Probe, describe_live, review_live, satisfied
 from app.hpkp.pins import parse_pin
 from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy
+from app.hpkp.probe_result import Answer, Endpoint, LiveHost, Probe, describe_live, review_live, satisfied
+from app.hpkp.x509.certificate import Chain, TrustAnchors, read_certificate
 from tests.authority import NOW, Issued, make_root, make_site
 
 HOST = Host("www.example.com")

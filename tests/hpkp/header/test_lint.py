@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.catalog.load import load_catalog
-from app.hpkp.header import PinningHeader
+from app.hpkp.header.lint import Conformance, HeaderReview, Subject, lint_header
+from app.hpkp.header.value import PinningHeader
 from app.hpkp.hosts import Host
-from app.hpkp.lint import Conformance, HeaderReview, Subject, lint_header
 from app.hpkp.pins import Pin, parse_pin
 
 LIVE, BACKUP, OTHER = (Pin(bytes((number,)) * 32) for number in (1, 2, 3))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from app.hpkp.errors import InvalidCertificate
 from app.hpkp.pins import pin_of_spki
-from app.hpkp.spki import (
+from app.hpkp.x509.spki import (
     algorithm_of_private_key,
     certificate_end,
     make_spki,

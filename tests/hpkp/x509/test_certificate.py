@@ -9,7 +9,7 @@ from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.hpkp.chain import (
+from app.hpkp.x509.certificate import (
     Anchor,
     Certificate,
     Element,

@@ -11,10 +11,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from app.hpkp.catalog import CaName, Catalog
-from app.hpkp.chain import Anchor, Certificate, TrustAnchors
-from app.hpkp.keys import HeldKey
-from app.hpkp.pin_lint import LintFinding, Severity, lint_pin
-from app.hpkp.roles import Role, role_of
+from app.hpkp.pin_checks import LintFinding, Severity, lint_pin
+from app.hpkp.x509.certificate import Anchor, Certificate, TrustAnchors
+from app.hpkp.x509.certificate_role import Role, role_of
+from app.hpkp.x509.keys import HeldKey
 
 
 class Validity(StrEnum):

@@ -12,13 +12,13 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from app.hpkp.catalog import Basis, Catalog, InterceptionProduct, KnownKey
-from app.hpkp.causes import Cause, Side
-from app.hpkp.chain import Certificate, Element, TrustAnchors, UnreadableCertificate, read_certificate
 from app.hpkp.hosts import Host
-from app.hpkp.judgement import Judgement, judge
+from app.hpkp.judgement.causes import Cause, Side
+from app.hpkp.judgement.judge import Judgement, judge
 from app.hpkp.pins import Pin, parse_pin
 from app.hpkp.policy import ExpectedPin, PinningPolicy, PolicyHistory
 from app.hpkp.report import Sender, SenderResult, ViolationReport
+from app.hpkp.x509.certificate import Certificate, Element, TrustAnchors, UnreadableCertificate, read_certificate
 from tests.authority import (
     NOW,
     Issued,

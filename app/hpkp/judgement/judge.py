@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.hpkp.case import Case
 from app.hpkp.catalog import Catalog
-from app.hpkp.causes import SIDE, Cause, Side
-from app.hpkp.chain import Anchor, Chain, TrustAnchors, UnreadableCertificate, connected_to_leaf
-from app.hpkp.lockout import would_lock_out
+from app.hpkp.judgement.causes import SIDE, Cause, Side
+from app.hpkp.judgement.context import JudgementContext
+from app.hpkp.judgement.lockout import would_lock_out
+from app.hpkp.judgement.rules import RULES
 from app.hpkp.pins import Pin
 from app.hpkp.policy import PolicyHistory
 from app.hpkp.report import ViolationReport
-from app.hpkp.rules import RULES
+from app.hpkp.x509.certificate import Anchor, Chain, TrustAnchors, UnreadableCertificate, connected_to_leaf
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,68 +82,68 @@ def judge(
     ``received_at`` stands in for the sender's clock where the report has no date. Never raises for a report that
     could be read.
     """
-    case = Case(report, history, anchors, catalog or Catalog(), received_at=received_at, at=at)
-    holding = [(cause, *evidence) for cause, rule in RULES.items() if (evidence := rule(case)) is not None]
-    unexplained = (Cause.NO_EVIDENCE, "No rule explains this chain; look at it yourself.", case.leaf_position)
+    context = JudgementContext(report, history, anchors, catalog or Catalog(), received_at=received_at, at=at)
+    holding = [(cause, *evidence) for cause, rule in RULES.items() if (evidence := rule(context)) is not None]
+    unexplained = (Cause.NO_EVIDENCE, "No rule explains this chain; look at it yourself.", context.leaf_position)
     cause, why, failing = holding[0] if holding else unexplained
-    lock_out = would_lock_out(case)
+    lock_out = would_lock_out(context)
     return Judgement(
         cause=cause,
         why=why,
-        side=_side(cause, case),
+        side=_side(cause, context),
         also=tuple(Reason(other, reason) for other, reason, _ in holding[1:]),
-        notes=tuple(_notes(case)),
+        notes=tuple(_notes(context)),
         locks_out=lock_out.answer,
         locks_out_why=lock_out.why,
-        judged_chain=case.judged_chain,
+        judged_chain=context.judged_chain,
         failing=failing,
-        policy_revision=case.policy.revision if case.policy else None,
-        anchor=case.path.anchor,
-        anchor_subject=case.path.anchor_subject,
-        path_checkable=case.path.checkable,
-        product=None if case.product is None else case.product.name,
-        served=tuple(_certificate_findings(case, report.served_chain or (), failing)),
-        validated=tuple(_certificate_findings(case, report.validated_chain or (), failing)),
+        policy_revision=context.policy.revision if context.policy else None,
+        anchor=context.path.anchor,
+        anchor_subject=context.path.anchor_subject,
+        path_checkable=context.path.checkable,
+        product=None if context.product is None else context.product.name,
+        served=tuple(_certificate_findings(context, report.served_chain or (), failing)),
+        validated=tuple(_certificate_findings(context, report.validated_chain or (), failing)),
     )
 
 
-def _side(cause: Cause, case: Case) -> Side:
+def _side(cause: Cause, context: JudgementContext) -> Side:
     """Whose matter it is; without a policy nobody knows whose key it is."""
-    if case.policy is None and SIDE[cause] in (Side.OURS, Side.HOSTILE) and cause is not Cause.KNOWN_BAD_KEY:
+    if context.policy is None and SIDE[cause] in (Side.OURS, Side.HOSTILE) and cause is not Cause.KNOWN_BAD_KEY:
         return Side.UNKNOWN
     return SIDE[cause]
 
 
-def _notes(case: Case) -> Iterator[str]:
+def _notes(context: JudgementContext) -> Iterator[str]:
     """Say what a reader of the chain should know besides."""
-    if case.leaf_position != 0:
-        yield f"The chain was sent in another order; certificate {case.leaf_position} is the leaf."
-    if case.superfluous:
-        yield f"No signature joins these certificates to the leaf: {', '.join(map(str, case.superfluous))}."
-    unreadable = [(str(i), e) for i, e in enumerate(case.chain) if isinstance(e, UnreadableCertificate)]
+    if context.leaf_position != 0:
+        yield f"The chain was sent in another order; certificate {context.leaf_position} is the leaf."
+    if context.superfluous:
+        yield f"No signature joins these certificates to the leaf: {', '.join(map(str, context.superfluous))}."
+    unreadable = [(str(i), e) for i, e in enumerate(context.chain) if isinstance(e, UnreadableCertificate)]
     if unread := [i for i, e in unreadable if e.der is not None or e.pin is None]:
         yield f"These certificates cannot be read: {', '.join(unread)}."
     if pin_only := [i for i, e in unreadable if e.der is None and e.pin is not None]:
         yield f"Of these certificates the sender gave only the pins: {', '.join(pin_only)}."
-    if not case.path.checkable:
+    if not context.path.checkable:
         yield "A signature on the path uses MD5, SHA-1 or an unknown algorithm, so it was not checked."
-    if case.echoes_served:
+    if context.echoes_served:
         yield "What this sender calls the validated chain is the served one; the path it built itself is not known."
-    elif case.judged_chain == "served":
+    elif context.judged_chain == "served":
         yield "There is no validated chain, so the served one was judged."
 
 
-def _certificate_findings(case: Case, chain: Chain, failing: int | None) -> Iterator[CertificateFinding]:
-    judged = chain is case.chain
-    on_path = frozenset(case.path.positions) if judged else connected_to_leaf(chain)
+def _certificate_findings(context: JudgementContext, chain: Chain, failing: int | None) -> Iterator[CertificateFinding]:
+    judged = chain is context.chain
+    on_path = frozenset(context.path.positions) if judged else connected_to_leaf(chain)
     for position, element in enumerate(chain):
         yield CertificateFinding(
             position=position,
             pin=element.pin,
-            in_known_pins=element.pin in case.known,
-            in_expected_pins=element.pin in case.expected,
-            in_former_pins=element.pin in case.former,
-            own_key=element.pin in case.own_keys,
+            in_known_pins=element.pin in context.known,
+            in_expected_pins=element.pin in context.expected,
+            in_former_pins=element.pin in context.former,
+            own_key=element.pin in context.own_keys,
             on_path=position in on_path,
             failing=judged and position == failing,
         )

@@ -10,7 +10,7 @@ from binascii import a2b_base64
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from app.hpkp.header import PinningHeader
+from app.hpkp.header.value import PinningHeader
 from app.hpkp.pins import Pin
 
 CHROMIUM_LONGEST = 5_184_000

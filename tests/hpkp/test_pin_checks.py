@@ -4,8 +4,8 @@ import pytest
 
 from app.catalog.load import load_catalog
 from app.hpkp.catalog import CaState, Catalog
-from app.hpkp.lint import Subject, lint_header
-from app.hpkp.pin_lint import Severity, lint_pin
+from app.hpkp.header.lint import Subject, lint_header
+from app.hpkp.pin_checks import Severity, lint_pin
 from app.hpkp.pins import Pin
 
 CATALOG = load_catalog()

@@ -26,7 +26,7 @@ from cryptography.x509.oid import NameOID
 from app.hpkp.errors import InvalidCertificate
 from app.hpkp.hosts import is_address, matches_name
 from app.hpkp.pins import Pin, pin_of_spki
-from app.hpkp.spki import certificate_end, spki_of_certificate
+from app.hpkp.x509.spki import certificate_end, spki_of_certificate
 
 # Serial numbers of zero are against RFC 5280 section 4.1.2.2 but stand in real chains; they are no news here.
 warnings.filterwarnings("ignore", message="Parsed a serial number which wasn't positive")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.hpkp.causes import ALARMING, BEARING, SIDE, Bearing, Cause, Side
+from app.hpkp.judgement.causes import ALARMING, BEARING, SIDE, Bearing, Cause, Side
 from app.hpkp.readiness import Group, OpenViolation
 from tests.authority import NOW
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from app.hpkp.lineage import Generation, GenerationPins, Part, State, arrange, judge_keys, read_name
-from app.hpkp.pin_lint import Severity
+from app.hpkp.pin_checks import Severity
 from app.hpkp.pins import Pin
+from app.hpkp.x509.lineage import Generation, GenerationPins, Part, State, arrange, judge_keys, read_name
 
 A, B, C = (Pin(bytes((number,)) * 32) for number in (1, 2, 3))
 RENEWED = [f"{part}{number}.pem" for number in (1, 2, 3) for part in ("cert", "chain", "fullchain", "privkey")]

@@ -7,10 +7,10 @@ import pytest
 from app.catalog import load_anchors
 from app.catalog.load import load_catalog
 from app.hpkp.catalog import CaName, CaState, Catalog
-from app.hpkp.chain import Anchor, Certificate, TrustAnchors, read_certificate
-from app.hpkp.description import KeyDescription, Validity, describe_key
-from app.hpkp.keys import HeldKey, read_keys
-from app.hpkp.roles import Role
+from app.hpkp.key_description import KeyDescription, Validity, describe_key
+from app.hpkp.x509.certificate import Anchor, Certificate, TrustAnchors, read_certificate
+from app.hpkp.x509.certificate_role import Role
+from app.hpkp.x509.keys import HeldKey, read_keys
 from tests.authority import NOW, Issued, cross_sign, make_root, make_site
 
 SITE = make_site()

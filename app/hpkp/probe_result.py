@@ -14,14 +14,23 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from app.hpkp.chain import Anchor, Certificate, Chain, TrustAnchors, build_path, find_leaf, outside_validity, pins_of
 from app.hpkp.errors import InvalidHeader
 from app.hpkp.findings import Finding, Severity
-from app.hpkp.header import PinningHeader, parse_header
+from app.hpkp.header.server_lines import ENFORCING, REPORT_ONLY
+from app.hpkp.header.value import PinningHeader, parse_header
 from app.hpkp.hosts import Host
 from app.hpkp.pins import Pin
 from app.hpkp.policy import Mode, PinningPolicy
-from app.hpkp.servers import ENFORCING, REPORT_ONLY
+from app.hpkp.x509.certificate import (
+    Anchor,
+    Certificate,
+    Chain,
+    TrustAnchors,
+    build_path,
+    find_leaf,
+    outside_validity,
+    pins_of,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,12 +25,12 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from app.hpkp.chain import Certificate, Element, UnreadableCertificate, read_certificate
 from app.hpkp.errors import InvalidCertificate, InvalidKey
-from app.hpkp.pem import CERTIFICATE_LABELS, PemBlock, pem_blocks
 from app.hpkp.pins import Pin, pin_of_spki
-from app.hpkp.pkcs7 import PKCS7_LABELS, certificates_of_pkcs7
-from app.hpkp.spki import algorithm_of_private_key, is_signed_data, make_spki, spki_of_signing_request, split_spki
+from app.hpkp.x509.certificate import Certificate, Element, UnreadableCertificate, read_certificate
+from app.hpkp.x509.pem import CERTIFICATE_LABELS, PemBlock, pem_blocks
+from app.hpkp.x509.pkcs7 import PKCS7_LABELS, certificates_of_pkcs7
+from app.hpkp.x509.spki import algorithm_of_private_key, is_signed_data, make_spki, spki_of_signing_request, split_spki
 
 _KEYLESS = frozenset({"EC PARAMETERS", "DH PARAMETERS", "DSA PARAMETERS", "X509 CRL"})
 """Blocks that stand beside keys in a server's file."""

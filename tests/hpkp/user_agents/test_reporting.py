@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.hpkp.agents import never_reports
+from app.hpkp.user_agents.reporting import never_reports
 
 _WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64)"
 _MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_13_6)"

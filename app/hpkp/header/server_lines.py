@@ -10,7 +10,7 @@ from enum import StrEnum
 from xml.sax.saxutils import quoteattr
 
 from app.hpkp.errors import InvalidHeader
-from app.hpkp.header import PinningHeader
+from app.hpkp.header.value import PinningHeader
 
 ENFORCING, REPORT_ONLY = "Public-Key-Pins", "Public-Key-Pins-Report-Only"
 

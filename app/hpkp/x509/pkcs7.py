@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization.pkcs7 import load_der_pkcs7_ce
 from cryptography.x509 import InvalidVersion
 
 from app.hpkp.errors import InvalidKey
-from app.hpkp.spki import is_signed_data
+from app.hpkp.x509.spki import is_signed_data
 
 PKCS7_LABELS = frozenset({"PKCS7", "CMS"})
 

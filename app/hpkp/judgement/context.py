@@ -3,7 +3,7 @@
 ::
 
     known pins (what the UA remembered) ─┐
-    served and validated chain ──────────┼─> Case: the judged chain, its leaf, its path, whose key it is
+    served and validated chain ──────────┼─> JudgementContext: the judged chain, its leaf, its path, whose key it is
     expected pins (what we publish) ─────┘
 
 Judged is the validated chain (RFC 7469 section 2.6); where there is none, or the sender says that it is not
@@ -16,7 +16,10 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from app.hpkp.catalog import Catalog, InterceptionProduct
-from app.hpkp.chain import (
+from app.hpkp.pins import Pin
+from app.hpkp.policy import PolicyHistory
+from app.hpkp.report import Sender, SenderResult, ViolationReport
+from app.hpkp.x509.certificate import (
     Anchor,
     Certificate,
     Chain,
@@ -29,15 +32,12 @@ from app.hpkp.chain import (
     outside_validity,
     pins_of,
 )
-from app.hpkp.pins import Pin
-from app.hpkp.policy import PolicyHistory
-from app.hpkp.report import Sender, SenderResult, ViolationReport
 
 CLOCK_TOLERANCE = timedelta(hours=14)
 """Some senders write local time and call it UTC; no zone is further off than 14 hours."""
 
 
-class Case:
+class JudgementContext:
     """A report beside the history of the policy that speaks for its host, at one moment."""
 
     def __init__(

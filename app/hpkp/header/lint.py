@@ -14,7 +14,9 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from app.hpkp.browsers import (
+from app.hpkp.catalog import Catalog
+from app.hpkp.errors import HpkpError, InvalidHeader
+from app.hpkp.header.browsers import (
     CHROMIUM_LONGEST,
     chromium_notes,
     firefox_notes,
@@ -22,9 +24,7 @@ from app.hpkp.browsers import (
     read_as_firefox,
     split_quoted,
 )
-from app.hpkp.catalog import Catalog
-from app.hpkp.errors import HpkpError, InvalidHeader
-from app.hpkp.header import (
+from app.hpkp.header.value import (
     PinningHeader,
     is_strict,
     read_directives,
@@ -32,7 +32,7 @@ from app.hpkp.header import (
     read_pin_directive,
 )
 from app.hpkp.hosts import Host, canonical_host, is_subdomain
-from app.hpkp.pin_lint import LintFinding, Severity, lint_pin
+from app.hpkp.pin_checks import LintFinding, Severity, lint_pin
 from app.hpkp.pins import Pin
 
 FIRST_STEP = 300

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from cryptography import x509
 
-from app.hpkp.chain import Certificate, Link, check_link
+from app.hpkp.x509.certificate import Certificate, Link, check_link
 
 
 class Role(StrEnum):

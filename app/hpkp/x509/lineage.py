@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.hpkp.pin_lint import LintFinding, Severity
+from app.hpkp.pin_checks import LintFinding, Severity
 from app.hpkp.pins import Pin
 
 _FILE = re.compile(r"(?P<part>cert|chain|fullchain|privkey|csr)(?P<number>[0-9]{1,9})\.pem")

@@ -7,8 +7,8 @@ import pytest
 from cryptography import x509
 
 from app.catalog import load_anchors
-from app.hpkp.chain import Certificate, read_certificate
-from app.hpkp.roles import Role, role_of
+from app.hpkp.x509.certificate import Certificate, read_certificate
+from app.hpkp.x509.certificate_role import Role, role_of
 from tests.authority import cross_sign, make_root, make_site, self_signed, sha1_signed
 from tests.openssl import run_openssl
 

@@ -1,0 +1,1 @@
+"""The header fields of RFC 7469: reading, checking and writing them."""
