@@ -27,13 +27,6 @@ class Sender(StrEnum):
     RFC7469 = "rfc7469"
     """Has the members of RFC 7469 section 3 but the form of no sender known here."""
 
-    @property
-    def is_browser(self) -> bool | None:
-        """Whether it lets roots pass that the user installed; None where the form does not tell."""
-        if self in (Sender.RFC7469, Sender.REPORTING_API):
-            return None
-        return self is Sender.CHROMIUM
-
 
 class SenderResult(StrEnum):
     """What the sender itself says of the chain (TrustKit's ``validation-result``)."""

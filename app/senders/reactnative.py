@@ -1,7 +1,7 @@
 """react-native-ssl-manager on Android: pins instead of certificates, in the form of OkHttp.
 
-``served-pins`` is the served chain, leaf first, of which nothing but the pins is known. ``enforced`` is the mode. On
-iOS it is TrustKit that sends.
+``served-pins`` are the pins of the path that OkHttp validated (its cleaned chain), leaf first and trust anchor included;
+nothing but the pins is known of it. ``enforced`` is the mode. On iOS it is TrustKit that sends.
 """
 
 from dataclasses import replace
@@ -25,7 +25,7 @@ def claims(wire: WireReport) -> bool:
 def read(wire: WireReport, certificates: CertificateReader, mode: Mode | None) -> ViolationReport:
     """Read a report of react-native-ssl-manager. Raises NotAReport."""
     report = read_as(Sender.REACT_NATIVE, wire, certificates, mode)
-    return report if report.served_chain else replace(report, served_chain=_chain(wire.served_pins or []))
+    return report if report.validated_chain else replace(report, validated_chain=_chain(wire.served_pins or []))
 
 
 def _chain(pins: list[Any]) -> Chain:

@@ -129,8 +129,8 @@ def read_host(text: str, pointer: str) -> Host:
 
 
 def read_optional_host(text: str | None, pointer: str) -> Host | None:
-    """Read a host name that may be missing or empty."""
-    return read_host(text, pointer) if text else None
+    """Read a host name that may be missing, empty, or `*`: a catch-all that names no host (Proton's TrustKit fork)."""
+    return read_host(text, pointer) if text and text != "*" else None
 
 
 def read_port(value: Any) -> int | None:

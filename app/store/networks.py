@@ -10,9 +10,9 @@ from datetime import datetime
 
 from sqlalchemy import ClauseElement, Connection, select
 
-from app.hpkp.judgement.causes import Cause
 from app.hpkp.readiness import OpenViolation
-from app.hpkp.readiness.sources import FEW, disbelieve, is_believed
+from app.hpkp.judgement.causes import ALARMING, Cause
+from app.hpkp.readiness.sources import FEW, PROVING_ANCHORS, disbelieve, is_believed
 from app.store import tables
 from app.store.engine import to_ms
 from app.store.prepared import Parameters, PreparedForAll
@@ -96,12 +96,14 @@ def believe(
     opened, closed = list(violations), list(ignored)
     first = {violation.id: at for violation, at in opened} | {id_: at for id_, _, at in closed}
     known = networks_of(connection, first, by=by)
-    disbelieved = disbelieve((cause, known.get(id_)) for id_, cause, _ in closed)
+    causes = {violation.id: violation.cause for violation, _ in opened} | {id_: cause for id_, cause, _ in closed}
+    proven = _find_proven(connection, [id_ for id_, cause in causes.items() if cause in ALARMING])
+    disbelieved = disbelieve((cause, known.get(id_), id_ in proven) for id_, cause, _ in closed)
     counted, left_out = list[OpenViolation](), list[OpenViolation]()
     networks: dict[Cause, frozenset[bytes] | None] = {}
     for violation, _ in opened:
         where = known.get(violation.id)
-        if is_believed(violation.cause, where, disbelieved):
+        if is_believed(violation.cause, where, disbelieved, proven=violation.id in proven):
             counted.append(violation)
             before = networks.get(violation.cause, frozenset())
             networks[violation.cause] = None if where is None or before is None else before | where
@@ -109,6 +111,20 @@ def believe(
             left_out.append(violation)
     told = {cause: min(len(where), FEW) for cause, where in networks.items() if where is not None}
     return Believed(tuple(counted), tuple(left_out), told)
+
+
+def _find_proven(connection: Connection, ids: list[int]) -> frozenset[int]:
+    """Find which of these violations their certificates prove: checked signatures up to a public root."""
+    violations = tables.violations.c
+    proven = set[int]()
+    for start in range(0, len(ids), _IDS_AT_ONCE):
+        query = select(violations.id).where(
+            violations.id.in_(ids[start : start + _IDS_AT_ONCE]),
+            violations.judgement["anchor"].as_string().in_(sorted(PROVING_ANCHORS)),
+            violations.judgement["path_checkable"].as_boolean(),
+        )
+        proven.update(connection.scalars(query))
+    return frozenset(proven)
 
 
 def networks_of(

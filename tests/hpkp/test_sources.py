@@ -4,7 +4,7 @@ import pytest
 
 from app.hpkp.clients import network_of
 from app.hpkp.judgement.causes import ALARMING, Cause
-from app.hpkp.readiness.sources import FEW, disbelieve, is_believed
+from app.hpkp.readiness.sources import FEW, disbelieve, is_believed, is_proven
 
 ONE, TWO, THREE = (bytes((number,)) * 8 for number in (1, 2, 3))
 MANY = frozenset(bytes((number,)) * 8 for number in range(1, FEW + 1))
@@ -57,12 +57,36 @@ def test_a_network_is_as_large_as_one_subscriber_may_have_and_inside_there_is_no
 def test_what_comes_only_from_where_the_same_cause_is_ignored_is_not_believed(
     ignored: list[tuple[Cause, set[bytes] | None]], cause: Cause, networks: set[bytes] | None, believed: bool
 ) -> None:
-    known = [(of, None if where is None else frozenset(where)) for of, where in ignored]
+    known = [(of, None if where is None else frozenset(where), False) for of, where in ignored]
     where = None if networks is None else frozenset(networks)
     assert is_believed(cause, where, disbelieve(known)) is believed
 
 
 @pytest.mark.parametrize("cause", sorted(ALARMING))
-def test_what_may_be_an_attack_is_never_left_out(cause: Cause) -> None:
-    assert disbelieve([(cause, frozenset({ONE}))]) == frozenset()
-    assert is_believed(cause, frozenset({ONE}), frozenset({(cause, ONE)}))
+def test_a_proven_attack_is_never_left_out(cause: Cause) -> None:
+    assert disbelieve([(cause, frozenset({ONE}), True)]) == frozenset()
+    assert is_believed(cause, frozenset({ONE}), frozenset({(cause, ONE)}), proven=True)
+
+
+@pytest.mark.parametrize("cause", sorted(ALARMING))
+def test_one_decision_ends_a_claimed_attack_that_can_be_forged(cause: Cause) -> None:
+    ignored = disbelieve([(cause, frozenset({ONE}), False)])
+    assert not is_believed(cause, frozenset({ONE}), ignored)
+    assert is_believed(cause, frozenset({ONE, TWO}), ignored)
+
+
+@pytest.mark.parametrize(
+    ("cause", "anchor", "checkable", "proven"),
+    [
+        (Cause.UNKNOWN_KEY_PUBLIC_CA, "public", True, True),
+        (Cause.UNKNOWN_KEY_PUBLIC_CA, "former_public", True, True),
+        (Cause.UNKNOWN_KEY_PUBLIC_CA, "public", False, False),
+        (Cause.UNKNOWN_KEY_PUBLIC_CA, "private", True, False),
+        (Cause.KNOWN_BAD_KEY, "known_bad", True, False),
+        (Cause.OWN_KEY_NOT_PINNED, "public", True, False),  # anybody can send a certificate from a public log
+    ],
+)
+def test_only_checked_signatures_to_a_public_root_prove(
+    cause: Cause, anchor: str, checkable: bool, proven: bool
+) -> None:
+    assert is_proven(cause, anchor, path_checkable=checkable) is proven

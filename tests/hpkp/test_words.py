@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.hpkp.judgement.causes import Cause
-from app.hpkp.readiness.cause_words import WORDS
+from app.hpkp.judgement.causes import CAUSES
 from app.hpkp.readiness.words import TITLES, at_most, describe_change, percent, title_of
 from tests.test_docs import findings_of_the_rules
 
@@ -16,13 +16,13 @@ def test_every_finding_of_the_rules_has_a_title_and_no_other() -> None:
     codes = {code for code, _, _ in findings_of_the_rules()} - {"open_<cause>"}
     assert TITLES.keys() == codes
     assert WORDS.keys() == set(Cause)
-    titles = [*TITLES.values(), *(words.title for words in WORDS.values())]
+    titles = [*TITLES.values(), *(words.title for words in CAUSES.values())]
     assert len(set(titles)) == len(titles)
 
 
 def test_a_finding_that_is_gone_from_the_rules_keeps_its_code_for_a_title() -> None:
     assert title_of("no_pin_in_live_chain") == TITLES["no_pin_in_live_chain"]
-    assert title_of("open_clock") == WORDS[Cause.CLOCK].title
+    assert title_of("open_clock") == CAUSES[Cause.CLOCK].title
     assert title_of("a_former_rule") == "a_former_rule"
     assert title_of("open_a_former_cause") == "open_a_former_cause"
 

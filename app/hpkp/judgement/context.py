@@ -1,58 +1,77 @@
-"""One violation with everything the rules ask of it, each worked out once.
+"""One violation with everything that the rules ask about it, each worked out once.
 
 ::
 
-    known pins (what the UA remembered) ─┐
-    served and validated chain ──────────┼─> JudgementContext: the judged chain, its leaf, its path, whose key it is
-    expected pins (what we publish) ─────┘
+    sender ──model, result──> proof: what the client says that it checked
+    leaf, certificates sent, known anchors ──complete_paths──> paths at the client's time
+    reported path, or the certificates sent ──> what the client compared with its pins
+    known pins (the client's), expected pins (the policy's) ──> which of them it found
 
-Judged is the validated chain (RFC 7469 section 2.6); where there is none, or the sender says that it is not
-trusted, the served one, and then only certificates that signatures join to the leaf count, because anybody can
-append a certificate to what a server sends.
+Three things are kept apart. The *proof* bounds the causes: a client that never trusted the path never compared pins.
+The *reported path* is evidence, and its certificates count as sent (RFC 7469 section 2.6). The *completed paths* are
+what clients may build from the same leaf; only links with checked signatures join a certificate to it, because anybody
+can append a certificate to a chain.
 """
 
-from dataclasses import replace
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import cached_property
 
 from app.hpkp.catalog import Catalog, InterceptionProduct
 from app.hpkp.pins import Pin
-from app.hpkp.policy import PolicyHistory
-from app.hpkp.report import Sender, SenderResult, ViolationReport
-from app.hpkp.x509.certificate import (
-    Anchor,
-    Certificate,
-    Chain,
-    Element,
-    Path,
-    TrustAnchors,
-    build_path,
-    connected_to_leaf,
+from app.hpkp.policy import Mode, PinningPolicy, PolicyHistory
+from app.hpkp.report import ViolationReport
+from app.hpkp.user_agents.model import Compared, ReportedPath
+from app.hpkp.user_agents.senders import model_of, proof_of
+from app.hpkp.x509.anchors import Anchor, KnownCertificates
+from app.hpkp.x509.certificate import Certificate, Chain, Element, pins_of
+from app.hpkp.x509.paths import (
+    AssessedPath,
+    CompletedPaths,
+    DefectKind,
+    Link,
+    PathClass,
+    PathsAt,
+    Presence,
+    complete_paths,
     find_leaf,
-    outside_validity,
-    pins_of,
 )
 
 CLOCK_TOLERANCE = timedelta(hours=14)
-"""Some senders write local time and call it UTC; no zone is further off than 14 hours."""
+"""Some senders write local time and call it UTC; no time zone is further from UTC than 14 hours."""
+
+BUILDABLE = (PathClass.USABLE, PathClass.POSSIBLE)
+"""Paths that some client of today or of the past may validate."""
+
+PUBLIC = (Anchor.PUBLIC, Anchor.FORMER_PUBLIC)
+_ANCHORED = (*PUBLIC, Anchor.OPERATOR)
+
+_NO_CA = frozenset({DefectKind.NOT_A_CA, DefectKind.KEY_USAGE, DefectKind.PATH_LENGTH, DefectKind.NAME_CONSTRAINTS})
+"""Defects by which a certificate confers nothing on the one below it, whatever its signature."""
 
 
 class JudgementContext:
-    """A report beside the history of the policy that speaks for its host, at one moment."""
+    """A report beside the history of the policy for its host, at one moment.
+
+    ``received_at`` stands in for the client's clock if the report has no date that can be read.
+    """
 
     def __init__(
         self,
         report: ViolationReport,
         history: PolicyHistory,
-        anchors: TrustAnchors,
+        anchors: KnownCertificates,
         catalog: Catalog,
         *,
         received_at: datetime,
         at: datetime,
     ) -> None:
         self.report = report
+        self.history = history
         self.anchors = anchors
         self.catalog = catalog
+        self.model = model_of(report)
+        self.proof = proof_of(report)
         self.policy = history.in_force(at)
         self.expected = self.policy.expected if self.policy else frozenset[Pin]()
         self.ever_expected = history.all_pins
@@ -60,41 +79,53 @@ class JudgementContext:
         self.own_keys = history.own_keys | self.ever_expected
         self.known = frozenset(report.known_pins)
         self.clock = report.date_time or received_at
-        self.untrusted_by_sender = report.sender_result is SenderResult.CHAIN_NOT_TRUSTED
+        self.received_at = received_at
+
+    # The chains
+
+    @property
+    def untrusted_by_sender(self) -> bool:
+        """Whether the client says that the path did not validate; it then compared no pins."""
+        return self.proof.path_trusted is False
+
+    @property
+    def trusted_by_sender(self) -> bool:
+        """Whether the client says that the path validated: host name, dates and trust anchor."""
+        return self.proof.path_trusted is True
 
     @property
     def echoes_served(self) -> bool:
-        """Whether what stands as validated chain is the served one again, as TrustKit does from Android 7 on."""
+        """Whether the reported path is the served chain again, so that the path itself is unknown."""
         report = self.report
         same = bool(report.served_chain) and report.validated_chain == report.served_chain
-        return same and report.sender is Sender.TRUSTKIT_ANDROID
+        return same and self.model.reported_path is ReportedPath.SERVED_OR_VALIDATED
 
     @cached_property
     def validated(self) -> Chain:
-        """The chain that the client validated; empty where none was sent or what was sent is another."""
+        """The path that the client validated; empty if it was not sent, or what was sent is another chain."""
         return () if self.untrusted_by_sender or self.echoes_served else self.report.validated_chain or ()
 
     @cached_property
     def served(self) -> Chain:
-        """The chain that the server sent, as far as the report tells."""
+        """The chain that the server sent, if the report has it."""
         unvalidated = self.report.validated_chain if self.untrusted_by_sender else None
         return self.report.served_chain or unvalidated or ()
 
     @property
     def chain(self) -> Chain:
-        """The judged chain."""
+        """The chain that is judged."""
         return self.validated or self.served
 
     @property
     def judged_chain(self) -> str | None:
-        """Which one it is: ``validated``, ``served``, or none."""
+        """Which one that is: ``validated``, ``served``, or none."""
         if not self.chain:
             return None
         return "validated" if self.validated else "served"
 
     @cached_property
     def leaf_position(self) -> int:
-        """Where the leaf stands in the judged chain; not 0 where the sender mixed the order up."""
+        """Position of the leaf in the judged chain; not 0 if the sender mixed up the order."""
         return find_leaf(self.chain, self.report.hostname)
 
     @property
@@ -104,56 +135,175 @@ class JudgementContext:
 
     @property
     def leaf(self) -> Certificate | None:
-        """The end-entity certificate, where it can be read."""
+        """The end-entity certificate, if it can be read."""
         return self.leaf_element if isinstance(self.leaf_element, Certificate) else None
 
-    @cached_property
-    def path(self) -> Path:
-        """The path from the leaf upward."""
-        path = build_path(self.chain, self.anchors, leaf=self.leaf_position)
-        top = self.chain[path.positions[-1]] if path.positions else None
-        if not path.trusted and top is not None and top.pin in self.catalog.known_bad:
-            return replace(path, anchor=Anchor.KNOWN_BAD)
-        # A validated chain ends at an anchor of the sender's store; one that is in neither of ours is private.
-        if self.validated and path.anchor is Anchor.UNKNOWN and len(path.positions) == len(self.chain):
-            return replace(path, anchor=Anchor.PRIVATE)
-        return path
+    # The paths
 
     @cached_property
-    def served_connected(self) -> frozenset[int]:
-        """Positions in the served chain that signatures join to its leaf."""
-        return connected_to_leaf(self.served, leaf=find_leaf(self.served, self.report.hostname))
+    def completed(self) -> CompletedPaths | None:
+        """All candidate paths from the leaf; None without a readable leaf."""
+        if self.leaf is None:
+            return None
+        return complete_paths(self.leaf, (*self.validated, *self.served), self.anchors)
 
     @cached_property
-    def chain_pins(self) -> frozenset[Pin]:
-        """The pins of the judged chain that count."""
+    def paths(self) -> PathsAt | None:
+        """The paths at the client's time, whatever its time zone: the moment at which most of them hold."""
+        if self.completed is None:
+            return None
+        # A client that validated the path had another clock than its report says, or the report came without a date.
+        moments = [self.clock, *(self.clock + CLOCK_TOLERANCE * sign for sign in (-1, 1) if self._can_shift(sign))]
+        if self.trusted_by_sender:
+            moments.append(self.received_at)
+        best: PathsAt | None = None
+        for moment in moments:
+            found = self.completed.at(moment, host=self.report.hostname)
+            if _class_of(found) in BUILDABLE:
+                return found
+            best = found if best is None else best
+        return best
+
+    def _can_shift(self, sign: int) -> bool:
+        try:
+            self.clock + CLOCK_TOLERANCE * sign
+        except OverflowError:  # a clock at either end of the calendar
+            return False
+        return True
+
+    @cached_property
+    def path(self) -> AssessedPath | None:
+        """The path that stands for this report: the best of those that begin as the reported path does, or of all."""
+        if self.paths is None or not self.paths.paths:
+            return None
+        reported = [element.pin for element in self.validated]
+        if reported and self.leaf_position == 0:
+            for path in self.paths.paths:
+                if [certificate.pin for certificate in path.certificates[: len(reported)]] == reported:
+                    return path
+        return self.paths.best
+
+    @property
+    def anchor(self) -> Anchor:
+        """Where that path ends."""
+        if self.path is None:
+            return Anchor.UNKNOWN
+        top = self.path.certificates[-1]
+        if self.path.anchor not in _ANCHORED and top.pin in self.catalog.known_bad:
+            return Anchor.KNOWN_BAD
+        # A validated path ends at an anchor of the client's store; one that is in none of ours is private.
+        if self.path.anchor is Anchor.UNKNOWN and self.trusted_by_sender and self.path.path_class is not PathClass.BROKEN:
+            return Anchor.PRIVATE
+        return self.path.anchor
+
+    @property
+    def anchored(self) -> bool:
+        """Whether a client may have validated the path to a public root, present or former, or to the operator's."""
+        return self.path is not None and self.path.path_class in BUILDABLE and self.anchor in _ANCHORED
+
+    @property
+    def path_checkable(self) -> bool:
+        """Whether every signature on the path was checked and none uses MD5 or SHA-1."""
+        return self.path is not None and all(link is Link.SIGNED for link in self.path.links)
+
+    @cached_property
+    def forged(self) -> bool:
+        """Whether the reported path holds certificates that no signature joins to its leaf: nobody validated it."""
+        if self.completed is None or not self.validated or not self.trusted_by_sender:
+            return False
+        if self.completed.limits_reached:  # what was not checked may be joined
+            return False
+        return any(
+            isinstance(element, Certificate)
+            and element.fingerprint != self.completed.leaf.fingerprint
+            and element.fingerprint not in self.completed.joined
+            for element in self.validated
+        )
+
+    @cached_property
+    def leaf_out_of_date(self) -> bool:
+        """Whether the leaf was outside its validity at the time that the client states."""
+        leaf = self.leaf
+        if leaf is None or leaf.not_before is None or leaf.not_after is None or self.report.date_time is None:
+            return False
+        early, late = leaf.not_before - self.clock, self.clock - leaf.not_after
+        return early > CLOCK_TOLERANCE or late > CLOCK_TOLERANCE
+
+    @cached_property
+    def out_of_date(self) -> tuple[int, ...]:
+        """Positions in the judged chain of certificates out of validity, if that is all that ends every path."""
+        if self.paths is None or self.path is None or self.path.path_class is not PathClass.BROKEN:
+            return ()
+        kinds = {defect.kind for defect in self.path.defects}
+        if DefectKind.OUT_OF_VALIDITY not in kinds:
+            return ()
+        fingerprints = [
+            self.path.certificates[defect.position].fingerprint
+            for defect in self.path.defects
+            if defect.kind is DefectKind.OUT_OF_VALIDITY
+        ]
+        return tuple(i for i, element in enumerate(self.chain) if element.fingerprint in fingerprints) or (
+            self.leaf_position,
+        )
+
+    # The pins
+
+    @cached_property
+    def compared(self) -> frozenset[Pin] | None:
+        """The pins that the client compared with its own; None if that is unknown."""
+        if self.model.compares is Compared.SENT:
+            return pins_of(self.served) if self.served else pins_of(self.validated) or None
         if self.validated:
             return pins_of(self.validated)
-        if self.leaf is None:
-            return pins_of([self.leaf_element]) if self.leaf_element else frozenset()
-        return pins_of(self.served[position] for position in self.served_connected)
+        return None
 
-    @property
-    def satisfies_expected(self) -> bool:
-        """Whether an expected pin stands in the judged chain (RFC 7469 section 2.6)."""
-        return bool(self.chain_pins & self.expected)
-
-    @property
-    def satisfies_known(self) -> bool:
-        """Whether a known pin stands in the judged chain."""
-        return bool(self.chain_pins & self.known)
+    def presence(self, pins: frozenset[Pin]) -> Presence:
+        """Whether any of the pins is on the path that the client compared; SOME if that depends on its path."""
+        if not pins:
+            return Presence.NONE
+        if self.compared is not None:
+            return Presence.EVERY if self.compared & pins else Presence.NONE
+        if self.leaf_element is not None and self.leaf_element.pin in pins:
+            return Presence.EVERY
+        if self.paths is None:
+            return Presence.UNKNOWN
+        if _class_of(self.paths) not in BUILDABLE:
+            # No path that a client may validate is known; what signatures join to the leaf is all that can be said.
+            return Presence.SOME if self.connected_pins & pins else Presence.UNKNOWN
+        return self.paths.presence(pins, BUILDABLE)
 
     @cached_property
-    def served_pinned(self) -> tuple[int, ...]:
-        """Positions in the served chain of pinned certificates that signatures join to the judged leaf."""
-        if self.leaf is None or not any(self.served[i] == self.leaf for i in self.served_connected):
-            return ()
-        wanted = self.expected if self.policy else self.known
-        return tuple(i for i in sorted(self.served_connected) if self.served[i].pin in wanted)
+    def expected_presence(self) -> Presence:
+        """Whether an expected pin is on the path that the client compared."""
+        return self.presence(self.expected)
+
+    @property
+    def expected_on_usable_paths(self) -> bool:
+        """Whether every path that a strict client of today may build has an expected pin."""
+        if self.compared is not None or self.paths is None or _class_of(self.paths) is not PathClass.USABLE:
+            return False
+        return self.paths.presence(self.expected, (PathClass.USABLE,)) is Presence.EVERY
+
+    @property
+    def matches_expected(self) -> bool:
+        """Whether an expected pin is on that path, whichever it was."""
+        return self.expected_presence is Presence.EVERY
+
+    @cached_property
+    def matches_known(self) -> bool:
+        """Whether a known pin is on that path, whichever it was."""
+        return self.presence(self.known) is Presence.EVERY
+
+    @cached_property
+    def connected_pins(self) -> frozenset[Pin]:
+        """Pins of certificates that checked signatures of CAs join to the leaf, on paths that clients may not use."""
+        if self.paths is None:
+            return frozenset()
+        return frozenset(pin for path in self.paths.paths for pin in _connected(path))
 
     @property
     def leaf_is_ours(self) -> bool:
-        """Whether the leaf key is one that the operator ever pinned or called their own."""
+        """Whether the operator ever pinned the leaf's key, named it as their own, or was seen to serve it."""
         return self.leaf_element is not None and self.leaf_element.pin in self.own_keys
 
     @property
@@ -164,38 +314,73 @@ class JudgementContext:
         return bool(pins_of(self.validated[1:-1]) - pins_of(self.served))
 
     @cached_property
-    def hostname_right(self) -> bool:
-        """Whether the leaf is for the host (RFC 6125 section 6)."""
-        return self.leaf is not None and self.leaf.covers(self.report.hostname)
+    def host_name_matches(self) -> bool:
+        """Whether the leaf is for the host (RFC 6125 section 6); also if its names cannot be read."""
+        return self.leaf is not None and self.leaf.covers(self.report.hostname) is not False
 
     @cached_property
-    def out_of_date(self) -> tuple[int, ...]:
-        """Positions on the path not valid at the sender's time, whatever zone it was in."""
-        early = outside_validity(self.chain, self.path.positions, _shifted(self.clock, -CLOCK_TOLERANCE))
-        late = outside_validity(self.chain, self.path.positions, _shifted(self.clock, CLOCK_TOLERANCE))
-        return tuple(sorted(set(early) & set(late)))
+    def mode(self) -> Mode | None:
+        """The mode of the client: by the report, by its kind, by the revision that it knows, or by the policy."""
+        if stated := self.report.mode or self.model.mode:
+            return stated
+        known = self.known_revision
+        return known.mode if known else self.policy.mode if self.policy else None
+
+    @cached_property
+    def known_revision(self) -> PinningPolicy | None:
+        """The latest revision whose pins are the known pins."""
+        return next((policy for policy in reversed(self.history.revisions) if policy.expected == self.known), None)
+
+    # Further facts
 
     @cached_property
     def product(self) -> InterceptionProduct | None:
         """The interception product that the leaf's issuer names; a hint, because names can be forged."""
-        return None if self.leaf is None or self.path.trusted else self.catalog.product_of(self.leaf)
+        return None if self.leaf is None or self.anchored else self.catalog.product_of(self.leaf)
 
     @cached_property
     def known_bad(self) -> tuple[int, ...]:
         """Positions with a compromised or misused key that signatures join to the leaf."""
-        joined = set(self.path.positions) | set(connected_to_leaf(self.chain, leaf=self.leaf_position))
-        return tuple(i for i in sorted(joined) if self.chain[i].pin in self.catalog.known_bad)
+        return tuple(i for i in self._joined_positions() if self.chain[i].pin in self.catalog.known_bad)
 
     @property
     def superfluous(self) -> tuple[int, ...]:
         """Positions of readable certificates in the judged chain that no signature joins to the leaf."""
-        joined = set(self.path.positions) | set(connected_to_leaf(self.chain, leaf=self.leaf_position))
+        joined = set(self._joined_positions())
         return tuple(i for i, e in enumerate(self.chain) if isinstance(e, Certificate) and i not in joined)
 
+    def _joined_positions(self) -> Iterator[int]:
+        return (position for position, element in enumerate(self.chain) if self.is_joined(element))
 
-def _shifted(moment: datetime, by: timedelta) -> datetime:
-    """Shift a moment, as far as the calendar goes: a sender's clock may stand at either end of it."""
-    try:
-        return moment + by
-    except OverflowError:
-        return moment
+    def is_joined(self, element: Element) -> bool:
+        """Whether checked signatures join a certificate to the leaf, or it is the leaf."""
+        if self.completed is None or element is self.leaf_element:
+            return element is self.leaf_element
+        return element == self.leaf or element.fingerprint in self.completed.joined
+
+    def is_on_path(self, element: Element) -> bool:
+        """Whether the key of a certificate is on the path that stands for this report."""
+        return element is self.leaf_element if self.path is None else element.pin in self.path.pins
+
+    @property
+    def top(self) -> int | None:
+        """Position in the judged chain of the path's last certificate that was sent."""
+        if self.path is None:
+            return self.leaf_position if self.chain else None
+        order = {certificate.pin: number for number, certificate in enumerate(self.path.certificates)}
+        sent = [(order[pin], -i) for i, e in enumerate(self.chain) if self.is_joined(e) and (pin := e.pin) in order]
+        return -max(sent)[1] if sent else self.leaf_position
+
+
+def _class_of(paths: PathsAt) -> PathClass:
+    return paths.best.path_class if paths.paths else PathClass.UNVERIFIED
+
+
+def _connected(path: AssessedPath) -> Iterator[Pin]:
+    """Pins from the leaf up to the first link that is not checked, or the first certificate that is no CA."""
+    yield path.certificates[0].pin
+    refused = {defect.position for defect in path.defects if defect.kind in _NO_CA}
+    for position, (certificate, link) in enumerate(zip(path.certificates[1:], path.links, strict=False), 1):
+        if link not in (Link.SIGNED, Link.SIGNED_WEAKLY) or position in refused:
+            return
+        yield certificate.pin

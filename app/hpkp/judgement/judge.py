@@ -11,11 +11,13 @@ from app.hpkp.catalog import Catalog
 from app.hpkp.judgement.causes import SIDE, Cause, Side
 from app.hpkp.judgement.context import JudgementContext
 from app.hpkp.judgement.lockout import would_lock_out
-from app.hpkp.judgement.rules import RULES
+from app.hpkp.judgement.rules import RULES, possible
 from app.hpkp.pins import Pin
 from app.hpkp.policy import PolicyHistory
 from app.hpkp.report import ViolationReport
-from app.hpkp.x509.certificate import Anchor, Chain, TrustAnchors, UnreadableCertificate, connected_to_leaf
+from app.hpkp.x509.anchors import Anchor, KnownCertificates
+from app.hpkp.x509.certificate import Chain, UnreadableCertificate
+from app.hpkp.x509.paths import Link
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class Judgement:
 def judge(
     report: ViolationReport,
     history: PolicyHistory,
-    anchors: TrustAnchors,
+    anchors: KnownCertificates,
     catalog: Catalog | None = None,
     *,
     received_at: datetime,
@@ -83,24 +85,28 @@ def judge(
     could be read.
     """
     context = JudgementContext(report, history, anchors, catalog or Catalog(), received_at=received_at, at=at)
-    holding = [(cause, *evidence) for cause, rule in RULES.items() if (evidence := rule(context)) is not None]
+    holding = [
+        (cause, *evidence)
+        for cause, rule in RULES.items()
+        if possible(cause, context) and (evidence := rule(context)) is not None
+    ]
     unexplained = (Cause.NO_EVIDENCE, "No rule explains this chain; look at it yourself.", context.leaf_position)
     cause, why, failing = holding[0] if holding else unexplained
-    lock_out = would_lock_out(context)
+    lockout = would_lock_out(context, implausible=cause is Cause.IMPLAUSIBLE)
     return Judgement(
         cause=cause,
         why=why,
         side=_side(cause, context),
         also=tuple(Reason(other, reason) for other, reason, _ in holding[1:]),
         notes=tuple(_notes(context)),
-        locks_out=lock_out.answer,
-        locks_out_why=lock_out.why,
+        locks_out=lockout.answer,
+        locks_out_why=lockout.why,
         judged_chain=context.judged_chain,
         failing=failing,
         policy_revision=context.policy.revision if context.policy else None,
-        anchor=context.path.anchor,
-        anchor_subject=context.path.anchor_subject,
-        path_checkable=context.path.checkable,
+        anchor=context.anchor,
+        anchor_subject=context.path.certificates[-1].subject if context.path and context.anchor is not Anchor.UNKNOWN else None,
+        path_checkable=context.path_checkable,
         product=None if context.product is None else context.product.name,
         served=tuple(_certificate_findings(context, report.served_chain or (), failing)),
         validated=tuple(_certificate_findings(context, report.validated_chain or (), failing)),
@@ -125,8 +131,17 @@ def _notes(context: JudgementContext) -> Iterator[str]:
         yield f"These certificates cannot be read: {', '.join(unread)}."
     if pin_only := [i for i, e in unreadable if e.der is None and e.pin is not None]:
         yield f"Of these certificates the sender gave only the pins: {', '.join(pin_only)}."
-    if not context.path.checkable:
-        yield "A signature on the path uses MD5, SHA-1 or an unknown algorithm, so it was not checked."
+    if any(link is Link.NOT_CHECKABLE for link in (context.path.links if context.path else ())):
+        yield "A signature on the path uses an unknown algorithm or key, so it was not checked."
+    elif context.path is not None and not context.path_checkable:
+        yield "A signature on the path uses MD5 or SHA-1, which clients of today do not accept."
+    if context.path is not None and (departure := context.path.departure) is not None:
+        yield (
+            f"The root at the end of the path left Mozilla's store on {departure.left:%Y-%m-%d}"
+            f"{f': {departure.reason}' if departure.reason else ''}. Devices may trust it for years after."
+        )
+    if context.completed is not None:
+        yield from context.completed.limits_reached
     if context.echoes_served:
         yield "What this sender calls the validated chain is the served one; the path it built itself is not known."
     elif context.judged_chain == "served":
@@ -135,7 +150,6 @@ def _notes(context: JudgementContext) -> Iterator[str]:
 
 def _certificate_findings(context: JudgementContext, chain: Chain, failing: int | None) -> Iterator[CertificateFinding]:
     judged = chain is context.chain
-    on_path = frozenset(context.path.positions) if judged else connected_to_leaf(chain)
     for position, element in enumerate(chain):
         yield CertificateFinding(
             position=position,
@@ -144,6 +158,6 @@ def _certificate_findings(context: JudgementContext, chain: Chain, failing: int 
             in_expected_pins=element.pin in context.expected,
             in_former_pins=element.pin in context.former,
             own_key=element.pin in context.own_keys,
-            on_path=position in on_path,
+            on_path=context.is_joined(element) and (not judged or context.is_on_path(element)),
             failing=judged and position == failing,
         )

@@ -1,68 +1,119 @@
-"""Whether a client that enforced the expected pins now in force would fail this connection because of them.
+"""Whether a client is locked out: it enforces pins, and no pin that it enforces is on its path.
 
-A connection that fails anyway (expired, wrong name, not trusted) is not lost to the pins. UAs of browsers let chains
-pass that end at a root which the user installed (RFC 7469 section 2.6); apps with pins do not.
+Two questions with one answer. *Would enforcing the expected pins end this connection?* For a client that reports only.
+*Did it end?* For a client that enforces pins of ours already: it is judged by the pins that it knows, and it stays
+locked out until a browser's max-age has passed or an app is updated.
+
+A connection that fails anyway (not trusted, expired, wrong name) is not lost to the pins. Browsers accept chains to a
+root that the user installed (RFC 7469 section 2.6); apps with pins do not: the sender's record says which.
 """
 
 from dataclasses import dataclass
 
 from app.hpkp.judgement.context import JudgementContext
-from app.hpkp.x509.certificate import Anchor
+from app.hpkp.policy import Mode
+from app.hpkp.user_agents.model import LocalRoots
+from app.hpkp.x509.anchors import Anchor
+from app.hpkp.x509.paths import Presence
 
 
 @dataclass(frozen=True, slots=True)
-class LockOut:
-    """The answer: yes, no, or None where the report does not tell; and why, in one sentence."""
+class LockoutResult:
+    """Yes, no, or None if the report does not show it; and why, in one sentence."""
 
     answer: bool | None
     why: str
 
 
-def would_lock_out(context: JudgementContext) -> LockOut:
-    """Say whether enforcing would end the connection that a violation was reported for."""
-    if context.policy is None:
-        return LockOut(None, "No policy is in force, so there are no expected pins to enforce.")
-    if context.leaf_element is None or context.leaf_element.pin is None:
-        return LockOut(None, "Without a readable chain this cannot be told.")
+def would_lock_out(context: JudgementContext, *, implausible: bool = False) -> LockoutResult:
+    """Say whether enforcing ends, or ended, the connection that was reported."""
+    if implausible:
+        return LockoutResult(None, "The report contradicts itself, so it shows nothing about real clients.")
     if context.untrusted_by_sender:
-        return LockOut(False, "The client does not trust the chain, so the connection fails without pins too.")
-    if context.satisfies_expected:
-        return _satisfied(context)
+        return LockoutResult(False, "The client does not trust the chain, so the connection fails without pins too.")
+    if _refused_with_pins_of_ours(context):
+        return LockoutResult(True, f"The client enforces pins of yours, and its path has none of them: {_until(context)}")
+    if context.policy is None:
+        return LockoutResult(None, "No policy is in force, so there are no expected pins to enforce.")
+    if context.leaf_element is None or context.leaf_element.pin is None:
+        return LockoutResult(None, "Without a readable chain this is unknown.")
+    presence = context.expected_presence
+    if presence is Presence.EVERY:
+        return _matched(context)
+    if failure := _fails_anyway(context):
+        return failure
+    if context.anchor in (Anchor.PRIVATE, Anchor.KNOWN_BAD, Anchor.UNKNOWN) and not _ours(context):
+        return _under_unknown_root(context)
+    return _without_pin(context, presence)
+
+
+def _refused_with_pins_of_ours(context: JudgementContext) -> bool:
+    """Whether the client enforces pins that were once published here, and its path has none of them.
+
+    That is a refused connection by the client's own rule, whatever the policy expects now. It says nothing about
+    chains that fail anyway, nor about roots that this client may have accepted without pins.
+    """
+    return (
+        context.mode is Mode.ENFORCE
+        and context.proof.pins_failed is True
+        and bool(context.known & context.ever_expected)
+        and not context.matches_known
+        and (context.trusted_by_sender or context.anchored or _ours(context))
+        and _fails_anyway(context) is None
+    )
+
+
+def _until(context: JudgementContext) -> str:
+    if context.model.pins_in_app:
+        return "it is locked out until it is updated."
+    if context.model.pins_in_app is None:
+        return "it is locked out until its max-age has passed, or, if it is a program with pins, until it is updated."
+    return "it is locked out until its max-age has passed."
+
+
+def _ours(context: JudgementContext) -> bool:
+    """Whether it is the operator's own key or chain that the client met."""
+    return context.leaf_is_ours or bool(context.connected_pins & context.expected)
+
+
+def _matched(context: JudgementContext) -> LockoutResult:
+    leaf = context.leaf_element
+    if context.compared is None and leaf is not None and leaf.pin not in context.expected:
+        if context.proof.pins_failed and context.expected <= context.known:
+            return LockoutResult(True, "The client knew the expected pins and found none on the path that it built.")
+        return LockoutResult(False, "Every path that is known from this leaf has an expected pin.")
+    return LockoutResult(False, "An expected pin is on the path that the client compared.")
+
+
+def _fails_anyway(context: JudgementContext) -> LockoutResult | None:
+    if context.trusted_by_sender:
+        return None
     if context.out_of_date:
-        return LockOut(False, "A certificate is outside its validity, so the connection fails without pins too.")
-    if context.leaf is not None and not context.hostname_right:
-        return LockOut(False, "The leaf is for another name, so the connection fails without pins too.")
-    if context.path.anchor in (Anchor.PRIVATE, Anchor.KNOWN_BAD) and not (
-        context.leaf_is_ours or context.served_pinned
-    ):
-        return _private(context)
-    return _unsatisfied(context)
+        return LockoutResult(False, "A certificate is outside its validity, so the connection fails without pins too.")
+    if context.leaf is not None and not context.host_name_matches:
+        return LockoutResult(False, "The leaf is for another name, so the connection fails without pins too.")
+    return None
 
 
-def _satisfied(context: JudgementContext) -> LockOut:
-    if context.validated:
-        return LockOut(False, "An expected pin stands in the validated chain.")
-    if context.echoes_served and context.expected <= context.known:
-        return LockOut(True, "The client knew the expected pins and found none on the path that it built.")
-    return LockOut(None, "An expected pin stands in the served chain, but a client may validate another path.")
+def _under_unknown_root(context: JudgementContext) -> LockoutResult:
+    if context.proof.shipped_root:
+        return LockoutResult(True, "The client ships the root of this path, and no expected pin is on it.")
+    if not context.validated and not context.trusted_by_sender:
+        return LockoutResult(None, "Whether the client trusts the root at the end of the served chain is unknown.")
+    if context.model.local_roots is LocalRoots.UNKNOWN:
+        return LockoutResult(None, "Browsers accept a root that the user installed, apps do not; this sender is unknown.")
+    if context.model.local_roots is LocalRoots.BYPASS:
+        return LockoutResult(False, "This client accepts chains to a root that the user installed, whatever the pins.")
+    return LockoutResult(True, "No expected pin is on the path, and apps check pins against installed roots too.")
 
 
-def _private(context: JudgementContext) -> LockOut:
-    if not context.validated:
-        return LockOut(None, "Whether the client trusts the root at the end of the served chain is not known.")
-    is_browser = context.report.sender.is_browser
-    if is_browser is None:
-        return LockOut(
-            None, "A browser lets a root pass that its user installed, an app does not; which it was is open."
-        )
-    if is_browser:
-        return LockOut(False, "Browsers let chains pass that end at a root which the user installed.")
-    return LockOut(True, "No expected pin stands in the chain, and apps hold their pins against installed roots too.")
-
-
-def _unsatisfied(context: JudgementContext) -> LockOut:
-    if context.validated:
-        return LockOut(True, "No expected pin stands in the validated chain.")
-    if context.expected <= context.known:
-        return LockOut(True, "The client knew the expected pins and found none of them on its path.")
-    return LockOut(None, "No expected pin stands in the served chain, but a client may validate another path.")
+def _without_pin(context: JudgementContext, presence: Presence) -> LockoutResult:
+    if context.compared is not None:
+        return LockoutResult(True, "No expected pin is on the path that the client compared.")
+    if context.proof.pins_failed and context.expected <= context.known:
+        return LockoutResult(True, "The client knew the expected pins and found none of them on its path.")
+    if presence is Presence.SOME:
+        return LockoutResult(None, "An expected pin is on some paths of this leaf and not on others.")
+    if presence is Presence.NONE and context.anchored:
+        return LockoutResult(True, "No known path of this leaf has an expected pin.")
+    return LockoutResult(None, "The path that the client validated is unknown.")

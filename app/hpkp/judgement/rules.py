@@ -1,78 +1,150 @@
-"""The rules that name a cause. Each says whether it holds for a context, and by what evidence.
+"""The rules that name a cause. Each says whether it holds for a report, and by what evidence.
 
-The first that holds names the cause; the order is that of `RULES`.
+The first that holds names the cause; the order is that of `RULES`. What the sender says that it checked bounds the
+causes that are possible: `possible` leaves out the rules that a report of this sender cannot prove.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from app.hpkp.judgement.causes import Cause
-from app.hpkp.judgement.context import JudgementContext
+from app.hpkp.judgement.context import PUBLIC, JudgementContext
 from app.hpkp.report import Sender
-from app.hpkp.x509.certificate import Anchor, Certificate
+from app.hpkp.user_agents.model import Compared
+from app.hpkp.x509.anchors import Anchor
+from app.hpkp.x509.certificate import Certificate
+from app.hpkp.x509.paths import PathClass, Presence
 
-RULES_VERSION = 2
-"""Goes up with every change that can give a violation another judgement, so that stores are judged again."""
+RULES_VERSION = 3
+"""Raised with every change that can give a violation another judgement, so that stores are re-judged."""
 
 Evidence = tuple[str, int | None]
 """Why a rule holds, and the position in the judged chain of the certificate that shows it."""
 
 Rule = Callable[[JudgementContext], Evidence | None]
 
+_PIN_MISTAKES = frozenset(
+    {
+        Cause.MATCHES_EXPECTED,
+        Cause.STALE_KNOWN_PINS,
+        Cause.OTHER_TRUST_PATH,
+        Cause.OWN_KEY_NOT_PINNED,
+        Cause.UNKNOWN_KEY_PUBLIC_CA,
+    }
+)
+"""Causes that say something about pins: impossible if the client never came to compare them."""
+
+_FAILS_ANYWAY = frozenset({Cause.CLOCK, Cause.NAME_MISMATCH, Cause.UNTRUSTED_CHAIN})
+"""Causes by which the connection fails without pins: impossible if the client says that the path validated."""
+
+
+def possible(cause: Cause, context: JudgementContext) -> bool:
+    """Whether a report of this sender with this result can have the cause."""
+    if context.untrusted_by_sender:
+        return cause not in _PIN_MISTAKES
+    if context.trusted_by_sender:
+        return cause not in _FAILS_ANYWAY
+    return True
+
 
 def _no_evidence(context: JudgementContext) -> Evidence | None:
     if not context.chain:
         return "The report carries no certificate chain, so there is nothing to check the pins against.", None
-    if context.leaf is None and not (context.leaf_is_ours or context.satisfies_expected):
+    if context.leaf is None and not (context.leaf_is_ours or context.matches_expected):
         if context.leaf_element is not None and context.leaf_element.pin is not None:
-            return "Of the end-entity certificate only the pin is known, and it is not the pin of a key of ours.", 0
-        return "The end-entity certificate of the chain cannot be read, so its path cannot be followed.", 0
+            return "Of the end-entity certificate only the pin is known, and it is not the pin of a key of yours.", 0
+        return "The end-entity certificate of the chain cannot be read, so its path cannot be built.", 0
     return None
 
 
 def _implausible(context: JudgementContext) -> Evidence | None:
-    """Hold the form against the sender that it claims; Chromium sends nothing for roots that a user installed."""
+    """Hold the form against the claimed sender, and the path against what any client can validate."""
     if context.report.contradictions:
         return f"The report is not what its sender makes: {context.report.contradictions[0]}.", None
-    if context.report.sender is Sender.CHROMIUM and context.leaf is not None and not context.path.trusted:
+    return next(_impossible_paths(context), None)
+
+
+def _impossible_paths(context: JudgementContext) -> Iterator[Evidence]:
+    leaf = context.leaf
+    if leaf is None or not context.trusted_by_sender:
+        return
+    if context.report.sender is Sender.CHROMIUM and not context.anchored:
         if context.product is not None:
-            return (
-                "Chromium does not report chains that end at a root which the user installed, and this is named as "
-                f"{context.product.name} names its own.",
-                context.path.positions[-1],
+            yield (
+                "Chromium does not report chains to a root that the user installed, and this issuer is named like "
+                f"{context.product.name}.",
+                context.top,
             )
-        if context.leaf.self_issued:
-            return "Chromium does not report self-signed leaves.", context.leaf_position
-    return None
+        if leaf.self_issued:
+            yield "Chromium does not report self-signed leaves.", context.leaf_position
+    if context.forged:
+        yield "The client says that it validated this path, but no signature joins its certificates.", context.top
+    if context.path is not None and context.path.path_class is PathClass.BROKEN and not context.out_of_date:
+        defect = context.path.defects[0]
+        yield f"The client says that it validated this path, and no client does: {defect.detail}.", context.top
+    if context.leaf_out_of_date:
+        yield (
+            "The client says that it validated this path, but the leaf was outside its validity at the time of the "
+            "report.",
+            context.leaf_position,
+        )
+    if leaf.covers(context.report.hostname) is False:
+        yield (
+            f"The client says that it validated this path, but the leaf is not for {context.report.hostname}.",
+            context.leaf_position,
+        )
 
 
 def _matches_expected(context: JudgementContext) -> Evidence | None:
-    if not context.satisfies_expected or (context.known and not context.satisfies_known):
+    if not context.matches_expected or (context.known and not context.matches_known):
         return None
-    if context.echoes_served and context.known:
-        return None  # the client found no pin on the path it built, which is not in the report
+    if _failed_on_another_path(context):
+        return None
     which = "The chain" if context.validated else "The served chain"
-    return f"{which} holds a pin that the policy expects and the client knew: not a pin violation.", None
+    return f"{which} has a pin that the policy expects and the client knew: not a pin violation.", None
+
+
+def _failed_on_another_path(context: JudgementContext) -> bool:
+    """Whether the client compared pins on a path that is not in the report, and no known path explains the failure.
+
+    The leaf is on every path: if its own pin is known, no other path can explain it.
+    """
+    leaf = context.leaf_element
+    return bool(
+        context.compared is None
+        and context.trusted_by_sender
+        and context.proof.pins_failed
+        and context.known
+        and leaf is not None
+        and leaf.pin not in context.known
+    )
 
 
 def _stale_known_pins(context: JudgementContext) -> Evidence | None:
-    if context.satisfies_expected and not context.satisfies_known and context.known & context.ever_expected:
+    known_once = context.known & context.ever_expected
+    outdated = known_once and not context.expected <= context.known and not context.matches_known
+    if outdated and (context.matches_expected or context.expected_on_usable_paths):
         return (
-            "The chain satisfies the expected pins, but the client still knows pins of another revision of ours; "
-            "it will do so until the max-age of that revision has run out.",
+            "The chain has an expected pin, but the client knows the pins of another revision of yours. "
+            + _how_long(context),
             None,
         )
-    if context.policy is None and context.known & context.ever_expected and context.leaf_is_ours:
-        return "The host's policy was withdrawn, but the client still knows pins of a former revision.", None
+    if context.policy is None and known_once and context.leaf_is_ours:
+        return f"The host's policy was withdrawn, but the client still knows pins of it. {_how_long(context)}", None
     return None
+
+
+def _how_long(context: JudgementContext) -> str:
+    if context.model.pins_in_app:
+        return "An app keeps its pins until it is updated."
+    return "A browser keeps them until the max-age of that revision has passed."
 
 
 def _foreign_pins(context: JudgementContext) -> Evidence | None:
     if not context.known or context.known & context.ever_expected:
         return None
-    if examples := sorted(
-        {context.catalog.example_pins[pin] for pin in context.known & context.catalog.example_pins.keys()}
-    ):
-        return f"The pins that the client knew are no keys of this host: {', '.join(examples)}.", None
+    example_pins = context.catalog.example_pins
+    if examples := sorted({example_pins[pin] for pin in context.known & example_pins.keys()}):
+        return f"The pins that the client knew are not keys of this host: {', '.join(examples)}.", None
     if context.ever_expected:
         return "None of the pins that the client knew was ever in a revision of this host's policy.", None
     return None
@@ -89,28 +161,43 @@ def _known_bad_key(context: JudgementContext) -> Evidence | None:
 
 
 def _other_trust_path(context: JudgementContext) -> Evidence | None:
-    if context.leaf is None or (context.satisfies_expected and not context.echoes_served):
+    """Find the pin that the policy counts on, on another path of the same leaf than the client's."""
+    if context.leaf is None or not (context.leaf_is_ours or context.host_name_matches):
         return None
-    if context.served_pinned and (context.leaf_is_ours or context.hostname_right):
-        whose = "expected" if context.policy else "known"
+    wanted = context.expected if context.policy else context.known
+    connected = context.connected_pins & wanted
+    if context.expected_presence is Presence.EVERY:
+        if context.compared is not None or not _failed_on_another_path(context):
+            return None
         return (
-            f"Certificate {context.served_pinned[0]} of the served chain has a pin among the {whose} pins and signed "
-            "its way down to this leaf, but the client validated another path, on which no pin stands.",
-            context.path.positions[-1],
+            "Every path known here has an expected pin, but the client knew the pins and found none: it validated a "
+            "path that is not in the report.",
+            context.top,
         )
-    if context.leaf_is_ours and context.path_is_new:
+    if connected:
+        whose = "expected" if context.policy else "known"
+        return f"A certificate with {_whose_pin(context, connected, whose)}", context.top
+    if context.policy and context.leaf_is_ours and context.path_is_new:
         return (
-            "The leaf key is ours, but the client built its path through an intermediate that the server did not "
-            "send, and no expected pin stands on it.",
-            context.path.positions[min(1, len(context.path.positions) - 1)],
+            "The leaf key is yours, but the client built its path through an intermediate that the server did not "
+            "send, and no expected pin is on it.",
+            context.top,
         )
     return None
 
 
+def _whose_pin(context: JudgementContext, connected: frozenset[object], whose: str) -> str:
+    where = "was not among the certificates sent" if context.model.compares is Compared.SENT else "is not on it"
+    signed = f"a pin among the {whose} pins is joined to this leaf by signatures, but "
+    if context.model.compares is Compared.SENT:
+        return f"{signed}this client compares only the certificates sent, and it {where}."
+    return f"{signed}the client validated another path, and that certificate {where}."
+
+
 def _own_key_not_pinned(context: JudgementContext) -> Evidence | None:
-    if context.policy and context.leaf_is_ours and not context.satisfies_expected:
+    if context.policy and context.leaf_is_ours and context.expected_presence is not Presence.EVERY:
         return (
-            "The leaf key is one of our own, but no expected pin stands anywhere in its chain.",
+            "The leaf key is yours, but no expected pin is anywhere on its path.",
             context.leaf_position,
         )
     return None
@@ -121,21 +208,23 @@ def _clock(context: JudgementContext) -> Evidence | None:
         return None
     position = context.out_of_date[0]
     certificate = context.chain[position]
-    assert isinstance(certificate, Certificate)
+    validity = ""
+    if isinstance(certificate, Certificate) and certificate.not_before and certificate.not_after:
+        validity = f", {certificate.not_before:%Y-%m-%d} to {certificate.not_after:%Y-%m-%d}"
     return (
-        f"At the client's time {context.clock:%Y-%m-%d %H:%M} UTC certificate {position} was outside its validity, "
-        f"{certificate.not_before:%Y-%m-%d} to {certificate.not_after:%Y-%m-%d}.",
+        f"At the client's time {context.clock:%Y-%m-%d %H:%M} UTC certificate {position} was outside its validity"
+        f"{validity}.",
         position,
     )
 
 
 def _name_mismatch(context: JudgementContext) -> Evidence | None:
-    if context.leaf is None or context.hostname_right:
+    if context.leaf is None or context.host_name_matches:
         return None
     portal = context.catalog.captive_portals.get(context.leaf.pin)
     if portal is not None:
         return f"The leaf is the captive portal's of {portal.name}.", context.leaf_position
-    if context.path.trusted:
+    if context.anchored:
         names = ", ".join(context.leaf.names[:3]) or "no name"
         return (
             f"The chain is trusted, but its leaf is for {names} and not for {context.report.hostname}: a captive "
@@ -146,51 +235,58 @@ def _name_mismatch(context: JudgementContext) -> Evidence | None:
 
 
 def _untrusted_chain(context: JudgementContext) -> Evidence | None:
-    last = context.path.positions[-1] if context.path.positions else None
     if context.untrusted_by_sender:
-        return "The client itself says that the chain did not validate.", last
-    if context.leaf is not None and context.path.anchor is Anchor.UNKNOWN:
-        return (
-            f"No signature leads from certificate {last} of the chain to a certificate that could vouch for it.",
-            last,
-        )
-    if context.path.anchor is Anchor.PRIVATE and len(context.path.positions) == 1:
-        return "The leaf is self-signed.", last
+        return "The client itself says that the chain did not validate.", context.top
+    if context.path is None:
+        return None
+    if context.path.path_class is PathClass.BROKEN and not context.out_of_date:
+        return f"No client validates this path: {context.path.defects[0].detail}.", context.top
+    if context.anchor is Anchor.UNKNOWN:
+        return f"No signature leads from certificate {context.top} of the chain to a known trust anchor.", context.top
+    if context.anchor is Anchor.PRIVATE and len(context.path.certificates) == 1:
+        return "The leaf is self-signed.", context.top
     return None
 
 
 def _interception_product(context: JudgementContext) -> Evidence | None:
-    if context.product is not None:
+    if context.product is not None and not context.proof.shipped_root:
         return (
-            f"The leaf's issuer is named as {context.product.name} names its own: software between the client and the "
-            "server. A name can be forged.",
-            context.path.positions[-1],
+            f"The leaf's issuer is named like {context.product.name}: software between the client and the server. A "
+            "name can be forged.",
+            context.top,
         )
     return None
 
 
 def _private_root(context: JudgementContext) -> Evidence | None:
-    if context.path.anchor is Anchor.PRIVATE:
-        return (
-            "The path ends at a root that is in no public store and was not supplied by the operator.",
-            context.path.positions[-1],
-        )
+    if context.anchor is Anchor.PRIVATE and not context.proof.shipped_root:
+        return "The path ends at a root that is in no public store and was not supplied by the operator.", context.top
     return None
 
 
 def _unknown_key_public_ca(context: JudgementContext) -> Evidence | None:
-    if context.leaf is None or not context.path.trusted or context.leaf_is_ours or not context.hostname_right:
+    """A key that is not ours under a public root: one of a store, or one that the client proves that it ships."""
+    if context.leaf is None or context.leaf_is_ours or not context.host_name_matches:
         return None
-    if context.satisfies_expected:
+    if context.expected_presence is Presence.EVERY or not (context.anchored or context.proof.shipped_root):
         return None
     if context.policy is None:
         return (
-            "A trusted CA vouches for this key and host, but no policy is registered for the host, so whose key "
-            "it is cannot be told.",
+            "A public CA issued this certificate for the host, but no policy is registered for the host, so whose key "
+            "it is cannot be known.",
             context.leaf_position,
         )
-    doubt = "" if context.path.checkable else " A signature on the path is too old to be checked."
-    return f"A trusted CA vouches for this key and host, and the key is not one of ours.{doubt}", context.leaf_position
+    return f"A public CA issued this certificate for the host, and its key is not yours.{_doubt(context)}", (
+        context.leaf_position
+    )
+
+
+def _doubt(context: JudgementContext) -> str:
+    if not context.anchored:
+        return " Its root is in no store known here; the client reports only roots that it ships."
+    if context.anchor not in PUBLIC:
+        return ""
+    return "" if context.path_checkable else " A signature on the path uses MD5 or SHA-1."
 
 
 RULES: dict[Cause, Rule] = {

@@ -86,7 +86,8 @@ class OpenViolation:
             return None
         open_question = self.locks_out or self.cause is Cause.MATCHES_EXPECTED
         by_side = {
-            Side.OURS: None if self.cause is Cause.STALE_KNOWN_PINS else Group.OURS,
+            # Outdated pins are our doing only if they lock the client out now; else the update ends them.
+            Side.OURS: None if self.cause is Cause.STALE_KNOWN_PINS and not self.locks_out else Group.OURS,
             Side.INTERCEPTION: Group.INTERCEPTION if self.locks_out else Group.UNKNOWN,
             Side.HOSTILE: Group.HOSTILE,
             Side.NOT_A_PIN_MATTER: Group.UNKNOWN if open_question else None,

@@ -4,12 +4,14 @@ Anybody can send reports, in as many variations and under as many install ids as
 networks. One decision of the operator's therefore has to be enough: what is reported only from where the same cause was
 ignored before does not hold the verdict back. It does again as soon as it is reported from anywhere else.
 
-What may be an attack is never left out: nobody can make up a certificate of a trusted CA.
+An attack that is proven is never left out: nobody can forge checked signatures up to a public root. What only claims to
+be one can be forged: Chromium's word that it ships a root, or a chain under a root whose private key is published.
 """
 
 from collections.abc import Iterable
 
 from app.hpkp.judgement.causes import ALARMING, Cause
+from app.hpkp.x509.anchors import Anchor
 
 FEW = 8
 """So many networks of a violation are kept; with all of these there may be more."""
@@ -18,18 +20,31 @@ Disbelieved = frozenset[tuple[Cause, bytes]]
 """Of which cause nothing is believed that comes from which network."""
 
 
-def disbelieve(ignored: Iterable[tuple[Cause, frozenset[bytes] | None]]) -> Disbelieved:
-    """Return what the operator does not believe, by the violations they set to ignored; None for networks unknown."""
+PROVING_ANCHORS = frozenset({Anchor.PUBLIC, Anchor.FORMER_PUBLIC})
+
+
+def is_proven(cause: Cause, anchor: str, *, path_checkable: bool) -> bool:
+    """Whether the certificates prove the cause by themselves, so that no sender can have made them up."""
+    return cause in ALARMING and anchor in PROVING_ANCHORS and path_checkable
+
+
+def disbelieve(ignored: Iterable[tuple[Cause, frozenset[bytes] | None, bool]]) -> Disbelieved:
+    """Return what the operator does not believe, by the violations they set to ignored.
+
+    Each with its cause, its networks (None if unknown), and whether it is proven.
+    """
     return frozenset(
         (cause, network)
-        for cause, networks in ignored
-        if networks is not None and cause not in ALARMING and len(networks) < FEW
+        for cause, networks, proven in ignored
+        if networks is not None and not proven and len(networks) < FEW
         for network in networks
     )
 
 
-def is_believed(cause: Cause, networks: frozenset[bytes] | None, disbelieved: Disbelieved) -> bool:
+def is_believed(
+    cause: Cause, networks: frozenset[bytes] | None, disbelieved: Disbelieved, *, proven: bool = False
+) -> bool:
     """Whether a violation counts: unless it comes only from where the same cause is not believed."""
-    if not networks or cause in ALARMING or len(networks) >= FEW:
+    if not networks or proven or len(networks) >= FEW:
         return True
     return any((cause, network) not in disbelieved for network in networks)

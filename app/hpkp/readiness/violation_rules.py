@@ -7,8 +7,7 @@ from app.hpkp.bound import upper_share
 from app.hpkp.clients import NOBODY, ClientCount
 from app.hpkp.exposure import Population
 from app.hpkp.findings import Finding, Severity
-from app.hpkp.judgement.causes import ALARMING, BEARING, Bearing, Cause
-from app.hpkp.readiness.cause_words import WORDS
+from app.hpkp.judgement.causes import ALARMING, BEARING, CAUSES, Bearing, Cause, bearing_of
 from app.hpkp.readiness.evidence import Group, OpenViolation, Situation
 from app.hpkp.readiness.sources import FEW
 from app.hpkp.readiness.words import at_most, percent
@@ -25,7 +24,8 @@ def open_violations(case: Situation) -> Iterator[Finding]:
     for violation in case.evidence.open_violations:
         by_cause.setdefault(violation.cause, []).append(violation)
     for cause, violations in sorted(by_cause.items()):
-        severity = _SEVERITY[BEARING[cause]]
+        locks_out = any(violation.locks_out for violation in violations)
+        severity = _SEVERITY[bearing_of(cause, locks_out=locks_out)]
         if severity is Severity.INFO and cause is Cause.MATCHES_EXPECTED and _open_question(violations):
             severity = Severity.CAUTION
         most = max(violations, key=lambda violation: (violation.reports, -violation.id)).id
@@ -33,7 +33,7 @@ def open_violations(case: Situation) -> Iterator[Finding]:
         yield Finding(
             f"open_{cause}",
             severity,
-            f"{WORDS[cause].meaning} {_reported(violations)}{_whence(cause, networks)}.{_again(violations)}",
+            f"{CAUSES[cause].meaning} {_reported(violations)}{_whence(cause, networks)}.{_again(violations)}",
             _fix(case, cause, most, networks),
             _evidence(violations) | ({} if networks is None else {"networks": networks}),
         )
@@ -74,7 +74,7 @@ def _whence(cause: Cause, networks: int | None) -> str:
 
 def _fix(case: Situation, cause: Cause, violation: int, networks: int | None) -> str:
     """Say what to do, beginning with the violation that was reported most."""
-    fix = WORDS[cause].fix.format(violation=violation)
+    fix = CAUSES[cause].fix.format(violation=violation)
     live = case.evidence.live
     if cause is Cause.OTHER_TRUST_PATH and live is not None and (leaves := live.leaf_pins - case.policy.expected):
         fix += f" The pin of your certificate's key: {', '.join(sorted(map(str, leaves)))}."

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from decimal import ROUND_CEILING, Context, Decimal
 
 from app.hpkp.judgement.causes import Cause
-from app.hpkp.readiness.cause_words import WORDS
+from app.hpkp.judgement.causes import CAUSES
 from app.hpkp.readiness.evidence import Verdict
 
 VERDICTS = {
@@ -62,7 +62,7 @@ def title_of(code: str) -> str:
     """Return what a finding is called; of a code that is not known any more, the code."""
     cause = code.removeprefix("open_")
     if cause != code and cause in list(Cause):
-        return WORDS[Cause(cause)].title
+        return CAUSES[Cause(cause)].title
     return TITLES.get(code, code)
 
 
