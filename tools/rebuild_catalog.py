@@ -4,7 +4,8 @@ r"""Write the catalog's files anew from local copies of what they were taken fro
 
     python -m tools.rebuild_catalog --collected 2026-11-23 ssl_error_assistant.asciipb@COMMIT \
         cert_verify_proc_blocklist.inc@COMMIT README.md@COMMIT
-    python -m tools.rebuild_catalog --collected 2026-11-23 --source URL --prefix "Let's Encrypt" --state active DIRECTORY
+    python -m tools.rebuild_catalog --collected 2026-11-23 --source URL --prefix "Let's Encrypt" --state active \
+        DIRECTORY
 
 The first form takes files of chromium/chromium, known by their names, each with the commit at which it was read. It
 replaces the entries that came from the same files and keeps all others. The second prints an entry of

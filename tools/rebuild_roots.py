@@ -11,6 +11,7 @@ left stands in ``app/catalog/root_departures.toml``, which people keep; roots wi
 """
 
 import argparse
+import os
 import re
 import shutil
 import subprocess
@@ -82,7 +83,9 @@ def fetch_bundle(version: str, cache: Path = CACHE) -> Bundle:
     """Fetch one release of certifi, or take it from the cache. Raises RuntimeError where it cannot be had."""
     folder = cache / version
     if not list(folder.glob("*.whl")):
-        run_pip("download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest", str(folder), f"certifi=={version}")
+        run_pip(
+            "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest", str(folder), f"certifi=={version}"
+        )
     [wheel] = folder.glob("*.whl")
     with zipfile.ZipFile(wheel) as opened:
         return read_bundle(opened.read("certifi/cacert.pem").decode())
@@ -90,7 +93,7 @@ def fetch_bundle(version: str, cache: Path = CACHE) -> Bundle:
 
 def run_pip(*arguments: str) -> str:
     """Run pip by uv, which needs none in the environment, else of this Python; return what it printed."""
-    uv = shutil.which("uv")
+    uv = os.environ.get("UV") or shutil.which("uv")  # uv says itself where it is to what it runs
     command = (uv, "tool", "run", "--quiet", "pip") if uv else (sys.executable, "-m", "pip")
     done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
     if done.returncode:

@@ -14,7 +14,9 @@ def load_anchors(operator_file: Path | None = None) -> TrustAnchors:
     return TrustAnchors(public=known.public, operator=known.operator)
 
 
-def load_known_certificates(roots_file: Path | None = None, intermediates_file: Path | None = None) -> KnownCertificates:
+def load_known_certificates(
+    roots_file: Path | None = None, intermediates_file: Path | None = None
+) -> KnownCertificates:
     """Load the public and former roots, and the operator's PEM files of roots and of intermediates.
 
     Raises OSError if an operator's file cannot be read, and ValueError if a block of it holds no certificate or if it

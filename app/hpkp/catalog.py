@@ -148,7 +148,8 @@ class Catalog:
     products: tuple[InterceptionProduct, ...] = ()
     ca_names: Mapping[Pin, tuple[CaName, ...]] = field(default_factory=dict)
     departed_roots: Mapping[Pin, tuple[str, RootDeparture]] = field(default_factory=dict)
-    """Name and departure of roots that left Mozilla's store, by keys that no root there has now; and of distrusted ones."""
+    """Name and departure of roots that left Mozilla's store, by keys that no root there has now; and of distrusted
+    roots that it still holds."""
     example_pins: Mapping[Pin, str] = field(default_factory=dict)
     """Pins of standards, tutorials and empty commands, with where they stand."""
 
