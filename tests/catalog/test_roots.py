@@ -1,6 +1,8 @@
 """The history of roots: the package's data beside the installed certifi, and how a departure is found."""
 
+import re
 import tomllib
+from collections import Counter
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -73,8 +75,7 @@ def test_every_root_stands_once_and_the_digest_beside_it_is_its_own() -> None:
 
 
 def test_every_departure_is_of_a_root_that_is_former_or_distrusted() -> None:
-    former = {root.stored.certificate.fingerprint.hex() for root in FORMER.values()}
-    former |= {root.stored.certificate.fingerprint.hex() for root in load_former_roots()}
+    former = {root.stored.certificate.fingerprint.hex() for root in load_former_roots()}
     assert load_departures().keys() <= former
 
 
@@ -126,6 +127,15 @@ def test_the_catalog_has_departed_roots_by_key_and_none_that_is_current() -> Non
     assert catalog.ca_names_of(BALTIMORE) == (CaName("Baltimore CyberTrust Root", CaState.OLD),)
     assert len(catalog.departed_roots) == len(load_former_roots()) >= 162
     assert not catalog.departed_roots.keys() & {root.pin for root in load_public_roots()}
+
+
+def test_the_documented_numbers_are_those_of_the_data() -> None:
+    text = (DIRECTORY.parents[1] / "docs" / "pins.md").read_text(encoding="utf-8")
+    told = {how: int(number) for how, number in re.findall(r"^\| `(\w+)` \| (\d+) \|", text, re.MULTILINE)}
+    departures = [root.stored.departure for root in load_former_roots()]
+    counted = Counter(departure.how for departure in departures if departure)
+    assert told == {"distrusted": 0, **counted}
+    assert f"{len(HISTORY.roots)} keys, {len(load_public_roots())} of them public now" in " ".join(text.split())
 
 
 # How a departure is found, with roots made here.
