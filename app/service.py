@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Engine
 
 from app.canary import InvalidCanary, make_canary, read_canary, send
-from app.catalog import load_anchors
+from app.catalog import load_known_certificates
 from app.catalog.load import load_catalog
 from app.collector import Collector
 from app.hpkp.catalog import Catalog
@@ -351,7 +351,8 @@ def open_service(settings: Settings, metrics: Metrics) -> Service:
         store_engine.upgrade(settings.database_url)
     elif not store_engine.schema_is_current(engine):
         raise RuntimeError("The store's schema is behind this program. Run: hpkp db upgrade")
-    anchors = load_anchors(settings.trust_anchors)
+    known = load_known_certificates(settings.trust_anchors, settings.known_certificates)
+    anchors = TrustAnchors(known.public, known.operator)
     catalog = load_catalog(settings.catalog)
 
     def judge_at(report: ViolationReport, history: PolicyHistory, received_at: int, at: int) -> Judgement:
