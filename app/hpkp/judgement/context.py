@@ -25,6 +25,7 @@ from app.hpkp.user_agents.model import Compared, ReportedPath
 from app.hpkp.user_agents.senders import model_of, proof_of
 from app.hpkp.x509.anchors import Anchor, KnownCertificates
 from app.hpkp.x509.certificate import Certificate, Chain, Element, pins_of
+from app.hpkp.x509.path_defects import CLASSES, DATES
 from app.hpkp.x509.paths import (
     AssessedPath,
     CompletedPaths,
@@ -46,8 +47,27 @@ BUILDABLE = (PathClass.USABLE, PathClass.POSSIBLE)
 PUBLIC = (Anchor.PUBLIC, Anchor.FORMER_PUBLIC)
 _ANCHORED = (*PUBLIC, Anchor.OPERATOR)
 
-_NO_CA = frozenset({DefectKind.NOT_A_CA, DefectKind.KEY_USAGE, DefectKind.PATH_LENGTH, DefectKind.NAME_CONSTRAINTS})
+_NO_CA = frozenset(
+    {
+        DefectKind.NOT_A_CA,
+        DefectKind.MAY_NOT_SIGN,
+        DefectKind.PATH_TOO_LONG,
+        DefectKind.NOT_FOR_SERVERS,
+        DefectKind.NAME_FORBIDDEN,
+    }
+)
 """Defects by which a certificate confers nothing on the one below it, whatever its signature."""
+
+
+_IN_WORDS = {
+    DefectKind.NOT_A_CA: "issued by a certificate that is not a CA",
+    DefectKind.MAY_NOT_SIGN: "issued by a certificate whose key may not sign certificates",
+    DefectKind.PATH_TOO_LONG: "longer than a CA on it allows",
+    DefectKind.NOT_FOR_SERVERS: "issued by a CA that is not for servers",
+    DefectKind.NAME_FORBIDDEN: "for a name that a CA on it forbids",
+    DefectKind.CRITICAL_EXTENSION: "with a critical extension that clients do not know",
+    DefectKind.DUPLICATE_EXTENSION: "with an extension that appears twice",
+}
 
 
 class JudgementContext:
@@ -158,10 +178,10 @@ class JudgementContext:
             moments.append(self.received_at)
         best: PathsAt | None = None
         for moment in moments:
-            found = self.completed.at(moment, host=self.report.hostname)
-            if _class_of(found) in BUILDABLE:
+            found = self.completed.at(moment)
+            if found.best.path_class in BUILDABLE:
                 return found
-            best = found if best is None else best
+            best = best or found
         return best
 
     def _can_shift(self, sign: int) -> bool:
@@ -173,28 +193,33 @@ class JudgementContext:
 
     @cached_property
     def path(self) -> AssessedPath | None:
-        """The path that stands for this report: the best of those that begin as the reported path does, or of all."""
-        if self.paths is None or not self.paths.paths:
+        """The path that stands for this report: the best of those that begin as the reported path does, or of all.
+
+        Of paths that no client validates, the best is the one to which only the dates are a hindrance.
+        """
+        if self.paths is None:
             return None
+        paths = self.paths.paths
         reported = [element.pin for element in self.validated]
         if reported and self.leaf_position == 0:
-            for path in self.paths.paths:
-                if [certificate.pin for certificate in path.certificates[: len(reported)]] == reported:
-                    return path
-        return self.paths.best
+            begins = [p for p in paths if [one.pin for one in p.certificates[: len(reported)]] == reported]
+            paths = tuple(begins) or paths
+        if paths[0].path_class is not PathClass.BROKEN:
+            return paths[0]
+        return min(paths, key=lambda path: CLASSES.index(path.class_without(DATES)))
 
     @property
     def anchor(self) -> Anchor:
         """Where that path ends."""
         if self.path is None:
             return Anchor.UNKNOWN
-        top = self.path.certificates[-1]
-        if self.path.anchor not in _ANCHORED and top.pin in self.catalog.known_bad:
+        top = self.path.top
+        if self.path.stored_as not in _ANCHORED and top.pin in self.catalog.known_bad:
             return Anchor.KNOWN_BAD
         # A validated path ends at an anchor of the client's store; one that is in none of ours is private.
-        if self.path.anchor is Anchor.UNKNOWN and self.trusted_by_sender and self.path.path_class is not PathClass.BROKEN:
+        if self.path.stored_as is Anchor.UNKNOWN and self.trusted_by_sender and self.path.path_class is not PathClass.BROKEN:
             return Anchor.PRIVATE
-        return self.path.anchor
+        return self.path.stored_as
 
     @property
     def anchored(self) -> bool:
@@ -231,19 +256,21 @@ class JudgementContext:
 
     @cached_property
     def out_of_date(self) -> tuple[int, ...]:
-        """Positions in the judged chain of certificates out of validity, if that is all that ends every path."""
-        if self.paths is None or self.path is None or self.path.path_class is not PathClass.BROKEN:
+        """Positions in the judged chain of certificates out of validity, if nothing but dates ends every path."""
+        path = self.path
+        if path is None or path.path_class is not PathClass.BROKEN or path.class_without(DATES) is PathClass.BROKEN:
             return ()
-        kinds = {defect.kind for defect in self.path.defects}
-        if DefectKind.OUT_OF_VALIDITY not in kinds:
-            return ()
-        fingerprints = [
-            self.path.certificates[defect.position].fingerprint
-            for defect in self.path.defects
-            if defect.kind is DefectKind.OUT_OF_VALIDITY
-        ]
-        return tuple(i for i, element in enumerate(self.chain) if element.fingerprint in fingerprints) or (
-            self.leaf_position,
+        pins = {path.certificates[defect.position].pin for defect in path.defects if defect.kind in DATES}
+        return tuple(i for i, element in enumerate(self.chain) if element.pin in pins) or (self.leaf_position,)
+
+    @property
+    def broken(self) -> str | None:
+        """Why no client validates any path, dates apart; None if some client may."""
+        if self.path is None or self.path.class_without(DATES) is not PathClass.BROKEN:
+            return None
+        defect = next(d for d in self.path.defects if d.kind not in DATES and d.path_class is PathClass.BROKEN)
+        return f"{_IN_WORDS.get(defect.kind, defect.kind)}, certificate {defect.position} of the path" + (
+            f" ({defect.detail})" if defect.detail else ""
         )
 
     # The pins
@@ -267,7 +294,7 @@ class JudgementContext:
             return Presence.EVERY
         if self.paths is None:
             return Presence.UNKNOWN
-        if _class_of(self.paths) not in BUILDABLE:
+        if self.paths.best.path_class not in BUILDABLE:
             # No path that a client may validate is known; what signatures join to the leaf is all that can be said.
             return Presence.SOME if self.connected_pins & pins else Presence.UNKNOWN
         return self.paths.presence(pins, BUILDABLE)
@@ -280,7 +307,7 @@ class JudgementContext:
     @property
     def expected_on_usable_paths(self) -> bool:
         """Whether every path that a strict client of today may build has an expected pin."""
-        if self.compared is not None or self.paths is None or _class_of(self.paths) is not PathClass.USABLE:
+        if self.compared is not None or self.paths is None or self.paths.best.path_class is not PathClass.USABLE:
             return False
         return self.paths.presence(self.expected, (PathClass.USABLE,)) is Presence.EVERY
 
@@ -370,10 +397,6 @@ class JudgementContext:
         order = {certificate.pin: number for number, certificate in enumerate(self.path.certificates)}
         sent = [(order[pin], -i) for i, e in enumerate(self.chain) if self.is_joined(e) and (pin := e.pin) in order]
         return -max(sent)[1] if sent else self.leaf_position
-
-
-def _class_of(paths: PathsAt) -> PathClass:
-    return paths.best.path_class if paths.paths else PathClass.UNVERIFIED
 
 
 def _connected(path: AssessedPath) -> Iterator[Pin]:

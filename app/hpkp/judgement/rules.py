@@ -12,7 +12,7 @@ from app.hpkp.report import Sender
 from app.hpkp.user_agents.model import Compared
 from app.hpkp.x509.anchors import Anchor
 from app.hpkp.x509.certificate import Certificate
-from app.hpkp.x509.paths import PathClass, Presence
+from app.hpkp.x509.paths import Presence
 
 RULES_VERSION = 3
 """Raised with every change that can give a violation another judgement, so that stores are re-judged."""
@@ -78,9 +78,8 @@ def _impossible_paths(context: JudgementContext) -> Iterator[Evidence]:
             yield "Chromium does not report self-signed leaves.", context.leaf_position
     if context.forged:
         yield "The client says that it validated this path, but no signature joins its certificates.", context.top
-    if context.path is not None and context.path.path_class is PathClass.BROKEN and not context.out_of_date:
-        defect = context.path.defects[0]
-        yield f"The client says that it validated this path, and no client does: {defect.detail}.", context.top
+    if context.broken is not None:
+        yield f"The client says that it validated this path, and no client does: it is {context.broken}.", context.top
     if context.leaf_out_of_date:
         yield (
             "The client says that it validated this path, but the leaf was outside its validity at the time of the "
@@ -239,8 +238,8 @@ def _untrusted_chain(context: JudgementContext) -> Evidence | None:
         return "The client itself says that the chain did not validate.", context.top
     if context.path is None:
         return None
-    if context.path.path_class is PathClass.BROKEN and not context.out_of_date:
-        return f"No client validates this path: {context.path.defects[0].detail}.", context.top
+    if context.broken is not None:
+        return f"No client validates this path: it is {context.broken}.", context.top
     if context.anchor is Anchor.UNKNOWN:
         return f"No signature leads from certificate {context.top} of the chain to a known trust anchor.", context.top
     if context.anchor is Anchor.PRIVATE and len(context.path.certificates) == 1:
