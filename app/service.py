@@ -25,7 +25,8 @@ from app.hpkp.probe_result import LiveHost, Probe, describe_live
 from app.hpkp.readiness import Readiness, Situation, Thresholds, assess_readiness
 from app.hpkp.report import ViolationReport
 from app.hpkp.what_if import Replayed, WhatIf, compare, make_candidate, with_candidate
-from app.hpkp.x509.certificate import Chain, TrustAnchors
+from app.hpkp.x509.anchors import KnownCertificates
+from app.hpkp.x509.certificate import Chain
 from app.metrics import Metrics
 from app.probe import ProbeOptions, probe
 from app.settings import Settings
@@ -67,7 +68,7 @@ class Service:
 
     settings: Settings
     engine: Engine
-    anchors: TrustAnchors
+    known: KnownCertificates
     catalog: Catalog
     judge: JudgeReport
     metrics: Metrics
@@ -127,7 +128,7 @@ class Service:
                 for row, reports in walk_counted(connection, Filter(host=host, since=since, until=until)):
                     report, received_at = load_report(connection, row), from_ms(row.first_received_at)
                     both = (
-                        judge(report, which, self.anchors, self.catalog, received_at=received_at, at=at)
+                        judge(report, which, self.known, self.catalog, received_at=received_at, at=at)
                         for which in (history, then)
                     )
                     yield Replayed(row.id, row.status, reports, *both)
@@ -141,7 +142,7 @@ class Service:
         if covering is None:
             return None
         name, history = covering
-        return name, check_deployment(chain, history, self.anchors, host=host, at=at)
+        return name, check_deployment(chain, history, self.known, host=host, at=at)
 
     async def probe(self, host: Host, *, port: int | None = None) -> tuple[PinningPolicy, LiveHost] | None:
         """Look at what a host serves and record it; None, and no connection, where no policy of its own is in force.
@@ -163,7 +164,7 @@ class Service:
 
     def record_probe(self, seen: Probe) -> LiveHost:
         """Record what a host was seen to serve."""
-        live = describe_live(seen, self.anchors)
+        live = describe_live(seen, self.known)
         with writing(self.engine) as connection:
             if add_probe(connection, live):
                 rejudge(connection, seen.host, self.judge, at=to_ms(seen.at))
@@ -188,7 +189,7 @@ class Service:
             found = load_probe(connection, look)
         if len(self.described) >= _DESCRIBED:
             self.described.clear()
-        live = self.described[look.key] = describe_live(found, self.anchors)
+        live = self.described[look.key] = describe_live(found, self.known)
         return live
 
     async def send_canary(self, host: str, *, at: datetime) -> CanarySent | None:
@@ -281,7 +282,7 @@ class Service:
     def _knowledge(self) -> str:
         """Return a short name for all that a judgement rests on besides report and policy."""
         digest = hashlib.sha256(f"{RULES_VERSION} {self.catalog}".encode())
-        for root in (*self.anchors.public, *self.anchors.operator):
+        for root in (*self.known.public, *self.known.operator, *self.known.intermediates):
             digest.update(root.fingerprint)
         return digest.hexdigest()[:16]
 
@@ -352,11 +353,10 @@ def open_service(settings: Settings, metrics: Metrics) -> Service:
     elif not store_engine.schema_is_current(engine):
         raise RuntimeError("The store's schema is behind this program. Run: hpkp db upgrade")
     known = load_known_certificates(settings.trust_anchors, settings.known_certificates)
-    anchors = TrustAnchors(known.public, known.operator)
     catalog = load_catalog(settings.catalog)
 
     def judge_at(report: ViolationReport, history: PolicyHistory, received_at: int, at: int) -> Judgement:
-        return judge(report, history, anchors, catalog, received_at=from_ms(received_at), at=from_ms(at))
+        return judge(report, history, known, catalog, received_at=from_ms(received_at), at=from_ms(at))
 
     intake = Intake(
         judge_at,
@@ -384,9 +384,7 @@ def open_service(settings: Settings, metrics: Metrics) -> Service:
         metrics.count_canary(now())
 
     collector = Collector(writer, metrics, client_key=client_key(engine), take_canary=take_canary)
-    return Service(
-        settings, engine, anchors, catalog, judge_at, metrics, intake, writer, collector, session_key(engine)
-    )
+    return Service(settings, engine, known, catalog, judge_at, metrics, intake, writer, collector, session_key(engine))
 
 
 def _before(at: datetime, days: float) -> int | None:

@@ -145,10 +145,18 @@ def self_signed(name: str = "www.example.com", *, key: PrivateKey | None = None)
     return Issued(_certificate(subject, key, issuer=subject, signer=key, names=(name,)), key)
 
 
-def cross_sign(root: Issued, by: Issued) -> Issued:
+def cross_sign(
+    root: Issued, by: Issued, *, not_before: datetime | None = None, not_after: datetime | None = None
+) -> Issued:
     """Make another certificate for the root's key and subject, issued by `by`."""
     certificate = _certificate(
-        root.certificate.subject, root.key, issuer=by.certificate.subject, signer=by.key, ca=True
+        root.certificate.subject,
+        root.key,
+        issuer=by.certificate.subject,
+        signer=by.key,
+        ca=True,
+        not_before=not_before,
+        not_after=not_after,
     )
     return Issued(certificate, root.key)
 

@@ -15,7 +15,17 @@ from app.hpkp.user_agents.senders import MODELS
 DOCUMENT = Path(__file__).parent.parent / "docs" / "senders.md"
 BEGIN, END = "<!-- senders table: begin -->", "<!-- senders table: end -->"
 
-_HEADER = ("Name", "Validates", "Compares", "Reported path", "Local roots", "Proves", "Reports", "Never reports", "Mode")
+_HEADER = (
+    "Name",
+    "Validates",
+    "Compares",
+    "Reported path",
+    "Local roots",
+    "Proves",
+    "Reports",
+    "Never reports",
+    "Mode",
+)
 
 
 def render() -> str:

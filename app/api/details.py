@@ -6,8 +6,9 @@ from sqlalchemy import Connection, Row
 
 from app.api.problems import not_found
 from app.api.schemas import AnnotatedCertificate, ReportResponse, ViolationDetail
-from app.hpkp.x509.certificate import Anchor, Certificate, Element
-from app.service import Service
+from app.hpkp.x509.anchors import Anchor
+from app.hpkp.x509.certificate import Certificate, Element
+from app.service import Service, now
 from app.store import violations as store
 from app.store.engine import from_ms
 
@@ -54,7 +55,9 @@ def violation_fields(row: Row[Any]) -> dict[str, Any]:
 
 def _annotate(element: Element, finding: dict[str, Any], service: Service) -> AnnotatedCertificate:
     described = describe_certificate(element)
-    described["public_root"] = isinstance(element, Certificate) and service.anchors.kind_of(element) is Anchor.PUBLIC
+    described["public_root"] = (
+        isinstance(element, Certificate) and service.known.anchor_kind(element, now()) is Anchor.PUBLIC
+    )
     if element.pin is not None:
         described["ca_names"] = [f"{ca.name} ({ca.state})" for ca in service.catalog.ca_names_of(element.pin)]
         described["known_bad"] = [key.name for key in service.catalog.known_bad.get(element.pin, ())]

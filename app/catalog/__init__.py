@@ -4,14 +4,8 @@ from pathlib import Path
 
 from app.catalog.roots import load_former_roots, load_public_roots
 from app.hpkp.x509.anchors import KnownCertificates
-from app.hpkp.x509.certificate import Certificate, TrustAnchors, read_certificate
+from app.hpkp.x509.certificate import Certificate, read_certificate
 from app.hpkp.x509.pem import CERTIFICATE_LABELS, pem_blocks
-
-
-def load_anchors(operator_file: Path | None = None) -> TrustAnchors:
-    """Load the public roots and the operator's, with the errors of `load_known_certificates`."""
-    known = load_known_certificates(operator_file)
-    return TrustAnchors(public=known.public, operator=known.operator)
 
 
 def load_known_certificates(

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.tree import Tree
 
-from app.catalog import load_anchors
+from app.catalog import load_known_certificates
 from app.catalog.load import load_catalog
 from app.cli.policy import read_expected_pins
 from app.cli.terminal import JsonOption, fail, opened, out, print_json, print_tree, read_settings
@@ -51,11 +51,12 @@ def explain(
             host, history = str(policy.host), PolicyHistory((policy,))
         else:
             host, history = _policy_of_store(settings, report)
-        anchors, catalog = load_anchors(settings.trust_anchors), load_catalog(settings.catalog)
+        known = load_known_certificates(settings.trust_anchors, settings.known_certificates)
+        catalog = load_catalog(settings.catalog)
     except (OSError, ValueError) as error:
         fail(str(error))
     at = now()
-    judgement = judge(report, history, anchors, catalog, received_at=at, at=at)
+    judgement = judge(report, history, known, catalog, received_at=at, at=at)
     if as_json:
         print_json(_plain(host, report, judgement))
     else:

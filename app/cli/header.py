@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from app.catalog import load_anchors
+from app.catalog import load_known_certificates
 from app.catalog.load import load_catalog
 from app.cli.policy import read_expected_pins
 from app.cli.terminal import NO, JsonOption, err, fail, opened, out, print_json, read_settings
@@ -156,7 +156,9 @@ def _ask(url: str) -> LiveHost:
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     options = ProbeOptions(port=parts.port or 443, paths=(path,), private_addresses=True)
     seen = asyncio.run(probe(canonical_host(parts.hostname), options))
-    live = describe_live(seen, load_anchors(read_settings().trust_anchors))
+    settings = read_settings()
+    known = load_known_certificates(settings.trust_anchors, settings.known_certificates)
+    live = describe_live(seen, known)
     if not any(endpoint.answers for endpoint in seen.endpoints):
         faults = [f"{endpoint.address}: {fault}" for endpoint in seen.endpoints for fault in endpoint.faults]
         fail(f"{url} did not answer: {seen.fault or '; '.join(faults)}")

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from app.catalog import load_anchors
+from app.catalog import load_known_certificates
 from app.catalog.load import load_catalog
 from app.cli.lineage import find_lineage, lineage_items
 from app.cli.live_items import live_items, read_target
@@ -18,7 +18,7 @@ from app.cli.terminal import CANNOT_TELL, NO, JsonOption, err, fail, print_json,
 from app.hpkp.catalog import Catalog
 from app.hpkp.errors import HpkpError
 from app.hpkp.key_description import KeyDescription, describe_key
-from app.hpkp.x509.certificate import TrustAnchors
+from app.hpkp.x509.anchors import KnownCertificates
 from app.hpkp.x509.keys import HeldKey, read_keys
 from app.service import now
 
@@ -35,7 +35,7 @@ FilesArgument = Annotated[
 class Knowledge:
     """What keys are described by."""
 
-    anchors: TrustAnchors
+    anchors: KnownCertificates
     catalog: Catalog
     at: datetime
 
@@ -94,7 +94,11 @@ def items_of(argument: str, knowledge: Knowledge) -> Iterator[PinItem]:
 def _load_knowledge() -> Knowledge:
     settings = read_settings()
     try:
-        return Knowledge(load_anchors(settings.trust_anchors), load_catalog(settings.catalog), now())
+        return Knowledge(
+            load_known_certificates(settings.trust_anchors, settings.known_certificates),
+            load_catalog(settings.catalog),
+            now(),
+        )
     except (OSError, ValueError) as error:
         fail(str(error))
 

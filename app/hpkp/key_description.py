@@ -12,7 +12,8 @@ from enum import StrEnum
 
 from app.hpkp.catalog import CaName, Catalog
 from app.hpkp.pin_checks import LintFinding, Severity, lint_pin
-from app.hpkp.x509.certificate import Anchor, Certificate, TrustAnchors
+from app.hpkp.x509.anchors import Anchor, KnownCertificates
+from app.hpkp.x509.certificate import Certificate
 from app.hpkp.x509.certificate_role import Role, role_of
 from app.hpkp.x509.keys import HeldKey
 
@@ -39,11 +40,11 @@ class KeyDescription:
     """Why it is a bad idea to pin it."""
 
 
-def describe_key(key: HeldKey, *, anchors: TrustAnchors, catalog: Catalog, at: datetime) -> KeyDescription:
+def describe_key(key: HeldKey, *, anchors: KnownCertificates, catalog: Catalog, at: datetime) -> KeyDescription:
     """Describe one key; ``at`` is the moment for which validity is told."""
     certificate = key.certificate
     role = None if certificate is None else role_of(certificate)
-    store = None if certificate is None else anchors.kind_of(certificate)
+    store = None if certificate is None else anchors.anchor_kind(certificate, at)
     findings = tuple(lint_pin(key.pin, catalog))
     if not findings and role is Role.INTERMEDIATE and store is None:
         findings = tuple(_of_intermediate(key))

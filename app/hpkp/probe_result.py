@@ -21,16 +21,12 @@ from app.hpkp.header.value import PinningHeader, parse_header
 from app.hpkp.hosts import Host
 from app.hpkp.pins import Pin
 from app.hpkp.policy import Mode, PinningPolicy
-from app.hpkp.x509.certificate import (
-    Anchor,
-    Certificate,
-    Chain,
-    TrustAnchors,
-    build_path,
-    find_leaf,
-    outside_validity,
-    pins_of,
-)
+from app.hpkp.x509.anchors import Anchor, KnownCertificates
+from app.hpkp.x509.certificate import Certificate, Chain
+from app.hpkp.x509.path_defects import DATES
+from app.hpkp.x509.paths import PathClass, complete_paths, find_leaf
+
+_BUILDABLE = (PathClass.USABLE, PathClass.POSSIBLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +62,15 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class LiveChain:
-    """A chain that was served, as far as signatures join it to its leaf; ``pins`` with the anchor's."""
+    """A chain that was served, with the paths that clients may build from its leaf, trust anchors included.
+
+    ``pins`` are on some path of the best class, ``pins_on_every_path`` on all of them.
+    """
 
     address: str
     leaf_pin: Pin | None
     pins: frozenset[Pin]
+    pins_on_every_path: frozenset[Pin]
     anchor: Anchor
     covers_host: bool
     in_validity: bool
@@ -95,7 +95,7 @@ class LiveHost:
         return frozenset(chain.leaf_pin for chain in self.chains if chain.trusted and chain.leaf_pin is not None)
 
 
-def describe_live(probe: Probe, anchors: TrustAnchors) -> LiveHost:
+def describe_live(probe: Probe, anchors: KnownCertificates) -> LiveHost:
     """Work out for each served chain what the rules ask of it, at the moment of the probe."""
     return LiveHost(
         probe,
@@ -107,20 +107,26 @@ def describe_live(probe: Probe, anchors: TrustAnchors) -> LiveHost:
     )
 
 
-def _describe(address: str, chain: Chain, probe: Probe, anchors: TrustAnchors) -> LiveChain:
+def _describe(address: str, chain: Chain, probe: Probe, known: KnownCertificates) -> LiveChain:
+    """Complete the paths of the leaf at the moment of the probe: the root that servers leave out counts too."""
     position = find_leaf(chain, probe.host)
-    path = build_path(chain, anchors, leaf=position)
-    pins = pins_of(chain[i] for i in path.positions)
     leaf = chain[position] if chain else None
-    readable = isinstance(leaf, Certificate)
+    if not isinstance(leaf, Certificate):
+        pins = frozenset[Pin]() if leaf is None or leaf.pin is None else frozenset({leaf.pin})
+        return LiveChain(address, None if leaf is None else leaf.pin, pins, pins, Anchor.UNKNOWN, False, False, None)
+    paths = complete_paths(leaf, chain, known).at(probe.at)
+    best = paths.best
+    # An expired certificate beside a good path does not matter; what no path gets around does.
+    same = paths.of_classes((best.path_class,))
     return LiveChain(
         address=address,
-        leaf_pin=None if leaf is None else leaf.pin,
-        pins=pins if path.anchor_pin is None else pins | {path.anchor_pin},
-        anchor=path.anchor,
-        covers_host=isinstance(leaf, Certificate) and bool(leaf.covers(probe.host)),
-        in_validity=readable and not outside_validity(chain, path.positions, probe.at),
-        leaf_not_after=leaf.not_after if isinstance(leaf, Certificate) else None,
+        leaf_pin=leaf.pin,
+        pins=frozenset(pin for path in same for pin in path.pins),
+        pins_on_every_path=frozenset.intersection(*(path.pins for path in same)),
+        anchor=best.stored_as if best.class_without(DATES) in _BUILDABLE else Anchor.UNKNOWN,
+        covers_host=leaf.covers(probe.host) is not False,
+        in_validity=best.path_class is not PathClass.BROKEN or best.class_without(DATES) is PathClass.BROKEN,
+        leaf_not_after=leaf.not_after,
     )
 
 
@@ -173,7 +179,20 @@ def _of_chains(policy: PinningPolicy, live: LiveHost) -> Iterator[Finding]:
             _PUT_BACK if enforced else _PIN_OR_REPLACE.format(where=_at(unpinned), pins=", ".join(leaves)),
             {"addresses": _addresses(unpinned), "leaf_pins": leaves},
         )
-    if live.chains and all(policy.expected <= chain.pins for chain in live.chains) and len(policy.expected) > 1:
+    if some := [c for c in live.chains if policy.expected & c.pins and not policy.expected & c.pins_on_every_path]:
+        yield Finding(
+            "pin_not_on_every_path",
+            Severity.CAUTION,
+            f"The certificates that {_at(some)} served have an expected pin on some paths that clients build and not "
+            "on others. Clients that build another path would be locked out.",
+            "Pin a key that is on every path: the leaf's own key always is.",
+            {"addresses": _addresses(some)},
+        )
+    if (
+        live.chains
+        and all(policy.expected <= chain.pins_on_every_path for chain in live.chains)
+        and len(policy.expected) > 1
+    ):
         yield Finding(
             "no_backup_pin",
             Severity.BLOCKER,

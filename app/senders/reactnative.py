@@ -1,7 +1,7 @@
 """react-native-ssl-manager on Android: pins instead of certificates, in the form of OkHttp.
 
-``served-pins`` are the pins of the path that OkHttp validated (its cleaned chain), leaf first and trust anchor included;
-nothing but the pins is known of it. ``enforced`` is the mode. On iOS it is TrustKit that sends.
+``served-pins`` are the pins of the path that OkHttp validated (its cleaned chain), leaf first and trust anchor
+included; nothing but the pins is known of it. ``enforced`` is the mode. On iOS it is TrustKit that sends.
 """
 
 from dataclasses import replace

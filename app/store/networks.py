@@ -10,8 +10,8 @@ from datetime import datetime
 
 from sqlalchemy import ClauseElement, Connection, select
 
-from app.hpkp.readiness import OpenViolation
 from app.hpkp.judgement.causes import ALARMING, Cause
+from app.hpkp.readiness import OpenViolation
 from app.hpkp.readiness.sources import FEW, PROVING_ANCHORS, disbelieve, is_believed
 from app.store import tables
 from app.store.engine import to_ms

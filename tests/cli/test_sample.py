@@ -15,7 +15,8 @@ from app.hpkp.hosts import Host
 from app.hpkp.judgement.judge import judge
 from app.hpkp.policy import ExpectedPin, PinningPolicy, PolicyHistory
 from app.hpkp.report import Sender, ViolationReport
-from app.hpkp.x509.certificate import TrustAnchors, read_certificate
+from app.hpkp.x509.anchors import KnownCertificates
+from app.hpkp.x509.certificate import read_certificate
 from app.samples import FORMS, Scenario, make_site
 from app.senders import CertificateReader, read_report
 from tests.authority import NOW
@@ -152,6 +153,6 @@ def test_each_scenario_is_judged_as_it_is_named(scenario: Scenario, sender: str)
     )
     former = PinningPolicy(site.host, (ExpectedPin(site.former), ExpectedPin(site.backup)))
     root = read_certificate(site.new_root.der)
-    anchors = TrustAnchors(public=(root,)) if not hasattr(root, "reason") else TrustAnchors()
+    anchors = KnownCertificates(public=(root,)) if not hasattr(root, "reason") else KnownCertificates()
     judgement = judge(report, PolicyHistory.of((former, policy)), anchors, received_at=NOW, at=NOW)
     assert (judgement.cause == scenario.value) == ((scenario, sender) not in UNTOLD)

@@ -14,7 +14,8 @@ from app.hpkp.judgement.judge import judge
 from app.hpkp.pins import parse_pin
 from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy, PolicyHistory
 from app.hpkp.report import Sender, ViolationReport
-from app.hpkp.x509.certificate import Certificate, TrustAnchors
+from app.hpkp.x509.anchors import KnownCertificates
+from app.hpkp.x509.certificate import Certificate
 from app.hpkp.x509.keys import read_keys
 from app.senders import CertificateReader, read_report
 from tests.authority import pem_with
@@ -76,7 +77,7 @@ def test_the_certificates_hold_for_ten_years(report: ViolationReport) -> None:
 def test_the_example_is_judged_as_another_trust_path_with_nothing_else_to_say_first(report: ViolationReport) -> None:
     pins = tuple(ExpectedPin(parse_pin(pin["sha256"]), pin["label"]) for pin in POLICY["pins"])
     policy = PinningPolicy(Host("www.example.com"), pins, effective_from=MOMENT)
-    judgement = judge(report, PolicyHistory((policy,)), TrustAnchors(), received_at=MOMENT, at=MOMENT)
+    judgement = judge(report, PolicyHistory((policy,)), KnownCertificates(), received_at=MOMENT, at=MOMENT)
     assert judgement.cause is Cause.OTHER_TRUST_PATH
     assert (judgement.judged_chain, judgement.failing) == ("validated", 2)
     assert [finding.in_expected_pins for finding in judgement.served] == [False, False, True]

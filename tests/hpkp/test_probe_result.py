@@ -12,7 +12,8 @@ from app.hpkp.hosts import Host
 from app.hpkp.pins import parse_pin
 from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy
 from app.hpkp.probe_result import Answer, Endpoint, LiveHost, Probe, describe_live, review_live, satisfied
-from app.hpkp.x509.certificate import Chain, TrustAnchors, read_certificate
+from app.hpkp.x509.anchors import KnownCertificates
+from app.hpkp.x509.certificate import Chain, read_certificate
 from tests.authority import NOW, Issued, make_root, make_site
 
 HOST = Host("www.example.com")
@@ -29,9 +30,9 @@ POLICY = PinningPolicy(
 FIELD = str(PinningHeader.of_policy(POLICY))
 
 
-def _anchors(*roots: Issued) -> TrustAnchors:
+def _anchors(*roots: Issued) -> KnownCertificates:
     certificates = [read_certificate(root.der) for root in roots]
-    return TrustAnchors(public=tuple(certificates))  # type: ignore[arg-type]  # made by ourselves: all readable
+    return KnownCertificates(public=tuple(certificates))  # type: ignore[arg-type]  # made by ourselves: all readable
 
 
 def _chain(*issued: Issued) -> Chain:

@@ -48,7 +48,9 @@ def live_host(*pins: Pin, at: datetime = NOW, policy: PinningPolicy = POLICY, he
     answer = Answer("/", 200, *((fields, ()) if enforced else ((), fields)))
     probe = Probe(POLICY.host, 443, at, (Endpoint("192.0.2.1", ((),), (answer,)),))
     ends = NOW + timedelta(days=60)
-    return LiveHost(probe, (LiveChain("192.0.2.1", pins[0], frozenset(pins), Anchor.PUBLIC, True, True, ends),))
+    return LiveHost(
+        probe, (LiveChain("192.0.2.1", pins[0], frozenset(pins), frozenset(pins), Anchor.PUBLIC, True, True, ends),)
+    )
 
 
 EXPOSED = Exposure(days=31, days_known=31, site_sessions=200_000, site_clients=20_000)

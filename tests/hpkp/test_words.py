@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.hpkp.judgement.causes import Cause
-from app.hpkp.judgement.causes import CAUSES
+from app.hpkp.judgement.causes import CAUSES, Cause
 from app.hpkp.readiness.words import TITLES, at_most, describe_change, percent, title_of
 from tests.test_docs import findings_of_the_rules
 
@@ -15,7 +14,7 @@ from tests.test_docs import findings_of_the_rules
 def test_every_finding_of_the_rules_has_a_title_and_no_other() -> None:
     codes = {code for code, _, _ in findings_of_the_rules()} - {"open_<cause>"}
     assert TITLES.keys() == codes
-    assert WORDS.keys() == set(Cause)
+    assert CAUSES.keys() == set(Cause)
     titles = [*TITLES.values(), *(words.title for words in CAUSES.values())]
     assert len(set(titles)) == len(titles)
 

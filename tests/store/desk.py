@@ -14,7 +14,7 @@ from app.hpkp.pins import parse_pin
 from app.hpkp.policy import ExpectedPin, PinningPolicy, PolicyHistory
 from app.hpkp.report import ViolationReport
 from app.hpkp.violation import identity_of
-from app.hpkp.x509.certificate import TrustAnchors
+from app.hpkp.x509.anchors import KnownCertificates
 from app.outcomes import Outcome
 from app.senders import CertificateReader, read_report
 from app.store import policies
@@ -31,7 +31,7 @@ AT = to_ms(NOW)
 
 def judge_at(report: ViolationReport, history: PolicyHistory, received_at: int, at: int) -> Judgement:
     """Judge with no public roots at all."""
-    return judge(report, history, TrustAnchors(), received_at=from_ms(received_at), at=from_ms(at))
+    return judge(report, history, KnownCertificates(), received_at=from_ms(received_at), at=from_ms(at))
 
 
 def submission(body: bytes | None = None, *, at: int = AT, client: str = "one", label: str = "") -> Submission:

@@ -147,7 +147,7 @@ def test_exposure_is_what_was_recorded_by_then(desk: Desk) -> None:
 
 def _look(desk: Desk, at: datetime, *, fault: str | None = None) -> None:
     pin = parse_pin(STRANGE)
-    chain = LiveChain("192.0.2.1", pin, frozenset({pin}), Anchor.PUBLIC, True, True, None)
+    chain = LiveChain("192.0.2.1", pin, frozenset({pin}), frozenset({pin}), Anchor.PUBLIC, True, True, None)
     with _writing(desk) as connection:
         add_probe(connection, LiveHost(Probe(canonical_host(HOST), 443, at, fault=fault), () if fault else (chain,)))
 

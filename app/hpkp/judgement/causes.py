@@ -78,8 +78,8 @@ CAUSES: dict[Cause, CauseFacts] = {
         Side.UNKNOWN,
         Bearing.INFO,
         "Reports that look made up",
-        "Reports came in a form that their sender does not make, or with a path that no client can have validated. They do "
-        "not count.",
+        "Reports came in a form that their sender does not make, or with a path that no client can have validated. "
+        "They do not count.",
         "Nothing.",
     ),
     Cause.MATCHES_EXPECTED: CauseFacts(
@@ -94,8 +94,8 @@ CAUSES: dict[Cause, CauseFacts] = {
         Bearing.INFO,
         "Clients with outdated pins",
         "Clients know pins of another revision of the policy. Those that enforce them refuse the connection now.",
-        "Serve a chain with a key that they pin. Browsers keep pins until max-age has passed; apps keep them until they "
-        "are updated, so release an update with the new pins.",
+        "Serve a chain with a key that they pin. Browsers keep pins until max-age has passed; apps keep them until "
+        "they are updated, so release an update with the new pins.",
     ),
     Cause.FOREIGN_PINS: CauseFacts(
         Side.UNKNOWN,
@@ -125,8 +125,8 @@ CAUSES: dict[Cause, CauseFacts] = {
         "A key of yours is served without a pin",
         "Clients met a certificate with a key of yours that is not pinned. Where pins are enforced, they are locked "
         "out.",
-        f"Find out where a key of yours is served without its pin ({_EXPLAIN} shows the certificate). Add the pin to the "
-        "policy, or replace the certificate there; then hpkp mark {violation} --as resolved.",
+        f"Find out where a key of yours is served without its pin ({_EXPLAIN} shows the certificate). Add the pin to "
+        "the policy, or replace the certificate there; then hpkp mark {violation} --as resolved.",
     ),
     Cause.CLOCK: CauseFacts(
         Side.NOT_A_PIN_MATTER,
@@ -186,7 +186,7 @@ ALARMING = frozenset({Cause.UNKNOWN_KEY_PUBLIC_CA, Cause.KNOWN_BAD_KEY})
 
 
 def bearing_of(cause: Cause, *, locks_out: bool | None) -> Bearing:
-    """What one violation means for readiness.
+    """Return what one violation means for readiness.
 
     Clients that know former pins of ours and enforce them refuse the connection now: that blocks, while the same
     cause without a lockout only informs.

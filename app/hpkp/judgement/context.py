@@ -47,16 +47,18 @@ BUILDABLE = (PathClass.USABLE, PathClass.POSSIBLE)
 PUBLIC = (Anchor.PUBLIC, Anchor.FORMER_PUBLIC)
 _ANCHORED = (*PUBLIC, Anchor.OPERATOR)
 
-_NO_CA = frozenset(
+_JOINS_NOTHING = frozenset(
     {
         DefectKind.NOT_A_CA,
         DefectKind.MAY_NOT_SIGN,
         DefectKind.PATH_TOO_LONG,
         DefectKind.NOT_FOR_SERVERS,
         DefectKind.NAME_FORBIDDEN,
+        DefectKind.EXPIRED,
+        DefectKind.NOT_YET_VALID,
     }
 )
-"""Defects by which a certificate confers nothing on the one below it, whatever its signature."""
+"""Defects by which a certificate joins nothing to the one below it, whatever its signature."""
 
 
 _IN_WORDS = {
@@ -217,9 +219,14 @@ class JudgementContext:
         if self.path.stored_as not in _ANCHORED and top.pin in self.catalog.known_bad:
             return Anchor.KNOWN_BAD
         # A validated path ends at an anchor of the client's store; one that is in none of ours is private.
-        if self.path.stored_as is Anchor.UNKNOWN and self.trusted_by_sender and self.path.path_class is not PathClass.BROKEN:
+        if self.path.stored_as is Anchor.UNKNOWN and self.trusted_by_sender and self.broken is None:
             return Anchor.PRIVATE
         return self.path.stored_as
+
+    @property
+    def anchor_subject(self) -> str | None:
+        """The name of the trust anchor, None if the path ends at none."""
+        return None if self.path is None or self.anchor is Anchor.UNKNOWN else self.path.top.subject
 
     @property
     def anchored(self) -> bool:
@@ -400,9 +407,9 @@ class JudgementContext:
 
 
 def _connected(path: AssessedPath) -> Iterator[Pin]:
-    """Pins from the leaf up to the first link that is not checked, or the first certificate that is no CA."""
+    """Pins from the leaf up to the first link that is not checked, or the first certificate that joins nothing."""
     yield path.certificates[0].pin
-    refused = {defect.position for defect in path.defects if defect.kind in _NO_CA}
+    refused = {defect.position for defect in path.defects if defect.kind in _JOINS_NOTHING}
     for position, (certificate, link) in enumerate(zip(path.certificates[1:], path.links, strict=False), 1):
         if link not in (Link.SIGNED, Link.SIGNED_WEAKLY) or position in refused:
             return

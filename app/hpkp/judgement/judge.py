@@ -105,7 +105,7 @@ def judge(
         failing=failing,
         policy_revision=context.policy.revision if context.policy else None,
         anchor=context.anchor,
-        anchor_subject=context.path.certificates[-1].subject if context.path and context.anchor is not Anchor.UNKNOWN else None,
+        anchor_subject=context.anchor_subject,
         path_checkable=context.path_checkable,
         product=None if context.product is None else context.product.name,
         served=tuple(_certificate_findings(context, report.served_chain or (), failing)),

@@ -32,7 +32,9 @@ def would_lock_out(context: JudgementContext, *, implausible: bool = False) -> L
     if context.untrusted_by_sender:
         return LockoutResult(False, "The client does not trust the chain, so the connection fails without pins too.")
     if _refused_with_pins_of_ours(context):
-        return LockoutResult(True, f"The client enforces pins of yours, and its path has none of them: {_until(context)}")
+        return LockoutResult(
+            True, f"The client enforces pins of yours, and its path has none of them: {_until(context)}"
+        )
     if context.policy is None:
         return LockoutResult(None, "No policy is in force, so there are no expected pins to enforce.")
     if context.leaf_element is None or context.leaf_element.pin is None:
@@ -80,7 +82,9 @@ def _matched(context: JudgementContext) -> LockoutResult:
     leaf = context.leaf_element
     if context.compared is None and leaf is not None and leaf.pin not in context.expected:
         if context.proof.pins_failed and context.expected <= context.known:
-            return LockoutResult(True, "The client knew the expected pins and found none on the path that it built.")
+            if context.trusted_by_sender:
+                return LockoutResult(True, "The client knew the expected pins and found none on its path.")
+            return LockoutResult(None, "An expected pin is in the chain, but a client may validate another path.")
         return LockoutResult(False, "Every path that is known from this leaf has an expected pin.")
     return LockoutResult(False, "An expected pin is on the path that the client compared.")
 
@@ -101,7 +105,9 @@ def _under_unknown_root(context: JudgementContext) -> LockoutResult:
     if not context.validated and not context.trusted_by_sender:
         return LockoutResult(None, "Whether the client trusts the root at the end of the served chain is unknown.")
     if context.model.local_roots is LocalRoots.UNKNOWN:
-        return LockoutResult(None, "Browsers accept a root that the user installed, apps do not; this sender is unknown.")
+        return LockoutResult(
+            None, "Browsers accept a root that the user installed, apps do not; this sender is unknown."
+        )
     if context.model.local_roots is LocalRoots.BYPASS:
         return LockoutResult(False, "This client accepts chains to a root that the user installed, whatever the pins.")
     return LockoutResult(True, "No expected pin is on the path, and apps check pins against installed roots too.")

@@ -264,7 +264,7 @@ def _private_root(context: JudgementContext) -> Evidence | None:
 
 
 def _unknown_key_public_ca(context: JudgementContext) -> Evidence | None:
-    """A key that is not ours under a public root: one of a store, or one that the client proves that it ships."""
+    """Find a key that is not ours under a public root: one of a store, or one that the client proves that it ships."""
     if context.leaf is None or context.leaf_is_ours or not context.host_name_matches:
         return None
     if context.expected_presence is Presence.EVERY or not (context.anchored or context.proof.shipped_root):

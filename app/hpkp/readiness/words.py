@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from decimal import ROUND_CEILING, Context, Decimal
 
-from app.hpkp.judgement.causes import Cause
-from app.hpkp.judgement.causes import CAUSES
+from app.hpkp.judgement.causes import CAUSES, Cause
 from app.hpkp.readiness.evidence import Verdict
 
 VERDICTS = {

@@ -75,5 +75,5 @@ class UserAgentModel:
     notes: tuple[str, ...] = field(default=())
 
     def proof(self, result: SenderResult | None) -> Proof:
-        """What a report with this result proves; an unknown result proves nothing."""
+        """Return what a report with this result proves; an unknown result proves nothing."""
         return self.results.get(result, Proof())

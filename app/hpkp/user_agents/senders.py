@@ -162,12 +162,12 @@ MODELS: dict[Sender, UserAgentModel] = {model.sender: model for model in _MODELS
 
 
 def model_of(report: ViolationReport) -> UserAgentModel:
-    """The record of the sender that a report claims to come from."""
+    """Return the record of the sender that a report claims to come from."""
     return MODELS[report.sender]
 
 
 def proof_of(report: ViolationReport) -> Proof:
-    """What the report proves if it is what it claims to be; a form that contradicts its sender proves nothing."""
+    """Return what the report proves if it is honest; a form that contradicts its sender proves nothing."""
     if report.contradictions:
         return Proof()
     return model_of(report).proof(report.sender_result)

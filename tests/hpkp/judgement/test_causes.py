@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.hpkp.judgement.causes import ALARMING, BEARING, SIDE, Bearing, Cause, Side
+from app.hpkp.judgement.causes import ALARMING, BEARING, SIDE, Bearing, Cause, Side, bearing_of
 from app.hpkp.readiness import Group, OpenViolation
 from tests.authority import NOW
 
@@ -14,7 +14,7 @@ TABLE: list[tuple[Cause, Bearing, Side, tuple[Group | None, Group | None, Group 
     (Cause.NO_EVIDENCE, CAUTION, Side.UNKNOWN, (UNKNOWN, UNKNOWN, None)),
     (Cause.IMPLAUSIBLE, INFO, Side.UNKNOWN, (None, None, None)),
     (Cause.MATCHES_EXPECTED, INFO, Side.NOT_A_PIN_MATTER, (UNKNOWN, UNKNOWN, None)),
-    (Cause.STALE_KNOWN_PINS, INFO, Side.OURS, (None, None, None)),
+    (Cause.STALE_KNOWN_PINS, INFO, Side.OURS, (OURS, None, None)),
     (Cause.FOREIGN_PINS, INFO, Side.UNKNOWN, (UNKNOWN, UNKNOWN, None)),
     (Cause.KNOWN_BAD_KEY, CAUTION, Side.HOSTILE, (HOSTILE, HOSTILE, None)),
     (Cause.OTHER_TRUST_PATH, BLOCKS, Side.OURS, (OURS, OURS, None)),
@@ -40,3 +40,10 @@ def test_a_cause_weighs_and_counts_as_the_table_says(
     assert (BEARING[cause], SIDE[cause]) == (bearing, side)
     found = tuple(OpenViolation(1, cause, 1, NOW, locks_out=locks_out).group for locks_out in (True, None, False))
     assert found == groups
+
+
+@pytest.mark.parametrize("cause", list(Cause))
+def test_outdated_pins_block_only_where_they_lock_out_now(cause: Cause) -> None:
+    outdated = cause is Cause.STALE_KNOWN_PINS
+    assert bearing_of(cause, locks_out=True) is (BLOCKS if outdated else BEARING[cause])
+    assert {bearing_of(cause, locks_out=locks_out) for locks_out in (False, None)} == {BEARING[cause]}

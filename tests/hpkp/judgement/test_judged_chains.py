@@ -10,15 +10,17 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 import pytest
+from cryptography import x509
 
 from app.hpkp.catalog import Basis, Catalog, InterceptionProduct, KnownKey
 from app.hpkp.hosts import Host
 from app.hpkp.judgement.causes import Cause, Side
 from app.hpkp.judgement.judge import Judgement, judge
 from app.hpkp.pins import Pin, parse_pin
-from app.hpkp.policy import ExpectedPin, PinningPolicy, PolicyHistory
+from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy, PolicyHistory
 from app.hpkp.report import Sender, SenderResult, ViolationReport
-from app.hpkp.x509.certificate import Certificate, Element, TrustAnchors, UnreadableCertificate, read_certificate
+from app.hpkp.x509.anchors import KnownCertificates, RootDeparture, StoredRoot
+from app.hpkp.x509.certificate import Certificate, Element, UnreadableCertificate, read_certificate
 from tests.authority import (
     NOW,
     Issued,
@@ -63,14 +65,25 @@ IMPOSTOR = make_root("Old Public Root")
 BY_IMPOSTOR = IMPOSTOR.issue("Issuing CA", ca=True)
 FORGED = BY_IMPOSTOR.issue(HOST)
 SELF_SIGNED = self_signed(HOST)
+DEPARTED_ROOT = make_root("Departed Root")
+BY_DEPARTED = DEPARTED_ROOT.issue(HOST)
+EXPIRED_CROSS = cross_sign(OTHER_ROOT, OLD_ROOT, not_before=NOW - 2 * YEAR, not_after=NOW - YEAR)
+SCT_LIST = x509.ObjectIdentifier("1.3.6.1.4.1.11129.2.4.2")
+ODD_EXTENSION = OTHER_CA.issue(HOST, extensions=[x509.UnrecognizedExtension(SCT_LIST, b"\x04\x03\x00\x09\x01")])
 BACKUP, FORMER, FOREIGN = (make_root(name) for name in ("Backup", "Former", "Foreign"))
 SHA1_LEAF, SHA1_ROOT = sha1_signed(HOST)
 
-ANCHORS = TrustAnchors(
+ANCHORS = KnownCertificates(
     public=tuple(
         root
         for issued in (OLD_ROOT.der, NEW_ROOT.der, OTHER_ROOT.der, SHA1_ROOT)
         if isinstance(root := read_certificate(issued), Certificate)
+    ),
+    former=(
+        StoredRoot(
+            read_certificate(DEPARTED_ROOT.der),  # type: ignore[arg-type]  # made here, so it can be read
+            departure=RootDeparture(date(2026, 4, 9), "removed", "removed by Mozilla, bug 1", 1),
+        ),
     ),
 )
 CATALOG = Catalog(
@@ -118,6 +131,7 @@ class Story:
     own: Iterable[Issued] = ()
     sender: Sender = Sender.CHROMIUM
     result: SenderResult | None = None
+    mode: Mode | None = None
     date_time: datetime | None = NOW
     host: str = HOST
     contradictions: tuple[str, ...] = ()
@@ -129,6 +143,7 @@ class Story:
             noted_hostname=Host(self.host),
             sender=self.sender,
             port=443,
+            mode=self.mode,
             known_pins=_pins(self.known),
             served_chain=_chain(self.served),
             validated_chain=_chain(self.validated),
@@ -172,12 +187,16 @@ STORIES = (
     Story("the backup key is live", Cause.MATCHES_EXPECTED, NOT_PINS, False, None, (STRAY, OTHER_CA, OTHER_ROOT), (OLD_ROOT, STRAY), (OLD_ROOT, STRAY)),
     Story("no known pins were sent", Cause.MATCHES_EXPECTED, NOT_PINS, False, None, GOOD, ()),
     Story("only a served chain, which holds the pin", Cause.MATCHES_EXPECTED, NOT_PINS, None, GOOD, None, sender=Sender.RFC7469),
-    Story("a served chain without its root, leaf pinned", Cause.MATCHES_EXPECTED, NOT_PINS, None, (LEAF, BY_OLD), None, (LEAF,), (LEAF, BACKUP), sender=Sender.RFC7469),
+    Story("a served chain without its root, leaf pinned", Cause.MATCHES_EXPECTED, NOT_PINS, False, (LEAF, BY_OLD), None, (LEAF,), (LEAF, BACKUP), sender=Sender.RFC7469),
     Story("the leaf is unreadable, its key is pinned", Cause.MATCHES_EXPECTED, NOT_PINS, False, None, (UnreadableCertificate(0, "odd", b"odd", parse_pin(LEAF.pin)), BY_OLD, OLD_ROOT), (LEAF,), (LEAF, BACKUP)),
-    Story("only pins were sent, the leaf's is expected", Cause.MATCHES_EXPECTED, NOT_PINS, None, (UnreadableCertificate(0, NO_PEM, None, parse_pin(LEAF.pin)),), None, (LEAF,), (LEAF, BACKUP), sender=Sender.REACT_NATIVE),
+    Story("only pins were sent, the leaf's is expected", Cause.MATCHES_EXPECTED, NOT_PINS, False, None, (UnreadableCertificate(0, NO_PEM, None, parse_pin(LEAF.pin)),), (LEAF,), (LEAF, BACKUP), sender=Sender.REACT_NATIVE),
     # Clients that remember another revision
     Story("the client knows the former pins", Cause.STALE_KNOWN_PINS, OURS, False, GOOD, GOOD, (FORMER,), former=(FORMER, BACKUP)),
     Story("an app build with the former pins", Cause.STALE_KNOWN_PINS, OURS, False, None, GOOD, (FORMER,), former=(FORMER, BACKUP), sender=APP, result=MISMATCH),
+    Story("the root that the server leaves out is pinned, the app knows the former pins", Cause.STALE_KNOWN_PINS, OURS, False, (LEAF, BY_OLD), (LEAF, BY_OLD), (FORMER,), former=(FORMER, BACKUP), sender=ANDROID, result=MISMATCH),
+    Story("an app that enforces the former pins is locked out now", Cause.STALE_KNOWN_PINS, OURS, True, None, GOOD, (FORMER,), former=(FORMER, BACKUP), sender=APP, result=MISMATCH, mode=Mode.ENFORCE),
+    Story("a browser that enforces the former pins is locked out now", Cause.STALE_KNOWN_PINS, OURS, True, GOOD, GOOD, (FORMER,), former=(FORMER, BACKUP), mode=Mode.ENFORCE),
+    Story("the former pins overlap with the present ones", Cause.STALE_KNOWN_PINS, OURS, True, None, GOOD, (FORMER, BACKUP), former=(FORMER, BACKUP), sender=APP, result=MISMATCH, mode=Mode.ENFORCE),
     # Pins that were never ours
     Story("another site's pins", Cause.FOREIGN_PINS, UNKNOWN, False, GOOD, GOOD, (FOREIGN,)),
     Story("another site's pins on an alien chain", Cause.FOREIGN_PINS, UNKNOWN, True, None, (ALIEN, OTHER_CA, OTHER_ROOT), (FOREIGN,)),
@@ -192,12 +211,18 @@ STORIES = (
     Story("Android sends the served chain twice", Cause.OTHER_TRUST_PATH, OURS, True, GOOD, GOOD, sender=ANDROID, result=MISMATCH),
     Story("without a policy, by what the client knew", Cause.OTHER_TRUST_PATH, UNKNOWN, None, GOOD, NEW_PATH, expected=None),
     Story("a wildcard certificate covers the host", Cause.OTHER_TRUST_PATH, OURS, True, (WILDCARD, BY_OLD, OLD_ROOT), (WILDCARD, BY_NEW, NEW_ROOT)),
+    Story("a client that holds the intermediate as its trust anchor", Cause.OTHER_TRUST_PATH, OURS, True, GOOD, (LEAF, BY_OLD)),
+    Story("Go compares what was sent, and the pinned root was not", Cause.OTHER_TRUST_PATH, OURS, True, (LEAF, BY_OLD), None, sender=Sender.GO_HPKP),
+    Story("Go compares what was sent, and the pinned root was", Cause.MATCHES_EXPECTED, NOT_PINS, False, GOOD, None, sender=Sender.GO_HPKP),
+    Story("Android does not trust our own chain", Cause.UNTRUSTED_CHAIN, NOT_PINS, False, (LEAF, BY_OLD), (LEAF, BY_OLD), (LEAF,), (LEAF, BACKUP), sender=ANDROID, result=UNTRUSTED),
+    Story("iOS does not trust our own chain, whose pinned root was not sent", Cause.UNTRUSTED_CHAIN, NOT_PINS, False, None, (LEAF, BY_OLD), own=(LEAF,), sender=APP, result=UNTRUSTED),
+    Story("Android's clock is wrong, so it does not trust our own chain", Cause.CLOCK, NOT_PINS, False, GOOD, GOOD, date_time=NOW - 20 * YEAR, sender=ANDROID, result=UNTRUSTED, also=frozenset({Cause.UNTRUSTED_CHAIN})),
     # Our key without a pin
     Story("our stray key", Cause.OWN_KEY_NOT_PINNED, OURS, True, None, (STRAY, OTHER_CA, OTHER_ROOT), own=(STRAY,)),
     Story("a key of a former revision is still served", Cause.OWN_KEY_NOT_PINNED, OURS, True, None, (STRAY, OTHER_CA, OTHER_ROOT), former=(STRAY, BACKUP)),
     Story("our stray key, seen by an app", Cause.OWN_KEY_NOT_PINNED, OURS, True, None, (STRAY, OTHER_CA, OTHER_ROOT), own=(STRAY,), sender=APP, result=MISMATCH),
-    Story("our stray key, only pins were sent", Cause.OWN_KEY_NOT_PINNED, OURS, True, (UnreadableCertificate(0, NO_PEM, None, parse_pin(STRAY.pin)),), None, own=(STRAY,), sender=Sender.REACT_NATIVE),
-    Story("our expired certificate, its root no longer pinned", Cause.OWN_KEY_NOT_PINNED, OURS, False, None, (EXPIRED, BY_NEW, NEW_ROOT), own=(LEAF,), also=frozenset({Cause.CLOCK})),
+    Story("our stray key, only pins were sent", Cause.OWN_KEY_NOT_PINNED, OURS, True, None, (UnreadableCertificate(0, NO_PEM, None, parse_pin(STRAY.pin)),), own=(STRAY,), sender=Sender.REACT_NATIVE),
+    Story("our expired certificate, its root no longer pinned", Cause.OWN_KEY_NOT_PINNED, OURS, False, None, (EXPIRED, BY_NEW, NEW_ROOT), own=(LEAF,), sender=Sender.RFC7469, also=frozenset({Cause.CLOCK})),
     Story("a pinned root merely appended to our stray chain", Cause.OWN_KEY_NOT_PINNED, OURS, True, (STRAY, OTHER_CA, OLD_ROOT), (STRAY, OTHER_CA, OTHER_ROOT), own=(STRAY,)),
     # A trusted CA, a key that is not ours
     Story("a key that nobody knows", Cause.UNKNOWN_KEY_PUBLIC_CA, HOSTILE, True, None, (ALIEN, OTHER_CA, OTHER_ROOT)),
@@ -206,14 +231,22 @@ STORIES = (
     Story("a pinned root appended, and nothing validated", Cause.UNKNOWN_KEY_PUBLIC_CA, HOSTILE, True, (ALIEN, OTHER_CA, OLD_ROOT), None, sender=Sender.PROTON_BRIDGE),
     Story("no policy: whose key it is cannot be told", Cause.UNKNOWN_KEY_PUBLIC_CA, UNKNOWN, None, None, (ALIEN, OTHER_CA, OTHER_ROOT), expected=None),
     Story("served without its root, found in the public store", Cause.UNKNOWN_KEY_PUBLIC_CA, HOSTILE, True, (ALIEN, OTHER_CA), None, sender=Sender.PROTON_BRIDGE),
-    Story("the client knew other pins, so its path is open", Cause.UNKNOWN_KEY_PUBLIC_CA, HOSTILE, None, (ALIEN, OTHER_CA), None, (BACKUP,), sender=Sender.RFC7469),
+    Story("the client knew other pins, and no known path has an expected one", Cause.UNKNOWN_KEY_PUBLIC_CA, HOSTILE, True, (ALIEN, OTHER_CA), None, (BACKUP,), sender=Sender.RFC7469),
     Story("a superfluous certificate in the served chain", Cause.UNKNOWN_KEY_PUBLIC_CA, HOSTILE, True, (ALIEN, PORTAL, OTHER_CA), None, sender=Sender.PROTON_BRIDGE),
     Story("signed with SHA-1, so not checkable and not forged", Cause.UNKNOWN_KEY_PUBLIC_CA, HOSTILE, True, None, (SHA1_LEAF, SHA1_ROOT)),
     Story("the chain came root first", Cause.UNKNOWN_KEY_PUBLIC_CA, HOSTILE, True, None, (OTHER_ROOT, OTHER_CA, ALIEN)),
     Story("the chain came shuffled", Cause.UNKNOWN_KEY_PUBLIC_CA, HOSTILE, True, None, (OTHER_CA, ALIEN, OTHER_ROOT)),
+    Story("an expired cross-certificate beside the path", Cause.UNKNOWN_KEY_PUBLIC_CA, HOSTILE, True, (ALIEN, OTHER_CA, EXPIRED_CROSS), (ALIEN, OTHER_CA, EXPIRED_CROSS), sender=ANDROID, result=MISMATCH),
+    Story("a root that left the public store", Cause.UNKNOWN_KEY_PUBLIC_CA, HOSTILE, True, None, (BY_DEPARTED, DEPARTED_ROOT), sender=APP, result=MISMATCH),
+    Story("one extension cannot be read, the names can", Cause.UNKNOWN_KEY_PUBLIC_CA, HOSTILE, True, None, (ODD_EXTENSION, OTHER_CA, OTHER_ROOT), sender=APP, result=MISMATCH),
+    # Paths that no client validates
+    Story("issued by an ordinary leaf, said to be Chromium's", Cause.IMPLAUSIBLE, UNKNOWN, None, None, (LEAF.issue(HOST), LEAF, BY_OLD, OLD_ROOT)),
+    Story("issued by an ordinary leaf, sender unknown", Cause.UNTRUSTED_CHAIN, NOT_PINS, True, None, (STRAY.issue(HOST), STRAY, OTHER_CA, OTHER_ROOT), sender=Sender.RFC7469),
+    Story("no signature joins the reported path", Cause.IMPLAUSIBLE, UNKNOWN, None, None, (FORGED, BY_OLD, OLD_ROOT)),
     # Dates
-    Story("expired for a year", Cause.CLOCK, NOT_PINS, False, None, (LONG_EXPIRED, OTHER_CA, OTHER_ROOT), sender=APP, result=MISMATCH),
-    Story("not valid for another year", Cause.CLOCK, NOT_PINS, False, None, (NOT_YET, OTHER_CA, OTHER_ROOT), sender=APP, result=MISMATCH),
+    Story("expired for a year", Cause.CLOCK, NOT_PINS, False, None, (LONG_EXPIRED, OTHER_CA, OTHER_ROOT), sender=APP, result=UNTRUSTED, also=frozenset({Cause.UNTRUSTED_CHAIN})),
+    Story("expired for a year, and the app says that it validated the path", Cause.IMPLAUSIBLE, UNKNOWN, None, None, (LONG_EXPIRED, OTHER_CA, OTHER_ROOT), sender=APP, result=MISMATCH),
+    Story("not valid for another year", Cause.CLOCK, NOT_PINS, False, None, (NOT_YET, OTHER_CA, OTHER_ROOT), sender=APP, result=UNTRUSTED),
     Story("expired beyond any time zone", Cause.CLOCK, NOT_PINS, False, None, (A_DAY_LATE, OTHER_CA, OTHER_ROOT), sender=ANDROID),
     Story("expired only if the clock's zone is right", Cause.UNKNOWN_KEY_PUBLIC_CA, HOSTILE, True, None, (HALF_A_DAY_LATE, OTHER_CA, OTHER_ROOT), sender=APP),
     Story("a device that thinks it is 1970", Cause.CLOCK, NOT_PINS, False, None, (ALIEN, OTHER_CA, OTHER_ROOT), date_time=datetime(1970, 1, 1, tzinfo=NOW.tzinfo), sender=APP),
@@ -222,8 +255,9 @@ STORIES = (
     Story("no date: ours stands in", Cause.CLOCK, NOT_PINS, False, None, (LONG_EXPIRED, OTHER_CA, OTHER_ROOT), date_time=None, sender=APP),
     Story("an expired chain of a proxy", Cause.CLOCK, NOT_PINS, False, None, (PROXY_ROOT.issue(HOST, not_before=NOW - 2 * YEAR, not_after=NOW - YEAR), PROXY_ROOT), sender=APP, also=frozenset({Cause.INTERCEPTION_PRODUCT, Cause.PRIVATE_ROOT})),
     # Names
-    Story("another virtual host", Cause.NAME_MISMATCH, NOT_PINS, False, None, (OTHER_CA.issue("other.example.net"), OTHER_CA, OTHER_ROOT), sender=APP, result=MISMATCH),
-    Story("a captive portal's known key", Cause.NAME_MISMATCH, NOT_PINS, False, None, (PORTAL, OTHER_CA, OTHER_ROOT), sender=APP, result=MISMATCH),
+    Story("another virtual host", Cause.NAME_MISMATCH, NOT_PINS, False, None, (OTHER_CA.issue("other.example.net"), OTHER_CA, OTHER_ROOT), sender=APP, result=UNTRUSTED),
+    Story("another name, and the app says that it validated the path", Cause.IMPLAUSIBLE, UNKNOWN, None, None, (OTHER_CA.issue("other.example.net"), OTHER_CA, OTHER_ROOT), sender=APP, result=MISMATCH),
+    Story("a captive portal's known key", Cause.NAME_MISMATCH, NOT_PINS, False, None, (PORTAL, OTHER_CA, OTHER_ROOT), sender=APP, result=UNTRUSTED),
     Story("a wildcard one level too deep", Cause.NAME_MISMATCH, NOT_PINS, False, None, (OTHER_CA.issue("*.example.com", names=["*.example.com"]), OTHER_CA, OTHER_ROOT), host="a.www.example.com", sender=APP),
     Story("the common name counts where there is no other", Cause.UNKNOWN_KEY_PUBLIC_CA, HOSTILE, True, None, (NAMELESS, OTHER_CA, OTHER_ROOT)),
     # Chains that do not validate
@@ -237,7 +271,7 @@ STORIES = (
     Story("a known product, seen by an app", Cause.INTERCEPTION_PRODUCT, INTERCEPTED, True, None, (BY_PROXY, PROXY_ROOT), sender=APP, result=MISMATCH),
     Story("a known product, sender unknown", Cause.INTERCEPTION_PRODUCT, INTERCEPTED, None, None, (BY_PROXY, PROXY_ROOT), sender=Sender.RFC7469),
     Story("a company's own root, seen by an app", Cause.PRIVATE_ROOT, INTERCEPTED, True, None, (UNDER_CORPORATE, CORPORATE_CA, CORPORATE_ROOT), sender=APP, result=MISMATCH),
-    Story("a company's own root, said to be Chromium's", Cause.PRIVATE_ROOT, INTERCEPTED, False, None, (UNDER_CORPORATE, CORPORATE_CA, CORPORATE_ROOT)),
+    Story("a root in no store known here, reported by Chromium, which ships it", Cause.UNKNOWN_KEY_PUBLIC_CA, HOSTILE, True, None, (UNDER_CORPORATE, CORPORATE_CA, CORPORATE_ROOT)),
     Story("a validated chain that ends below its root", Cause.PRIVATE_ROOT, INTERCEPTED, True, None, (UNDER_CORPORATE, CORPORATE_CA), sender=APP, result=MISMATCH),
     # Keys known to be bad
     Story("a root whose private key is public", Cause.KNOWN_BAD_KEY, HOSTILE, True, None, (BY_LEAKED, LEAKED_ROOT), sender=APP, result=MISMATCH),
@@ -247,11 +281,11 @@ STORIES = (
     Story("no chain at all", Cause.NO_EVIDENCE, UNKNOWN, None, sender=Sender.GO_HPKP),
     Story("empty chains", Cause.NO_EVIDENCE, UNKNOWN, None, (), ()),
     Story("an unreadable leaf", Cause.NO_EVIDENCE, UNKNOWN, None, None, (b"no certificate", BY_OLD, NEW_ROOT), sender=APP),
-    Story("only pins were sent, none of them ours", Cause.NO_EVIDENCE, UNKNOWN, True, (UnreadableCertificate(0, NO_PEM, None, parse_pin(ALIEN.pin)),), None, sender=Sender.REACT_NATIVE),
+    Story("only pins were sent, none of them ours", Cause.NO_EVIDENCE, UNKNOWN, True, None, (UnreadableCertificate(0, NO_PEM, None, parse_pin(ALIEN.pin)),), sender=Sender.REACT_NATIVE),
     # Reports that their sender does not make
-    Story("Chromium would not report a proxy's root", Cause.IMPLAUSIBLE, UNKNOWN, False, None, (BY_PROXY, PROXY_ROOT)),
-    Story("Chromium would not report a self-signed leaf", Cause.IMPLAUSIBLE, UNKNOWN, False, None, (SELF_SIGNED,)),
-    Story("the form is wrong", Cause.IMPLAUSIBLE, UNKNOWN, True, None, (ALIEN, OTHER_CA, OTHER_ROOT), contradictions=("the port is 0",)),
+    Story("Chromium would not report a proxy's root", Cause.IMPLAUSIBLE, UNKNOWN, None, None, (BY_PROXY, PROXY_ROOT)),
+    Story("Chromium would not report a self-signed leaf", Cause.IMPLAUSIBLE, UNKNOWN, None, None, (SELF_SIGNED,)),
+    Story("the form is wrong", Cause.IMPLAUSIBLE, UNKNOWN, None, None, (ALIEN, OTHER_CA, OTHER_ROOT), contradictions=("the port is 0",)),
     # Odd certificates keep their pins
     Story("serial number zero", Cause.UNTRUSTED_CHAIN, NOT_PINS, None, (certificate_with_serial_zero(),), None, sender=Sender.GO_HPKP),
     Story("an RSASSA-PSS key", Cause.UNTRUSTED_CHAIN, NOT_PINS, None, (pss_certificate(),), None, sender=Sender.GO_HPKP),

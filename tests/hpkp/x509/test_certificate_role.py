@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from app.catalog import load_anchors
+from app.catalog import load_known_certificates
 from app.hpkp.x509.certificate import Certificate, read_certificate
 from app.hpkp.x509.certificate_role import Role, role_of
 from tests.authority import cross_sign, make_root, make_site, self_signed, sha1_signed
@@ -64,5 +64,5 @@ def test_a_ca_that_only_takes_the_name_of_its_issuer_is_no_trust_anchor() -> Non
 
 
 def test_every_root_of_the_public_bundle_is_a_trust_anchor() -> None:
-    roots = load_anchors().public
+    roots = load_known_certificates().public
     assert [root.subject for root in roots if role_of(root) is not Role.TRUST_ANCHOR] == []
