@@ -6,7 +6,7 @@ from app.cli.terminal import out
 from app.hpkp.findings import Finding, Severity
 from app.hpkp.readiness.words import title_of
 
-_STYLE = {Severity.BLOCKER: "red", Severity.CAUTION: "yellow", Severity.INFO: "dim"}
+_STYLE = {Severity.BLOCKER: "red", Severity.WARNING: "yellow", Severity.INFO: "dim"}
 
 
 def print_findings(findings: Iterable[Finding]) -> None:

@@ -13,11 +13,11 @@ from app.catalog.load import load_catalog
 from app.cli.policy import read_expected_pins
 from app.cli.terminal import NO, JsonOption, err, fail, opened, out, print_json, read_settings
 from app.hpkp.errors import HpkpError
+from app.hpkp.findings import Severity
 from app.hpkp.header.lint import HeaderReview, Subject, lint_header
 from app.hpkp.header.server_lines import ENFORCING, PLACE, REPORT_ONLY, Server, caution, for_server, server_line
 from app.hpkp.header.value import PinningHeader
 from app.hpkp.hosts import Host, canonical_host
-from app.hpkp.pin_checks import Severity
 from app.hpkp.pins import Pin
 from app.hpkp.policy import Mode
 from app.hpkp.probe_result import LiveHost, describe_live
@@ -28,7 +28,7 @@ from app.service import now
 
 app = typer.Typer(help="Make and lint Public-Key-Pins fields.", no_args_is_help=True)
 
-_STYLE = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "dim"}
+_STYLE = {Severity.BLOCKER: "red", Severity.WARNING: "yellow", Severity.INFO: "dim"}
 _ANSWER = {True: "acts on it", False: "ignores it"}
 
 
@@ -97,8 +97,8 @@ def make(
         if encoded:
             err.print(f"The report-uri was percent-encoded, because {server} cannot carry it as it was.", markup=False)
         for finding in review.findings:
-            err.print(f"{finding.severity}: {finding.message} {finding.fix}", markup=False)
-    if any(finding.severity is Severity.ERROR for finding in review.findings):
+            err.print(f"{finding.severity.in_lint}: {finding.message} {finding.fix}", markup=False)
+    if any(finding.severity is Severity.BLOCKER for finding in review.findings):
         raise typer.Exit(NO)
 
 
@@ -144,7 +144,7 @@ def lint(
     else:
         for field, review in reviews.items():
             _print(field, review)
-    if any(finding.severity is Severity.ERROR for review in reviews.values() for finding in review.findings):
+    if any(finding.severity is Severity.BLOCKER for review in reviews.values() for finding in review.findings):
         raise typer.Exit(NO)
 
 
@@ -215,7 +215,9 @@ def _review(
 
 
 def _findings(review: HeaderReview) -> list[dict[str, Any]]:
-    return [{"code": f.code, "severity": f.severity, "message": f.message, "fix": f.fix} for f in review.findings]
+    return [
+        {"code": f.code, "severity": f.severity.in_lint, "message": f.message, "fix": f.fix} for f in review.findings
+    ]
 
 
 def _plain(review: HeaderReview) -> dict[str, Any]:
@@ -241,5 +243,5 @@ def _print(field: str, review: HeaderReview) -> None:
     out.print(f"  Chromium   {_ANSWER[review.chromium]}", markup=False)
     out.print(f"  Firefox    {_ANSWER[review.firefox]}", markup=False)
     for finding in review.findings:
-        out.print(f"\n{finding.severity:8} {finding.code}", markup=False, style=_STYLE[finding.severity])
+        out.print(f"\n{finding.severity.in_lint:8} {finding.code}", markup=False, style=_STYLE[finding.severity])
         out.print(f"         {finding.message}\n         {finding.fix}", markup=False)

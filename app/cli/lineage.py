@@ -11,8 +11,8 @@ from pathlib import Path
 
 from app.cli.pin_items import LineagePlace, PinItem
 from app.hpkp.errors import HpkpError
+from app.hpkp.findings import Finding, Severity
 from app.hpkp.key_description import KeyDescription
-from app.hpkp.pin_checks import LintFinding, Severity
 from app.hpkp.x509.keys import HeldKey, KeyKind, read_keys
 from app.hpkp.x509.lineage import Generation, GenerationPins, KeyJudgement, Part, State, arrange, judge_keys, read_name
 
@@ -31,7 +31,7 @@ class Lineage:
     name: str
     archive: Path
     current: int | None
-    findings: tuple[LintFinding, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 def find_lineage(directory: Path) -> Lineage:
@@ -69,13 +69,13 @@ def _of_live(directory: Path, links: dict[Part, Path]) -> Lineage:
     targets = {part: _target(link) for part, link in links.items()}
     archive, current = next(iter(targets.values()))
     numbers = sorted({number for _, number in targets.values()})
-    findings: list[LintFinding] = []
+    findings: list[Finding] = []
     if len(numbers) > 1:
         told = ", ".join(f"{part}.pem is of generation {number}" for part, (_, number) in targets.items())
         findings.append(
-            LintFinding(
+            Finding(
                 "live_mixes_generations",
-                Severity.ERROR,
+                Severity.BLOCKER,
                 f"The links of {directory} are of DIFFERENT GENERATIONS: {told}.",
                 "Let certbot link them anew (certbot update_symlinks), and look what the server has loaded.",
             )
@@ -102,7 +102,7 @@ def _of_archive(archive: Path) -> Lineage:
         lineage = _of_live(live, links)
         if lineage.archive == archive:
             return lineage
-    assumed = LintFinding(
+    assumed = Finding(
         "current_assumed",
         Severity.INFO,
         f"{live} does not tell which generation is current; the highest with a certificate is taken for it.",

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.cli.terminal import out
+from app.hpkp.findings import Finding, Severity
 from app.hpkp.key_description import KeyDescription, Validity
-from app.hpkp.pin_checks import LintFinding, Severity
 from app.hpkp.x509.certificate import Anchor
 from app.hpkp.x509.lineage import State
 
-_STYLE = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "dim"}
+_STYLE = {Severity.BLOCKER: "bold red", Severity.WARNING: "yellow", Severity.INFO: "dim"}
 _STORE = {Anchor.PUBLIC: "in the public store", Anchor.OPERATOR: "among your own, HPKP_TRUST_ANCHORS"}
 _NAMES_SHOWN = 10
 
@@ -38,18 +38,18 @@ class PinItem:
     position: int
     description: KeyDescription
     lineage: LineagePlace | None = None
-    further: tuple[LintFinding, ...] = ()
+    further: tuple[Finding, ...] = ()
     """What is to be said of this place beside what is said of the key."""
 
     @property
-    def findings(self) -> tuple[LintFinding, ...]:
+    def findings(self) -> tuple[Finding, ...]:
         """All that is to be said."""
         return (*self.further, *self.description.findings)
 
     @property
     def contradicts_itself(self) -> bool:
         """Whether the place holds what does not belong together."""
-        return any(finding.severity is Severity.ERROR for finding in self.further)
+        return any(finding.severity is Severity.BLOCKER for finding in self.further)
 
 
 def as_plain(item: PinItem) -> dict[str, Any]:
@@ -92,8 +92,8 @@ def _plain_place(place: LineagePlace) -> dict[str, Any]:
     }
 
 
-def _plain_finding(finding: LintFinding) -> dict[str, Any]:
-    return {"code": finding.code, "severity": finding.severity, "message": finding.message, "fix": finding.fix}
+def _plain_finding(finding: Finding) -> dict[str, Any]:
+    return {"code": finding.code, "severity": finding.severity.in_lint, "message": finding.message, "fix": finding.fix}
 
 
 def print_item(item: PinItem) -> None:
@@ -138,9 +138,9 @@ def _print_heading(place: LineagePlace) -> None:
     out.print(text, markup=False, style="bold underline")
 
 
-def print_finding(finding: LintFinding) -> None:
+def print_finding(finding: Finding) -> None:
     """Print why something is a bad idea, and what to do."""
-    _line(finding.severity, f"{finding.message} {finding.fix}", style=_STYLE[finding.severity])
+    _line(finding.severity.in_lint, f"{finding.message} {finding.fix}", style=_STYLE[finding.severity])
 
 
 def _line(label: str, text: str, *, style: str | None = None) -> None:

@@ -20,6 +20,7 @@ from typing import TypeVar
 
 from app.hpkp.errors import HpkpError
 from app.hpkp.pins import Pin
+from app.hpkp.x509.anchors import RootDeparture
 from app.hpkp.x509.certificate import Certificate
 
 MAX_MATCHED = 256
@@ -147,6 +148,8 @@ class Catalog:
     ca_names: Mapping[Pin, tuple[CaName, ...]] = field(default_factory=dict)
     example_pins: Mapping[Pin, str] = field(default_factory=dict)
     """Pins of standards, tutorials and empty commands, with where they stand."""
+    departed_roots: Mapping[Pin, tuple[str, RootDeparture]] = field(default_factory=dict)
+    """Roots that left the public store, by key, with name and departure; only keys that no current root has."""
 
     def product_of(self, certificate: Certificate) -> InterceptionProduct | None:
         """Return the first product that the certificate names as its issuer."""
@@ -164,6 +167,7 @@ class Catalog:
             products=(*other.products, *self.products),
             ca_names=_merge(other.ca_names, self.ca_names),
             example_pins={**self.example_pins, **other.example_pins},
+            departed_roots={**self.departed_roots, **other.departed_roots},
         )
 
 

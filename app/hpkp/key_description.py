@@ -5,13 +5,13 @@
     HeldKey ──describe_key(anchors, catalog, at)──> KeyDescription: role, validity, CA names, root store, findings
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from app.hpkp.catalog import CaName, Catalog
-from app.hpkp.pin_checks import LintFinding, Severity, lint_pin
+from app.hpkp.findings import Finding
+from app.hpkp.pin_checks import check_pin
 from app.hpkp.x509.certificate import Anchor, Certificate, TrustAnchors
 from app.hpkp.x509.certificate_role import Role, role_of
 from app.hpkp.x509.keys import HeldKey
@@ -35,7 +35,7 @@ class KeyDescription:
     ca_names: tuple[CaName, ...]
     root_store: Anchor | None
     """PUBLIC or OPERATOR where the store holds this key under this name."""
-    findings: tuple[LintFinding, ...]
+    findings: tuple[Finding, ...]
     """Why it is a bad idea to pin it."""
 
 
@@ -44,16 +44,13 @@ def describe_key(key: HeldKey, *, anchors: TrustAnchors, catalog: Catalog, at: d
     certificate = key.certificate
     role = None if certificate is None else role_of(certificate)
     store = None if certificate is None else anchors.kind_of(certificate)
-    findings = tuple(lint_pin(key.pin, catalog))
-    if not findings and role is Role.INTERMEDIATE and store is None:
-        findings = tuple(_of_intermediate(key))
     return KeyDescription(
         key=key,
         role=role,
         validity=None if certificate is None else _validity(certificate, at),
         ca_names=catalog.ca_names_of(key.pin),
         root_store=store,
-        findings=findings,
+        findings=tuple(check_pin(key.pin, catalog, role=role, in_store=store is not None)),
     )
 
 
@@ -61,13 +58,3 @@ def _validity(certificate: Certificate, at: datetime) -> Validity:
     if at < certificate.not_before:
         return Validity.NOT_YET
     return Validity.EXPIRED if at > certificate.not_after else Validity.VALID
-
-
-def _of_intermediate(key: HeldKey) -> Iterator[LintFinding]:
-    """Warn of an intermediate that the catalog does not know; what holds of the known ones holds of it."""
-    yield LintFinding(
-        "intermediate_key",
-        Severity.WARNING,
-        f"{key.pin} is the key of an intermediate: the CA changes its intermediates without asking you.",
-        "Pin your own leaf key, and keep a Backup Pin that is no CA's.",
-    )

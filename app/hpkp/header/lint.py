@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from app.hpkp.catalog import Catalog
 from app.hpkp.errors import HpkpError, InvalidHeader
+from app.hpkp.findings import Finding, Severity
 from app.hpkp.header.browsers import (
     CHROMIUM_LONGEST,
     chromium_notes,
@@ -32,7 +33,7 @@ from app.hpkp.header.value import (
     read_pin_directive,
 )
 from app.hpkp.hosts import Host, canonical_host, is_subdomain
-from app.hpkp.pin_checks import LintFinding, Severity, lint_pin
+from app.hpkp.pin_checks import check_pin
 from app.hpkp.pins import Pin
 
 FIRST_STEP = 300
@@ -58,7 +59,7 @@ class HeaderReview:
     chromium: bool
     firefox: bool
     parsed: PinningHeader | None
-    findings: tuple[LintFinding, ...]
+    findings: tuple[Finding, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ _TYPOGRAPHIC = re.compile("[\u00ab\u00bb\u2018-\u201f\u2032\u2033]")
 _KNOWN = frozenset({"max-age", "includesubdomains", "report-uri"})
 
 
-def _of_text(subject: Subject) -> Iterator[LintFinding]:
+def _of_text(subject: Subject) -> Iterator[Finding]:
     """Look at the text alone, before anything is read."""
     value = subject.value
     if not value.strip():
@@ -126,7 +127,7 @@ def _of_text(subject: Subject) -> Iterator[LintFinding]:
         )
 
 
-def _by_grammar(subject: Subject, findings: list[LintFinding]) -> tuple[bool, PinningHeader | None]:
+def _by_grammar(subject: Subject, findings: list[Finding]) -> tuple[bool, PinningHeader | None]:
     """Read the first value by the standard; whether it was strictly within the grammar, and what was read."""
     value = next(split_quoted(subject.value, ","), "") if "\n" not in subject.value else subject.value
     strict = is_strict(value)
@@ -149,7 +150,7 @@ def _by_grammar(subject: Subject, findings: list[LintFinding]) -> tuple[bool, Pi
     parsed = _read(subject, directives, findings)
     if parsed is not None and not strict:
         findings.append(
-            LintFinding(
+            Finding(
                 "outside_grammar",
                 Severity.INFO,
                 "Blanks around '=' or an empty directive (a ';' too many) are outside the grammar; every browser takes "
@@ -165,7 +166,7 @@ def _with_value(subject: Subject, value: str) -> Subject:
 
 
 def _read(
-    subject: Subject, directives: Sequence[tuple[str, str | None]], findings: list[LintFinding]
+    subject: Subject, directives: Sequence[tuple[str, str | None]], findings: list[Finding]
 ) -> PinningHeader | None:
     """Read directives one by one and find all that is wrong; None where the standard ignores the value whole."""
     pins: list[Pin] = []
@@ -204,7 +205,7 @@ def _read(
     return None if broken else PinningHeader(tuple(dict.fromkeys(pins)), max_age, include_subdomains, report_uri)
 
 
-def _read_pin(raw: str | None, findings: list[LintFinding]) -> Pin | None:
+def _read_pin(raw: str | None, findings: list[Finding]) -> Pin | None:
     text = (raw or "").strip('"')
     if re.fullmatch(r"[0-9A-Fa-f]{64}", text):
         findings.append(_error("hex_pin", "A pin is written in hexadecimal.", "Write the 32 bytes in base64."))
@@ -228,14 +229,14 @@ def _is_absolute(uri: str) -> bool:
     return parts.scheme.lower() in ("http", "https") and bool(parts.hostname)
 
 
-def _of_policy(subject: Subject, header: PinningHeader) -> Iterator[LintFinding]:
+def _of_policy(subject: Subject, header: PinningHeader) -> Iterator[Finding]:
     """Look at what the header asks for."""
     yield from _of_pins(subject, header)
     yield from _of_max_age(subject, header)
     yield from _of_report_uri(subject, header)
 
 
-def _of_pins(subject: Subject, header: PinningHeader) -> Iterator[LintFinding]:
+def _of_pins(subject: Subject, header: PinningHeader) -> Iterator[Finding]:
     pins = frozenset(header.pins)
     if header.max_age == 0 and not pins and not subject.report_only:
         yield _warning(
@@ -244,41 +245,41 @@ def _of_pins(subject: Subject, header: PinningHeader) -> Iterator[LintFinding]:
             "Send it with the full set of pins.",
         )
     elif len(pins) < 2:
-        severity = Severity.WARNING if subject.report_only else Severity.ERROR
-        yield LintFinding(
+        severity = Severity.WARNING if subject.report_only else Severity.BLOCKER
+        yield Finding(
             "no_backup_pin",
             severity,
             "There is no Backup Pin: no UA notes a policy with fewer than two pins (RFC 7469 section 2.5).",
             "Make a key to keep offline, and add its pin (`hpkp backup-key`).",
         )
     if subject.chain is not None and pins:
-        severity = Severity.WARNING if subject.report_only else Severity.ERROR
+        severity = Severity.WARNING if subject.report_only else Severity.BLOCKER
         if not pins & subject.chain:
-            yield LintFinding(
+            yield Finding(
                 "no_matching_pin",
                 severity,
                 "No pin stands in the chain (RFC 7469 section 2.5).",
                 "Pin a key of the chain (`hpkp pin CHAIN.pem`).",
             )
         elif pins <= subject.chain and len(pins) > 1:
-            yield LintFinding(
+            yield Finding(
                 "no_backup_pin",
                 severity,
                 "Every pin stands in the chain; a Backup Pin must not (RFC 7469 section 2.5).",
                 "Add the pin of a key that is kept offline (`hpkp backup-key`).",
             )
     if subject.chain is None and len(pins) > 1 and not subject.report_only:
-        yield LintFinding(
+        yield Finding(
             "chain_not_given",
             Severity.INFO,
             "Whether a pin stands in the chain that the host serves, and a Backup Pin does not, was not checked.",
             "Give the chain (--chain FILE).",
         )
     for pin in sorted(pins):
-        yield from lint_pin(pin, subject.catalog)
+        yield from check_pin(pin, subject.catalog)
 
 
-def _of_max_age(subject: Subject, header: PinningHeader) -> Iterator[LintFinding]:
+def _of_max_age(subject: Subject, header: PinningHeader) -> Iterator[Finding]:
     if subject.report_only or header.max_age is None:
         return
     if header.max_age > CHROMIUM_LONGEST:
@@ -288,7 +289,7 @@ def _of_max_age(subject: Subject, header: PinningHeader) -> Iterator[LintFinding
             f"Write at most {CHROMIUM_LONGEST}.",
         )
     if header.max_age > FIRST_STEP:
-        yield LintFinding(
+        yield Finding(
             "max_age_long_for_a_first_step",
             Severity.INFO,
             f"Whoever meets a mistake in these pins is locked out for {header.max_age} seconds.",
@@ -296,7 +297,7 @@ def _of_max_age(subject: Subject, header: PinningHeader) -> Iterator[LintFinding
         )
 
 
-def _of_report_uri(subject: Subject, header: PinningHeader) -> Iterator[LintFinding]:
+def _of_report_uri(subject: Subject, header: PinningHeader) -> Iterator[Finding]:
     if header.report_uri is None:
         if subject.report_only:
             yield _error(
@@ -324,7 +325,7 @@ def _of_report_uri(subject: Subject, header: PinningHeader) -> Iterator[LintFind
 
 
 def _conformance(
-    subject: Subject, strict: bool, parsed: PinningHeader | None, findings: Sequence[LintFinding]
+    subject: Subject, strict: bool, parsed: PinningHeader | None, findings: Sequence[Finding]
 ) -> Conformance:
     codes = {finding.code for finding in findings}
     if parsed is None or codes & {"line_break"}:
@@ -337,12 +338,12 @@ def _conformance(
     return Conformance.VALID if strict else Conformance.LENIENT
 
 
-def _error(code: str, message: str, fix: str) -> LintFinding:
-    return LintFinding(code, Severity.ERROR, message, fix)
+def _error(code: str, message: str, fix: str) -> Finding:
+    return Finding(code, Severity.BLOCKER, message, fix)
 
 
-def _warning(code: str, message: str, fix: str) -> LintFinding:
-    return LintFinding(code, Severity.WARNING, message, fix)
+def _warning(code: str, message: str, fix: str) -> Finding:
+    return Finding(code, Severity.WARNING, message, fix)
 
 
 _UNQUOTED = _error(

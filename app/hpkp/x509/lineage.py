@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.hpkp.pin_checks import LintFinding, Severity
+from app.hpkp.findings import Finding, Severity
 from app.hpkp.pins import Pin
 
 _FILE = re.compile(r"(?P<part>cert|chain|fullchain|privkey|csr)(?P<number>[0-9]{1,9})\.pem")
@@ -104,7 +104,7 @@ class KeyJudgement:
     """Whether the key is that of the generation before; None for the first, and where either is not known."""
     belong_together: bool | None
     """Whether all its files are of one key; None where there are not two to compare."""
-    findings: tuple[LintFinding, ...]
+    findings: tuple[Finding, ...]
 
 
 def judge_keys(lineage: Sequence[GenerationPins]) -> tuple[KeyJudgement, ...]:
@@ -127,20 +127,20 @@ def _judge(pins: GenerationPins, before: GenerationPins | None) -> KeyJudgement:
     return KeyJudgement(reused, together, tuple(findings))
 
 
-def _not_together(generation: Generation, known: Mapping[Part, Pin]) -> LintFinding:
+def _not_together(generation: Generation, known: Mapping[Part, Pin]) -> Finding:
     first, reference = next(iter(known.items()))
     others = ", ".join(generation.files[part] for part, pin in known.items() if pin != reference)
-    return LintFinding(
+    return Finding(
         "key_of_another_certificate",
-        Severity.ERROR,
+        Severity.BLOCKER,
         f"{generation.files[first]} and {others} DO NOT BELONG TOGETHER: they are of different keys.",
         "Find out which one the server uses before you pin either; a server cannot serve this certificate with a key "
         "that is not its own.",
     )
 
 
-def _new_key(before: int) -> LintFinding:
-    return LintFinding(
+def _new_key(before: int) -> Finding:
+    return Finding(
         "new_key_at_renewal",
         Severity.WARNING,
         f"The key is not that of generation {before}: the pin changed at this renewal.",

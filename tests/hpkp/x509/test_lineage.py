@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.hpkp.pin_checks import Severity
+from app.hpkp.findings import Severity
 from app.hpkp.pins import Pin
 from app.hpkp.x509.lineage import Generation, GenerationPins, Part, State, arrange, judge_keys, read_name
 
@@ -97,7 +97,7 @@ def test_files_of_different_keys_in_one_generation_are_an_error(pins: dict[str, 
     [judgement] = judge_keys([_pins(3, **pins)])
     [finding] = judgement.findings
     assert judgement.belong_together is False
-    assert (finding.code, finding.severity) == ("key_of_another_certificate", Severity.ERROR)
+    assert (finding.code, finding.severity) == ("key_of_another_certificate", Severity.BLOCKER)
     assert finding.message.startswith(named)
 
 
