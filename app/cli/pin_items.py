@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
+from app.cli.findings import STYLE, lint_as_plain
 from app.cli.terminal import out
 from app.hpkp.findings import Finding, Severity
 from app.hpkp.key_description import KeyDescription, Validity
 from app.hpkp.x509.certificate import Anchor
 from app.hpkp.x509.lineage import State
 
-_STYLE = {Severity.BLOCKER: "bold red", Severity.WARNING: "yellow", Severity.INFO: "dim"}
 _STORE = {Anchor.PUBLIC: "in the public store", Anchor.OPERATOR: "among your own, HPKP_TRUST_ANCHORS"}
 _NAMES_SHOWN = 10
 
@@ -61,7 +61,7 @@ def as_plain(item: PinItem) -> dict[str, Any]:
         "kind": key.kind,
         "pin": str(key.pin),
         "ca_names": [f"{ca.name} ({ca.state})" for ca in described.ca_names],
-        "findings": [_plain_finding(finding) for finding in item.findings],
+        "findings": lint_as_plain(item.findings),
     }
     if key.subject or key.names:
         plain |= {"subject": key.subject, "names": list(key.names)}
@@ -90,10 +90,6 @@ def _plain_place(place: LineagePlace) -> dict[str, Any]:
         "key_reused": place.key_reused,
         "belong_together": place.belong_together,
     }
-
-
-def _plain_finding(finding: Finding) -> dict[str, Any]:
-    return {"code": finding.code, "severity": finding.severity.in_lint, "message": finding.message, "fix": finding.fix}
 
 
 def print_item(item: PinItem) -> None:
@@ -140,7 +136,7 @@ def _print_heading(place: LineagePlace) -> None:
 
 def print_finding(finding: Finding) -> None:
     """Print why something is a bad idea, and what to do."""
-    _line(finding.severity.in_lint, f"{finding.message} {finding.fix}", style=_STYLE[finding.severity])
+    _line(finding.severity.in_lint, f"{finding.message} {finding.fix}", style=STYLE[finding.severity])
 
 
 def _line(label: str, text: str, *, style: str | None = None) -> None:

@@ -88,10 +88,16 @@ def lint_header(subject: Subject) -> HeaderReview:
     shown = parsed or chromium
     if shown is not None:
         findings.extend(_of_policy(subject, shown))
+    noted = (
+        chromium_notes(chromium, subject.chain, report_only=subject.report_only),
+        firefox_notes(firefox, subject.chain, report_only=subject.report_only),
+    )
+    if not any(noted) and all(finding.severity is not Severity.BLOCKER for finding in findings):
+        findings.append(_IGNORED)
     return HeaderReview(
         conformance=_conformance(subject, strict, parsed, findings),
-        chromium=chromium_notes(chromium, subject.chain, report_only=subject.report_only),
-        firefox=firefox_notes(firefox, subject.chain, report_only=subject.report_only),
+        chromium=noted[0],
+        firefox=noted[1],
         parsed=shown,
         findings=tuple(dict.fromkeys(findings)),
     )
@@ -212,6 +218,25 @@ def _read_pin(raw: str | None, findings: list[Finding]) -> Pin | None:
         return None
     if raw is None or not raw.startswith('"'):
         findings.append(_UNQUOTED)
+        return None
+    if text.lower().startswith("sha256/"):
+        findings.append(
+            _error(
+                "prefixed_pin",
+                f'The pin "{text}" has the prefix sha256/ of app configurations (OkHttp); browsers ignore the field '
+                "because of it (RFC 7469 section 2.1.1).",
+                f'Write pin-sha256="{text[7:]}".',
+            )
+        )
+        return None
+    if re.search(r"\s", text):
+        findings.append(
+            _error(
+                "blank_in_pin",
+                f'The pin "{text}" has a blank inside the quotes; browsers ignore the field because of it.',
+                f'Write pin-sha256="{"".join(text.split())}".',
+            )
+        )
         return None
     try:
         return read_pin_directive(raw)
@@ -348,4 +373,11 @@ def _warning(code: str, message: str, fix: str) -> Finding:
 
 _UNQUOTED = _error(
     "unquoted_pin", "A pin stands without double quotes (RFC 7469 section 2.1.1).", 'Write pin-sha256="…".'
+)
+
+# A field that every browser ignores is never right, also where no rule above says why.
+_IGNORED = _error(
+    "ignored_by_browsers",
+    "Neither Chromium nor Firefox acts on the field.",
+    'Write it as `hpkp header make` does: pin-sha256="…"; pin-sha256="…"; max-age=…; report-uri="https://…".',
 )

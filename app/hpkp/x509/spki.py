@@ -64,8 +64,11 @@ def _slice_after(der: bytes, body: _Element, fields: tuple[tuple[int, str], ...]
     at = body.content
     for tag, name in fields:
         at = _expect(_read_element(der, at, body.end), tag, name).end
-    spki = _expect(_read_element(der, at, body.end), _SEQUENCE, "SubjectPublicKeyInfo")
-    return der[spki.start : spki.end]
+    element = _expect(_read_element(der, at, body.end), _SEQUENCE, "SubjectPublicKeyInfo")
+    spki = der[element.start : element.end]
+    # Other signed structures, such as a CRL, have a SEQUENCE in this place too: a wrong pin is worse than none.
+    split_spki(spki)
+    return spki
 
 
 def _open_signed(der: bytes, name: str) -> _Element:
