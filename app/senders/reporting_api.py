@@ -46,16 +46,15 @@ def entries(envelope: Any) -> tuple[Entry, ...]:
     Raises NotAReport, also where there are none but of other kinds known by name: somebody gave the wrong address.
     """
     if isinstance(envelope, dict):
-        types = {"": str(envelope["type"])}
-        found = (Entry("", envelope),) if envelope["type"] == _TYPE else ()
+        listed = {"": envelope}
     elif not envelope:
         raise NotAReport("", "An empty list holds no report.")
     elif len(envelope) > MAX_ENTRIES:
         raise NotAReport("", f"{len(envelope)} entries; at most {MAX_ENTRIES} are taken")
     else:
-        types = {f"/{index}": _type_of(entry, f"/{index}") for index, entry in enumerate(envelope)}
-        of_pins = ((pointer, entry) for pointer, entry in zip(types, envelope, strict=True) if types[pointer] == _TYPE)
-        found = tuple(Entry(pointer, entry) for pointer, entry in of_pins)
+        listed = {f"/{index}": entry for index, entry in enumerate(envelope)}
+    types = {pointer: _type_of(entry, pointer) for pointer, entry in listed.items()}
+    found = tuple(Entry(pointer, listed[pointer]) for pointer, name in types.items() if name == _TYPE)
     kinds = {pointer: kind for pointer, name in types.items() if (kind := kind_of_type(name))}
     if kinds and not found:
         raise NotAReport(f"{next(iter(kinds))}/type", refusal(set(kinds.values())))
