@@ -11,7 +11,8 @@ import typer
 
 from app.catalog import load_anchors
 from app.catalog.load import load_catalog
-from app.cli.lineage import find_lineage, lineage_items
+from app.cli.acme_directories import find_lineages
+from app.cli.lineage import lineage_items
 from app.cli.live_items import live_items, read_target
 from app.cli.pin_items import PinItem, as_plain, print_item
 from app.cli.terminal import CANNOT_TELL, NO, JsonOption, err, fail, print_json, read_settings
@@ -25,7 +26,8 @@ from app.service import now
 FilesArgument = Annotated[
     list[str],
     typer.Argument(
-        help="Files in PEM or DER, - for standard input, certbot directories, or HOST[:PORT] to look at a live chain.",
+        help="Files in PEM or DER, - for standard input, directories of ACME clients, or HOST[:PORT] to look at a live "
+        "chain.",
         metavar="FILE",
     ),
 ]
@@ -51,8 +53,9 @@ def pin(files: FilesArgument, as_json: JsonOption = False) -> None:
     each certificate. A warning tells where pinning a key is a bad idea: an intermediate that its CA changes or has
     retired, a compromised key, a pin out of a tutorial. An encrypted private key asks for its passphrase.
 
-    Of a certbot lineage (live/NAME or archive/NAME) every generation is told: previous, current, or next for a key
-    made ahead; whether its key is that of the generation before; and whether certificate and key belong together.
+    Of the directory of an ACME client (certbot live/NAME or archive/NAME, dehydrated certs/NAME, acme.sh NAME, lego
+    certificates) every generation is told: previous, current, or next for a key made ahead; whether its key is that of
+    the generation before; and whether certificate and key belong together.
 
     Of HOST, HOST:PORT or https://HOST the chains are told that are served at all its addresses, whatever they are.
 
@@ -87,7 +90,8 @@ def items_of(argument: str, knowledge: Knowledge) -> Iterator[PinItem | InvalidK
     Raises HpkpError or OSError, which end this argument.
     """
     if argument != "-" and Path(argument).is_dir():
-        yield from lineage_items(find_lineage(Path(argument)), knowledge.describe, _asker)
+        for lineage in find_lineages(Path(argument)):
+            yield from lineage_items(lineage, knowledge.describe, _asker)
         return
     if argument != "-" and not Path(argument).exists() and (target := read_target(argument)):
         yield from live_items(target, knowledge.describe)

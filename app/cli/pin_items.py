@@ -16,7 +16,7 @@ _NAMES_SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class LineagePlace:
-    """Where in a certbot lineage a key was found. An intermediate has no state, and may be of several generations."""
+    """Where in a lineage a key was found. An intermediate has no state, and may be of several generations."""
 
     name: str
     generations: tuple[int, ...]
@@ -85,7 +85,7 @@ def _plain_place(place: LineagePlace) -> dict[str, Any]:
         return {"lineage": place.name, "generations": list(place.generations)}
     return {
         "lineage": place.name,
-        "generation": place.generations[0],
+        "generation": next(iter(place.generations), None),
         "state": place.state,
         "key_reused": place.key_reused,
         "belong_together": place.belong_together,
@@ -119,7 +119,7 @@ def print_item(item: PinItem) -> None:
         _line("root", _STORE[described.root_store])
     for finding in item.findings:
         print_finding(finding)
-    if item.lineage and item.lineage.state is None:
+    if item.lineage and item.lineage.state is None and item.lineage.generations:
         _line("chain of", f"generation {', '.join(map(str, item.lineage.generations))}")
     if key.note:
         _line("note", key.note)
@@ -130,8 +130,8 @@ def _print_heading(place: LineagePlace) -> None:
         out.print(f"\n{place.name}, intermediates", markup=False, style="bold underline")
         return
     reused = {True: ", the key of the generation before", False: ", a new key", None: ""}[place.key_reused]
-    text = f"\n{place.name}, generation {place.generations[0]}: {place.state}{reused}"
-    out.print(text, markup=False, style="bold underline")
+    number = f", generation {place.generations[0]}" if place.generations else ""
+    out.print(f"\n{place.name}{number}: {place.state}{reused}", markup=False, style="bold underline")
 
 
 def print_finding(finding: Finding) -> None:
