@@ -1,13 +1,17 @@
 """What speaks against a pin, by what is known of its key."""
 
+from datetime import date
+
 import pytest
 
 from app.catalog.load import load_catalog
-from app.hpkp.catalog import CaState, Catalog
+from app.hpkp.catalog import CaName, CaState, Catalog
 from app.hpkp.findings import Severity
 from app.hpkp.header.lint import Subject, lint_header
 from app.hpkp.pin_checks import check_pin
 from app.hpkp.pins import Pin
+from app.hpkp.x509.anchors import RootDeparture
+from app.hpkp.x509.certificate_role import Role
 
 CATALOG = load_catalog()
 MINE = Pin(bytes(range(32)))
@@ -33,6 +37,47 @@ def test_a_key_of_which_something_is_known_has_one_finding(pin: Pin, code: str, 
     [finding] = check_pin(pin, CATALOG)
     assert (finding.code, finding.severity) == (code, severity)
     assert str(pin) in finding.message
+
+
+PENDING = _of_state(CaState.PENDING)
+GONE = Pin(bytes(range(1, 33)))
+DEPARTED = Catalog(
+    ca_names={GONE: (CaName("Old Root", CaState.OLD),)},
+    departed_roots={GONE: ("Old Root", RootDeparture(date(2024, 5, 1), "removed", "removed by Mozilla, bug 1", 1))},
+)
+
+
+def test_a_root_that_left_the_store_is_told_once_with_the_day_and_the_reason() -> None:
+    [finding] = check_pin(GONE, DEPARTED)
+    assert (finding.code, finding.severity) == ("departed_root_key", Severity.BLOCKER)
+    assert "Old Root" in finding.message
+    assert "2024-05-01" in finding.message
+    assert "removed by Mozilla, bug 1" in finding.message
+
+
+def test_a_root_that_no_store_has_yet_is_no_intermediate_that_rotates() -> None:
+    for role in (None, Role.TRUST_ANCHOR, Role.INTERMEDIATE):
+        [finding] = check_pin(PENDING, CATALOG, role=role)
+        assert (finding.code, finding.severity) == ("pending_root_key", Severity.INFO)
+
+
+@pytest.mark.parametrize(
+    ("role", "in_store", "codes"),
+    [
+        (None, False, []),
+        (Role.LEAF, False, []),
+        (Role.TRUST_ANCHOR, False, []),
+        (Role.UNKNOWN, False, []),
+        (Role.INTERMEDIATE, False, ["intermediate_key"]),
+        (Role.INTERMEDIATE, True, []),
+    ],
+)
+def test_of_a_key_that_no_catalog_knows_the_role_decides(role: Role | None, in_store: bool, codes: list[str]) -> None:
+    assert [finding.code for finding in check_pin(MINE, CATALOG, role=role, in_store=in_store)] == codes
+
+
+def test_a_current_root_that_is_served_as_a_cross_certificate_is_no_intermediate() -> None:
+    assert list(check_pin(_of_state(CaState.ROOT), CATALOG, role=Role.INTERMEDIATE)) == []
 
 
 @pytest.mark.parametrize("pin", [MINE, _of_state(CaState.ROOT)], ids=["a key of one's own", "a public root"])

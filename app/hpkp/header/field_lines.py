@@ -81,13 +81,13 @@ _FORMS: tuple[tuple[str, str, Callable[[str, int], str]], ...] = (
     (
         "nginx add_header",
         rf"{_BEFORE}\badd_header\s+[\"']?{_NAME}[\"']?\s+",
-        _token(rf"{_DOUBLE}|{_IN_QUOTES}|[^\s;{{]+", _unescape("\"'\\")),
+        _token(rf"{_DOUBLE}|{_IN_QUOTES}|(?![\"'])[^\s;{{]+", _unescape("\"'\\")),
     ),
     (
         "Apache Header",
         rf"{_BEFORE}\bHeader\s+(?:(?:always|onsuccess|early)\s+)?(?:set|setifempty|add|append|merge)\s+"
         rf"[\"']?{_NAME}:?[\"']?\s+",
-        _token(rf"{_DOUBLE}|{_IN_QUOTES}|\S+", lambda token: _unescape("\"'\\")(token).replace("%%", "%")),
+        _token(rf"{_DOUBLE}|{_IN_QUOTES}|(?![\"'])\S+", lambda token: _unescape("\"'\\")(token).replace("%%", "%")),
     ),
     (
         "HAProxy set-header",
