@@ -75,7 +75,7 @@ def describe_certificate(element: Element) -> dict[str, Any]:
         "subject": element.subject,
         "issuer": element.issuer,
         "names": list(element.names),
-        "serial_number": f"{element.serial_number:x}",
+        "serial_number": None if element.serial_number is None else f"{element.serial_number:x}",
         "not_before": element.not_before,
         "not_after": element.not_after,
         "signature_hash": element.signature_hash,

@@ -106,8 +106,8 @@ def print_item(item: PinItem) -> None:
         _line("subject", key.subject)
     if certificate := key.certificate:
         _line("issuer", certificate.issuer)
-        outside = "" if described.validity is Validity.VALID else f", {str(described.validity).upper()}"
-        _line("valid", f"{certificate.not_before:%Y-%m-%d} to {certificate.not_after:%Y-%m-%d}{outside}")
+        outside = "" if described.validity in (None, Validity.VALID) else f", {str(described.validity).upper()}"
+        _line("valid", certificate.validity_text + outside)
     if key.names:
         more = len(key.names) - _NAMES_SHOWN
         _line("names", ", ".join(key.names[:_NAMES_SHOWN]) + (f" and {more} more" if more > 0 else ""))

@@ -104,7 +104,9 @@ def _draw(tree: Tree, endpoint: Endpoint, policy: PinningPolicy) -> None:
         for element in chain:
             mark = "[green]pinned[/green]    " if element.pin in policy.expected else "[dim]not pinned[/dim]"
             what = element.subject if isinstance(element, Certificate) else f"unreadable: {element.reason}"
-            until = f"until {element.not_after:%Y-%m-%d}" if isinstance(element, Certificate) else ""
+            until = (
+                f"until {element.not_after:%Y-%m-%d}" if isinstance(element, Certificate) and element.not_after else ""
+            )
             served.add(f"{mark} {escape(str(element.pin))}  {escape(what)}  {until}")
     for answer in endpoint.answers:
         fields = [f"Public-Key-Pins: {value}" for value in answer.enforcing]

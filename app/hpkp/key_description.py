@@ -54,7 +54,9 @@ def describe_key(key: HeldKey, *, anchors: TrustAnchors, catalog: Catalog, at: d
     )
 
 
-def _validity(certificate: Certificate, at: datetime) -> Validity:
+def _validity(certificate: Certificate, at: datetime) -> Validity | None:
+    if certificate.not_before is None or certificate.not_after is None:
+        return None
     if at < certificate.not_before:
         return Validity.NOT_YET
     return Validity.EXPIRED if at > certificate.not_after else Validity.VALID

@@ -120,7 +120,7 @@ def _describe(address: str, chain: Chain, probe: Probe, anchors: TrustAnchors) -
         leaf_pin=None if leaf is None else leaf.pin,
         pins=pins if path.anchor_pin is None else pins | {path.anchor_pin},
         anchor=path.anchor,
-        covers_host=isinstance(leaf, Certificate) and leaf.covers(probe.host),
+        covers_host=isinstance(leaf, Certificate) and bool(leaf.covers(probe.host)),
         in_validity=readable and not outside_validity(chain, path.positions, probe.at),
         leaf_not_after=leaf.not_after if isinstance(leaf, Certificate) else None,
         anchor_pins=frozenset() if path.anchor_pin is None else frozenset({path.anchor_pin}),

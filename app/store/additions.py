@@ -136,7 +136,8 @@ def _certificates(chain: Chain) -> Iterator[Row]:
             pin = None if element.pin is None else str(element.pin)
             if isinstance(element, Certificate):
                 names, validity = (element.subject, element.issuer), (element.not_before, element.not_after)
-                yield element.fingerprint, element.der, pin, *names, *map(to_ms, validity), None
+                times = (None if time is None else to_ms(time) for time in validity)
+                yield element.fingerprint, element.der, pin, *names, *times, None
             else:
                 yield element.fingerprint, element.der, pin, *[None] * 4, element.reason
 

@@ -68,6 +68,8 @@ def test_the_chain_is_the_served_one(report: ViolationReport) -> None:
 def test_the_certificates_hold_for_ten_years(report: ViolationReport) -> None:
     for element in (*(report.served_chain or ()), *(report.validated_chain or ())):
         assert isinstance(element, Certificate)
+        assert element.not_before is not None
+        assert element.not_after is not None
         assert (element.not_before.year, element.not_after.year) == (2026, 2036)
 
 

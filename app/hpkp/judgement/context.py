@@ -166,7 +166,7 @@ class JudgementContext:
     @cached_property
     def hostname_right(self) -> bool:
         """Whether the leaf is for the host (RFC 6125 section 6)."""
-        return self.leaf is not None and self.leaf.covers(self.report.hostname)
+        return self.leaf is not None and bool(self.leaf.covers(self.report.hostname))
 
     @cached_property
     def out_of_date(self) -> tuple[int, ...]:

@@ -124,7 +124,7 @@ def _clock(context: JudgementContext) -> Evidence | None:
     assert isinstance(certificate, Certificate)
     return (
         f"At the client's time {context.clock:%Y-%m-%d %H:%M} UTC certificate {position} was outside its validity, "
-        f"{certificate.not_before:%Y-%m-%d} to {certificate.not_after:%Y-%m-%d}.",
+        f"{certificate.validity_text}.",
         position,
     )
 

@@ -1,37 +1,83 @@
-"""Certificates, certificate chains, and the paths that signatures make of them.
+"""Certificates and certificate chains, part by part.
 
-Knows X.509 through `cryptography`; this is the one file where that library ends. A certificate that it
-refuses is a value, `UnreadableCertificate`, and keeps its pin where the SubjectPublicKeyInfo can be sliced out.
+Knows where the parts of a certificate lie, and asks for each when it is wanted: a name, a date or an extension that is
+malformed is a reason of its own and hides no other. Nothing here raises; what cannot be read is listed in
+``unreadable_parts``. A place where not even the key can be found is an `UnreadableCertificate`.
 
 ::
 
     DER ──read_certificate──> Certificate | UnreadableCertificate
-    chain (as sent, leaf first) ──build_path(anchors)──> Path: positions joined by verified signatures,
-                                                          and the TrustAnchor kind where it ends
 """
 
 import hashlib
-import warnings
-from collections.abc import Iterable, Sequence
+import ipaddress
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from enum import StrEnum
-from functools import cached_property, lru_cache
-
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
-from cryptography.x509.oid import NameOID
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.hpkp.errors import InvalidCertificate
 from app.hpkp.hosts import is_address, matches_name
 from app.hpkp.pins import Pin, pin_of_spki
-from app.hpkp.x509.spki import certificate_end, spki_of_certificate
+from app.hpkp.x509.der import INTEGER, Tlv, read_element, read_elements, write_oid
+from app.hpkp.x509.extensions import (
+    ALTERNATIVE_NAMES,
+    AUTHORITY_KEY_IDENTIFIER,
+    BASIC_CONSTRAINTS,
+    EXTENDED_KEY_USAGE,
+    KEY_USAGE,
+    NAME_CONSTRAINTS,
+    SUBJECT_KEY_IDENTIFIER,
+    AlternativeNames,
+    BasicConstraints,
+    Extensions,
+    NameConstraints,
+    UnreadablePart,
+    read_alternative_names,
+    read_authority_key_identifier,
+    read_basic_constraints,
+    read_extended_key_usage,
+    read_extensions,
+    read_may_sign_certificates,
+    read_name_constraints,
+    read_subject_key_identifier,
+)
+from app.hpkp.x509.names import COMMON_NAME, ORGANIZATION, Name, ReadName, normalize_name, read_name
+from app.hpkp.x509.public_keys import KeyFault, PublicKey, load_public_key
+from app.hpkp.x509.signature_algorithms import SignatureAlgorithm, read_signature_algorithm
+from app.hpkp.x509.slices import OuterParts, Slices, read_outer_parts, slice_certificate
+from app.hpkp.x509.times import read_time
 
-# Serial numbers of zero are against RFC 5280 section 4.1.2.2 but stand in real chains; they are no news here.
-warnings.filterwarnings("ignore", message="Parsed a serial number which wasn't positive")
+if TYPE_CHECKING:  # the names that moved, until those who use them have followed
+    from app.hpkp.x509.anchors import Anchor as Anchor
+    from app.hpkp.x509.old_walk import (
+        Path as Path,
+    )
+    from app.hpkp.x509.old_walk import (
+        TrustAnchors as TrustAnchors,
+    )
+    from app.hpkp.x509.old_walk import (
+        build_path as build_path,
+    )
+    from app.hpkp.x509.old_walk import (
+        check_link as check_link,
+    )
+    from app.hpkp.x509.old_walk import (
+        connected_to_leaf as connected_to_leaf,
+    )
+    from app.hpkp.x509.old_walk import (
+        find_leaf as find_leaf,
+    )
+    from app.hpkp.x509.old_walk import (
+        outside_validity as outside_validity,
+    )
+    from app.hpkp.x509.signatures import Link as Link
 
-_OLD_HASHES = frozenset({"md2", "md5", "sha1"})
+T = TypeVar("T")
+
+_LONGEST_SERIAL_NUMBER = 64
+"""Octets; RFC 5280 section 4.1.2.2 allows 20, and Python writes no number of more than 4,300 digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,144 +100,296 @@ class UnreadableCertificate:
 
 @dataclass(frozen=True)
 class Certificate:
-    """A certificate as it was sent; equal when the DER is equal."""
+    """A certificate as it was sent; equal when the DER is equal.
 
-    der: bytes = field(repr=False)
+    Every part is read when it is first asked for. Of extensions, None means that there is none, and a value that is an
+    `UnreadablePart` that there is one and it cannot be read.
+    """
+
+    der: bytes = field(repr=False, compare=False)
     fingerprint: bytes
     """SHA-256 of the DER, 32 bytes; the key under which the store keeps it."""
-    pin: Pin
+    pin: Pin = field(compare=False)
 
     @cached_property
-    def parsed(self) -> x509.Certificate:
-        """The certificate as the X.509 library reads it."""
-        return x509.load_der_x509_certificate(self.der)
+    def _slices(self) -> Slices:
+        return slice_certificate(self.der)
+
+    def _bytes(self, part: Tlv) -> bytes:
+        return self.der[part.start : part.end]
+
+    # Names
+
+    @cached_property
+    def subject_der(self) -> bytes:
+        """The subject as it stands."""
+        return self._bytes(self._slices.subject)
+
+    @cached_property
+    def issuer_der(self) -> bytes:
+        """The issuer as it stands."""
+        return self._bytes(self._slices.issuer)
+
+    @cached_property
+    def subject_name(self) -> Name:
+        """The subject for comparison (RFC 5280 section 7.1)."""
+        return normalize_name(self.subject_der)
+
+    @cached_property
+    def issuer_name(self) -> Name:
+        """The issuer for comparison."""
+        return normalize_name(self.issuer_der)
+
+    @cached_property
+    def _read_subject(self) -> ReadName:
+        return read_name(self.subject_der)
+
+    @cached_property
+    def _read_issuer(self) -> ReadName:
+        return read_name(self.issuer_der)
 
     @cached_property
     def subject(self) -> str:
         """The subject as an RFC 4514 string, or a note in angle brackets that it cannot be read."""
-        return _name_text(self.parsed, "subject")
+        return str(self._read_subject)
 
     @cached_property
     def issuer(self) -> str:
         """The issuer as an RFC 4514 string, or a note in angle brackets that it cannot be read."""
-        return _name_text(self.parsed, "issuer")
-
-    @cached_property
-    def subject_der(self) -> bytes | None:
-        """The subject as DER, for the comparison with an issuer (RFC 5280 section 7.1, byte for byte)."""
-        return _name_der(self.parsed, "subject")
-
-    @cached_property
-    def issuer_der(self) -> bytes | None:
-        """The issuer as DER."""
-        return _name_der(self.parsed, "issuer")
-
-    @cached_property
-    def serial_number(self) -> int:
-        """The serial number; zero and negative ones are told as they are."""
-        return self.parsed.serial_number
+        return str(self._read_issuer)
 
     @property
-    def not_before(self) -> datetime:
-        """Start of the validity, UTC."""
-        return self.parsed.not_valid_before_utc
-
-    @property
-    def not_after(self) -> datetime:
-        """End of the validity, UTC."""
-        return self.parsed.not_valid_after_utc
-
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        """DNS names and IP addresses of the SubjectAltName; empty where there is none or it is unreadable."""
-        try:
-            value = self.parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-            dns = value.get_values_for_type(x509.DNSName)
-            addresses = [str(address) for address in value.get_values_for_type(x509.IPAddress)]
-        except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
-            return ()
-        return (*dns, *addresses)
-
-    @cached_property
     def common_name(self) -> str | None:
         """The first commonName of the subject."""
-        try:
-            found = self.parsed.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-        except ValueError:
-            return None
-        return str(found[0].value) if found else None
+        return next(iter(self._read_subject.texts(COMMON_NAME)), None)
 
-    @cached_property
+    @property
     def issuer_common_name(self) -> str | None:
         """The first commonName of the issuer."""
-        return next(iter(self._issuer_attributes(NameOID.COMMON_NAME)), None)
+        return next(iter(self._read_issuer.texts(COMMON_NAME)), None)
 
     @cached_property
     def issuer_organizations(self) -> tuple[str, ...]:
         """Every organizationName of the issuer, in its order."""
-        return self._issuer_attributes(NameOID.ORGANIZATION_NAME)
-
-    def _issuer_attributes(self, kind: x509.ObjectIdentifier) -> tuple[str, ...]:
-        try:
-            return tuple(str(attribute.value) for attribute in self.parsed.issuer.get_attributes_for_oid(kind))
-        except ValueError:
-            return ()
+        return self._read_issuer.texts(ORGANIZATION)
 
     @property
     def self_issued(self) -> bool:
         """Whether subject and issuer are the same name (RFC 5280 section 3.2)."""
-        return self.subject_der is not None and self.subject_der == self.issuer_der
+        return self.subject_name == self.issuer_name
+
+    # Numbers, dates, keys
 
     @cached_property
+    def version(self) -> int | None:
+        """1, 2 or 3; None for others."""
+        return _read_version(self.der, self._slices.version)
+
+    @cached_property
+    def _serial_number(self) -> int | UnreadablePart:
+        return _attempt("serial_number", lambda: _read_serial_number(self._bytes(self._slices.serial_number)))
+
+    @property
+    def serial_number(self) -> int | None:
+        """The serial number; zero and negative ones are told as they are. None where it is absurdly long."""
+        return _or_none(self._serial_number)
+
+    @cached_property
+    def _validity(self) -> tuple[datetime | UnreadablePart, datetime | UnreadablePart]:
+        der, validity = self.der, self._slices.validity
+        try:
+            begin, end = read_elements(der, validity.content, validity.end, limit=2)
+        except (InvalidCertificate, ValueError):
+            return tuple(UnreadablePart(part, "the validity is no pair") for part in ("not_before", "not_after"))  # type: ignore[return-value]
+        return (
+            _attempt("not_before", lambda: read_time(begin.tag, der[begin.content : begin.end])),
+            _attempt("not_after", lambda: read_time(end.tag, der[end.content : end.end])),
+        )
+
+    @property
+    def not_before(self) -> datetime | None:
+        """Start of the validity, UTC; None where it cannot be read."""
+        return _or_none(self._validity[0])
+
+    @property
+    def not_after(self) -> datetime | None:
+        """End of the validity, UTC; None where it cannot be read."""
+        return _or_none(self._validity[1])
+
+    @property
+    def validity_text(self) -> str:
+        """Both dates for people, such as ``2026-05-02 to 2026-07-31``."""
+        begin, end = (
+            f"{time:%Y-%m-%d}" if time else "an unreadable date" for time in (self.not_before, self.not_after)
+        )
+        return f"{begin} to {end}"
+
+    @cached_property
+    def public_key(self) -> PublicKey | KeyFault:
+        """The key for verifying, or why it cannot be loaded."""
+        return load_public_key(self._bytes(self._slices.spki))
+
+    @property
     def key_kind(self) -> str | None:
-        """What kind of key it is for, such as ``EC secp256r1`` or ``RSA 2048``; None where the library knows it not."""
-        try:
-            key = self.parsed.public_key()
-        except (UnsupportedAlgorithm, ValueError):
-            return None
-        if isinstance(key, ec.EllipticCurvePublicKey):
-            return f"EC {key.curve.name}"
-        name = type(key).__name__.strip("_").removesuffix("PublicKey")
-        return f"{name} {key.key_size}" if isinstance(key, rsa.RSAPublicKey | dsa.DSAPublicKey) else name
+        """What kind of key it is for, such as ``EC secp256r1`` or ``RSA 2048``; None where it cannot be loaded."""
+        return None if isinstance(self.public_key, KeyFault) else self.public_key.kind
+
+    # The signature
+
+    @property
+    def signed_bytes(self) -> bytes:
+        """The TBSCertificate as it stands."""
+        return self._bytes(self._slices.tbs)
+
+    @property
+    def inner_algorithm(self) -> bytes:
+        """The AlgorithmIdentifier inside of what is signed."""
+        return self._bytes(self._slices.inner_algorithm)
+
+    @property
+    def outer_parts(self) -> OuterParts:
+        """Algorithm and signature after what is signed. Raises InvalidCertificate where they are malformed."""
+        return read_outer_parts(self.der, self._slices)
 
     @cached_property
-    def signature_hash(self) -> str | None:
-        """The hash of the signature, such as ``sha256``; None where the scheme names none or is unknown."""
-        try:
-            algorithm = self.parsed.signature_hash_algorithm
-        except (UnsupportedAlgorithm, ValueError):
-            return None
-        return None if algorithm is None else algorithm.name
+    def _signature_algorithm(self) -> SignatureAlgorithm | UnreadablePart:
+        return _attempt("signature_algorithm", lambda: read_signature_algorithm(self.inner_algorithm))
 
-    def covers(self, host: str) -> bool:
+    @property
+    def signature_algorithm(self) -> SignatureAlgorithm | None:
+        """How it is signed; None where that is not supported."""
+        return _or_none(self._signature_algorithm)
+
+    @property
+    def signature_hash(self) -> str | None:
+        """The hash of the signature, such as ``sha256``; None where the scheme names none or is not supported."""
+        algorithm = self.signature_algorithm
+        return None if algorithm is None else algorithm.hash_name
+
+    # Extensions
+
+    @cached_property
+    def extensions(self) -> Extensions:
+        """All extensions, unread."""
+        return read_extensions(self.der, self._slices)
+
+    def _extension(self, oid: bytes, read: Callable[[bytes], T]) -> T | UnreadablePart | None:
+        found = self.extensions.by_oid.get(oid)
+        return None if found is None else _attempt(f"extension {write_oid(oid)}", lambda: read(found.value))
+
+    @cached_property
+    def basic_constraints(self) -> BasicConstraints | UnreadablePart | None:
+        """Whether it is a CA (RFC 5280 section 4.2.1.9)."""
+        return self._extension(BASIC_CONSTRAINTS, read_basic_constraints)
+
+    @cached_property
+    def may_sign_certificates(self) -> bool | UnreadablePart | None:
+        """Whether a KeyUsage has keyCertSign (section 4.2.1.3)."""
+        return self._extension(KEY_USAGE, read_may_sign_certificates)
+
+    @cached_property
+    def extended_key_usage(self) -> frozenset[bytes] | UnreadablePart | None:
+        """What the key is for, as octets of object identifiers (section 4.2.1.12)."""
+        return self._extension(EXTENDED_KEY_USAGE, read_extended_key_usage)
+
+    @cached_property
+    def subject_key_identifier(self) -> bytes | UnreadablePart | None:
+        """A hint which key this is (section 4.2.1.2)."""
+        return self._extension(SUBJECT_KEY_IDENTIFIER, read_subject_key_identifier)
+
+    @cached_property
+    def authority_key_identifier(self) -> bytes | UnreadablePart | None:
+        """A hint which key signed it (section 4.2.1.1)."""
+        return self._extension(AUTHORITY_KEY_IDENTIFIER, read_authority_key_identifier)
+
+    @cached_property
+    def name_constraints(self) -> NameConstraints | UnreadablePart | None:
+        """Which names certificates below may have (section 4.2.1.10)."""
+        return self._extension(NAME_CONSTRAINTS, read_name_constraints)
+
+    @cached_property
+    def alternative_names(self) -> AlternativeNames | UnreadablePart | None:
+        """The SubjectAltName (section 4.2.1.6)."""
+        return self._extension(ALTERNATIVE_NAMES, read_alternative_names)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """DNS names and IP addresses of the SubjectAltName, those that can be read."""
+        found = self.alternative_names
+        if not isinstance(found, AlternativeNames):
+            return ()
+        return (*found.dns, *(str(ipaddress.ip_address(address)) for address in found.addresses))
+
+    def covers(self, host: str) -> bool | None:
         """Whether the certificate is for ``host`` (RFC 6125 section 6.4).
 
-        The commonName counts only where there is no SubjectAltName at all (section 6.4.4).
+        None where names could not be read and none of the others covers it. The commonName counts only where there is
+        no DNS name or address (section 6.4.4).
         """
-        names = self.names or ((self.common_name,) if self.common_name else ())
-        if is_address(host):
-            return host in names
-        return any(matches_name(host, name) for name in names)
+        found, names = self.alternative_names, self.names
+        unread = isinstance(found, UnreadablePart) or (found is not None and bool(found.faults))
+        if not names and not unread and self.common_name:
+            names = (self.common_name,)
+        covered = host in names if is_address(host) else any(matches_name(host, name) for name in names)
+        return covered or (None if unread else False)
+
+    @cached_property
+    def unreadable_parts(self) -> tuple[UnreadablePart, ...]:
+        """Every part that cannot be read, with the reason. Asks for all of them."""
+        return tuple(self._faults())
+
+    def _faults(self) -> Iterator[UnreadablePart]:
+        yield from (UnreadablePart("subject", fault) for fault in self._read_subject.faults())
+        yield from (UnreadablePart("issuer", fault) for fault in self._read_issuer.faults())
+        if self.version is None:
+            yield UnreadablePart("version", "it is none of 1, 2 and 3")
+        parts = (
+            self._serial_number, *self._validity, self._signature_algorithm, self.basic_constraints,
+            self.may_sign_certificates, self.extended_key_usage, self.subject_key_identifier,
+            self.authority_key_identifier, self.name_constraints, self.alternative_names,
+        )  # fmt: skip
+        yield from (part for part in parts if isinstance(part, UnreadablePart))
+        if isinstance(self.public_key, KeyFault):
+            yield UnreadablePart("public_key", self.public_key.reason)
+        yield from self.extensions.unreadable
+        if isinstance(self.alternative_names, AlternativeNames):
+            where = f"extension {write_oid(ALTERNATIVE_NAMES)}"
+            yield from (UnreadablePart(where, fault) for fault in self.alternative_names.faults)
+        try:
+            self.outer_parts  # noqa: B018  only whether it can be read
+        except InvalidCertificate as error:
+            yield UnreadablePart("signature", str(error))
 
 
 Element = Certificate | UnreadableCertificate
 Chain = tuple[Element, ...]
 
 
-def _name_text(parsed: x509.Certificate, which: str) -> str:
+def _attempt(part: str, read: Callable[[], T]) -> T | UnreadablePart:
+    """Return what is read, or why it cannot be."""
     try:
-        name: x509.Name = getattr(parsed, which)
-        return name.rfc4514_string()
-    except ValueError as error:
-        return f"<unreadable: {error}>"
+        return read()
+    except InvalidCertificate as error:
+        return UnreadablePart(part, str(error))
 
 
-def _name_der(parsed: x509.Certificate, which: str) -> bytes | None:
-    try:
-        name: x509.Name = getattr(parsed, which)
-        return name.public_bytes()
-    except ValueError:
-        return None
+def _or_none(value: T | UnreadablePart) -> T | None:
+    return None if isinstance(value, UnreadablePart) else value
+
+
+def _read_serial_number(encoded: bytes) -> int:
+    element = read_element(encoded, 0, len(encoded))
+    if not 1 <= element.end - element.content <= _LONGEST_SERIAL_NUMBER:
+        raise InvalidCertificate(f"it has not 1 to {_LONGEST_SERIAL_NUMBER} octets")
+    return int.from_bytes(encoded[element.content :], "big", signed=True)
+
+
+def _read_version(der: bytes, part: Tlv | None) -> int | None:
+    """Read the version, which is v1 where it is left out, and one more than the number that stands there."""
+    if part is None:
+        return 1
+    number = der[part.content : part.end]
+    return number[2] + 1 if len(number) == 3 and number[0] == INTEGER and number[1] == 1 and number[2] <= 2 else None
 
 
 def read_certificate(der: bytes, *, position: int = 0) -> Element:
@@ -200,17 +398,12 @@ def read_certificate(der: bytes, *, position: int = 0) -> Element:
     Bytes after the certificate are cut off; ``position`` is only kept for the `UnreadableCertificate`.
     """
     try:
-        der = der[: certificate_end(der)]
-        pin = pin_of_spki(spki_of_certificate(der))
+        slices = slice_certificate(der)
     except InvalidCertificate as error:
         return UnreadableCertificate(position, str(error), der or None)
-    try:
-        certificate = Certificate(der, hashlib.sha256(der).digest(), pin)
-        certificate.parsed.not_valid_after_utc  # noqa: B018  a date beyond reading shows here
-        certificate.serial_number  # noqa: B018
-    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion, Warning) as error:
-        return UnreadableCertificate(position, f"X.509 refused: {error}", der, pin)
-    return certificate
+    der = der[: slices.outer.end]
+    pin = pin_of_spki(der[slices.spki.start : slices.spki.end])
+    return Certificate(der, hashlib.sha256(der).digest(), pin)
 
 
 def pins_of(chain: Iterable[Element]) -> frozenset[Pin]:
@@ -218,202 +411,14 @@ def pins_of(chain: Iterable[Element]) -> frozenset[Pin]:
     return frozenset(element.pin for element in chain if element.pin is not None)
 
 
-class Link(StrEnum):
-    """What the signature says about two certificates of which one names the other as its issuer."""
+def __getattr__(name: str) -> Any:
+    """Return the names that moved, until those who use them have followed."""
+    if name in ("Link", "Anchor", "Path", "TrustAnchors", "build_path", "check_link", "connected_to_leaf", "find_leaf"):
+        from app.hpkp.x509 import old_walk
 
-    SIGNED = "signed"
-    NOT_SIGNED = "not_signed"
-    NOT_CHECKABLE = "not_checkable"
+        return getattr(old_walk, name)
+    if name == "outside_validity":
+        from app.hpkp.x509.old_walk import outside_validity
 
-
-_LINKS = 512
-"""How many answers of `check_link` are kept: chains share their upper links, and a signature takes 0.1 ms and more."""
-
-
-@lru_cache(maxsize=_LINKS)
-def check_link(certificate: Certificate, issuer: Certificate) -> Link:
-    """Say whether ``issuer``'s key signed ``certificate`` and the names agree.
-
-    MD5 and SHA-1 signatures, and algorithms the library does not know, are not checkable: no verifier of today
-    takes them, which makes an old path doubtful, not forged.
-    """
-    if certificate.issuer_der is None or certificate.issuer_der != issuer.subject_der:
-        return Link.NOT_SIGNED
-    if certificate.signature_hash in _OLD_HASHES:
-        return Link.NOT_CHECKABLE
-    try:
-        certificate.parsed.verify_directly_issued_by(issuer.parsed)
-    except InvalidSignature:
-        return Link.NOT_SIGNED
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        return Link.NOT_CHECKABLE
-    return Link.SIGNED
-
-
-class Anchor(StrEnum):
-    """Where a path ends."""
-
-    PUBLIC = "public"
-    """At a root of the public store."""
-    OPERATOR = "operator"
-    """At a root that the operator supplied."""
-    PRIVATE = "private"
-    """At a self-signed certificate, or a validated chain's end, that is in neither store."""
-    KNOWN_BAD = "known_bad"
-    """At a certificate whose key is known to be compromised or misused."""
-    UNKNOWN = "unknown"
-    """Nowhere: the issuer of the last certificate is not at hand."""
-
-
-@dataclass(frozen=True)
-class TrustAnchors:
-    """Roots that end a path: the public store and the operator's own."""
-
-    public: tuple[Certificate, ...] = ()
-    operator: tuple[Certificate, ...] = ()
-
-    @cached_property
-    def _by_subject(self) -> dict[bytes, list[tuple[Certificate, Anchor]]]:
-        found: dict[bytes, list[tuple[Certificate, Anchor]]] = {}
-        for roots, kind in ((self.operator, Anchor.OPERATOR), (self.public, Anchor.PUBLIC)):
-            for root in roots:
-                if root.subject_der is not None:
-                    found.setdefault(root.subject_der, []).append((root, kind))
-        return found
-
-    def kind_of(self, certificate: Certificate) -> Anchor | None:
-        """Say which store holds this key under this name; a cross-sign of a root counts as the root."""
-        for root, kind in self._by_subject.get(certificate.subject_der or b"", ()):
-            if root.pin == certificate.pin:
-                return kind
-        return None
-
-    def issuer_of(self, certificate: Certificate) -> tuple[Certificate, Anchor, Link] | None:
-        """Find a root that signed the certificate, for chains sent without their root."""
-        for root, kind in self._by_subject.get(certificate.issuer_der or b"", ()):
-            link = check_link(certificate, root)
-            if link is not Link.NOT_SIGNED:
-                return root, kind, link
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class Path:
-    """A path through a chain: positions from the leaf upward, joined by signatures."""
-
-    positions: tuple[int, ...]
-    anchor: Anchor
-    links: tuple[Link, ...] = ()
-    """One for each step between two positions, and one more where the anchor itself was not in the chain."""
-    anchor_subject: str | None = None
-    anchor_pin: Pin | None = None
-    """The pin of the anchor, in the chain or not."""
-
-    @property
-    def trusted(self) -> bool:
-        """Whether the path ends at a root of one of the two stores."""
-        return self.anchor in (Anchor.PUBLIC, Anchor.OPERATOR)
-
-    @property
-    def checkable(self) -> bool:
-        """Whether every signature on the path could be checked."""
-        return all(link is Link.SIGNED for link in self.links)
-
-
-def find_leaf(chain: Sequence[Element], host: str) -> int:
-    """Return the position of the end-entity certificate.
-
-    That is the first, as TLS wants it (RFC 8446 section 4.4.2), unless it signed another certificate of the chain:
-    then a sender mixed the order up, and it is the one for ``host`` that signed none, or else any that signed none.
-    """
-    if not chain or not _signed_any(chain, 0):
-        return 0
-    ends = [i for i, element in enumerate(chain) if isinstance(element, Certificate) and not _signed_any(chain, i)]
-    for position in ends:
-        element = chain[position]
-        if isinstance(element, Certificate) and element.covers(host):
-            return position
-    return ends[0] if ends else 0
-
-
-def _signed_any(chain: Sequence[Element], position: int) -> bool:
-    issuer = chain[position]
-    return isinstance(issuer, Certificate) and any(
-        isinstance(other, Certificate) and other != issuer and check_link(other, issuer) is not Link.NOT_SIGNED
-        for other in chain
-    )
-
-
-def build_path(chain: Sequence[Element], anchors: TrustAnchors, *, leaf: int = 0) -> Path:
-    """Follow signatures from the leaf upward through the certificates of the chain.
-
-    Order and superfluous certificates do not matter; a certificate that no signature joins to the leaf is left
-    out. An empty chain, or an unreadable leaf, gives an empty path.
-    """
-    start = chain[leaf] if chain else None
-    if not isinstance(start, Certificate):
-        return Path((), Anchor.UNKNOWN)
-    positions, links, current = [leaf], list[Link](), start
-    while True:
-        if kind := anchors.kind_of(current):
-            return Path(tuple(positions), kind, tuple(links), current.subject, current.pin)
-        following = _issuer_in(chain, current, positions)
-        if following is None:
-            break
-        position, link = following
-        element = chain[position]
-        assert isinstance(element, Certificate)
-        positions.append(position)
-        links.append(link)
-        current = element
-    if found := anchors.issuer_of(current):
-        root, kind, link = found
-        return Path(tuple(positions), kind, (*links, link), root.subject, root.pin)
-    if current.self_issued and check_link(current, current) is not Link.NOT_SIGNED:
-        return Path(tuple(positions), Anchor.PRIVATE, tuple(links), current.subject, current.pin)
-    return Path(tuple(positions), Anchor.UNKNOWN, tuple(links))
-
-
-def _issuer_in(chain: Sequence[Element], certificate: Certificate, used: list[int]) -> tuple[int, Link] | None:
-    """Find the issuer among the certificates of the chain; a checked signature beats an uncheckable one."""
-    doubtful = None
-    for position, candidate in enumerate(chain):
-        if position in used or not isinstance(candidate, Certificate):
-            continue
-        link = check_link(certificate, candidate)
-        if link is Link.SIGNED:
-            return position, link
-        if link is Link.NOT_CHECKABLE and doubtful is None:
-            doubtful = position, link
-    return doubtful
-
-
-def connected_to_leaf(chain: Sequence[Element], *, leaf: int = 0) -> frozenset[int]:
-    """Return the positions that checked signatures join to the leaf, by any of several paths, leaf included.
-
-    A certificate that is merely appended to a served chain is not among them: anyone can append one.
-    """
-    start = chain[leaf] if chain else None
-    if not isinstance(start, Certificate):
-        return frozenset()
-    reached, frontier = {leaf}, [start]
-    while frontier:
-        certificate = frontier.pop()
-        for position, candidate in enumerate(chain):
-            if position in reached or not isinstance(candidate, Certificate):
-                continue
-            if check_link(certificate, candidate) is Link.SIGNED:
-                reached.add(position)
-                frontier.append(candidate)
-    return frozenset(reached)
-
-
-def outside_validity(chain: Sequence[Element], positions: Iterable[int], at: datetime) -> tuple[int, ...]:
-    """Return which of the positions hold a certificate not valid at ``at`` (RFC 5280 section 4.1.2.5)."""
-    when = at.astimezone(UTC)
-    return tuple(
-        position
-        for position in positions
-        if isinstance(certificate := chain[position], Certificate)
-        and not certificate.not_before <= when <= certificate.not_after
-    )
+        return outside_validity
+    raise AttributeError(name)

@@ -5,9 +5,9 @@ A role says nothing of trust: anybody can make a self-signed CA.
 
 from enum import StrEnum
 
-from cryptography import x509
-
-from app.hpkp.x509.certificate import Certificate, Link, check_link
+from app.hpkp.x509.certificate import Certificate
+from app.hpkp.x509.extensions import UnreadablePart
+from app.hpkp.x509.signatures import Link, check_link
 
 
 class Role(StrEnum):
@@ -23,17 +23,12 @@ class Role(StrEnum):
 
 def role_of(certificate: Certificate) -> Role:
     """Tell the role (RFC 5280 section 4.2.1.9); certificates of version 1 have no words for it (section 6.1.4 k)."""
-    try:
-        extensions = certificate.parsed.extensions
-        version_3 = certificate.parsed.version is x509.Version.v3
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+    constraints = certificate.basic_constraints
+    if isinstance(constraints, UnreadablePart) or (constraints is None and certificate.extensions.unreadable):
         return Role.UNKNOWN
     self_signed = certificate.self_issued and check_link(certificate, certificate) is not Link.NOT_SIGNED
-    try:
-        ca = extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except x509.ExtensionNotFound:
-        # Old roots of version 1 are trust anchors all the same; of version 3 the absence means that it is no CA.
-        ca = self_signed and not version_3
+    # Old roots of version 1 are trust anchors all the same; of version 3 the absence means that it is no CA.
+    ca = constraints.ca if constraints else self_signed and certificate.version != 3
     if not ca:
         return Role.LEAF
     return Role.TRUST_ANCHOR if self_signed else Role.INTERMEDIATE

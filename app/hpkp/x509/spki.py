@@ -5,75 +5,20 @@ key: for RSASSA-PSS keys and EC keys with explicit parameters that gives other b
 
 ::
 
-    Certificate          ::= SEQUENCE { tbsCertificate TBSCertificate, … }             RFC 5280 section 4.1
-    TBSCertificate       ::= SEQUENCE { [0] version OPTIONAL, serialNumber INTEGER, signature SEQUENCE,
-                                        issuer SEQUENCE, validity SEQUENCE, subject SEQUENCE,
-                                        subjectPublicKeyInfo SEQUENCE, … }
     CertificationRequest ::= SEQUENCE { certificationRequestInfo SEQUENCE {
                                         version INTEGER, subject SEQUENCE, subjectPKInfo SEQUENCE, … }, … }
                                                                                        RFC 2986 section 4
 """
 
-from typing import NamedTuple
-
 from app.hpkp.errors import InvalidCertificate
+from app.hpkp.x509.der import BIT_STRING, INTEGER, OCTET_STRING, SEQUENCE, expect, read_element
+from app.hpkp.x509.slices import slice_certificate
 
-_SEQUENCE = 0x30
-_INTEGER = 0x02
-_BIT_STRING = 0x03
-_OCTET_STRING = 0x04
-_VERSION = 0xA0
+_PARAMETERS = 0xA0
 _EC_PUBLIC_KEY = bytes.fromhex("06072a8648ce3d0201")
 """The object identifier id-ecPublicKey (RFC 5480 section 2.1.1), encoded."""
 _SIGNED_DATA = bytes.fromhex("06092a864886f70d010702")
 """The object identifier id-signedData (RFC 5652 section 5.1), encoded."""
-
-
-class _Element(NamedTuple):
-    tag: int
-    start: int
-    content: int
-    end: int
-
-
-def _read_element(der: bytes, at: int, end: int) -> _Element:
-    """Read the header of one DER element that must lie inside ``der[at:end]``."""
-    if end - at < 2:
-        raise InvalidCertificate(f"DER ends early at byte {at}")
-    length, content = der[at + 1], at + 2
-    if length == 0x80:
-        raise InvalidCertificate(f"indefinite length at byte {at}; DER does not allow it")
-    if length > 0x80:
-        octets = length & 0x7F
-        if octets > 4 or content + octets > end:
-            raise InvalidCertificate(f"impossible length at byte {at}")
-        length = int.from_bytes(der[content : content + octets], "big")
-        content += octets
-    if content + length > end:
-        raise InvalidCertificate(f"element at byte {at} is longer than what holds it")
-    return _Element(der[at], at, content, content + length)
-
-
-def _expect(element: _Element, tag: int, name: str) -> _Element:
-    if element.tag != tag:
-        raise InvalidCertificate(f"{name} expected at byte {element.start}, found tag 0x{element.tag:02x}")
-    return element
-
-
-def _slice_after(der: bytes, body: _Element, fields: tuple[tuple[int, str], ...]) -> bytes:
-    at = body.content
-    for tag, name in fields:
-        at = _expect(_read_element(der, at, body.end), tag, name).end
-    element = _expect(_read_element(der, at, body.end), _SEQUENCE, "SubjectPublicKeyInfo")
-    spki = der[element.start : element.end]
-    # Other signed structures, such as a CRL, have a SEQUENCE in this place too: a wrong pin is worse than none.
-    split_spki(spki)
-    return spki
-
-
-def _open_signed(der: bytes, name: str) -> _Element:
-    outer = _expect(_read_element(der, 0, len(der)), _SEQUENCE, name)
-    return _expect(_read_element(der, outer.content, outer.end), _SEQUENCE, f"the signed part of the {name}")
 
 
 def spki_of_certificate(der: bytes) -> bytes:
@@ -82,11 +27,8 @@ def spki_of_certificate(der: bytes) -> bytes:
     Raises InvalidCertificate, naming the byte, where the structure is not that of a certificate. Bytes after
     the certificate are ignored.
     """
-    body = _open_signed(der, "certificate")
-    first = _read_element(der, body.content, body.end)
-    version = ((_VERSION, "version"),) if first.tag == _VERSION else ()
-    before = ("signature", "issuer", "validity", "subject")
-    return _slice_after(der, body, (*version, (_INTEGER, "serialNumber"), *((_SEQUENCE, name) for name in before)))
+    spki = slice_certificate(der).spki
+    return der[spki.start : spki.end]
 
 
 def spki_of_signing_request(der: bytes) -> bytes:
@@ -94,8 +36,15 @@ def spki_of_signing_request(der: bytes) -> bytes:
 
     Raises InvalidCertificate where the structure is not that of a request.
     """
-    body = _open_signed(der, "certification request")
-    return _slice_after(der, body, ((_INTEGER, "version"), (_SEQUENCE, "subject")))
+    outer = expect(read_element(der, 0, len(der)), SEQUENCE, "certification request")
+    body = expect(read_element(der, outer.content, outer.end), SEQUENCE, "the signed part of the certification request")
+    version = expect(read_element(der, body.content, body.end), INTEGER, "version")
+    subject = expect(read_element(der, version.end, body.end), SEQUENCE, "subject")
+    element = expect(read_element(der, subject.end, body.end), SEQUENCE, "SubjectPublicKeyInfo")
+    spki = der[element.start : element.end]
+    # A CRL (RFC 5280 section 5.1) has sequences in the same places: a wrong pin is worse than none.
+    split_spki(spki)
+    return spki
 
 
 def split_spki(spki: bytes) -> tuple[bytes, bytes]:
@@ -103,9 +52,9 @@ def split_spki(spki: bytes) -> tuple[bytes, bytes]:
 
     Raises InvalidCertificate where the bytes are not exactly one (RFC 5280 section 4.1.2.7).
     """
-    outer = _expect(_read_element(spki, 0, len(spki)), _SEQUENCE, "SubjectPublicKeyInfo")
-    algorithm = _expect(_read_element(spki, outer.content, outer.end), _SEQUENCE, "algorithm")
-    key = _expect(_read_element(spki, algorithm.end, outer.end), _BIT_STRING, "subjectPublicKey")
+    outer = expect(read_element(spki, 0, len(spki)), SEQUENCE, "SubjectPublicKeyInfo")
+    algorithm = expect(read_element(spki, outer.content, outer.end), SEQUENCE, "algorithm")
+    key = expect(read_element(spki, algorithm.end, outer.end), BIT_STRING, "subjectPublicKey")
     if not key.end == outer.end == len(spki):
         raise InvalidCertificate("bytes follow the subjectPublicKey")
     return spki[algorithm.start : algorithm.end], spki[key.start : key.end]
@@ -117,13 +66,13 @@ def algorithm_of_private_key(der: bytes) -> bytes | None:
     Of PKCS #8 (RFC 5958 section 2) the one that stands there, of an ECPrivateKey (RFC 5915 section 3) one made of
     its parameters; None for an RSAPrivateKey, which states none. Raises InvalidCertificate for other DER.
     """
-    outer = _expect(_read_element(der, 0, len(der)), _SEQUENCE, "private key")
-    version = _expect(_read_element(der, outer.content, outer.end), _INTEGER, "version")
-    following = _read_element(der, version.end, outer.end)
-    if following.tag == _SEQUENCE:
+    outer = expect(read_element(der, 0, len(der)), SEQUENCE, "private key")
+    version = expect(read_element(der, outer.content, outer.end), INTEGER, "version")
+    following = read_element(der, version.end, outer.end)
+    if following.tag == SEQUENCE:
         return der[following.start : following.end]
-    if following.tag == _OCTET_STRING:
-        parameters = _expect(_read_element(der, following.end, outer.end), _VERSION, "parameters")
+    if following.tag == OCTET_STRING:
+        parameters = expect(read_element(der, following.end, outer.end), _PARAMETERS, "parameters")
         return _sequence(_EC_PUBLIC_KEY + der[parameters.content : parameters.end])
     return None
 
@@ -136,9 +85,9 @@ def make_spki(algorithm: bytes, key: bytes) -> bytes:
 def _sequence(content: bytes) -> bytes:
     length = len(content)
     if length < 0x80:
-        return bytes((_SEQUENCE, length)) + content
+        return bytes((SEQUENCE, length)) + content
     octets = length.to_bytes((length.bit_length() + 7) // 8, "big")
-    return bytes((_SEQUENCE, 0x80 | len(octets))) + octets + content
+    return bytes((SEQUENCE, 0x80 | len(octets))) + octets + content
 
 
 def certificate_end(der: bytes) -> int:
@@ -146,12 +95,12 @@ def certificate_end(der: bytes) -> int:
 
     Raises InvalidCertificate where no element can be read.
     """
-    return _read_element(der, 0, len(der)).end
+    return read_element(der, 0, len(der)).end
 
 
 def is_signed_data(data: bytes) -> bool:
     """Whether the bytes begin as a ContentInfo of SignedData does (RFC 5652 section 3), in DER or BER."""
-    if len(data) < 2 or data[0] != _SEQUENCE:
+    if len(data) < 2 or data[0] != SEQUENCE:
         return False
     octets = data[1] & 0x7F if data[1] > 0x80 else 0
     return data[2 + octets :].startswith(_SIGNED_DATA)

@@ -107,12 +107,13 @@ def test_what_cannot_be_read_is_a_value_with_place_and_reason() -> None:
     assert UnreadableCertificate(0, "the text is empty").fingerprint is None
 
 
-def test_a_certificate_that_x509_refuses_keeps_its_pin() -> None:
-    refused = SITE.leaf.der.replace(b"\x17\x0d26", b"\x17\x0d2x", 1)  # a month that is none, in the validity
-    element = read_certificate(refused)
-    assert isinstance(element, UnreadableCertificate)
-    assert str(element.pin) == SITE.leaf.pin
-    assert pins_of((element,)) == {LEAF.pin}
+def test_a_date_that_cannot_be_read_hides_nothing_else() -> None:
+    refused = _certificate(SITE.leaf.der.replace(b"\x17\x0d26", b"\x17\x0d2x", 1))  # a year that is none
+    assert (refused.not_before, refused.not_after) == (None, LEAF.not_after)
+    assert (refused.pin, refused.names, refused.subject) == (LEAF.pin, LEAF.names, LEAF.subject)
+    [part] = refused.unreadable_parts
+    assert part.part == "not_before"
+    assert "2x" in part.reason
 
 
 def test_an_extension_that_cannot_be_read_costs_only_itself() -> None:

@@ -40,7 +40,7 @@ def _fill(connection: sa.Connection) -> None:
     ).all():
         for sha256, der in rows:
             read = read_certificate(bytes(der), position=0)
-            if isinstance(read, Certificate):
+            if isinstance(read, Certificate) and read.not_before and read.not_after:
                 connection.execute(
                     sa.update(certificates)
                     .where(certificates.c.sha256 == sha256)

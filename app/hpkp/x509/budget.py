@@ -1,0 +1,50 @@
+"""How much work the certificates of strangers may cause, and what happens when it is spent.
+
+A report costs what its sender chooses: names that match, keys that are slow to verify with, and ever more of both. The
+limits are far above what real CAs need (of 1,927 public issuing CAs with every cross-certificate known: at most 37
+checks, 18 paths of 8 certificates), and low enough that the worst report is judged in some 60 ms. What the budget does
+not pay for is not followed, never taken for granted, and `CompletedPaths.limits_reached` says so.
+"""
+
+from dataclasses import dataclass, field
+
+from app.hpkp.pins import Pin
+from app.hpkp.x509.certificate import Certificate
+from app.hpkp.x509.signatures import Verification, cost_of_link, verify_link
+
+
+@dataclass(slots=True)
+class Budget:
+    """What is left to spend; one for all the chains of a report."""
+
+    checks: int = 100
+    """Signatures. Go and rustls-webpki take 100 as well."""
+    microseconds: int = 25_000
+    """Of verifying signatures, by `cost_of_link`."""
+    steps: int = 300
+    """Certificates that the search puts on a path."""
+    paths: int = 64
+    depth: int = 10
+    """Certificates on a path, leaf and anchor included. It is a limit of each path, and not spent."""
+    comparisons: int = 30_000
+    """Of names with name constraints."""
+    spent_checks: int = 0
+    _verified: dict[tuple[bytes, Pin], Verification] = field(default_factory=dict, repr=False)
+
+    def verify(self, child: Certificate, issuer: Certificate) -> Verification | None:
+        """Verify a link; None where it is not paid for. The same link is paid for once.
+
+        What other reports had verified is paid for again, so that the same report always gets the same answer.
+        """
+        key = child.fingerprint, issuer.pin
+        if (found := self._verified.get(key)) is not None:
+            return found
+        cost = cost_of_link(child, issuer)
+        if cost:
+            if self.checks < 1 or self.microseconds < cost:
+                return None
+            self.checks -= 1
+            self.microseconds -= cost
+            self.spent_checks += 1
+        found = self._verified[key] = verify_link(child, issuer)
+        return found

@@ -1,0 +1,60 @@
+"""Name constraints for dNSName and iPAddress (RFC 5280 section 4.2.1.10).
+
+Constraints come as sets, and each suffix of a name is looked up: the work grows with names plus subtrees, not with
+their product, which is what hostile certificates are made for. The work is counted before it is done.
+"""
+
+from app.hpkp.x509.extensions import AlternativeNames, NameConstraints, Subtrees
+
+
+def count_work(names: AlternativeNames, constraints: NameConstraints) -> int:
+    """Return how many comparisons `find_forbidden` makes at most."""
+    addresses = len(constraints.permitted.addresses) + len(constraints.excluded.addresses)
+    suffixes = sum(name.count(".") + 2 for name in names.dns) + len(constraints.excluded.dns)
+    return suffixes + len(names.addresses) * addresses
+
+
+def find_forbidden(names: AlternativeNames, constraints: NameConstraints) -> str | None:
+    """Return a name that is excluded, or of a kind of which only others are permitted; None where all may stand.
+
+    A wildcard is excluded where any name that it covers is, and permitted where every one is.
+    """
+    excluded, permitted = constraints.excluded, constraints.permitted
+    if excluded.dns or permitted.dns:
+        # The wildcard covers one label more: *.example.com overlaps with an excluded mail.example.com.
+        overlapping = {"*." + subtree.partition(".")[2] for subtree in excluded.dns}
+        for name in names.dns:
+            plain = name.lower().removesuffix(".")
+            if plain in overlapping or _is_within(plain, excluded.dns):
+                return name[:253]
+            if permitted.dns and not _is_within(plain, permitted.dns):
+                return name[:253]
+    for address in names.addresses:
+        if _holds(excluded, address) or (permitted.addresses and not _holds(permitted, address)):
+            return "an address"
+    return None
+
+
+def _is_within(name: str, subtrees: frozenset[str]) -> bool:
+    """Whether a subtree contains the name, or all that a wildcard covers. ``.example.com`` is without its apex."""
+    wildcard = name.startswith("*.")
+    suffix = name[2:] if wildcard else name
+    if "" in subtrees or suffix in subtrees or (wildcard and "." + suffix in subtrees):
+        return True
+    while "." in suffix:
+        suffix = suffix.partition(".")[2]
+        if suffix in subtrees or "." + suffix in subtrees:
+            return True
+    return False
+
+
+def _holds(subtrees: Subtrees, address: bytes) -> bool:
+    return any(_is_in_network(address, network) for network in subtrees.addresses)
+
+
+def _is_in_network(address: bytes, network: bytes) -> bool:
+    size = len(address)
+    if len(network) != 2 * size:
+        return False
+    mask = int.from_bytes(network[size:], "big")
+    return int.from_bytes(address, "big") & mask == int.from_bytes(network[:size], "big") & mask
