@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Engine
 
 from app.canary import InvalidCanary, make_canary, read_canary, send
-from app.catalog import load_anchors
+from app.catalog import load_known_certificates
 from app.catalog.load import load_catalog
 from app.collector import Collector
 from app.hpkp.catalog import Catalog
@@ -25,6 +25,7 @@ from app.hpkp.probe_result import LiveHost, Probe, describe_live
 from app.hpkp.readiness import Readiness, Situation, Thresholds, assess_readiness
 from app.hpkp.report import ViolationReport
 from app.hpkp.what_if import Replayed, WhatIf, compare, make_candidate, with_candidate
+from app.hpkp.x509.anchors import KnownCertificates
 from app.hpkp.x509.certificate import Chain, TrustAnchors
 from app.metrics import Metrics
 from app.probe import ProbeOptions, probe
@@ -68,6 +69,7 @@ class Service:
     settings: Settings
     engine: Engine
     anchors: TrustAnchors
+    known: KnownCertificates
     catalog: Catalog
     judge: JudgeReport
     metrics: Metrics
@@ -141,7 +143,7 @@ class Service:
         if covering is None:
             return None
         name, history = covering
-        return name, check_deployment(chain, history, self.anchors, host=host, at=at)
+        return name, check_deployment(chain, history, self.known, host=host, at=at)
 
     async def probe(self, host: Host, *, port: int | None = None) -> tuple[PinningPolicy, LiveHost] | None:
         """Look at what a host serves and record it; None, and no connection, where no policy of its own is in force.
@@ -351,7 +353,8 @@ def open_service(settings: Settings, metrics: Metrics) -> Service:
         store_engine.upgrade(settings.database_url)
     elif not store_engine.schema_is_current(engine):
         raise RuntimeError("The store's schema is behind this program. Run: hpkp db upgrade")
-    anchors = load_anchors(settings.trust_anchors)
+    known = load_known_certificates(settings.trust_anchors, settings.known_certificates)
+    anchors = TrustAnchors(known.public, known.operator)
     catalog = load_catalog(settings.catalog)
 
     def judge_at(report: ViolationReport, history: PolicyHistory, received_at: int, at: int) -> Judgement:
@@ -384,7 +387,7 @@ def open_service(settings: Settings, metrics: Metrics) -> Service:
 
     collector = Collector(writer, metrics, client_key=client_key(engine), take_canary=take_canary)
     return Service(
-        settings, engine, anchors, catalog, judge_at, metrics, intake, writer, collector, session_key(engine)
+        settings, engine, anchors, known, catalog, judge_at, metrics, intake, writer, collector, session_key(engine)
     )
 
 

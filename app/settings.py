@@ -44,6 +44,9 @@ class Settings(BaseSettings):
         description="Hours after which the service forgets again what is too old; 0 leaves it to `hpkp prune`.",
     )
     trust_anchors: Path | None = Field(None, description="PEM file with roots of your own, beside the public ones.")
+    known_certificates: Path | None = Field(
+        None, description="PEM file with intermediates and cross-certificates that complete chains."
+    )
     catalog: Path | None = Field(
         None, description="TOML file with interception products, known keys and CA names of your own."
     )

@@ -1,24 +1,52 @@
-"""Facts as data: public roots, and in TOML files what is known of keys and products."""
+"""Facts as data: roots, public and former, and in TOML files what is known of keys and products."""
 
 from pathlib import Path
 
-import certifi
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-
+from app.catalog.roots import load_former_roots, load_public_roots
+from app.hpkp.x509.anchors import KnownCertificates
 from app.hpkp.x509.certificate import Certificate, TrustAnchors, read_certificate
+from app.hpkp.x509.pem import CERTIFICATE_LABELS, pem_blocks
 
 
 def load_anchors(operator_file: Path | None = None) -> TrustAnchors:
-    """Load the public roots (Mozilla's bundle by certifi) and the operator's PEM file.
+    """Load the public roots and the operator's, with the errors of `load_known_certificates`."""
+    known = load_known_certificates(operator_file)
+    return TrustAnchors(public=known.public, operator=known.operator)
 
-    Raises OSError or ValueError where the operator's file cannot be read.
+
+def load_known_certificates(
+    roots_file: Path | None = None, intermediates_file: Path | None = None
+) -> KnownCertificates:
+    """Load the public and former roots, and the operator's PEM files of roots and of intermediates.
+
+    Raises OSError if an operator's file cannot be read, and ValueError if a block of it holds no certificate or if it
+    has none; the message names the setting and the file.
     """
-    operator = _load_roots(operator_file) if operator_file else ()
-    return TrustAnchors(public=_load_roots(Path(certifi.where())), operator=operator)
+    return KnownCertificates(
+        public=load_public_roots(),
+        operator=_load_file(roots_file, "HPKP_TRUST_ANCHORS"),
+        former=tuple(former.stored for former in load_former_roots()),
+        intermediates=_load_file(intermediates_file, "HPKP_KNOWN_CERTIFICATES"),
+    )
 
 
-def _load_roots(path: Path) -> tuple[Certificate, ...]:
-    parsed = x509.load_pem_x509_certificates(path.read_bytes())
-    read = (read_certificate(certificate.public_bytes(Encoding.DER)) for certificate in parsed)
-    return tuple(certificate for certificate in read if isinstance(certificate, Certificate))
+def _load_file(path: Path | None, setting: str) -> tuple[Certificate, ...]:
+    """Load all certificates of a PEM file; text between the blocks and blocks of other kinds are passed over."""
+    if path is None:
+        return ()
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise OSError(f"{setting}: {path}: {error.strerror}") from None
+    found = []
+    for number, block in enumerate((b for b in pem_blocks(text) if b.label in CERTIFICATE_LABELS), start=1):
+        try:
+            certificate = read_certificate(block.decode())
+        except ValueError as error:
+            raise ValueError(f"{setting}: {path}: certificate {number} is not base64: {error}") from None
+        if not isinstance(certificate, Certificate):
+            raise ValueError(f"{setting}: {path}: certificate {number} cannot be read: {certificate.reason}")
+        found.append(certificate)
+    if not found:
+        raise ValueError(f"{setting}: {path} contains no certificate")
+    return tuple(found)

@@ -1,4 +1,4 @@
-"""The catalog from its files: those of the package, the public roots by name, and the operator's own.
+"""The catalog from its files: those of the package, the roots by name, and the operator's own.
 
 Knows TOML and what an entry must hold; what the entries mean is told in `app.hpkp.catalog`. A file holds any of five
 tables, each entry with its ``source`` and the day ``collected`` on which it was read there::
@@ -19,9 +19,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-import certifi
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError, model_validator
 
+from app.catalog.roots import load_former_roots, load_public_roots
 from app.hpkp.catalog import (
     Basis,
     CaName,
@@ -32,8 +32,7 @@ from app.hpkp.catalog import (
     compile_issuer_pattern,
 )
 from app.hpkp.pins import Pin, parse_pin
-from app.hpkp.x509.certificate import Certificate, read_certificate
-from app.hpkp.x509.pem import pem_blocks
+from app.hpkp.x509.certificate import Certificate
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=400)]
 Key = TypeVar("Key")
@@ -155,12 +154,12 @@ PACKAGED = (
 
 
 def load_catalog(operator_file: Path | None = None) -> Catalog:
-    """Load the package's catalog with the public roots' names, and the operator's entries before them.
+    """Load the package's catalog with the names of roots, public and departed, and the operator's entries before them.
 
     Raises OSError where the operator's file cannot be read, and ValueError where it is not what it should be: the
     message names the file, and the table, index and reason of each broken entry.
     """
-    catalog = Catalog(ca_names=_names_of_public_roots())
+    catalog = _catalog_of_roots()
     directory = resources.files(__package__)
     for name in PACKAGED:
         catalog = catalog.merged_with(parse_catalog_file((directory / name).read_text(encoding="utf-8"), name).value())
@@ -195,18 +194,23 @@ def _told(error: ValidationError) -> Iterable[str]:
         yield f"{place.removeprefix('.')}: {detail['msg'].removeprefix('Value error, ')}"
 
 
-def _names_of_public_roots() -> dict[Pin, tuple[CaName, ...]]:
-    """Name every root of the Mozilla bundle by its subject: its common name, or all of it where others have that."""
-    text = Path(certifi.where()).read_text(encoding="utf-8")
-    read = (read_certificate(block.decode()) for block in pem_blocks(text))
-    roots = [root for root in read if isinstance(root, Certificate)]
+def _catalog_of_roots() -> Catalog:
+    """Name every root that Mozilla's store holds, or held: what is known of it by its key."""
+    public, former = load_public_roots(), load_former_roots()
+    current = {root.pin for root in public}
+    departed = {
+        root.stored.certificate.pin: (root.name, departure)
+        for root in former
+        if (departure := root.stored.departure)
+        and (departure.how == "distrusted" or root.stored.certificate.pin not in current)
+    }
+    left = ((pin, CaName(name, CaState.OLD)) for pin, (name, _) in departed.items() if pin not in current)
+    return Catalog(ca_names=_grouped((*_names_of_roots(public), *left)), departed_roots=departed)
+
+
+def _names_of_roots(roots: tuple[Certificate, ...]) -> Iterable[tuple[Pin, CaName]]:
+    """Name roots by their subject: its common name, or all of it if others have that name too."""
     bearers = Counter(root.common_name for root in roots)
-    return _grouped(
-        (
-            root.pin,
-            CaName(
-                root.common_name if root.common_name and bearers[root.common_name] == 1 else root.subject, CaState.ROOT
-            ),
-        )
-        for root in roots
-    )
+    for root in roots:
+        name = root.common_name
+        yield root.pin, CaName(name if name and bearers[name] == 1 else root.subject, CaState.ROOT)

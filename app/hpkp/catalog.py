@@ -8,6 +8,7 @@ violation by itself: an issuer's name is whatever the issuer wrote, while a key 
     leaf's issuer CN, O ──product_of──> InterceptionProduct   a name: a hint
     pin ──known_bad, captive_portals──> KnownKey              a key: evidence
     pin ──ca_names_of──> CaName …                             one key may carry several names
+    pin ──departed_roots──> name, RootDeparture               the key of no current root
     pin ──example_pins──> where it was copied from
 """
 
@@ -146,10 +147,11 @@ class Catalog:
     """Keys of leaves that a network shows in place of any host until one has logged in."""
     products: tuple[InterceptionProduct, ...] = ()
     ca_names: Mapping[Pin, tuple[CaName, ...]] = field(default_factory=dict)
+    departed_roots: Mapping[Pin, tuple[str, RootDeparture]] = field(default_factory=dict)
+    """Name and departure of roots that left Mozilla's store, by keys that no root there has now; and of distrusted
+    roots that it still holds."""
     example_pins: Mapping[Pin, str] = field(default_factory=dict)
     """Pins of standards, tutorials and empty commands, with where they stand."""
-    departed_roots: Mapping[Pin, tuple[str, RootDeparture]] = field(default_factory=dict)
-    """Roots that left the public store, by key, with name and departure; only keys that no current root has."""
 
     def product_of(self, certificate: Certificate) -> InterceptionProduct | None:
         """Return the first product that the certificate names as its issuer."""
@@ -166,8 +168,8 @@ class Catalog:
             captive_portals={**self.captive_portals, **other.captive_portals},
             products=(*other.products, *self.products),
             ca_names=_merge(other.ca_names, self.ca_names),
-            example_pins={**self.example_pins, **other.example_pins},
             departed_roots={**self.departed_roots, **other.departed_roots},
+            example_pins={**self.example_pins, **other.example_pins},
         )
 
 

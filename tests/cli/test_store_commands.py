@@ -130,7 +130,8 @@ def test_serve_refuses_to_open_the_api_to_the_world_without_a_token() -> None:
         ("HPKP_UNKNOWN_HOSTS", "perhaps", "HPKP_UNKNOWN_HOSTS"),
         ("HPKP_DATABASE_URL", "nonsense", "cannot be used"),
         ("HPKP_DATABASE_URL", "sqlite:////proc/none/hpkp.sqlite3", "cannot be used"),
-        ("HPKP_TRUST_ANCHORS", "/nowhere.pem", "/nowhere.pem"),
+        ("HPKP_TRUST_ANCHORS", "/nowhere.pem", "HPKP_TRUST_ANCHORS: /nowhere.pem"),
+        ("HPKP_KNOWN_CERTIFICATES", "/nowhere.pem", "HPKP_KNOWN_CERTIFICATES: /nowhere.pem"),
     ],
 )
 def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str, reason: str) -> None:

@@ -2,9 +2,10 @@ r"""Write the catalog's files anew from local copies of what they were taken fro
 
 ::
 
-    python -m app.catalog.rebuild --collected 2026-11-23 ssl_error_assistant.asciipb@COMMIT \
+    python -m tools.rebuild_catalog --collected 2026-11-23 ssl_error_assistant.asciipb@COMMIT \
         cert_verify_proc_blocklist.inc@COMMIT README.md@COMMIT
-    python -m app.catalog.rebuild --collected 2026-11-23 --source URL --prefix "Let's Encrypt" --state active DIRECTORY
+    python -m tools.rebuild_catalog --collected 2026-11-23 --source URL --prefix "Let's Encrypt" --state active \
+        DIRECTORY
 
 The first form takes files of chromium/chromium, known by their names, each with the commit at which it was read. It
 replaces the entries that came from the same files and keeps all others. The second prints an entry of
@@ -26,6 +27,8 @@ from app.hpkp.catalog import Basis, CaState
 from app.hpkp.pins import Pin, parse_pin
 from app.hpkp.x509.certificate import Certificate, read_certificate
 from app.hpkp.x509.pem import CERTIFICATE_LABELS, pem_blocks
+
+CATALOG = Path(__file__).parents[1] / "app" / "catalog"
 
 REPOSITORY = "https://github.com/chromium/chromium/blob"
 ASSISTANT = "components/resources/ssl/ssl_error_assistant/ssl_error_assistant.asciipb"
@@ -245,11 +248,11 @@ def rebuild(files: dict[str, tuple[str, str]], directory: Path, collected: date)
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the script."""
-    parser = argparse.ArgumentParser(prog="python -m app.catalog.rebuild", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.rebuild_catalog", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("sources", nargs="+", metavar="FILE@COMMIT|DIRECTORY")
     parser.add_argument("--collected", type=date.fromisoformat, required=True, help="day on which they were read")
-    parser.add_argument("--into", type=Path, default=Path(__file__).parent, help="directory of the catalog's files")
+    parser.add_argument("--into", type=Path, default=CATALOG, help="directory of the catalog's files")
     parser.add_argument("--source", help="where the directories come from")
     parser.add_argument("--prefix", default="", help="goes before each common name, such as the CA's owner")
     parser.add_argument("--state", type=CaState, default=CaState.UNSTATED, choices=list(CaState))

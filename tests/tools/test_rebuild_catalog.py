@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from app.catalog.load import load_catalog_file
-from app.catalog.rebuild import main
 from app.hpkp.catalog import Basis
 from app.hpkp.pins import Pin, parse_pin
 from tests.authority import make_root, make_site
+from tools.rebuild_catalog import main
 
 KEYS = {letter: letter.encode() * 32 for letter in "abcdef"}
 FILES = {letter: letter * 64 for letter in "abcdef"}
