@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from app.catalog import load_anchors
+from app.catalog import load_anchors, load_known_certificates
 from app.catalog.load import load_catalog
 from app.cli.findings import STYLE, lint_as_plain
 from app.cli.policy import read_expected_pins
@@ -23,8 +23,9 @@ from app.hpkp.hosts import Host, canonical_host
 from app.hpkp.pins import Pin
 from app.hpkp.policy import Mode
 from app.hpkp.probe_result import LiveHost, describe_live
-from app.hpkp.x509.certificate import pins_of, read_certificate
+from app.hpkp.x509.certificate import Certificate, Chain, pins_of, read_certificate
 from app.hpkp.x509.pem import CERTIFICATE_LABELS, decode_text, pem_blocks
+from app.hpkp.x509.served_paths import find_served_paths
 from app.probe import ProbeOptions, probe
 from app.service import now
 
@@ -73,7 +74,7 @@ def make(
     if not header.pins:
         fail("give --pin, --pin-file, or the --host of a policy")
     report_only = (mode is Mode.REPORT_ONLY) if enforce is None else not enforce
-    review = _review((str(header),), report_only=report_only, host=name, chain=None)
+    review = _review((str(header),), report_only=report_only, host=name)
     line = server_line(header, server, report_only=report_only)
     minded = caution(header, server, report_only=report_only)
     encoded = header.report_uri != wanted.report_uri
@@ -135,12 +136,15 @@ def lint(
         fields = _served_fields(live) if live else _fields(what, report_only)
         asked = live.probe.host if live else None
         name = canonical_host(host) if host is not None else asked
-        pins = _pins_of_file(chain) if chain is not None else live.chains[0].pins if live else None
+        elements = _read_chain(chain) if chain is not None else _first_chain(live) if live else None
+        paths = () if elements is None else _pins_on_paths(elements, name)
     except (HpkpError, OSError, ValueError) as error:
         fail(str(error))
     if not fields:
         fail(f"{'the response' if live is None else what} has neither {ENFORCING} nor {REPORT_ONLY}", NO)
-    reviews = [_review(found.values, report_only=found.field == REPORT_ONLY, host=name, chain=pins) for found in fields]
+    reviews = [
+        _review(found.values, report_only=found.field == REPORT_ONLY, host=name, paths=paths) for found in fields
+    ]
     if as_json:
         documents = [_plain(found, review) for found, review in zip(fields, reviews, strict=True)]
         print_json(documents[0] if len(documents) == 1 else documents)
@@ -166,6 +170,11 @@ def _ask(url: str) -> LiveHost:
     if not live.chains[0].trusted:
         err.print("The chain served is not trusted here; browsers note no pins over it.", markup=False, style="yellow")
     return live
+
+
+def _first_chain(live: LiveHost) -> Chain:
+    """Return the chain of the first address that showed one, whose fields are linted."""
+    return next(chain for endpoint in live.probe.endpoints for chain in endpoint.chains)
 
 
 def _served_fields(live: LiveHost) -> tuple[FieldValues, ...]:
@@ -195,20 +204,29 @@ def _fields(what: str, report_only: bool) -> tuple[FieldValues, ...]:
     return read_fields(text, report_only=report_only)
 
 
-def _pins_of_file(path: Path) -> frozenset[Pin]:
-    blocks = [b for b in pem_blocks(decode_text(path.read_bytes())) if b.label in CERTIFICATE_LABELS]
-    elements = [read_certificate(block.decode()) for block in blocks] or [read_certificate(path.read_bytes())]
-    pins = pins_of(elements)
-    if not pins:
+def _read_chain(path: Path) -> Chain:
+    """Read the certificates of a file, PEM or DER of one."""
+    data = path.read_bytes()
+    blocks = [block for block in pem_blocks(decode_text(data)) if block.label in CERTIFICATE_LABELS]
+    chain = tuple(read_certificate(der) for der in ([block.decode() for block in blocks] or [data]))
+    if not any(isinstance(element, Certificate) for element in chain):
         raise HpkpError(f"{path} holds no certificate")
-    return pins
+    return chain
+
+
+def _pins_on_paths(chain: Chain, host: Host | None) -> tuple[frozenset[Pin], ...]:
+    """Return the pins of each path that clients build from a chain, the root completed; the likeliest first."""
+    settings = read_settings()
+    known = load_known_certificates(settings.trust_anchors, settings.known_certificates)
+    served = find_served_paths(chain, known, host=host or "", at=now())
+    return (pins_of(chain),) if served is None else served.pin_sets
 
 
 def _review(
-    values: tuple[str, ...], *, report_only: bool, host: Host | None, chain: frozenset[Pin] | None
+    values: tuple[str, ...], *, report_only: bool, host: Host | None, paths: tuple[frozenset[Pin], ...] = ()
 ) -> HeaderReview:
     catalog = load_catalog(read_settings().catalog)
-    return lint_header(Subject(values, report_only, host, chain, catalog))
+    return lint_header(Subject(values, report_only, host, paths[0] if paths else None, catalog, paths[1:]))
 
 
 def _plain(found: FieldValues, review: HeaderReview) -> dict[str, Any]:

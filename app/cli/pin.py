@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from app.catalog import load_anchors
+from app.catalog import load_known_certificates
 from app.catalog.load import load_catalog
 from app.cli.acme_directories import find_lineages
 from app.cli.lineage import lineage_items
@@ -19,7 +19,7 @@ from app.cli.terminal import CANNOT_TELL, NO, JsonOption, err, fail, print_json,
 from app.hpkp.catalog import Catalog
 from app.hpkp.errors import HpkpError, InvalidKey
 from app.hpkp.key_description import KeyDescription, describe_key
-from app.hpkp.x509.certificate import TrustAnchors
+from app.hpkp.x509.anchors import KnownCertificates
 from app.hpkp.x509.keys import HeldKey, find_keys
 from app.service import now
 
@@ -37,13 +37,13 @@ FilesArgument = Annotated[
 class Knowledge:
     """What keys are described by."""
 
-    anchors: TrustAnchors
+    known: KnownCertificates
     catalog: Catalog
     at: datetime
 
     def describe(self, key: HeldKey) -> KeyDescription:
         """Describe one key."""
-        return describe_key(key, anchors=self.anchors, catalog=self.catalog, at=self.at)
+        return describe_key(key, known=self.known, catalog=self.catalog, at=self.at)
 
 
 def pin(files: FilesArgument, as_json: JsonOption = False) -> None:
@@ -103,7 +103,11 @@ def items_of(argument: str, knowledge: Knowledge) -> Iterator[PinItem | InvalidK
 def _load_knowledge() -> Knowledge:
     settings = read_settings()
     try:
-        return Knowledge(load_anchors(settings.trust_anchors), load_catalog(settings.catalog), now())
+        return Knowledge(
+            load_known_certificates(settings.trust_anchors, settings.known_certificates),
+            load_catalog(settings.catalog),
+            now(),
+        )
     except (OSError, ValueError) as error:
         fail(str(error))
 

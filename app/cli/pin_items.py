@@ -10,7 +10,11 @@ from app.hpkp.key_description import KeyDescription, Validity
 from app.hpkp.x509.certificate import Anchor
 from app.hpkp.x509.lineage import State
 
-_STORE = {Anchor.PUBLIC: "in the public store", Anchor.OPERATOR: "among your own, HPKP_TRUST_ANCHORS"}
+_STORE = {
+    Anchor.PUBLIC: "in the public store",
+    Anchor.OPERATOR: "among your own, HPKP_TRUST_ANCHORS",
+    Anchor.FORMER_PUBLIC: "no longer in the public store",
+}
 _NAMES_SHOWN = 10
 
 

@@ -2,7 +2,7 @@
 
 ::
 
-    HeldKey ──describe_key(anchors, catalog, at)──> KeyDescription: role, validity, CA names, root store, findings
+    HeldKey ──describe_key(known, catalog, at)──> KeyDescription: role, validity, CA names, root store, findings
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,8 @@ from enum import StrEnum
 from app.hpkp.catalog import CaName, Catalog
 from app.hpkp.findings import Finding
 from app.hpkp.pin_checks import check_pin
-from app.hpkp.x509.certificate import Anchor, Certificate, TrustAnchors
+from app.hpkp.x509.anchors import Anchor, KnownCertificates, identity_of
+from app.hpkp.x509.certificate import Certificate
 from app.hpkp.x509.certificate_role import Role, role_of
 from app.hpkp.x509.keys import HeldKey
 
@@ -34,23 +35,23 @@ class KeyDescription:
     validity: Validity | None
     ca_names: tuple[CaName, ...]
     root_store: Anchor | None
-    """PUBLIC or OPERATOR where the store holds this key under this name."""
+    """PUBLIC, OPERATOR or FORMER_PUBLIC where a store holds, or once held, this key under this name."""
     findings: tuple[Finding, ...]
     """Why it is a bad idea to pin it."""
 
 
-def describe_key(key: HeldKey, *, anchors: TrustAnchors, catalog: Catalog, at: datetime) -> KeyDescription:
+def describe_key(key: HeldKey, *, known: KnownCertificates, catalog: Catalog, at: datetime) -> KeyDescription:
     """Describe one key; ``at`` is the moment for which validity is told."""
     certificate = key.certificate
     role = None if certificate is None else role_of(certificate)
-    store = None if certificate is None else anchors.kind_of(certificate)
+    store = None if certificate is None else known.kind_of(identity_of(certificate), at)
     return KeyDescription(
         key=key,
         role=role,
         validity=None if certificate is None else _validity(certificate, at),
         ca_names=catalog.ca_names_of(key.pin),
         root_store=store,
-        findings=tuple(check_pin(key.pin, catalog, role=role, in_store=store is not None)),
+        findings=tuple(check_pin(key.pin, catalog, role=role, in_store=store in (Anchor.PUBLIC, Anchor.OPERATOR))),
     )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from app.hpkp.catalog import CaState, Catalog
 from app.hpkp.findings import Finding, Severity
 from app.hpkp.pins import Pin
+from app.hpkp.x509.anchors import RootDeparture
 from app.hpkp.x509.certificate_role import Role
 
 _ISSUES_NO_MORE = frozenset({CaState.RETIRED, CaState.OLD})
@@ -76,15 +77,7 @@ def _check_ca_key(pin: Pin, catalog: Catalog, role: Role | None) -> Iterator[Fin
     names = catalog.ca_names_of(pin)
     evidence = {"pin": str(pin)}
     if departed := catalog.departed_roots.get(pin):
-        name, departure = departed
-        yield Finding(
-            "departed_root_key",
-            Severity.BLOCKER,
-            f"{pin} is the key of {name}, a root that left the public store on {departure.left} ({departure.reason}). "
-            "New certificates do not lead to it, and clients trust it less and less.",
-            _PIN_YOUR_LEAF,
-            evidence,
-        )
+        yield _departed_root(pin, *departed)
     elif gone := _names_in(catalog, pin, _ISSUES_NO_MORE):
         yield Finding(
             "retired_ca_key",
@@ -110,6 +103,19 @@ def _check_ca_key(pin: Pin, catalog: Catalog, role: Role | None) -> Iterator[Fin
             "Pin your own leaf key or a root in use beside it.",
             evidence,
         )
+
+
+def _departed_root(pin: Pin, name: str, departure: RootDeparture) -> Finding:
+    """Tell of a root that left Mozilla's store, or is still in it and no longer trusted for new certificates."""
+    distrusted = departure.how == "distrusted"
+    store = "Mozilla's store still holds it" if distrusted else f"since {departure.left} no longer in Mozilla's store"
+    return Finding(
+        "distrusted_root_key" if distrusted else "departed_root_key",
+        Severity.WARNING if distrusted else Severity.BLOCKER,
+        f"{pin} is the key of the root {name}, {departure.reason}; {store}. New certificates do not lead to it.",
+        _PIN_YOUR_LEAF,
+        {"pin": str(pin)},
+    )
 
 
 def _names_in(catalog: Catalog, pin: Pin, states: frozenset[CaState]) -> str:

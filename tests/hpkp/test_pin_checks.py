@@ -18,7 +18,8 @@ MINE = Pin(bytes(range(32)))
 
 
 def _of_state(state: CaState) -> Pin:
-    return next(pin for pin, names in CATALOG.ca_names.items() if {name.state for name in names} == {state})
+    named = {pin: {name.state for name in names} for pin, names in CATALOG.ca_names.items()}
+    return next(pin for pin, states in named.items() if states == {state} and pin not in CATALOG.departed_roots)
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,7 @@ def _of_state(state: CaState) -> Pin:
         (next(iter(CATALOG.captive_portals)), "captive_portal_key", Severity.BLOCKER),
         (_of_state(CaState.RETIRED), "retired_ca_key", Severity.BLOCKER),
         (_of_state(CaState.OLD), "retired_ca_key", Severity.BLOCKER),
+        (next(iter(CATALOG.departed_roots)), "departed_root_key", Severity.BLOCKER),
         (_of_state(CaState.ACTIVE), "rotating_ca_key", Severity.WARNING),
         (_of_state(CaState.BACKUP), "rotating_ca_key", Severity.WARNING),
     ],
@@ -53,6 +55,12 @@ def test_a_root_that_left_the_store_is_told_once_with_the_day_and_the_reason() -
     assert "Old Root" in finding.message
     assert "2024-05-01" in finding.message
     assert "removed by Mozilla, bug 1" in finding.message
+
+
+def test_a_root_that_is_in_the_store_and_no_longer_trusted_is_warned_of() -> None:
+    distrusted = RootDeparture(date(2024, 5, 1), "distrusted", "distrusted by Mozilla", None)
+    [finding] = check_pin(GONE, Catalog(departed_roots={GONE: ("Root", distrusted)}), role=Role.TRUST_ANCHOR)
+    assert (finding.code, finding.severity) == ("distrusted_root_key", Severity.WARNING)
 
 
 def test_a_root_that_no_store_has_yet_is_no_intermediate_that_rotates() -> None:

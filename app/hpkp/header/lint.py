@@ -70,7 +70,10 @@ class Subject:
     report_only: bool = False
     host: Host | None = None
     chain: frozenset[Pin] | None = None
+    """The pins of the path that clients are most likely to build."""
     catalog: Catalog = field(default_factory=Catalog)
+    other_paths: tuple[frozenset[Pin], ...] = ()
+    """The pins of further paths that they may build from the same certificates."""
 
     @property
     def value(self) -> str:
@@ -87,6 +90,7 @@ def lint_header(subject: Subject) -> HeaderReview:
     strict, parsed = _by_grammar(subject, findings)
     shown = parsed or chromium
     if shown is not None:
+        subject = _with_matching_chain(subject, shown)
         findings.extend(_of_policy(subject, shown))
     noted = (
         chromium_notes(chromium, subject.chain, report_only=subject.report_only),
@@ -101,6 +105,15 @@ def lint_header(subject: Subject) -> HeaderReview:
         parsed=shown,
         findings=tuple(dict.fromkeys(findings)),
     )
+
+
+def _with_matching_chain(subject: Subject, header: PinningHeader) -> Subject:
+    """Let the first path that has a pin be the chain: whether others have none is told by itself."""
+    if subject.chain is None:
+        return subject
+    paths = (subject.chain, *subject.other_paths)
+    chosen = next((number for number, path in enumerate(paths) if path & set(header.pins)), 0)
+    return replace(subject, chain=paths[chosen], other_paths=paths[:chosen] + paths[chosen + 1 :])
 
 
 _TYPOGRAPHIC = re.compile("[\u00ab\u00bb\u2018-\u201f\u2032\u2033]")
@@ -292,6 +305,12 @@ def _of_pins(subject: Subject, header: PinningHeader) -> Iterator[Finding]:
                 severity,
                 "Every pin stands in the chain; a Backup Pin must not (RFC 7469 section 2.5).",
                 "Add the pin of a key that is kept offline (`hpkp backup-key`).",
+            )
+        if pins & subject.chain and not all(pins & path for path in subject.other_paths):
+            yield _warning(
+                "pin_on_some_paths",
+                "Clients may build another path from this chain on which there is no pin.",
+                "Pin your leaf key, which is on every path (`hpkp pin CHAIN.pem`).",
             )
     if subject.chain is None and len(pins) > 1 and not subject.report_only:
         yield Finding(

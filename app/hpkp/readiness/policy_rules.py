@@ -49,7 +49,7 @@ def unusable_pins(case: Situation) -> Iterator[Finding]:
         for finding in check_pin(pin, case.catalog):
             if finding.code in _TAKEN_AS_WARNING:
                 yield replace(finding, severity=Severity.WARNING)
-            elif finding.code in UNUSABLE:
+            elif finding.code in UNUSABLE or finding.code == "distrusted_root_key":
                 yield finding
 
 

@@ -21,6 +21,7 @@ TITLES: dict[str, str] = {
     "captive_portal_key": "A pin is that of a captive portal's key",
     "retired_ca_key": "A pin is that of a CA's key which is no longer used",
     "departed_root_key": "A pin is that of a root which left the public store",
+    "distrusted_root_key": "A pin is that of a root which is no longer trusted for new certificates",
     "rests_on_rotating_ca": "Everything rests on a CA's key that may change at any renewal",
     "max_age_missing": "The policy does not say for how long pins are remembered",
     "max_age_too_long": "Pins are remembered for longer than is wise",

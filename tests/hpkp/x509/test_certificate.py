@@ -21,7 +21,6 @@ from app.hpkp.x509.certificate import (
     connected_to_leaf,
     find_leaf,
     outside_validity,
-    pins_of,
     read_certificate,
 )
 from tests.authority import (

@@ -11,7 +11,7 @@ RENEWED = [f"{part}{number}.pem" for number in (1, 2, 3) for part in ("cert", "c
 
 
 def _states(*names: str, current: int | None = None) -> dict[int, str]:
-    return {generation.number: str(generation.state) for generation in arrange(names, current=current)}
+    return {generation.number or 0: str(generation.state) for generation in arrange(names, current=current)}
 
 
 def test_generations_before_the_current_one_are_previous_and_those_after_it_next() -> None:
