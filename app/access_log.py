@@ -29,6 +29,8 @@ class LogFormat(StrEnum):
 
     COMBINED = "combined"
     """nginx and Apache: ``address - - [time] "GET / HTTP/1.1" 200 512 "referrer" "agent"``, or without the last two."""
+    VHOST_COMBINED = "vhost_combined"
+    """The same behind ``virtual-host[:port]``, as Debian's Apache writes other_vhosts_access.log."""
     HAPROXY = "haproxy"
     """HAProxy's ``option httplog``, with or without what syslog puts before it; its times are taken for UTC."""
     JSONL = "jsonl"
@@ -44,6 +46,8 @@ class Hit:
     status: int
     path: str
     user_agent: str = ""
+    host: str = ""
+    """The virtual host in lower case, without a port; empty where the line names none."""
 
     @property
     def client(self) -> str:
@@ -55,14 +59,19 @@ class UnreadableLine(ValueError):
     """A line that is not of the format."""
 
 
-_COMBINED = re.compile(
-    r'(?P<address>\S+) \S+ [^\[]*\[(?P<time>[^\]]{10,40})\] "(?:[A-Z]+ )?(?P<path>[^" ]*)[^"]*" (?P<status>\d{3}) '
+_REQUEST = (
+    r'[^\[]*\[(?P<time>[^\]]{10,40})\] "(?:[A-Z]+ )?(?P<target>[^" ]*)[^"]*" (?P<status>\d{3}) '
     r'(?:\S+)(?: "[^"]*" "(?P<agent>[^"]*)")?'
 )
+_COMBINED = re.compile(r"(?P<address>\S+) \S+ " + _REQUEST)
+# Of combined the second word is the identity by RFC 1413, which nobody asks for any more: a "-".
+_VHOST_COMBINED = re.compile(r"(?P<vhost>\S+) (?!- )(?P<address>\S+) \S+ \S+ " + _REQUEST)
 _HAPROXY = re.compile(
     r"(?:.*?\]: )?(?P<address>[0-9A-Fa-f.:]+):\d+ \[(?P<time>[^\]]{10,40})\] \S+ \S+ \S+ (?P<status>\d{3}) "
-    r'.*"(?:[A-Z]+ )?(?P<path>[^" ]*)[^"]*"'
+    r'.*"(?:[A-Z]+ )?(?P<target>[^" ]*)[^"]*"'
 )
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(?P<authority>[^/?#]*)(?P<path>.*)")
+"""The request target in absolute form (RFC 9112 section 3.2.2), in which HAProxy logs every HTTP/2 request."""
 _TIMES = ("%d/%b/%Y:%H:%M:%S %z", "%d/%b/%Y:%H:%M:%S.%f", "%d/%b/%Y:%H:%M:%S")
 _NAMES: dict[str, tuple[str, ...]] = {
     "time": ("time", "timestamp", "@timestamp", "time_iso8601", "time_local", "msec", "ts"),
@@ -76,17 +85,24 @@ _NAMES: dict[str, tuple[str, ...]] = {
 
 def guess_format(line: str) -> LogFormat:
     """Guess from the first line. Raises UnreadableLine where none fits."""
-    for known in (LogFormat.JSONL, LogFormat.COMBINED, LogFormat.HAPROXY):
+    for known in (LogFormat.JSONL, LogFormat.VHOST_COMBINED, LogFormat.COMBINED, LogFormat.HAPROXY):
         try:
             READERS[known](line)
         except UnreadableLine:
             continue
         return known
-    raise UnreadableLine("not a line of combined, haproxy or jsonl")
+    raise UnreadableLine("not a line of combined, vhost_combined, haproxy or jsonl")
 
 
 def _read_combined(line: str) -> Hit:
+    if _VHOST_COMBINED.match(line):
+        # Its first word would pass for the client: all visitors of a host for one.
+        raise UnreadableLine("a virtual host stands before the address, as in vhost_combined")
     return _hit(_COMBINED.match(line))
+
+
+def _read_vhost_combined(line: str) -> Hit:
+    return _hit(_VHOST_COMBINED.match(line))
 
 
 def _read_haproxy(line: str) -> Hit:
@@ -97,8 +113,25 @@ def _hit(found: "re.Match[str] | None") -> Hit:
     if found is None:
         raise UnreadableLine("the line has another form")
     parts = found.groupdict()
-    agent = parts.get("agent") or ""
-    return Hit(_time(parts["time"]), parts["address"], int(parts["status"]), parts["path"], agent)
+    path, authority = _split_target(parts["target"])
+    return Hit(
+        _time(parts["time"]),
+        parts["address"],
+        int(parts["status"]),
+        path,
+        parts.get("agent") or "",
+        _without_port(parts.get("vhost") or authority),
+    )
+
+
+def _split_target(target: str) -> tuple[str, str]:
+    """Return path and authority of a request target; no authority where the target is a path alone."""
+    absolute = _ABSOLUTE.fullmatch(target)
+    return (target, "") if absolute is None else (absolute["path"] or "/", absolute["authority"])
+
+
+def _without_port(authority: str) -> str:
+    return re.sub(r":\d+$", "", authority).lower().rstrip(".")
 
 
 def _read_json(line: str) -> Hit:
@@ -116,8 +149,9 @@ def _read_json(line: str) -> Hit:
         status = int(found["status"])
     except (ValueError, TypeError):
         raise UnreadableLine("the status is no number") from None
+    path, authority = _split_target(str(found["path"] or ""))
     agent = str(found["agent"] or "")
-    return Hit(_time(found["time"]), str(found["address"]), status, str(found["path"] or ""), agent)
+    return Hit(_time(found["time"]), str(found["address"]), status, path, agent, _without_port(authority))
 
 
 def _first(members: dict[str, Any], names: tuple[str, ...]) -> Any:
@@ -143,6 +177,7 @@ def _time(told: Any) -> datetime:
 
 READERS: dict[LogFormat, Callable[[str], Hit]] = {
     LogFormat.COMBINED: _read_combined,
+    LogFormat.VHOST_COMBINED: _read_vhost_combined,
     LogFormat.HAPROXY: _read_haproxy,
     LogFormat.JSONL: _read_json,
 }

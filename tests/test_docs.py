@@ -186,7 +186,7 @@ def _pin_findings() -> Iterator[tuple[str, str]]:
         for node in ast.walk(ast.parse((ROOT / "app" / name).read_text())):
             match node:
                 case ast.Call(
-                    func=ast.Name(id="LintFinding"),
+                    func=ast.Name(id="Finding"),
                     args=[ast.Constant(value=str(found)), ast.Attribute(attr=weight), *_],
                 ):
                     yield found, weight.lower()

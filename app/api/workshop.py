@@ -15,6 +15,7 @@ from app.hpkp.errors import InvalidCertificate
 from app.hpkp.judgement.causes import Cause, Side
 from app.hpkp.what_if import Change, Replayed, Tally, WhatIf
 from app.hpkp.x509.certificate import Chain
+from app.hpkp.x509.pem import decode_text
 from app.service import now
 
 router = APIRouter(prefix="/api/v1/hosts", tags=["workshop"])
@@ -58,7 +59,7 @@ async def _read_chain(request: Request) -> Chain:
         body += part
         if len(body) > _LONGEST:
             raise ProblemError(413, "Chain too long", f"A chain has at most {_LONGEST} bytes.")
-    if b"PRIVATE KEY" in body:
+    if "PRIVATE KEY" in decode_text(bytes(body)):
         raise ProblemError(
             422,
             "Private key sent",
@@ -66,7 +67,7 @@ async def _read_chain(request: Request) -> Chain:
             "certificates alone.",
         )
     try:
-        return read_pem_chain(body.decode("utf-8", "replace"))
+        return read_pem_chain(bytes(body))
     except InvalidCertificate as error:
         raise ProblemError(422, "Not a certificate chain", f"{error}.") from None
 

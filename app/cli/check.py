@@ -29,7 +29,7 @@ def check(
     """
     try:
         name = canonical_host(host)
-        elements = read_pem_chain(chain.read_text(errors="replace"))
+        elements = read_pem_chain(chain.read_bytes())
     except (HpkpError, OSError) as error:
         fail(f"{chain}: {error}")
     with opened() as service:

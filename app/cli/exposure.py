@@ -20,6 +20,7 @@ from app.cli.terminal import JsonOption, err, fail, opened, out, print_json
 from app.hpkp.exposure import ExposedDay
 from app.hpkp.hosts import Host, canonical_host
 from app.hpkp.user_agents.reporting import never_reports
+from app.log_selection import LeftOut, Selection
 from app.service import now
 from app.store.engine import writing
 from app.store.exposures import list_exposure, record_exposure
@@ -44,6 +45,9 @@ def import_logs(
         LogFormat | None, typer.Option("--format", help="What a line looks like; else guessed from each file.")
     ] = None,
     path_prefix: Annotated[str, typer.Option(help="Count only responses to paths that begin so.")] = "",
+    virtual_hosts: Annotated[
+        list[str] | None, typer.Option("--virtual-host", help="Name of the host in the log, if it is not HOST.")
+    ] = None,
     since: Annotated[datetime | None, typer.Option(help="The first day, UTC.", formats=["%Y-%m-%d"])] = None,
     until: Annotated[datetime | None, typer.Option(help="The last day, UTC.", formats=["%Y-%m-%d"])] = None,
     every_client: Annotated[
@@ -55,10 +59,18 @@ def import_logs(
     """Count sessions and clients in access logs, day by day, and record them in place of what was known of these days.
 
     Responses with status 2xx and 3xx count; a client is an address with a user agent, a session a client within an
-    hour. Clients that are known to send no reports, as all browsers of today are, are left out. A log does not tell
-    which responses carried the header: count those that do, with --path-prefix where it is not on all. Give all logs of
-    a day at once, since each import replaces the days in it. Exit code 2: not readable.
+    hour. Of lines that name a virtual host (vhost_combined, absolute URIs) only those of HOST count. Clients that are
+    known to send no reports, as all browsers of today are, are left out. A log does not tell which responses carried
+    the header: count those that do, with --path-prefix where it is not on all. Give all logs of a day at once, since
+    each import replaces the days in it. Exit code 2: not readable, or no response counts.
     """
+    name = _host(host)
+    selection = Selection(
+        frozenset(map(_host, virtual_hosts or [])) or {name},
+        path_prefix,
+        since.date() if since else None,
+        until.date() if until else None,
+    )
     tally, bad, lines = Tally(), list[str](), 0
     unreadable, silent, nameless = 0, 0, 0
     for path in files:
@@ -73,7 +85,7 @@ def import_logs(
                 if len(bad) < _SHOWN:
                     bad.append(f"{path}, line {number}: {error}")
                 continue
-            if not (_counts(hit.at, since, until) and 200 <= hit.status < 400 and hit.path.startswith(path_prefix)):
+            if not selection.takes(hit):
                 continue
             nameless += hit.user_agent in ("", "-")
             if not every_client and never_reports(hit.user_agent):
@@ -84,7 +96,11 @@ def import_logs(
     for told in bad:
         err.print(f"not read: {told}", markup=False)
     if unreadable * 2 > lines or not lines:
-        fail(f"{unreadable} of {lines} lines could not be read; name the --format: combined, haproxy or jsonl")
+        fail(f"{unreadable} of {lines} lines could not be read; name the --format: {', '.join(LogFormat)}")
+    if not selection.taken:
+        fail(f"{selection.nothing_taken()}. Nothing was recorded.")
+    if others := selection.left_out[LeftOut.HOST]:
+        err.print(f"{others} responses are {LeftOut.HOST} ({selection.seen(LeftOut.HOST)}).", markup=False)
     if unreadable:
         err.print(f"{unreadable} of {lines} lines could not be read and were not counted.", markup=False)
     if silent:
@@ -100,13 +116,8 @@ def import_logs(
         )
     if tally.full:
         err.print("There were more clients than are told apart: the numbers are lower bounds.", markup=False)
-    name = _host(host)
     days = [ExposedDay(name, day, sessions, clients) for day, sessions, clients in tally.days()]
     _record(name, days, origin="access-log", dry_run=dry_run, as_json=as_json)
-
-
-def _counts(at: datetime, since: datetime | None, until: datetime | None) -> bool:
-    return (since is None or at.date() >= since.date()) and (until is None or at.date() <= until.date())
 
 
 def _lines(path: Path) -> Iterator[str]:

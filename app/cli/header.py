@@ -10,25 +10,27 @@ import typer
 
 from app.catalog import load_known_certificates
 from app.catalog.load import load_catalog
+from app.cli.findings import STYLE, lint_as_plain
 from app.cli.policy import read_expected_pins
 from app.cli.terminal import NO, JsonOption, err, fail, opened, out, print_json, read_settings
 from app.hpkp.errors import HpkpError
+from app.hpkp.findings import Severity
+from app.hpkp.header.field_lines import FieldValues, read_fields
 from app.hpkp.header.lint import HeaderReview, Subject, lint_header
 from app.hpkp.header.server_lines import ENFORCING, PLACE, REPORT_ONLY, Server, caution, for_server, server_line
 from app.hpkp.header.value import PinningHeader
 from app.hpkp.hosts import Host, canonical_host
-from app.hpkp.pin_checks import Severity
 from app.hpkp.pins import Pin
 from app.hpkp.policy import Mode
 from app.hpkp.probe_result import LiveHost, describe_live
-from app.hpkp.x509.certificate import pins_of, read_certificate
-from app.hpkp.x509.pem import CERTIFICATE_LABELS, pem_blocks
+from app.hpkp.x509.certificate import Certificate, Chain, pins_of, read_certificate
+from app.hpkp.x509.pem import CERTIFICATE_LABELS, decode_text, pem_blocks
+from app.hpkp.x509.served_paths import find_served_paths
 from app.probe import ProbeOptions, probe
 from app.service import now
 
 app = typer.Typer(help="Make and lint Public-Key-Pins fields.", no_args_is_help=True)
 
-_STYLE = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "dim"}
 _ANSWER = {True: "acts on it", False: "ignores it"}
 
 
@@ -72,7 +74,7 @@ def make(
     if not header.pins:
         fail("give --pin, --pin-file, or the --host of a policy")
     report_only = (mode is Mode.REPORT_ONLY) if enforce is None else not enforce
-    review = _review((str(header),), report_only=report_only, host=name, chain=None)
+    review = _review((str(header),), report_only=report_only, host=name)
     line = server_line(header, server, report_only=report_only)
     minded = caution(header, server, report_only=report_only)
     encoded = header.report_uri != wanted.report_uri
@@ -86,7 +88,7 @@ def make(
                 "field": REPORT_ONLY if report_only else ENFORCING,
                 "value": str(header),
                 "report_uri_encoded": encoded,
-                "findings": _findings(review),
+                "findings": lint_as_plain(review.findings),
             }
         )
     else:
@@ -97,8 +99,8 @@ def make(
         if encoded:
             err.print(f"The report-uri was percent-encoded, because {server} cannot carry it as it was.", markup=False)
         for finding in review.findings:
-            err.print(f"{finding.severity}: {finding.message} {finding.fix}", markup=False)
-    if any(finding.severity is Severity.ERROR for finding in review.findings):
+            err.print(f"{finding.severity.in_lint}: {finding.message} {finding.fix}", markup=False)
+    if any(finding.severity is Severity.BLOCKER for finding in review.findings):
         raise typer.Exit(NO)
 
 
@@ -112,7 +114,9 @@ def _of_policy(host: str) -> tuple[PinningHeader, Mode]:
 
 @app.command("lint")
 def lint(
-    what: Annotated[str, typer.Argument(help="A value, a file with one, https://host to ask it, or - for stdin.")],
+    what: Annotated[
+        str, typer.Argument(help="A value, a file, - for stdin, or https://host to ask it.", metavar="WHAT")
+    ],
     report_only: Annotated[
         bool, typer.Option("--report-only", help="Read a bare value as that of the report-only field.")
     ] = False,
@@ -120,7 +124,10 @@ def lint(
     host: Annotated[str | None, typer.Option(help="The host that serves the field.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what RFC 7469 says of a field, what browsers did with it, and what to mend.
+    """Say what RFC 7469 says of a field, what browsers did with it, and what to fix.
+
+    Response headers (curl -sI HOST | hpkp header lint -) and configuration of nginx, Apache, HAProxy, lighttpd, IIS and
+    Caddy are searched for the field; each that is found is linted, and the answer says where it was found.
 
     Exit code 0: nothing wrong; 1: an error was found; 2: not understood.
     """
@@ -129,22 +136,22 @@ def lint(
         fields = _served_fields(live) if live else _fields(what, report_only)
         asked = live.probe.host if live else None
         name = canonical_host(host) if host is not None else asked
-        pins = _pins_of_file(chain) if chain is not None else live.chains[0].pins if live else None
+        elements = _read_chain(chain) if chain is not None else _first_chain(live) if live else None
+        paths = () if elements is None else _pins_on_paths(elements, name)
     except (HpkpError, OSError, ValueError) as error:
         fail(str(error))
-    reviews = {
-        field: _review(values, report_only=field == REPORT_ONLY, host=name, chain=pins)
-        for field, values in fields.items()
-    }
-    if not reviews:
-        fail(f"{what} serves neither {ENFORCING} nor {REPORT_ONLY}", NO)
+    if not fields:
+        fail(f"{'the response' if live is None else what} has neither {ENFORCING} nor {REPORT_ONLY}", NO)
+    reviews = [
+        _review(found.values, report_only=found.field == REPORT_ONLY, host=name, paths=paths) for found in fields
+    ]
     if as_json:
-        documents = [{"field": field, **_plain(review)} for field, review in reviews.items()]
+        documents = [_plain(found, review) for found, review in zip(fields, reviews, strict=True)]
         print_json(documents[0] if len(documents) == 1 else documents)
     else:
-        for field, review in reviews.items():
-            _print(field, review)
-    if any(finding.severity is Severity.ERROR for review in reviews.values() for finding in review.findings):
+        for found, review in zip(fields, reviews, strict=True):
+            _print(found, review)
+    if any(finding.severity is Severity.BLOCKER for review in reviews for finding in review.findings):
         raise typer.Exit(NO)
 
 
@@ -167,14 +174,19 @@ def _ask(url: str) -> LiveHost:
     return live
 
 
-def _served_fields(live: LiveHost) -> dict[str, tuple[str, ...]]:
-    """Return the values by field name, of the first address that answered; where others differ, say so."""
+def _first_chain(live: LiveHost) -> Chain:
+    """Return the chain of the first address that showed one, whose fields are linted."""
+    return next(chain for endpoint in live.probe.endpoints for chain in endpoint.chains)
+
+
+def _served_fields(live: LiveHost) -> tuple[FieldValues, ...]:
+    """Return the fields of the first address that answered; where others differ, say so."""
     served = [
-        {
-            field: values
+        tuple(
+            FieldValues(field, values)
             for field, values in ((ENFORCING, answer.enforcing), (REPORT_ONLY, answer.report_only))
             if values
-        }
+        )
         for endpoint in live.probe.endpoints
         for answer in endpoint.answers
     ]
@@ -183,46 +195,47 @@ def _served_fields(live: LiveHost) -> dict[str, tuple[str, ...]]:
     return served[0]
 
 
-def _fields(what: str, report_only: bool) -> dict[str, tuple[str, ...]]:
-    """Return the value of a text, a file or standard input by its field name."""
+def _fields(what: str, report_only: bool) -> tuple[FieldValues, ...]:
+    """Return the fields of a text, a file or standard input."""
     if what == "-":
-        text = sys.stdin.read()
+        text = decode_text(sys.stdin.buffer.read())
     elif len(what) < 1000 and Path(what).is_file():
-        text = Path(what).read_text(errors="replace")
+        text = decode_text(Path(what).read_bytes())
     else:
         text = what
-    field = REPORT_ONLY if report_only else ENFORCING
-    text = text.rstrip("\r\n")
-    stated, colon, rest = text.partition(":")
-    for name in (ENFORCING, REPORT_ONLY):
-        if colon and stated.strip().lower() == name.lower():
-            field, text = name, rest.strip(" \t")
-    return {field: (text,)}
+    return read_fields(text, report_only=report_only)
 
 
-def _pins_of_file(path: Path) -> frozenset[Pin]:
-    blocks = [b for b in pem_blocks(path.read_text(errors="replace")) if b.label in CERTIFICATE_LABELS]
-    elements = [read_certificate(block.decode()) for block in blocks] or [read_certificate(path.read_bytes())]
-    pins = pins_of(elements)
-    if not pins:
+def _read_chain(path: Path) -> Chain:
+    """Read the certificates of a file, PEM or DER of one."""
+    data = path.read_bytes()
+    blocks = [block for block in pem_blocks(decode_text(data)) if block.label in CERTIFICATE_LABELS]
+    chain = tuple(read_certificate(der) for der in ([block.decode() for block in blocks] or [data]))
+    if not any(isinstance(element, Certificate) for element in chain):
         raise HpkpError(f"{path} holds no certificate")
-    return pins
+    return chain
+
+
+def _pins_on_paths(chain: Chain, host: Host | None) -> tuple[frozenset[Pin], ...]:
+    """Return the pins of each path that clients build from a chain, the root completed; the likeliest first."""
+    settings = read_settings()
+    known = load_known_certificates(settings.trust_anchors, settings.known_certificates)
+    served = find_served_paths(chain, known, host=host or "", at=now())
+    return (pins_of(chain),) if served is None else served.pin_sets
 
 
 def _review(
-    values: tuple[str, ...], *, report_only: bool, host: Host | None, chain: frozenset[Pin] | None
+    values: tuple[str, ...], *, report_only: bool, host: Host | None, paths: tuple[frozenset[Pin], ...] = ()
 ) -> HeaderReview:
     catalog = load_catalog(read_settings().catalog)
-    return lint_header(Subject(values, report_only, host, chain, catalog))
+    return lint_header(Subject(values, report_only, host, paths[0] if paths else None, catalog, paths[1:]))
 
 
-def _findings(review: HeaderReview) -> list[dict[str, Any]]:
-    return [{"code": f.code, "severity": f.severity, "message": f.message, "fix": f.fix} for f in review.findings]
-
-
-def _plain(review: HeaderReview) -> dict[str, Any]:
+def _plain(found: FieldValues, review: HeaderReview) -> dict[str, Any]:
     parsed = review.parsed
     return {
+        "field": found.field,
+        "taken_from": found.source,
         "rfc7469": review.conformance,
         "browsers": {"chromium": review.chromium, "firefox": review.firefox},
         "parsed": None
@@ -233,15 +246,16 @@ def _plain(review: HeaderReview) -> dict[str, Any]:
             "include_subdomains": parsed.include_subdomains,
             "report_uri": parsed.report_uri,
         },
-        "findings": _findings(review),
+        "findings": lint_as_plain(review.findings),
     }
 
 
-def _print(field: str, review: HeaderReview) -> None:
-    out.print(field, markup=False, style="bold")
+def _print(found: FieldValues, review: HeaderReview) -> None:
+    taken = "" if found.source is None else f", from the {found.source}"
+    out.print(f"{found.field}{taken}", markup=False, style="bold")
     out.print(f"  RFC 7469   {review.conformance}", markup=False)
     out.print(f"  Chromium   {_ANSWER[review.chromium]}", markup=False)
     out.print(f"  Firefox    {_ANSWER[review.firefox]}", markup=False)
     for finding in review.findings:
-        out.print(f"\n{finding.severity:8} {finding.code}", markup=False, style=_STYLE[finding.severity])
+        out.print(f"\n{finding.severity.in_lint:8} {finding.code}", markup=False, style=STYLE[finding.severity])
         out.print(f"         {finding.message}\n         {finding.fix}", markup=False)

@@ -1,114 +1,25 @@
-"""A certbot lineage on the disk: finds the archive and the live links, reads the files, yields items.
+"""A lineage of an ACME client, read: the keys of each generation as items of ``hpkp pin``.
 
 ::
 
-    live/NAME or archive/NAME ──find_lineage──> Lineage(name, archive, current) ──lineage_items──> PinItem …
+    Lineage(name, directory, generations) ──lineage_items──> PinItem …
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from app.cli.acme_directories import Lineage
 from app.cli.pin_items import LineagePlace, PinItem
 from app.hpkp.errors import HpkpError
 from app.hpkp.key_description import KeyDescription
-from app.hpkp.pin_checks import LintFinding, Severity
 from app.hpkp.x509.keys import HeldKey, KeyKind, read_keys
-from app.hpkp.x509.lineage import Generation, GenerationPins, KeyJudgement, Part, State, arrange, judge_keys, read_name
+from app.hpkp.x509.lineage import Generation, GenerationPins, KeyJudgement, Part, State, judge_keys
 
 Ask = Callable[[str], Callable[[], bytes]]
 """Of a file's name makes what asks for its passphrase."""
 
-_LIVE = (Part.CERTIFICATE, Part.FULL_CHAIN, Part.KEY, Part.CHAIN)
-_MOST_LINKS = 8
 _KINDS = {Part.KEY: KeyKind.PRIVATE, Part.REQUEST: KeyKind.REQUEST}
-
-
-@dataclass(frozen=True, slots=True)
-class Lineage:
-    """Where a lineage lies; ``current`` is None where no live link tells it."""
-
-    name: str
-    archive: Path
-    current: int | None
-    findings: tuple[LintFinding, ...] = ()
-
-
-def find_lineage(directory: Path) -> Lineage:
-    """Find the lineage of which this is the live or the archive directory.
-
-    Raises HpkpError, naming what was looked for, where it is neither.
-    """
-    links = {part: link for part in _LIVE if (link := directory / f"{part}.pem").is_symlink()}
-    if links:
-        return _of_live(directory, links)
-    names = sorted(path.name for path in directory.iterdir())
-    if any(read_name(name) for name in names):
-        return _of_archive(directory.resolve())
-    if present := [f"{part}.pem" for part in _LIVE if f"{part}.pem" in names]:
-        raise HpkpError(
-            f"{', '.join(present)} should be links into archive/NAME and are files of their own, so no generations are "
-            "known here; give the files one by one"
-        )
-    raise HpkpError(
-        "no certbot lineage: looked for the links cert.pem, fullchain.pem, privkey.pem, chain.pem (live/NAME), and for "
-        f"numbered files such as cert1.pem and privkey1.pem (archive/NAME){_hint(directory)}"
-    )
-
-
-def _hint(directory: Path) -> str:
-    """Name lineages below the directory: one may have given /etc/letsencrypt or /etc/letsencrypt/live."""
-    roots = (directory, directory / "live")
-    found = [path.parent for root in roots if root.is_dir() for path in sorted(root.glob("*/cert.pem"))]
-    if not found:
-        return ""
-    return f"; give {' or '.join(map(str, found[:3]))}{' …' if len(found) > 3 else ''}"
-
-
-def _of_live(directory: Path, links: dict[Part, Path]) -> Lineage:
-    targets = {part: _target(link) for part, link in links.items()}
-    archive, current = next(iter(targets.values()))
-    numbers = sorted({number for _, number in targets.values()})
-    findings: list[LintFinding] = []
-    if len(numbers) > 1:
-        told = ", ".join(f"{part}.pem is of generation {number}" for part, (_, number) in targets.items())
-        findings.append(
-            LintFinding(
-                "live_mixes_generations",
-                Severity.ERROR,
-                f"The links of {directory} are of DIFFERENT GENERATIONS: {told}.",
-                "Let certbot link them anew (certbot update_symlinks), and look what the server has loaded.",
-            )
-        )
-    return Lineage(directory.resolve().name, archive, current, tuple(findings))
-
-
-def _target(link: Path) -> tuple[Path, int]:
-    """Follow a live link up to the first numbered file, which need not exist; return its directory and number."""
-    path = link
-    for _ in range(_MOST_LINKS):
-        path = path.parent / path.readlink()
-        if found := read_name(path.name):
-            return path.parent.resolve(), found[1]
-        if not path.is_symlink():
-            break
-    raise HpkpError(f"{link.name} leads to {path}, which is no numbered file of an archive such as cert1.pem")
-
-
-def _of_archive(archive: Path) -> Lineage:
-    live = archive.parent.parent / "live" / archive.name
-    links = {part: link for part in _LIVE if (link := live / f"{part}.pem").is_symlink()}
-    if links:
-        lineage = _of_live(live, links)
-        if lineage.archive == archive:
-            return lineage
-    assumed = LintFinding(
-        "current_assumed",
-        Severity.INFO,
-        f"{live} does not tell which generation is current; the highest with a certificate is taken for it.",
-        "Give live/NAME where there is one.",
-    )
-    return Lineage(archive.name, archive, None, (assumed,))
 
 
 @dataclass
@@ -149,16 +60,13 @@ def lineage_items(lineage: Lineage, describe: Callable[[HeldKey], KeyDescription
     What cannot be read is told at the end, by one HpkpError.
     """
     problems: list[str] = []
-    names = [path.name for path in lineage.archive.iterdir()] if lineage.archive.is_dir() else []
-    readings = [
-        _read(lineage.archive, generation, ask, problems) for generation in arrange(names, current=lineage.current)
-    ]
+    readings = [_read(lineage.directory, generation, ask, problems) for generation in lineage.generations]
     judgements = judge_keys([reading.pins for reading in readings])
     for reading, judgement in zip(readings, judgements, strict=True):
         yield from _of_generation(lineage, reading, judgement, describe)
     yield from _intermediates(lineage, readings, describe)
     if not any(reading.generation.state is State.CURRENT for reading in readings):
-        problems.append(f"generation {lineage.current} is the current one, but {lineage.archive} holds no file of it")
+        problems.append(f"generation {lineage.current} is the current one, but {lineage.directory} holds no file of it")
     if problems:
         raise HpkpError("; ".join(problems))
 
@@ -190,14 +98,14 @@ def _of_generation(
     for part, key in reading.own:
         place = LineagePlace(
             lineage.name,
-            (generation.number,),
+            () if generation.number is None else (generation.number,),
             state=generation.state,
             key_reused=judgement.key_reused,
             belong_together=judgement.belong_together,
             first=shown is None,
             same_pin_as_above=shown == key.pin,
         )
-        source = str(lineage.archive / generation.files[part])
+        source = str(lineage.directory / generation.files[part])
         yield PinItem(source, 0, describe(key), place, findings)
         shown, findings = key.pin, ()
 
@@ -212,9 +120,10 @@ def _intermediates(
         generation = reading.generation
         for part, position, key in reading.above:
             identity = key.certificate.fingerprint if key.certificate else key.pin.digest
-            met.setdefault(identity, (str(lineage.archive / generation.files[part]), position, key))
-            if generation.number not in numbers.setdefault(identity, []):
-                numbers[identity].append(generation.number)
+            met.setdefault(identity, (str(lineage.directory / generation.files[part]), position, key))
+            known = numbers.setdefault(identity, [])
+            if generation.number is not None and generation.number not in known:
+                known.append(generation.number)
     for number, (identity, (source, position, key)) in enumerate(met.items()):
         place = LineagePlace(lineage.name, tuple(numbers[identity]), first=number == 0)
         yield PinItem(source, position, describe(key), place)

@@ -11,21 +11,23 @@ import typer
 
 from app.catalog import load_known_certificates
 from app.catalog.load import load_catalog
-from app.cli.lineage import find_lineage, lineage_items
+from app.cli.acme_directories import find_lineages
+from app.cli.lineage import lineage_items
 from app.cli.live_items import live_items, read_target
 from app.cli.pin_items import PinItem, as_plain, print_item
 from app.cli.terminal import CANNOT_TELL, NO, JsonOption, err, fail, print_json, read_settings
 from app.hpkp.catalog import Catalog
-from app.hpkp.errors import HpkpError
+from app.hpkp.errors import HpkpError, InvalidKey
 from app.hpkp.key_description import KeyDescription, describe_key
 from app.hpkp.x509.anchors import KnownCertificates
-from app.hpkp.x509.keys import HeldKey, read_keys
+from app.hpkp.x509.keys import HeldKey, find_keys
 from app.service import now
 
 FilesArgument = Annotated[
     list[str],
     typer.Argument(
-        help="Files in PEM or DER, - for standard input, certbot directories, or HOST[:PORT] to look at a live chain.",
+        help="Files in PEM or DER, - for standard input, directories of ACME clients, or HOST[:PORT] to look at a live "
+        "chain.",
         metavar="FILE",
     ),
 ]
@@ -35,13 +37,13 @@ FilesArgument = Annotated[
 class Knowledge:
     """What keys are described by."""
 
-    anchors: KnownCertificates
+    known: KnownCertificates
     catalog: Catalog
     at: datetime
 
     def describe(self, key: HeldKey) -> KeyDescription:
         """Describe one key."""
-        return describe_key(key, anchors=self.anchors, catalog=self.catalog, at=self.at)
+        return describe_key(key, known=self.known, catalog=self.catalog, at=self.at)
 
 
 def pin(files: FilesArgument, as_json: JsonOption = False) -> None:
@@ -51,8 +53,9 @@ def pin(files: FilesArgument, as_json: JsonOption = False) -> None:
     each certificate. A warning tells where pinning a key is a bad idea: an intermediate that its CA changes or has
     retired, a compromised key, a pin out of a tutorial. An encrypted private key asks for its passphrase.
 
-    Of a certbot lineage (live/NAME or archive/NAME) every generation is told: previous, current, or next for a key
-    made ahead; whether its key is that of the generation before; and whether certificate and key belong together.
+    Of the directory of an ACME client (certbot live/NAME or archive/NAME, dehydrated certs/NAME, acme.sh NAME, lego
+    certificates) every generation is told: previous, current, or next for a key made ahead; whether its key is that of
+    the generation before; and whether certificate and key belong together.
 
     Of HOST, HOST:PORT or https://HOST the chains are told that are served at all its addresses, whatever they are.
 
@@ -60,13 +63,16 @@ def pin(files: FilesArgument, as_json: JsonOption = False) -> None:
     """
     knowledge = _load_knowledge()
     found: list[PinItem] = []
-    failed = False
+    faults = 0
     for argument in files:
         try:
-            found.extend(items_of(argument, knowledge))
+            for item in items_of(argument, knowledge):
+                if isinstance(item, PinItem):
+                    found.append(item)
+                else:
+                    faults += _tell(argument, item)
         except (HpkpError, OSError) as error:
-            failed = True
-            err.print(f"error: {argument}: {_reason(argument, error)}", markup=False, style="red")
+            faults += _tell(argument, error)
     if as_json:
         print_json([as_plain(item) for item in found])
     else:
@@ -74,21 +80,24 @@ def pin(files: FilesArgument, as_json: JsonOption = False) -> None:
             print_item(item)
     if any(item.contradicts_itself for item in found):
         raise typer.Exit(NO)
-    if failed:
+    if faults:
         raise typer.Exit(CANNOT_TELL)
 
 
-def items_of(argument: str, knowledge: Knowledge) -> Iterator[PinItem]:
-    """Yield everything with a pin that one argument names. Raises HpkpError or OSError, which end this argument."""
+def items_of(argument: str, knowledge: Knowledge) -> Iterator[PinItem | InvalidKey]:
+    """Yield everything with a pin that one argument names, and the reason in place of what cannot be read.
+
+    Raises HpkpError or OSError, which end this argument.
+    """
     if argument != "-" and Path(argument).is_dir():
-        yield from lineage_items(find_lineage(Path(argument)), knowledge.describe, _asker)
+        for lineage in find_lineages(Path(argument)):
+            yield from lineage_items(lineage, knowledge.describe, _asker)
         return
     if argument != "-" and not Path(argument).exists() and (target := read_target(argument)):
         yield from live_items(target, knowledge.describe)
         return
-    keys = read_keys(_read(argument), passphrase=_asker(argument))
-    for position, key in enumerate(keys):
-        yield PinItem(argument, position, knowledge.describe(key))
+    for position, found in enumerate(find_keys(_read(argument), passphrase=_asker(argument))):
+        yield PinItem(argument, position, knowledge.describe(found)) if isinstance(found, HeldKey) else found
 
 
 def _load_knowledge() -> Knowledge:
@@ -101,6 +110,12 @@ def _load_knowledge() -> Knowledge:
         )
     except (OSError, ValueError) as error:
         fail(str(error))
+
+
+def _tell(argument: str, error: HpkpError | OSError) -> int:
+    """Print what could not be read, and count it."""
+    err.print(f"error: {argument}: {_reason(argument, error)}", markup=False, style="red")
+    return 1
 
 
 def _reason(argument: str, error: HpkpError | OSError) -> str:

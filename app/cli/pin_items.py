@@ -3,20 +3,24 @@
 from dataclasses import dataclass
 from typing import Any
 
+from app.cli.findings import STYLE, lint_as_plain
 from app.cli.terminal import out
+from app.hpkp.findings import Finding, Severity
 from app.hpkp.key_description import KeyDescription, Validity
-from app.hpkp.pin_checks import LintFinding, Severity
 from app.hpkp.x509.certificate import Anchor
 from app.hpkp.x509.lineage import State
 
-_STYLE = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "dim"}
-_STORE = {Anchor.PUBLIC: "in the public store", Anchor.OPERATOR: "among your own, HPKP_TRUST_ANCHORS"}
+_STORE = {
+    Anchor.PUBLIC: "in the public store",
+    Anchor.OPERATOR: "among your own, HPKP_TRUST_ANCHORS",
+    Anchor.FORMER_PUBLIC: "no longer in the public store",
+}
 _NAMES_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
 class LineagePlace:
-    """Where in a certbot lineage a key was found. An intermediate has no state, and may be of several generations."""
+    """Where in a lineage a key was found. An intermediate has no state, and may be of several generations."""
 
     name: str
     generations: tuple[int, ...]
@@ -38,18 +42,18 @@ class PinItem:
     position: int
     description: KeyDescription
     lineage: LineagePlace | None = None
-    further: tuple[LintFinding, ...] = ()
+    further: tuple[Finding, ...] = ()
     """What is to be said of this place beside what is said of the key."""
 
     @property
-    def findings(self) -> tuple[LintFinding, ...]:
+    def findings(self) -> tuple[Finding, ...]:
         """All that is to be said."""
         return (*self.further, *self.description.findings)
 
     @property
     def contradicts_itself(self) -> bool:
         """Whether the place holds what does not belong together."""
-        return any(finding.severity is Severity.ERROR for finding in self.further)
+        return any(finding.severity is Severity.BLOCKER for finding in self.further)
 
 
 def as_plain(item: PinItem) -> dict[str, Any]:
@@ -61,7 +65,7 @@ def as_plain(item: PinItem) -> dict[str, Any]:
         "kind": key.kind,
         "pin": str(key.pin),
         "ca_names": [f"{ca.name} ({ca.state})" for ca in described.ca_names],
-        "findings": [_plain_finding(finding) for finding in item.findings],
+        "findings": lint_as_plain(item.findings),
     }
     if key.subject or key.names:
         plain |= {"subject": key.subject, "names": list(key.names)}
@@ -85,15 +89,11 @@ def _plain_place(place: LineagePlace) -> dict[str, Any]:
         return {"lineage": place.name, "generations": list(place.generations)}
     return {
         "lineage": place.name,
-        "generation": place.generations[0],
+        "generation": next(iter(place.generations), None),
         "state": place.state,
         "key_reused": place.key_reused,
         "belong_together": place.belong_together,
     }
-
-
-def _plain_finding(finding: LintFinding) -> dict[str, Any]:
-    return {"code": finding.code, "severity": finding.severity, "message": finding.message, "fix": finding.fix}
 
 
 def print_item(item: PinItem) -> None:
@@ -123,7 +123,7 @@ def print_item(item: PinItem) -> None:
         _line("root", _STORE[described.root_store])
     for finding in item.findings:
         print_finding(finding)
-    if item.lineage and item.lineage.state is None:
+    if item.lineage and item.lineage.state is None and item.lineage.generations:
         _line("chain of", f"generation {', '.join(map(str, item.lineage.generations))}")
     if key.note:
         _line("note", key.note)
@@ -134,13 +134,13 @@ def _print_heading(place: LineagePlace) -> None:
         out.print(f"\n{place.name}, intermediates", markup=False, style="bold underline")
         return
     reused = {True: ", the key of the generation before", False: ", a new key", None: ""}[place.key_reused]
-    text = f"\n{place.name}, generation {place.generations[0]}: {place.state}{reused}"
-    out.print(text, markup=False, style="bold underline")
+    number = f", generation {place.generations[0]}" if place.generations else ""
+    out.print(f"\n{place.name}{number}: {place.state}{reused}", markup=False, style="bold underline")
 
 
-def print_finding(finding: LintFinding) -> None:
+def print_finding(finding: Finding) -> None:
     """Print why something is a bad idea, and what to do."""
-    _line(finding.severity, f"{finding.message} {finding.fix}", style=_STYLE[finding.severity])
+    _line(finding.severity.in_lint, f"{finding.message} {finding.fix}", style=STYLE[finding.severity])
 
 
 def _line(label: str, text: str, *, style: str | None = None) -> None:

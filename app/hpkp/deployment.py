@@ -11,18 +11,17 @@ from datetime import datetime, timedelta
 from app.hpkp.errors import InvalidCertificate
 from app.hpkp.pins import Pin
 from app.hpkp.policy import Mode, PinningPolicy, PolicyHistory
-from app.hpkp.x509.certificate import (
-    Anchor,
-    Certificate,
-    Chain,
-    Element,
-    TrustAnchors,
-    build_path,
-    find_leaf,
-    pins_of,
-    read_certificate,
+from app.hpkp.x509.anchors import Anchor, KnownCertificates
+from app.hpkp.x509.certificate import Chain, Element, read_certificate
+from app.hpkp.x509.paths import AssessedPath, Presence
+from app.hpkp.x509.pem import CERTIFICATE_LABELS, decode_text, pem_blocks
+from app.hpkp.x509.served_paths import (
+    ServedPaths,
+    describe_defects,
+    describe_leaf_dates,
+    describe_path,
+    find_served_paths,
 )
-from app.hpkp.x509.pem import CERTIFICATE_LABELS, pem_blocks
 
 LONGEST_REMEMBERED = 10**9
 """Seconds, some thirty years; no UA remembers pins for longer."""
@@ -42,7 +41,10 @@ class RememberedPins:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentCheck:
-    """The answer for one chain. ``satisfied`` is None where no policy is in force or the leaf cannot be read."""
+    """The answer for one chain.
+
+    ``satisfied`` is None where no policy is in force, the leaf cannot be read, or a limit left paths out.
+    """
 
     satisfied: bool | None
     why: str
@@ -56,9 +58,9 @@ class DeploymentCheck:
         return False if any(not remembered.satisfied for remembered in self.remembered) else self.satisfied
 
 
-def read_pem_chain(text: str) -> Chain:
-    """Read the certificates of a PEM text, in their order. Raises InvalidCertificate where there are none."""
-    blocks = [block for block in pem_blocks(text) if block.label in CERTIFICATE_LABELS]
+def read_pem_chain(data: bytes) -> Chain:
+    """Read the certificates of a PEM file, in their order. Raises InvalidCertificate where there are none."""
+    blocks = [block for block in pem_blocks(decode_text(data)) if block.label in CERTIFICATE_LABELS]
     if not blocks:
         raise InvalidCertificate("there is no PEM certificate in it")
     if len(blocks) > LONGEST_CHAIN:
@@ -73,29 +75,41 @@ def read_pem_chain(text: str) -> Chain:
 
 
 def check_deployment(
-    chain: Sequence[Element], history: PolicyHistory, anchors: TrustAnchors, *, host: str, at: datetime
+    chain: Sequence[Element], history: PolicyHistory, known: KnownCertificates, *, host: str, at: datetime
 ) -> DeploymentCheck:
-    """Check the chain as a server would send it (the root may be left out; it is then looked up)."""
-    leaf = find_leaf(chain, host)
-    path = build_path(chain, anchors, leaf=leaf)
-    pins = pins_of(chain[position] for position in path.positions)
-    if path.anchor_pin is not None:
-        pins |= {path.anchor_pin}
-    policy = history.in_force(at)
-    caveats = tuple(_caveats(chain, leaf, path.anchor, host))
+    """Check the chain as a server would send it; the root, which servers leave out, is completed.
+
+    A pin counts by the paths that clients build. On every path: satisfied. On some: satisfied with a caveat that names
+    another one. On none: not satisfied. Where a limit left paths out, it cannot be told.
+    """
+    served = find_served_paths(chain, known, host=host, at=at)
+    if served is None:
+        return DeploymentCheck(None, "The leaf of the chain cannot be read.", (), (), ())
+    caveats = tuple(_caveats(served, known, host, at))
     remembered = tuple(
-        RememberedPins(former, until, bool(former.expected & pins))
+        RememberedPins(former, until, served.presence(former.expected) in _ON_PATHS)
         for former, until in remembered_revisions(history, at)
         if former.covers(host)
     )
-    if not path.positions:
-        return DeploymentCheck(None, "The leaf of the chain cannot be read.", (), (), caveats)
+    policy = history.in_force(at)
     if policy is None or not policy.covers(host):
         return DeploymentCheck(None, f"No policy is in force for {host}.", (), remembered, caveats)
-    matching = tuple(expected.pin for expected in policy.pins if expected.pin in pins)
-    if matching:
-        return DeploymentCheck(True, "An expected pin stands in the chain.", matching, remembered, caveats)
-    return DeploymentCheck(False, "No expected pin stands in the chain.", (), remembered, caveats)
+    presence = served.presence(policy.expected)
+    on_paths = frozenset[Pin]().union(*served.pin_sets)
+    matching = tuple(expected.pin for expected in policy.pins if expected.pin in on_paths)
+    if presence is Presence.SOME and (other := served.path_without(policy.expected)) is not None:
+        caveats = (*caveats, f"A client may build another path, without an expected pin: {describe_path(other)}.")
+    return DeploymentCheck(_SATISFIED[presence], _WHY[presence], matching, remembered, caveats)
+
+
+_ON_PATHS = (Presence.EVERY, Presence.SOME)
+_SATISFIED = {Presence.EVERY: True, Presence.SOME: True, Presence.NONE: False, Presence.UNKNOWN: None}
+_WHY = {
+    Presence.EVERY: "The chain contains an expected pin.",
+    Presence.SOME: "The chain contains an expected pin on some of its paths.",
+    Presence.NONE: "The chain contains no expected pin.",
+    Presence.UNKNOWN: "The chain has more paths than were searched, so some pins may be missing from this answer.",
+}
 
 
 def remembered_revisions(history: PolicyHistory, at: datetime) -> Iterator[tuple[PinningPolicy, datetime]]:
@@ -109,12 +123,31 @@ def remembered_revisions(history: PolicyHistory, at: datetime) -> Iterator[tuple
             yield former, until
 
 
-def _caveats(chain: Sequence[Element], leaf: int, anchor: Anchor, host: str) -> Iterator[str]:
-    if leaf != 0:
-        yield f"The chain is in another order than TLS wants; certificate {leaf} is the leaf."
-    if chain and isinstance(element := chain[leaf], Certificate) and not element.covers(host):
+def _caveats(served: ServedPaths, known: KnownCertificates, host: str, at: datetime) -> Iterator[str]:
+    """Tell what is to be minded of the chain besides its pins."""
+    if dates := describe_leaf_dates(served.leaf, at):
+        yield dates
+    if served.position != 0:
+        yield f"The chain is in another order than TLS wants; certificate {served.position} is the leaf."
+    covers = served.leaf.covers(host)
+    if covers is None:
+        yield f"The names of the leaf cannot be read, so it may not be for {host}."
+    elif not covers:
         yield f"The leaf is not for {host}."
-    if anchor is Anchor.UNKNOWN:
-        yield "The chain leads to no root that is known here, so the root's pin was not counted."
-    elif anchor is Anchor.PRIVATE:
-        yield "The chain ends at a root that is in no public store."
+    yield from (f"{defect}." for defect in describe_defects(served.best))
+    yield from _anchor_caveats(served.best, known)
+    yield from served.limits_reached
+
+
+def _anchor_caveats(path: AssessedPath, known: KnownCertificates) -> Iterator[str]:
+    match path.stored_as:
+        case Anchor.UNKNOWN:
+            yield "The chain leads to no root that is known here, so the root's pin was not counted."
+        case Anchor.PRIVATE:
+            yield "The chain ends at a root that is in no public store."
+        case Anchor.FORMER_PUBLIC:
+            departure = known.departure_of(path.top)
+            why = f" ({departure.reason})" if departure else ""
+            yield f"The chain ends at a root that is no longer in the public store{why}."
+    if path.anchor is Anchor.KNOWN_BAD:
+        yield "A key on the path is known to be compromised or misused."

@@ -2,17 +2,17 @@
 
 ::
 
-    HeldKey ──describe_key(anchors, catalog, at)──> KeyDescription: role, validity, CA names, root store, findings
+    HeldKey ──describe_key(known, catalog, at)──> KeyDescription: role, validity, CA names, root store, findings
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from app.hpkp.catalog import CaName, Catalog
-from app.hpkp.pin_checks import LintFinding, Severity, lint_pin
-from app.hpkp.x509.anchors import Anchor, KnownCertificates
+from app.hpkp.findings import Finding
+from app.hpkp.pin_checks import check_pin
+from app.hpkp.x509.anchors import Anchor, KnownCertificates, identity_of
 from app.hpkp.x509.certificate import Certificate
 from app.hpkp.x509.certificate_role import Role, role_of
 from app.hpkp.x509.keys import HeldKey
@@ -35,26 +35,23 @@ class KeyDescription:
     validity: Validity | None
     ca_names: tuple[CaName, ...]
     root_store: Anchor | None
-    """PUBLIC or OPERATOR where the store holds this key under this name."""
-    findings: tuple[LintFinding, ...]
+    """PUBLIC, OPERATOR or FORMER_PUBLIC where a store holds, or once held, this key under this name."""
+    findings: tuple[Finding, ...]
     """Why it is a bad idea to pin it."""
 
 
-def describe_key(key: HeldKey, *, anchors: KnownCertificates, catalog: Catalog, at: datetime) -> KeyDescription:
+def describe_key(key: HeldKey, *, known: KnownCertificates, catalog: Catalog, at: datetime) -> KeyDescription:
     """Describe one key; ``at`` is the moment for which validity is told."""
     certificate = key.certificate
     role = None if certificate is None else role_of(certificate)
-    store = None if certificate is None else anchors.anchor_kind(certificate, at)
-    findings = tuple(lint_pin(key.pin, catalog))
-    if not findings and role is Role.INTERMEDIATE and store is None:
-        findings = tuple(_of_intermediate(key))
+    store = None if certificate is None else known.kind_of(identity_of(certificate), at)
     return KeyDescription(
         key=key,
         role=role,
         validity=None if certificate is None else _validity(certificate, at),
         ca_names=catalog.ca_names_of(key.pin),
         root_store=store,
-        findings=findings,
+        findings=tuple(check_pin(key.pin, catalog, role=role, in_store=store in (Anchor.PUBLIC, Anchor.OPERATOR))),
     )
 
 
@@ -64,13 +61,3 @@ def _validity(certificate: Certificate, at: datetime) -> Validity | None:
     if at < certificate.not_before:
         return Validity.NOT_YET
     return Validity.EXPIRED if at > certificate.not_after else Validity.VALID
-
-
-def _of_intermediate(key: HeldKey) -> Iterator[LintFinding]:
-    """Warn of an intermediate that the catalog does not know; what holds of the known ones holds of it."""
-    yield LintFinding(
-        "intermediate_key",
-        Severity.WARNING,
-        f"{key.pin} is the key of an intermediate: the CA changes its intermediates without asking you.",
-        "Pin your own leaf key, and keep a Backup Pin that is no CA's.",
-    )

@@ -75,6 +75,8 @@ class LiveChain:
     covers_host: bool
     in_validity: bool
     leaf_not_after: datetime | None
+    anchor_pins: frozenset[Pin] = frozenset()
+    """Of the anchors where its paths end: what is neither the leaf's nor among these is an intermediate's."""
 
     @property
     def trusted(self) -> bool:
@@ -127,6 +129,7 @@ def _describe(address: str, chain: Chain, probe: Probe, known: KnownCertificates
         covers_host=leaf.covers(probe.host) is not False,
         in_validity=best.path_class is not PathClass.BROKEN or best.class_without(DATES) is PathClass.BROKEN,
         leaf_not_after=leaf.not_after,
+        anchor_pins=frozenset(path.top.pin for path in same if path.stored_as is not Anchor.UNKNOWN),
     )
 
 
@@ -148,7 +151,7 @@ def _of_reach(live: LiveHost) -> Iterator[Finding]:
     if probe.fault is not None or not probe.endpoints:
         yield Finding(
             "host_not_reached",
-            Severity.CAUTION,
+            Severity.WARNING,
             f"{probe.host} could not be looked at: {probe.fault or 'it has no address'}.",
             f"Check the name and the network between here and there, then look again: hpkp probe {probe.host}.",
             withholds=True,
@@ -156,7 +159,7 @@ def _of_reach(live: LiveHost) -> Iterator[Finding]:
     if unseen := {e.address: "; ".join(e.faults) for e in probe.endpoints if not e.chains}:
         yield Finding(
             "address_not_reached",
-            Severity.CAUTION,
+            Severity.WARNING,
             f"{len(unseen)} of {len(probe.endpoints)} address(es) showed no certificate, so what they serve is not "
             f"known: {', '.join(sorted(unseen))}.",
             "Look from where they can be reached, or take them out of the DNS.",
@@ -182,7 +185,7 @@ def _of_chains(policy: PinningPolicy, live: LiveHost) -> Iterator[Finding]:
     if some := [c for c in live.chains if policy.expected & c.pins and not policy.expected & c.pins_on_every_path]:
         yield Finding(
             "pin_not_on_every_path",
-            Severity.CAUTION,
+            Severity.WARNING,
             f"The certificates that {_at(some)} served have an expected pin on some paths that clients build and not "
             "on others. Clients that build another path would be locked out.",
             "Pin a key that is on every path: the leaf's own key always is.",
@@ -207,7 +210,7 @@ def _of_chains(policy: PinningPolicy, live: LiveHost) -> Iterator[Finding]:
     if ends and min(ends) < live.probe.at + max_age:
         yield Finding(
             "leaf_expires_within_max_age",
-            Severity.CAUTION,
+            Severity.WARNING,
             f"The certificate expires on {min(ends):%Y-%m-%d}, while clients may remember these pins for "
             f"{policy.max_age} seconds: the next one has to be for a pinned key.",
             "Renew with the same key (certbot renew --reuse-key), or with the backup key.",
@@ -246,7 +249,7 @@ def _of_trust(live: LiveHost) -> Iterator[Finding]:
     if rootless := [chain for chain in live.chains if chain.anchor not in (Anchor.PUBLIC, Anchor.OPERATOR)]:
         yield Finding(
             "live_chain_not_trusted",
-            Severity.CAUTION,
+            Severity.WARNING,
             f"The certificates that {_at(rootless)} served lead to no root that is known here. Clients remember no "
             "pins of a connection that they do not trust (RFC 7469 section 2.5).",
             "Serve the intermediate certificates too. For a root of your own, set HPKP_TRUST_ANCHORS.",
@@ -307,14 +310,14 @@ def _missing(wanted: str, answers: list[str], *, present: int) -> Finding:
     if present:
         return Finding(
             "header_not_everywhere",
-            Severity.CAUTION,
+            Severity.WARNING,
             f"{wanted} is missing in {len(answers)} of {len(answers) + present} answers: {answers[0]}.",
             f"Send {wanted} with every answer, errors too; hpkp header make --for SERVER writes such a line.",
             {"answers": answers[:20]},
         )
     return Finding(
         "header_not_served",
-        Severity.CAUTION,
+        Severity.WARNING,
         f"No answer of the host carried {wanted}, so browsers see no pins. Apps bring their own.",
         f"Let the host send {wanted}; hpkp header make --for SERVER writes the line. If only apps are pinned, tell how "
         "many installs there are: hpkp exposure installs.",

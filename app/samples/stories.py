@@ -153,11 +153,11 @@ def _pasted(keys: Keys, day: int) -> Iterator[Act]:
 def _pasted_right(day: int) -> Right:
     if day < 2:
         missing = _waiting(day) | {"canary_missing"}
-        return _answer(missing, "placeholder_pin", "fewer_than_two_usable_pins")
+        return _answer(missing, "example_pin", "fewer_than_two_usable_pins")
     if day < 4:
         return _answer(_waiting(day, since=2), "fewer_than_two_usable_pins")
     if day < 6:
-        return _answer(_waiting(day, since=4), "known_bad_pin")
+        return _answer(_waiting(day, since=4), "known_bad_key")
     return _answer(_waiting(day, since=6))
 
 
@@ -358,7 +358,7 @@ STORIES: tuple[Story, ...] = (
           lambda k: SetPolicy((k.leaf[0].pin,)), _no_backup, _no_backup_right, days=20),
     Story("pasted-pins", "A pin is copied from an example, then from a CA that issues no more, then from a list.",
           lambda k: SetPolicy((k.leaf[0].pin, EXAMPLE_PIN), report_uri_on_host=True), _pasted, _pasted_right, days=22,
-          mentions=frozenset({"report_uri_on_pinned_host", "retired_ca_pin"})),
+          mentions=frozenset({"report_uri_on_pinned_host", "retired_ca_key"})),
     Story("proxy", "Three in a hundred installs of the app are behind a company's proxy; later they may be.",
           lambda k: SetPolicy(_pins(k)), _proxy, _proxy_right, mentions=frozenset({"open_private_root"})),
     Story("portals", "Captive portals show certificates of their own, and very few proxies stand in between.",

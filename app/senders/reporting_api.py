@@ -4,8 +4,8 @@
 
     [{"type": "hpkp", "age": 420, "url": "…", "user_agent": "…", "body": {members of RFC 7469 section 3}}, …]
 
-A batch may mix types; only ``hpkp`` is meant for this service. ``age`` is in milliseconds: the violation was at
-received - age, unless the body has a date of its own. No UA is known to send it.
+A batch may mix types; only ``hpkp`` is meant for this service, and others beside it are passed over. ``age`` is in
+milliseconds: the violation was at received - age, unless the body has a date of its own. No UA is known to send it.
 """
 
 from dataclasses import dataclass, replace
@@ -14,6 +14,7 @@ from typing import Any
 
 from app.hpkp.policy import Mode
 from app.hpkp.report import Sender, ViolationReport
+from app.senders.other_kinds import kind_of_type, refusal
 from app.senders.pem import CertificateReader
 from app.senders.rfc7469 import read_as
 from app.senders.wire import NotAReport, read_members
@@ -40,16 +41,24 @@ def is_envelope(value: Any) -> bool:
 
 
 def entries(envelope: Any) -> tuple[Entry, ...]:
-    """Return the entries of type hpkp; none where all are of other types. Raises NotAReport."""
+    """Return the entries of type hpkp; none where all are of types that are not known here.
+
+    Raises NotAReport, also where there are none but of other kinds known by name: somebody gave the wrong address.
+    """
     if isinstance(envelope, dict):
-        return (Entry("", envelope),) if envelope["type"] == _TYPE else ()
-    if not envelope:
+        listed = {"": envelope}
+    elif not envelope:
         raise NotAReport("", "An empty list holds no report.")
-    if len(envelope) > MAX_ENTRIES:
+    elif len(envelope) > MAX_ENTRIES:
         raise NotAReport("", f"{len(envelope)} entries; at most {MAX_ENTRIES} are taken")
-    return tuple(
-        Entry(f"/{index}", entry) for index, entry in enumerate(envelope) if _type_of(entry, f"/{index}") == _TYPE
-    )
+    else:
+        listed = {f"/{index}": entry for index, entry in enumerate(envelope)}
+    types = {pointer: _type_of(entry, pointer) for pointer, entry in listed.items()}
+    found = tuple(Entry(pointer, listed[pointer]) for pointer, name in types.items() if name == _TYPE)
+    kinds = {pointer: kind for pointer, name in types.items() if (kind := kind_of_type(name))}
+    if kinds and not found:
+        raise NotAReport(f"{next(iter(kinds))}/type", refusal(set(kinds.values())))
+    return found
 
 
 def read(

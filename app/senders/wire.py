@@ -18,6 +18,7 @@ from app.hpkp.hosts import Host, canonical_host
 from app.hpkp.pins import Pin, parse_pin
 from app.outcomes import Outcome
 from app.senders import private_keys
+from app.senders.other_kinds import kind_of_members, refusal
 
 MAX_CHAIN = 20
 """Certificates in one chain; the longest chains seen on the web have under ten."""
@@ -105,6 +106,8 @@ def read_members(value: Any) -> WireReport:
     """Check that a JSON value can be a report at all. Raises NotAReport."""
     if not isinstance(value, dict):
         raise NotAReport("", "A report is a JSON object.")
+    if (kind := kind_of_members(value)) is not None:
+        raise NotAReport("", refusal({kind}))
     try:
         wire = WireReport.model_validate(value)
     except ValidationError as error:

@@ -40,7 +40,7 @@ _PER_PAGE = 25
 _LATEST = 6
 _HISTORY = 50
 _EXPOSED = 60
-_WEIGHT = {Severity.BLOCKER: 0, Severity.CAUTION: 2, Severity.INFO: 3}
+_WEIGHT = {Severity.BLOCKER: 0, Severity.WARNING: 2, Severity.INFO: 3}
 _FIRST = {Bearing.BLOCKS: 0, Bearing.CAUTION: 1, Bearing.INFO: 2}
 
 

@@ -10,10 +10,10 @@ from app.api.access import CallerDep, CanRead, ServiceDep
 from app.api.hosts import HostPath
 from app.api.problems import not_found
 from app.hpkp.errors import InvalidPolicy
+from app.hpkp.findings import Finding, Severity
 from app.hpkp.header.lint import Subject, lint_header
 from app.hpkp.header.value import PinningHeader
 from app.hpkp.hosts import Host, is_address
-from app.hpkp.pin_checks import LintFinding, Severity
 from app.hpkp.pins import Pin
 from app.hpkp.policy import Mode, PinningPolicy
 from app.hpkp.what_if import WhatIf
@@ -26,14 +26,14 @@ from app.web.server_lines import ServerLine, write_lines
 router = APIRouter(dependencies=[CanRead])
 
 _REPLAYED = timedelta(days=90)
-_ORDER = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
+_ORDER = {Severity.BLOCKER: 0, Severity.WARNING: 1, Severity.INFO: 2}
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
     """What is to be said of a policy before it is saved. ``outcome`` is None where no policy is in force yet."""
 
-    findings: list[LintFinding]
+    findings: list[Finding]
     lines: list[ServerLine]
     chains: int
     """Chains that the last look at the host saw, against which the header was held."""
@@ -43,7 +43,7 @@ class Check:
     @property
     def errors(self) -> int:
         """How many findings say that it should not be served as it is."""
-        return sum(finding.severity is Severity.ERROR for finding in self.findings)
+        return sum(finding.severity is Severity.BLOCKER for finding in self.findings)
 
 
 @router.get("/hosts/{host}/policy")
@@ -123,7 +123,7 @@ def check(service: Service, policy: PinningPolicy, *, at: datetime) -> Check:
     chains = {chain.pins for chain in live.chains} if live else set()
     against: set[frozenset[Pin] | None] = {*chains} or {None}
 
-    def lint(chain: frozenset[Pin] | None) -> tuple[LintFinding, ...]:
+    def lint(chain: frozenset[Pin] | None) -> tuple[Finding, ...]:
         subject = Subject((str(header),), report_only, policy.host, chain, service.catalog)
         return lint_header(subject).findings
 

@@ -138,7 +138,7 @@ class Case:
 CASES = {
     "accepted": Case(_post(report_body())),
     "duplicate": Case(_post(report_body()), before=report_body()),
-    "foreign_type": Case(_post(json.dumps([{"type": "csp-violation", "body": {}}]).encode())),
+    "foreign_type": Case(_post(json.dumps([{"type": "deprecation", "body": {}}]).encode())),
     "canary": Case(_send_a_canary),
     "canary_refused": Case(_send_a_canary_signed_by_another),
     "unreadable": Case(_post(b"pin-sha256")),

@@ -117,6 +117,55 @@ def test_days_and_paths_can_be_chosen(tmp_path: Path) -> None:
     assert _days("import", HOST, log, "--until", "2026-11-02") == [("2026-11-02", 2, 1)]
 
 
+VHOST = "{vhost} " + COMBINED
+ABSOLUTE = HAPROXY.replace("GET {path} HTTP/1.1", "GET https://{vhost}{path} HTTP/2.0")
+
+
+@pytest.mark.parametrize("form", [VHOST, ABSOLUTE], ids=["vhost_combined", "absolute URIs"])
+def test_of_a_log_of_many_hosts_only_the_lines_of_the_host_count_each_by_its_client(tmp_path: Path, form: str) -> None:
+    mine = [
+        _line(form, vhost=f"{name}:443", address=f"192.0.2.{n}") for n, name in enumerate((HOST, HOST.upper(), HOST))
+    ]
+    others = [_line(form, vhost="blog.example.org:443", address=f"198.51.100.{number}") for number in range(2)]
+    log = _log(tmp_path / "a.log", *mine, *others)
+    assert _days("import", HOST, log) == [("2026-11-02", 3, 3)]
+    assert "2 responses are of other virtual hosts (blog.example.org)" in _run("import", HOST, log).stderr
+    assert _days("import", HOST, log, "--virtual-host", "blog.example.org") == [("2026-11-02", 2, 2)]
+
+
+def test_absolute_uris_match_a_path_prefix_by_their_path(tmp_path: Path) -> None:
+    paths = ("/shop/1", "/shop", "/x", "")
+    lines = [_line(ABSOLUTE, vhost=HOST, path=path, address=f"192.0.2.{n}") for n, path in enumerate(paths)]
+    log = _log(tmp_path / "a.log", *lines)
+    assert _days("import", HOST, log, "--path-prefix", "/shop") == [("2026-11-02", 2, 2)]
+    assert _days("import", HOST, log, "--path-prefix", "/") == [("2026-11-02", 4, 4)]
+
+
+def test_a_log_of_virtual_hosts_is_not_read_as_combined(tmp_path: Path) -> None:
+    log = _log(tmp_path / "a.log", _line(VHOST, vhost=HOST))
+    assert "as in vhost_combined" in _run("import", HOST, log, "--format", "combined", code=2).stderr
+    assert _days("import", HOST, log, "--format", "vhost_combined") == [("2026-11-02", 1, 1)]
+
+
+@pytest.mark.parametrize(
+    ("line", "options", "told"),
+    [
+        (_line(VHOST, vhost="example.com:443"), [], "1 of other virtual hosts (example.com). Name the virtual host"),
+        (_line(path="/a?b"), ["--path-prefix", "/shop"], "1 to other paths (/a). Change --path-prefix /shop"),
+        (_line(), ["--since", "2026-11-03"], "1 on other days (2026-11-02). Change --since and --until"),
+        (_line(status="404"), [], "1 with other statuses than 2xx and 3xx (404)"),
+    ],
+    ids=["host", "path", "day", "status"],
+)
+def test_a_log_of_which_nothing_counts_is_an_error_that_says_what_it_has(
+    tmp_path: Path, line: str, options: list[str], told: str
+) -> None:
+    log = _log(tmp_path / "a.log", line)
+    said = " ".join(_run("import", HOST, log, *options, code=2).stderr.split())
+    assert f"no response counts: {told}" in said
+    assert _days("list", HOST) == []
+
+
 def test_days_are_those_of_utc(tmp_path: Path) -> None:
     log = _log(tmp_path / "a.log", _line(day="03", hour="00"))  # at +0100
     assert _days("import", HOST, log) == [("2026-11-02", 1, 1)]

@@ -41,7 +41,7 @@ def test_a_chain_is_told_with_roles_names_and_a_warning_at_the_intermediate(chai
     assert "issuer   CN=Test Intermediate,O=Test Trust Services" in leaf
     assert "role     intermediate" in intermediate
     assert "warning" in intermediate
-    assert "without asking you" in intermediate
+    assert "may replace at any renewal" in intermediate
     assert "role     trust anchor" in root
     assert "warning" not in leaf + root
 
@@ -83,7 +83,7 @@ def test_roots_and_ca_names_of_one_s_own_are_asked(tmp_path: Path, monkeypatch: 
     told = _run(str(intermediate))
     assert "CA       House CA 3 (retired)" in told
     assert "error" in told
-    assert "which issues no more" in told
+    assert "which no longer issues certificates" in told
     catalog.write_text("nonsense")
     assert runner.invoke(app, ["pin", str(intermediate)]).exit_code == 2
 

@@ -8,14 +8,15 @@ from app.hpkp.deployment import DeploymentCheck, check_deployment
 from app.hpkp.hosts import Host
 from app.hpkp.pins import parse_pin
 from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy, PolicyHistory
-from app.hpkp.x509.certificate import Certificate, TrustAnchors, read_certificate
+from app.hpkp.x509.anchors import KnownCertificates
+from app.hpkp.x509.certificate import Certificate, read_certificate
 from tests.authority import NOW, Issued, make_root, make_site
 
 SITE, OTHER, BACKUP = make_site(), make_site(), make_root("Backup")
 HOST = Host("www.example.com")
 ROOT = read_certificate(SITE.root.der)
 assert isinstance(ROOT, Certificate)
-ANCHORS = TrustAnchors(public=(ROOT,))
+KNOWN = KnownCertificates(public=(ROOT,))
 SERVED = (SITE.leaf, SITE.intermediate)
 
 
@@ -32,7 +33,7 @@ def _revision(
 
 def _check(*revisions: PinningPolicy, chain: tuple[Issued, ...] = SERVED, host: str = HOST) -> DeploymentCheck:
     elements = tuple(read_certificate(issued.der, position=i) for i, issued in enumerate(chain))
-    return check_deployment(elements, PolicyHistory.of(revisions), ANCHORS, host=host, at=NOW)
+    return check_deployment(elements, PolicyHistory.of(revisions), KNOWN, host=host, at=NOW)
 
 
 @pytest.mark.parametrize("key", [SITE.leaf, SITE.intermediate, SITE.root])
@@ -53,7 +54,7 @@ def test_a_pinned_certificate_merely_appended_does_not() -> None:
 
 def test_without_a_policy_or_a_leaf_it_cannot_tell() -> None:
     assert _check().satisfied is None
-    assert check_deployment((), PolicyHistory.of([_revision(SITE.leaf)]), ANCHORS, host=HOST, at=NOW).satisfied is None
+    assert check_deployment((), PolicyHistory.of([_revision(SITE.leaf)]), KNOWN, host=HOST, at=NOW).satisfied is None
 
 
 @pytest.mark.parametrize(

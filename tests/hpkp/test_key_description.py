@@ -23,9 +23,9 @@ def _held(issued: Issued) -> HeldKey:
 
 
 def _describe(
-    issued: Issued, *, anchors: KnownCertificates | None = None, catalog: Catalog | None = None, at: datetime = NOW
+    issued: Issued, *, known: KnownCertificates | None = None, catalog: Catalog | None = None, at: datetime = NOW
 ) -> KeyDescription:
-    return describe_key(_held(issued), anchors=anchors or KnownCertificates(), catalog=catalog or Catalog(), at=at)
+    return describe_key(_held(issued), known=known or KnownCertificates(), catalog=catalog or Catalog(), at=at)
 
 
 def _anchor(issued: Issued) -> Certificate:
@@ -35,7 +35,7 @@ def _anchor(issued: Issued) -> Certificate:
 
 
 def test_a_leaf_of_one_s_own_has_nothing_against_it() -> None:
-    described = _describe(SITE.leaf, anchors=load_known_certificates(), catalog=load_catalog())
+    described = _describe(SITE.leaf, known=load_known_certificates(), catalog=load_catalog())
     assert (described.role, described.validity, described.root_store) == (Role.LEAF, Validity.VALID, None)
     assert described.ca_names == ()
     assert described.findings == ()
@@ -74,10 +74,10 @@ def test_an_intermediate_of_the_catalog_is_named_and_warned_of_once() -> None:
 def test_a_root_is_found_in_its_store_and_a_cross_signed_one_too() -> None:
     root = make_root("Public Root")
     crossed = cross_sign(root, by=make_root("Older Root"))
-    anchors = KnownCertificates(public=(_anchor(root),), operator=(_anchor(SITE.root),))
-    assert _describe(root, anchors=anchors).root_store is Anchor.PUBLIC
-    assert _describe(SITE.root, anchors=anchors).root_store is Anchor.OPERATOR
-    described = _describe(crossed, anchors=anchors)
+    known = KnownCertificates(public=(_anchor(root),), operator=(_anchor(SITE.root),))
+    assert _describe(root, known=known).root_store is Anchor.PUBLIC
+    assert _describe(SITE.root, known=known).root_store is Anchor.OPERATOR
+    described = _describe(crossed, known=known)
     assert (described.role, described.root_store, described.findings) == (Role.INTERMEDIATE, Anchor.PUBLIC, ())
 
 
@@ -85,6 +85,6 @@ def test_of_a_key_without_a_certificate_only_the_pin_is_judged() -> None:
     key = _held(SITE.leaf)
     bare = HeldKey(key.kind, key.pin)
     catalog = Catalog(example_pins={key.pin: "a tutorial"})
-    described = describe_key(bare, anchors=KnownCertificates(), catalog=catalog, at=NOW)
+    described = describe_key(bare, known=KnownCertificates(), catalog=catalog, at=NOW)
     assert [described.role, described.validity, described.root_store] == [None, None, None]
     assert [finding.code for finding in described.findings] == ["example_pin"]

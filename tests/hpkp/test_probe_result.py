@@ -103,7 +103,7 @@ def test_each_fault_is_found_beside_an_address_where_all_is_right(
 
 def test_a_field_that_no_answer_carries_withholds_the_verdict() -> None:
     [finding] = _review(_serving())
-    assert (finding.code, finding.severity, finding.withholds) == ("header_not_served", Severity.CAUTION, True)
+    assert (finding.code, finding.severity, finding.withholds) == ("header_not_served", Severity.WARNING, True)
 
 
 def test_a_certificate_appended_to_the_chain_pins_nothing() -> None:

@@ -89,7 +89,7 @@ def test_with_all_evidence_and_nothing_against_it_enforcing_is_ready() -> None:
     [
         (_pins(LIVE), "fewer_than_two_pins"),
         (_pins(), "fewer_than_two_pins"),
-        (_pins(LIVE, EXAMPLE), "placeholder_pin"),
+        (_pins(LIVE, EXAMPLE), "example_pin"),
     ],
 )
 def test_pins_that_cannot_be_enforced_block(policy: PinningPolicy, code: str) -> None:
@@ -164,7 +164,7 @@ def test_silence_is_told_and_is_no_reason_by_itself() -> None:
 def test_an_open_violation_weighs_as_its_cause_does(cause: Cause) -> None:
     answer = _assess(evidence=replace(GOOD, open_violations=(_violation(cause, locks_out=False),)))
     found = _finding(answer, f"open_{cause}")
-    expected = {Bearing.BLOCKS: Severity.BLOCKER, Bearing.CAUTION: Severity.CAUTION, Bearing.INFO: Severity.INFO}
+    expected = {Bearing.BLOCKS: Severity.BLOCKER, Bearing.CAUTION: Severity.WARNING, Bearing.INFO: Severity.INFO}
     assert found.severity is expected[BEARING[cause]]
     assert (answer.verdict is Verdict.NOT_READY) == (BEARING[cause] is Bearing.BLOCKS)
     assert found.evidence["violations"] == [1]
@@ -174,7 +174,7 @@ def test_an_open_violation_weighs_as_its_cause_does(cause: Cause) -> None:
 def test_a_pin_in_the_served_chain_alone_is_an_open_question() -> None:
     violations = (_violation(Cause.MATCHES_EXPECTED, locks_out=None),)
     answer = _assess(evidence=replace(GOOD, open_violations=violations))
-    assert _finding(answer, "open_matches_expected").severity is Severity.CAUTION
+    assert _finding(answer, "open_matches_expected").severity is Severity.WARNING
 
 
 def test_the_headline_says_what_its_numbers_bound() -> None:

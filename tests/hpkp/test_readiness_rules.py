@@ -42,7 +42,7 @@ def _case(policy: PinningPolicy = POLICY, evidence: Evidence = GOOD, **changes: 
         ((LIVE, CA), (CA, BACKUP), CaState.BACKUP, True),
         ((LIVE, CA), (CA, LIVE, BACKUP), CaState.ACTIVE, False),
         ((LIVE, CA), (CA, BACKUP), CaState.ROOT, False),
-        ((LIVE, CA), (CA, BACKUP), CaState.UNSTATED, False),
+        ((LIVE, CA), (CA, BACKUP), CaState.UNSTATED, True),
         ((LIVE, OTHER), (LIVE, CA), CaState.ACTIVE, False),
     ],
 )
@@ -60,13 +60,13 @@ def test_a_chain_that_rests_on_an_intermediate_alone_blocks(
 )
 def test_a_retired_ca_s_pin_is_told_and_counts_for_none(pins: tuple[Pin, ...], retired: bool, usable: bool) -> None:
     found = _codes(_case(_pins(*pins), catalog=_catalog(ca=CaState.RETIRED)))
-    assert ("retired_ca_pin" in found) is retired
+    assert ("retired_ca_key" in found) is retired
     assert ("fewer_than_two_usable_pins" not in found) is usable
 
 
 def test_a_compromised_key_in_the_policy_blocks() -> None:
     catalog = Catalog(known_bad={BAD: (KnownKey("a thief's", "a source", NOW.date()),)})
-    assert _codes(_case(_pins(LIVE, BACKUP, BAD), catalog=catalog))["known_bad_pin"].severity is Severity.BLOCKER
+    assert _codes(_case(_pins(LIVE, BACKUP, BAD), catalog=catalog))["known_bad_key"].severity is Severity.BLOCKER
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,9 @@ from tests.application import StartApp, TestClient
 from tests.authority import NOW
 from tests.senders.submissions import accepted, body_with
 
+OTHER = {"type": "deprecation", "age": 3, "url": "https://www.example.com/", "body": {"id": "websql"}}
 CSP = {"type": "csp-violation", "age": 3, "url": "https://www.example.com/", "body": {"blockedURL": "inline"}}
+NEL = {"type": "network-error", "age": 3, "url": "https://www.example.com/", "body": {"type": "tcp.timed_out"}}
 SITE = make_site(accepted(body_with()).hostname, at=NOW)
 
 
@@ -65,7 +67,7 @@ def test_the_place_in_an_entry_on_its_own_is_in_the_whole_body() -> None:
     assert refusal.pointer == "/body/port"
 
 
-@pytest.mark.parametrize("value", [CSP, [CSP], [CSP, {"type": "nel", "hostname": "www.example.com"}]])
+@pytest.mark.parametrize("value", [OTHER, [OTHER], [OTHER, {"type": "crash", "hostname": "www.example.com"}]])
 def test_entries_of_other_types_are_no_reports_and_no_mistake(value: object) -> None:
     assert read_all(value) == ()
 
@@ -105,8 +107,28 @@ def test_the_kept_body_of_a_report_is_its_entry_alone(client: TestClient, tmp_pa
     assert bodies == [entry(port=1), entry(port=2)]
 
 
+@pytest.mark.parametrize(
+    ("value", "pointer", "named"),
+    [
+        (CSP, "/type", "CSP"),
+        ([OTHER, CSP], "/1/type", "CSP"),
+        ([NEL, CSP], "/0/type", "CSP and NEL"),
+    ],
+)
+def test_entries_of_a_known_other_kind_alone_are_refused_by_their_name(value: object, pointer: str, named: str) -> None:
+    [refusal] = read_all(value)
+    assert isinstance(refusal, Unreadable)
+    assert refusal.pointer == pointer
+    assert f"another kind: {named}." in refusal.reason
+
+
+def test_entries_of_other_kinds_beside_a_report_are_passed_over(client: TestClient) -> None:
+    assert post(client, [CSP, entry(), NEL]) == 204
+    assert counts(client) == {"accepted": 1}
+
+
 def test_foreign_types_alone_are_answered_as_taken_and_counted_by_themselves(client: TestClient) -> None:
-    assert post(client, [CSP, CSP]) == 204
+    assert post(client, [OTHER, OTHER]) == 204
     assert counts(client) == {"foreign_type": 1}
     assert client.get("/api/v1/rejections").json()["items"] == []
 

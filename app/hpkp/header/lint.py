@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from app.hpkp.catalog import Catalog
 from app.hpkp.errors import HpkpError, InvalidHeader
+from app.hpkp.findings import Finding, Severity
 from app.hpkp.header.browsers import (
     CHROMIUM_LONGEST,
     chromium_notes,
@@ -32,7 +33,7 @@ from app.hpkp.header.value import (
     read_pin_directive,
 )
 from app.hpkp.hosts import Host, canonical_host, is_subdomain
-from app.hpkp.pin_checks import LintFinding, Severity, lint_pin
+from app.hpkp.pin_checks import check_pin
 from app.hpkp.pins import Pin
 
 FIRST_STEP = 300
@@ -58,7 +59,7 @@ class HeaderReview:
     chromium: bool
     firefox: bool
     parsed: PinningHeader | None
-    findings: tuple[LintFinding, ...]
+    findings: tuple[Finding, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,10 @@ class Subject:
     report_only: bool = False
     host: Host | None = None
     chain: frozenset[Pin] | None = None
+    """The pins of the path that clients are most likely to build."""
     catalog: Catalog = field(default_factory=Catalog)
+    other_paths: tuple[frozenset[Pin], ...] = ()
+    """The pins of further paths that they may build from the same certificates."""
 
     @property
     def value(self) -> str:
@@ -86,21 +90,37 @@ def lint_header(subject: Subject) -> HeaderReview:
     strict, parsed = _by_grammar(subject, findings)
     shown = parsed or chromium
     if shown is not None:
+        subject = _with_matching_chain(subject, shown)
         findings.extend(_of_policy(subject, shown))
+    noted = (
+        chromium_notes(chromium, subject.chain, report_only=subject.report_only),
+        firefox_notes(firefox, subject.chain, report_only=subject.report_only),
+    )
+    if not any(noted) and all(finding.severity is not Severity.BLOCKER for finding in findings):
+        findings.append(_IGNORED)
     return HeaderReview(
         conformance=_conformance(subject, strict, parsed, findings),
-        chromium=chromium_notes(chromium, subject.chain, report_only=subject.report_only),
-        firefox=firefox_notes(firefox, subject.chain, report_only=subject.report_only),
+        chromium=noted[0],
+        firefox=noted[1],
         parsed=shown,
         findings=tuple(dict.fromkeys(findings)),
     )
+
+
+def _with_matching_chain(subject: Subject, header: PinningHeader) -> Subject:
+    """Let the first path that has a pin be the chain: whether others have none is told by itself."""
+    if subject.chain is None:
+        return subject
+    paths = (subject.chain, *subject.other_paths)
+    chosen = next((number for number, path in enumerate(paths) if path & set(header.pins)), 0)
+    return replace(subject, chain=paths[chosen], other_paths=paths[:chosen] + paths[chosen + 1 :])
 
 
 _TYPOGRAPHIC = re.compile("[\u00ab\u00bb\u2018-\u201f\u2032\u2033]")
 _KNOWN = frozenset({"max-age", "includesubdomains", "report-uri"})
 
 
-def _of_text(subject: Subject) -> Iterator[LintFinding]:
+def _of_text(subject: Subject) -> Iterator[Finding]:
     """Look at the text alone, before anything is read."""
     value = subject.value
     if not value.strip():
@@ -126,7 +146,7 @@ def _of_text(subject: Subject) -> Iterator[LintFinding]:
         )
 
 
-def _by_grammar(subject: Subject, findings: list[LintFinding]) -> tuple[bool, PinningHeader | None]:
+def _by_grammar(subject: Subject, findings: list[Finding]) -> tuple[bool, PinningHeader | None]:
     """Read the first value by the standard; whether it was strictly within the grammar, and what was read."""
     value = next(split_quoted(subject.value, ","), "") if "\n" not in subject.value else subject.value
     strict = is_strict(value)
@@ -149,7 +169,7 @@ def _by_grammar(subject: Subject, findings: list[LintFinding]) -> tuple[bool, Pi
     parsed = _read(subject, directives, findings)
     if parsed is not None and not strict:
         findings.append(
-            LintFinding(
+            Finding(
                 "outside_grammar",
                 Severity.INFO,
                 "Blanks around '=' or an empty directive (a ';' too many) are outside the grammar; every browser takes "
@@ -165,7 +185,7 @@ def _with_value(subject: Subject, value: str) -> Subject:
 
 
 def _read(
-    subject: Subject, directives: Sequence[tuple[str, str | None]], findings: list[LintFinding]
+    subject: Subject, directives: Sequence[tuple[str, str | None]], findings: list[Finding]
 ) -> PinningHeader | None:
     """Read directives one by one and find all that is wrong; None where the standard ignores the value whole."""
     pins: list[Pin] = []
@@ -204,13 +224,32 @@ def _read(
     return None if broken else PinningHeader(tuple(dict.fromkeys(pins)), max_age, include_subdomains, report_uri)
 
 
-def _read_pin(raw: str | None, findings: list[LintFinding]) -> Pin | None:
+def _read_pin(raw: str | None, findings: list[Finding]) -> Pin | None:
     text = (raw or "").strip('"')
     if re.fullmatch(r"[0-9A-Fa-f]{64}", text):
         findings.append(_error("hex_pin", "A pin is written in hexadecimal.", "Write the 32 bytes in base64."))
         return None
     if raw is None or not raw.startswith('"'):
         findings.append(_UNQUOTED)
+        return None
+    if text.lower().startswith("sha256/"):
+        findings.append(
+            _error(
+                "prefixed_pin",
+                f'The pin "{text}" has the prefix sha256/ of app configurations (OkHttp); browsers ignore the field '
+                "because of it (RFC 7469 section 2.1.1).",
+                f'Write pin-sha256="{text[7:]}".',
+            )
+        )
+        return None
+    if re.search(r"\s", text):
+        findings.append(
+            _error(
+                "blank_in_pin",
+                f'The pin "{text}" has a blank inside the quotes; browsers ignore the field because of it.',
+                f'Write pin-sha256="{"".join(text.split())}".',
+            )
+        )
         return None
     try:
         return read_pin_directive(raw)
@@ -228,14 +267,14 @@ def _is_absolute(uri: str) -> bool:
     return parts.scheme.lower() in ("http", "https") and bool(parts.hostname)
 
 
-def _of_policy(subject: Subject, header: PinningHeader) -> Iterator[LintFinding]:
+def _of_policy(subject: Subject, header: PinningHeader) -> Iterator[Finding]:
     """Look at what the header asks for."""
     yield from _of_pins(subject, header)
     yield from _of_max_age(subject, header)
     yield from _of_report_uri(subject, header)
 
 
-def _of_pins(subject: Subject, header: PinningHeader) -> Iterator[LintFinding]:
+def _of_pins(subject: Subject, header: PinningHeader) -> Iterator[Finding]:
     pins = frozenset(header.pins)
     if header.max_age == 0 and not pins and not subject.report_only:
         yield _warning(
@@ -244,41 +283,47 @@ def _of_pins(subject: Subject, header: PinningHeader) -> Iterator[LintFinding]:
             "Send it with the full set of pins.",
         )
     elif len(pins) < 2:
-        severity = Severity.WARNING if subject.report_only else Severity.ERROR
-        yield LintFinding(
+        severity = Severity.WARNING if subject.report_only else Severity.BLOCKER
+        yield Finding(
             "no_backup_pin",
             severity,
             "There is no Backup Pin: no UA notes a policy with fewer than two pins (RFC 7469 section 2.5).",
             "Make a key to keep offline, and add its pin (`hpkp backup-key`).",
         )
     if subject.chain is not None and pins:
-        severity = Severity.WARNING if subject.report_only else Severity.ERROR
+        severity = Severity.WARNING if subject.report_only else Severity.BLOCKER
         if not pins & subject.chain:
-            yield LintFinding(
+            yield Finding(
                 "no_matching_pin",
                 severity,
                 "No pin stands in the chain (RFC 7469 section 2.5).",
                 "Pin a key of the chain (`hpkp pin CHAIN.pem`).",
             )
         elif pins <= subject.chain and len(pins) > 1:
-            yield LintFinding(
+            yield Finding(
                 "no_backup_pin",
                 severity,
                 "Every pin stands in the chain; a Backup Pin must not (RFC 7469 section 2.5).",
                 "Add the pin of a key that is kept offline (`hpkp backup-key`).",
             )
+        if pins & subject.chain and not all(pins & path for path in subject.other_paths):
+            yield _warning(
+                "pin_on_some_paths",
+                "Clients may build another path from this chain on which there is no pin.",
+                "Pin your leaf key, which is on every path (`hpkp pin CHAIN.pem`).",
+            )
     if subject.chain is None and len(pins) > 1 and not subject.report_only:
-        yield LintFinding(
+        yield Finding(
             "chain_not_given",
             Severity.INFO,
             "Whether a pin stands in the chain that the host serves, and a Backup Pin does not, was not checked.",
             "Give the chain (--chain FILE).",
         )
     for pin in sorted(pins):
-        yield from lint_pin(pin, subject.catalog)
+        yield from check_pin(pin, subject.catalog)
 
 
-def _of_max_age(subject: Subject, header: PinningHeader) -> Iterator[LintFinding]:
+def _of_max_age(subject: Subject, header: PinningHeader) -> Iterator[Finding]:
     if subject.report_only or header.max_age is None:
         return
     if header.max_age > CHROMIUM_LONGEST:
@@ -288,7 +333,7 @@ def _of_max_age(subject: Subject, header: PinningHeader) -> Iterator[LintFinding
             f"Write at most {CHROMIUM_LONGEST}.",
         )
     if header.max_age > FIRST_STEP:
-        yield LintFinding(
+        yield Finding(
             "max_age_long_for_a_first_step",
             Severity.INFO,
             f"Whoever meets a mistake in these pins is locked out for {header.max_age} seconds.",
@@ -296,7 +341,7 @@ def _of_max_age(subject: Subject, header: PinningHeader) -> Iterator[LintFinding
         )
 
 
-def _of_report_uri(subject: Subject, header: PinningHeader) -> Iterator[LintFinding]:
+def _of_report_uri(subject: Subject, header: PinningHeader) -> Iterator[Finding]:
     if header.report_uri is None:
         if subject.report_only:
             yield _error(
@@ -324,7 +369,7 @@ def _of_report_uri(subject: Subject, header: PinningHeader) -> Iterator[LintFind
 
 
 def _conformance(
-    subject: Subject, strict: bool, parsed: PinningHeader | None, findings: Sequence[LintFinding]
+    subject: Subject, strict: bool, parsed: PinningHeader | None, findings: Sequence[Finding]
 ) -> Conformance:
     codes = {finding.code for finding in findings}
     if parsed is None or codes & {"line_break"}:
@@ -337,14 +382,21 @@ def _conformance(
     return Conformance.VALID if strict else Conformance.LENIENT
 
 
-def _error(code: str, message: str, fix: str) -> LintFinding:
-    return LintFinding(code, Severity.ERROR, message, fix)
+def _error(code: str, message: str, fix: str) -> Finding:
+    return Finding(code, Severity.BLOCKER, message, fix)
 
 
-def _warning(code: str, message: str, fix: str) -> LintFinding:
-    return LintFinding(code, Severity.WARNING, message, fix)
+def _warning(code: str, message: str, fix: str) -> Finding:
+    return Finding(code, Severity.WARNING, message, fix)
 
 
 _UNQUOTED = _error(
     "unquoted_pin", "A pin stands without double quotes (RFC 7469 section 2.1.1).", 'Write pin-sha256="…".'
+)
+
+# A field that every browser ignores is never right, also where no rule above says why.
+_IGNORED = _error(
+    "ignored_by_browsers",
+    "Neither Chromium nor Firefox acts on the field.",
+    'Write it as `hpkp header make` does: pin-sha256="…"; pin-sha256="…"; max-age=…; report-uri="https://…".',
 )

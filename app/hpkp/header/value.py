@@ -108,11 +108,21 @@ def _skip(value: str, at: int) -> int:
 
 
 def read_pin_directive(raw: str | None) -> Pin:
-    """Read the value of a pin-sha256 directive. Raises InvalidHeader."""
+    """Read the value of a pin-sha256 directive: base64 in double quotes, nothing else. Raises InvalidHeader.
+
+    Browsers ignore the whole field over the forms of a pin that other places take, so they are refused here.
+    """
     if raw is None or not raw.startswith('"'):
         raise InvalidHeader(f"pin-sha256={raw or ''} needs double quotes (RFC 7469 section 2.1.1)")
+    text = _unquote(raw)
+    if text.lower().startswith("sha256/"):
+        raise InvalidHeader(f"pin-sha256={raw} has the prefix sha256/ of app configurations; a field has base64 alone")
+    if re.search(r"\s", text):
+        raise InvalidHeader(f"pin-sha256={raw} has a blank inside the quotes")
+    if re.search(r"[^A-Za-z0-9+/=]", text):
+        raise InvalidHeader(f"pin-sha256={raw} is not base64 (RFC 4648 section 4)")
     try:
-        return parse_pin(_unquote(raw))
+        return parse_pin(text)
     except InvalidPin as error:
         raise InvalidHeader(f"pin-sha256: {error}") from None
 

@@ -50,9 +50,8 @@ Rule = Callable[[Situation], Iterator[Finding]]
 
 RULES: tuple[Rule, ...] = (
     policy_rules.enough_pins,
-    policy_rules.no_placeholder,
-    policy_rules.no_bad_key,
-    policy_rules.ca_keys_that_go,
+    policy_rules.unusable_pins,
+    policy_rules.intermediate_alone,
     policy_rules.max_age,
     policy_rules.remembered_pins,
     evidence_rules.live_host,
@@ -107,7 +106,7 @@ def _weight(finding: Finding) -> int:
     """Sort by what decides: blockers, what withholds, cautions, and what is only told."""
     if finding.severity is Severity.BLOCKER:
         return 0
-    return 1 if finding.withholds else 2 if finding.severity is Severity.CAUTION else 3
+    return 1 if finding.withholds else 2 if finding.severity is Severity.WARNING else 3
 
 
 def _verdict(findings: tuple[Finding, ...]) -> Verdict:

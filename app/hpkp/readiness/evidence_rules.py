@@ -17,7 +17,7 @@ def live_host(case: Situation) -> Iterator[Finding]:
     if live is None:
         yield Finding(
             "live_chain_not_seen",
-            Severity.CAUTION,
+            Severity.WARNING,
             "Nobody has looked at the certificates that the host serves, so it is not known whether a pin is in use, "
             "and whether one is left for an emergency.",
             f"Look at what the host serves: hpkp probe {policy.host}. The service does it by itself with "
@@ -30,7 +30,7 @@ def live_host(case: Situation) -> Iterator[Finding]:
     if before_revision or case.at - seen_at > case.limits.probe_age:
         yield Finding(
             "probe_too_old",
-            Severity.CAUTION,
+            Severity.WARNING,
             f"The last look at what the host serves was on {_moment(seen_at)}"
             + (", before this revision of the policy. " if before_revision else ". ")
             + "What it serves now is not known.",
@@ -56,7 +56,7 @@ def observation(case: Situation) -> Iterator[Finding]:
         ends = case.at if since is None else since + needed
         yield Finding(
             "observed_too_short",
-            Severity.CAUTION,
+            Severity.WARNING,
             f"Revision {case.policy.revision} of the policy has been observed for {case.observed.days} of "
             f"{needed.days} "
             + (
@@ -77,7 +77,7 @@ def exposure(case: Situation) -> Iterator[Finding]:
     if seen is None or seen.sessions is None:
         yield Finding(
             "exposure_unknown",
-            Severity.CAUTION,
+            Severity.WARNING,
             "For no whole day since the policy changed is it known how many clients could have reported. Silence "
             "proves nothing where nobody could.",
             f"Count how many clients could have reported: {count}.",
@@ -87,7 +87,7 @@ def exposure(case: Situation) -> Iterator[Finding]:
     if seen.sessions < case.limits.sessions:
         yield Finding(
             "exposure_too_small",
-            Severity.CAUTION,
+            Severity.WARNING,
             f"So far {seen.sessions} sessions could have reported; {case.limits.sessions} are needed before silence "
             "means anything.",
             "Wait until more have come, or serve the header on more pages; then count who could have reported: "
@@ -122,7 +122,7 @@ def canary(case: Situation) -> Iterator[Finding]:
     if seen.received_at is None:
         yield Finding(
             "canary_missing",
-            Severity.CAUTION,
+            Severity.WARNING,
             "No canary has arrived: a report that this service sends to itself, the way that clients' reports go. If "
             f"the report-uri were dead, all would be just as quiet.{why}",
             send,
@@ -131,7 +131,7 @@ def canary(case: Situation) -> Iterator[Finding]:
     elif case.at - seen.received_at > case.limits.canary_age:
         yield Finding(
             "canary_too_old",
-            Severity.CAUTION,
+            Severity.WARNING,
             "The last canary (a report that this service sends to itself, the way that clients' reports go) arrived on "
             f"{_moment(seen.received_at)}. Whether reports have arrived since is not known.{why}",
             send,

@@ -1,25 +1,27 @@
 """Rules on the policy alone: enough pins of keys that last, for how long, and a place for reports outside of them."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
-from app.hpkp.catalog import CaState
+from app.hpkp.catalog import CaName, CaState
 from app.hpkp.deployment import remembered_revisions
 from app.hpkp.findings import Finding, Severity
 from app.hpkp.hosts import is_subdomain
+from app.hpkp.pin_checks import UNUSABLE, check_pin
 from app.hpkp.pins import Pin
 from app.hpkp.policy import Mode
 from app.hpkp.probe_result import LiveChain
 from app.hpkp.readiness.evidence import LONGEST_STEP, Situation
 
-_ISSUES_NO_MORE = frozenset({CaState.RETIRED, CaState.OLD})
+_TAKEN_AS_WARNING = frozenset({"retired_ca_key", "departed_root_key"})
+"""Codes that block nothing here: beside two usable pins such a pin only does no good."""
 
 
 def enough_pins(case: Situation) -> Iterator[Finding]:
     """At least two pins (RFC 7469 sections 2.5 and 4.3) of keys that somebody has and may keep."""
     expected = case.policy.expected
-    examples = expected & case.catalog.example_pins.keys()
-    useless = examples | _retired(case) | (expected & case.catalog.known_bad.keys())
+    useless = {pin for pin in expected if any(f.code in UNUSABLE for f in check_pin(pin, case.catalog))}
     make = f"Make a backup key: hpkp backup-key {case.policy.host}. Keep it away from the server, and "
     if len(expected) < 2:
         yield Finding(
@@ -41,50 +43,27 @@ def enough_pins(case: Situation) -> Iterator[Finding]:
         )
 
 
-def no_placeholder(case: Situation) -> Iterator[Finding]:
-    """None of the pins of standards and tutorials, to which everybody or nobody has the key."""
-    if examples := sorted(map(str, case.policy.expected & case.catalog.example_pins.keys())):
-        yield Finding(
-            "placeholder_pin",
-            Severity.BLOCKER,
-            f"The policy has a pin from a standard or a tutorial, to which you have no key: {', '.join(examples)}.",
-            "Put the pin of a key of your own in place of the copied one; hpkp pin FILE tells the pin of a "
-            "certificate or key.",
-            {"pins": examples},
-        )
+def unusable_pins(case: Situation) -> Iterator[Finding]:
+    """Tell each pin that is of no use, or that lets others in, as every check of a pin does."""
+    for pin in sorted(case.policy.expected):
+        for finding in check_pin(pin, case.catalog):
+            if finding.code in _TAKEN_AS_WARNING:
+                yield replace(finding, severity=Severity.WARNING)
+            elif finding.code in UNUSABLE or finding.code == "distrusted_root_key":
+                yield finding
 
 
-def no_bad_key(case: Situation) -> Iterator[Finding]:
-    """None of the keys that are known to be compromised: pinning one lets its thieves in."""
-    if bad := sorted(map(str, case.policy.expected & case.catalog.known_bad.keys())):
-        yield Finding(
-            "known_bad_pin",
-            Severity.BLOCKER,
-            f"The policy has the pin of a key that others are known to hold as well: {', '.join(bad)}. It would let "
-            "them in.",
-            f"Take the pin {bad[0]} out. If you use that key, make another and replace its certificate.",
-            {"pins": bad},
-        )
-
-
-def ca_keys_that_go(case: Situation) -> Iterator[Finding]:
-    """No reliance on an intermediate, which its CA replaces without asking (RFC 7469 appendix B)."""
-    if retired := sorted(map(str, _retired(case))):
-        yield Finding(
-            "retired_ca_pin",
-            Severity.CAUTION,
-            f"The policy has the pin of a CA's key that issues no certificates any more: {', '.join(retired)}. It will "
-            "stand in no chain of yours again.",
-            "Take it out, and pin the key of your own certificate instead.",
-            {"pins": retired},
-        )
-    if resting := [chain for chain in _trusted(case) if _rests_on_rotating(chain, case)]:
+def intermediate_alone(case: Situation) -> Iterator[Finding]:
+    """No reliance on an intermediate alone, which its CA replaces without asking (RFC 7469 appendix B)."""
+    if resting := [chain for chain in _trusted(case) if _rests_on_intermediate(chain, case)]:
         pins = sorted({str(pin) for chain in resting for pin in chain.pins & case.policy.expected})
+        named = sorted({name.name for chain in resting for name in _names_of_matching(chain, case)})
+        whose = f" ({', '.join(named)})" if named else ""
         yield Finding(
             "rests_on_rotating_ca",
             Severity.BLOCKER,
-            "Of the certificates that the host serves only an intermediate CA's is pinned. The CA may issue by another "
-            "at any renewal, without asking; that would lock everybody out.",
+            f"Of the certificates that the host serves only an intermediate CA's is pinned{whose}. The CA may issue by "
+            "another at any renewal, without asking; that would lock everybody out.",
             "Pin the key of your own certificate as well "
             f"({', '.join(sorted({str(chain.leaf_pin) for chain in resting}))}), and keep that key at renewals "
             "(certbot renew --reuse-key).",
@@ -96,23 +75,25 @@ def _trusted(case: Situation) -> list[LiveChain]:
     return [] if case.evidence.live is None else [chain for chain in case.evidence.live.chains if chain.trusted]
 
 
-def _rests_on_rotating(chain: LiveChain, case: Situation) -> bool:
+def _rests_on_intermediate(chain: LiveChain, case: Situation) -> bool:
     matching = chain.pins & case.policy.expected
-    return bool(matching) and all(_rotates(pin, case) for pin in matching)
+    return bool(matching) and all(_is_intermediate(pin, chain, case) for pin in matching)
 
 
-def _rotates(pin: Pin, case: Situation) -> bool:
-    """Whether it is an intermediate's key; a root that is in public stores stays for years."""
-    states = {name.state for name in case.catalog.ca_names_of(pin)}
-    return bool(states & {CaState.ACTIVE, CaState.BACKUP, CaState.PENDING}) and CaState.ROOT not in states
+def _is_intermediate(pin: Pin, chain: LiveChain, case: Situation) -> bool:
+    """Whether the pin is an intermediate's, by its place in the served chain and not by whose it is.
+
+    A public root that is served as a cross-certificate stands between leaf and anchor too; it stays for years, so the
+    catalog's word counts for it.
+    """
+    if pin == chain.leaf_pin or pin in chain.anchor_pins:
+        return False
+    return not any(name.state is CaState.ROOT for name in case.catalog.ca_names_of(pin))
 
 
-def _retired(case: Situation) -> frozenset[Pin]:
-    return frozenset(
-        pin
-        for pin in case.policy.expected
-        if (names := case.catalog.ca_names_of(pin)) and all(name.state in _ISSUES_NO_MORE for name in names)
-    )
+def _names_of_matching(chain: LiveChain, case: Situation) -> Iterator[CaName]:
+    for pin in chain.pins & case.policy.expected:
+        yield from case.catalog.ca_names_of(pin)
 
 
 def max_age(case: Situation) -> Iterator[Finding]:
@@ -130,7 +111,7 @@ def max_age(case: Situation) -> Iterator[Finding]:
     elif policy.max_age > LONGEST_STEP.total_seconds():
         yield Finding(
             "max_age_too_long",
-            Severity.CAUTION,
+            Severity.WARNING,
             f"Clients are told to remember these pins for {timedelta(seconds=min(policy.max_age, 10**9)).days} days. "
             "For so long nobody can help those who remember pins that no longer hold. 60 days are a reasonable limit "
             "(RFC 7469 section 4.1); Chromium goes no further.",
@@ -145,7 +126,7 @@ def report_uri(case: Situation) -> Iterator[Finding]:
     if policy.report_uri is None:
         yield Finding(
             "no_report_uri",
-            Severity.CAUTION,
+            Severity.WARNING,
             "The policy names no report-uri, so this service does not know where clients are told to report.",
             "Give the policy the report-uri that the header carries: hpkp policy set … --report-uri URI.",
         )
@@ -154,7 +135,7 @@ def report_uri(case: Situation) -> Iterator[Finding]:
     if host == policy.host or (policy.include_subdomains and is_subdomain(host, of=policy.host)):
         yield Finding(
             "report_uri_on_pinned_host",
-            Severity.CAUTION,
+            Severity.WARNING,
             f"The report-uri lies on {host}, which has the same pins. Browsers send no such reports, and where the "
             "pins fail nobody can report it.",
             "Let this service answer under a name that is not pinned, and name that in the report-uri.",
@@ -184,7 +165,7 @@ def remembered_pins(case: Situation) -> Iterator[Finding]:
         elif new := sorted(map(str, case.policy.expected - former.expected)):
             yield Finding(
                 "new_pins_not_known_yet",
-                Severity.CAUTION,
+                Severity.WARNING,
                 f"Clients that remember the pins of revision {former.revision} do not know those added since, until "
                 f"{until:%Y-%m-%d %H:%M} UTC at the latest.",
                 "Until then, serve a certificate for a new key only if a key that they know stands in its chain.",

@@ -45,7 +45,7 @@ WORDS = (
 )
 """The terms that cannot be avoided, for those who meet them the first time."""
 
-_LABELS = {Severity.BLOCKER: "STOP", Severity.CAUTION: "note", Severity.INFO: "info"}
+_LABELS = {Severity.BLOCKER: "STOP", Severity.WARNING: "note", Severity.INFO: "info"}
 
 
 def write_text(

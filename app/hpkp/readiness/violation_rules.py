@@ -12,7 +12,7 @@ from app.hpkp.readiness.evidence import Group, OpenViolation, Situation
 from app.hpkp.readiness.sources import FEW
 from app.hpkp.readiness.words import at_most, percent
 
-_SEVERITY = {Bearing.BLOCKS: Severity.BLOCKER, Bearing.CAUTION: Severity.CAUTION, Bearing.INFO: Severity.INFO}
+_SEVERITY = {Bearing.BLOCKS: Severity.BLOCKER, Bearing.CAUTION: Severity.WARNING, Bearing.INFO: Severity.INFO}
 _SHOWN = 20
 _VERY_FEW = 3
 """One person easily sends from so many networks."""
@@ -27,7 +27,7 @@ def open_violations(case: Situation) -> Iterator[Finding]:
         locks_out = any(violation.locks_out for violation in violations)
         severity = _SEVERITY[bearing_of(cause, locks_out=locks_out)]
         if severity is Severity.INFO and cause is Cause.MATCHES_EXPECTED and _open_question(violations):
-            severity = Severity.CAUTION
+            severity = Severity.WARNING
         most = max(violations, key=lambda violation: (violation.reports, -violation.id)).id
         networks = case.evidence.networks.get(cause)
         yield Finding(
@@ -127,7 +127,7 @@ def lockout_share(case: Situation) -> Iterator[Finding]:
     else:
         yield Finding(
             "lockout_share_not_bounded",
-            Severity.CAUTION,
+            Severity.WARNING,
             f"Of {share.of} nobody reported a mistake of yours. From so few it only follows, with 95 % confidence, "
             f"that at most {at_most(share.upper)} of them would be locked out; the limit is {percent(limit)}.",
             "Let more clients that can report meet the pins, or raise HPKP_MAX_LOCKOUT_PERCENT knowingly.",
@@ -158,7 +158,7 @@ def unknown_share(case: Situation) -> Iterator[Finding]:
     if share is not None and share.reported > limit:
         yield Finding(
             "unknown_share_over_limit",
-            Severity.CAUTION,
+            Severity.WARNING,
             f"Of at least {share.clients.at_least} of {share.of} ({percent(share.met)}) the reports do not tell "
             f"whether they would be locked out; the limit is {percent(limit)}.",
             "Look at what cannot be told, with hpkp explain NUMBER; what you can account for, hpkp mark "

@@ -2,7 +2,7 @@
 
 ::
 
-    PEM or DER ──read_keys──> HeldKey(kind, pin, certificate?) …
+    PEM or DER ──find_keys──> HeldKey(kind, pin, certificate?) | InvalidKey …
 
 Certificates, requests and public keys carry their SubjectPublicKeyInfo; it is taken as it stands. A private key has
 none, so one is made: from the algorithm that stands in the PKCS #8 structure (RFC 5958 section 2), which for
@@ -28,12 +28,15 @@ from cryptography.hazmat.primitives.serialization import (
 from app.hpkp.errors import InvalidCertificate, InvalidKey
 from app.hpkp.pins import Pin, pin_of_spki
 from app.hpkp.x509.certificate import Certificate, Element, UnreadableCertificate, read_certificate
-from app.hpkp.x509.pem import CERTIFICATE_LABELS, PemBlock, pem_blocks
+from app.hpkp.x509.pem import CERTIFICATE_LABELS, PemBlock, decode_text, pem_blocks
 from app.hpkp.x509.pkcs7 import PKCS7_LABELS, certificates_of_pkcs7
 from app.hpkp.x509.spki import algorithm_of_private_key, is_signed_data, make_spki, spki_of_signing_request, split_spki
 
-_KEYLESS = frozenset({"EC PARAMETERS", "DH PARAMETERS", "DSA PARAMETERS", "X509 CRL"})
+_CRL_LABEL = "X509 CRL"
+_KEYLESS = frozenset({"EC PARAMETERS", "DH PARAMETERS", "DSA PARAMETERS", _CRL_LABEL})
 """Blocks that stand beside keys in a server's file."""
+
+_CRL = "a certificate revocation list (CRL) has no key (RFC 5280 section 5.1); give the certificate of its issuer"
 
 Passphrase = Callable[[], bytes]
 """Asked only when a private key is encrypted."""
@@ -62,22 +65,23 @@ class HeldKey:
     """The DNS names of a request, the names of a certificate."""
 
 
-def read_keys(data: bytes, *, passphrase: Passphrase) -> tuple[HeldKey, ...]:
-    """Read every key in a file, PEM or DER, in order.
+def find_keys(data: bytes, *, passphrase: Passphrase) -> tuple[HeldKey | InvalidKey, ...]:
+    """Read every key in a file, PEM or DER, in order; in place of one that cannot be read stands the reason.
 
-    Raises InvalidKey, saying what was found instead, where there is none or one cannot be read.
+    Raises InvalidKey, saying what was found instead, where there is nothing that could have a key.
     """
-    if b"-----BEGIN " in data:
-        blocks = tuple(pem_blocks(data.decode("utf-8", "replace")))
-        keys: list[HeldKey] = []
+    text = decode_text(data)
+    if "-----BEGIN " in text:
+        blocks = tuple(pem_blocks(text))
+        found: list[HeldKey | InvalidKey] = []
         for number, block in enumerate(blocks, 1):
             try:
-                keys.extend(() if block.label in _KEYLESS else _read_block(block, passphrase))
+                found.extend(() if block.label in _KEYLESS else _read_block(block, passphrase))
             except InvalidKey as error:
                 where = f"block {number} of {len(blocks)}: " if len(blocks) > 1 else ""
-                raise InvalidKey(f"{where}{error}") from None
-        if keys:
-            return tuple(keys)
+                found.append(InvalidKey(f"{where}{error}"))
+        if found:
+            return tuple(found)
         if blocks:
             raise _holds_no_key(blocks[0])
     if is_signed_data(data):
@@ -85,7 +89,17 @@ def read_keys(data: bytes, *, passphrase: Passphrase) -> tuple[HeldKey, ...]:
     return (_read_der(data, passphrase),)
 
 
+def read_keys(data: bytes, *, passphrase: Passphrase) -> tuple[HeldKey, ...]:
+    """Read every key as `find_keys` does. Raises InvalidKey where there is none or one cannot be read."""
+    found = find_keys(data, passphrase=passphrase)
+    if fault := next((item for item in found if isinstance(item, InvalidKey)), None):
+        raise fault
+    return tuple(item for item in found if isinstance(item, HeldKey))
+
+
 def _holds_no_key(block: PemBlock) -> InvalidKey:
+    if block.label == _CRL_LABEL:
+        return InvalidKey(_CRL)
     return InvalidKey(f"a PEM block {block.label} holds no key that can be pinned")
 
 
@@ -135,7 +149,17 @@ def _read_der(data: bytes, passphrase: Passphrase) -> HeldKey:
             return attempt()
         except (ValueError, UnsupportedAlgorithm):
             continue
+    if _is_crl(data):
+        raise InvalidKey(_CRL)
     raise InvalidKey("neither PEM nor DER of a certificate, PKCS #7, certification request, public or private key")
+
+
+def _is_crl(data: bytes) -> bool:
+    try:
+        x509.load_der_x509_crl(data)
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
+        return False
+    return True
 
 
 def _of_certificate(der: bytes) -> HeldKey:

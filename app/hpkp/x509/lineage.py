@@ -1,13 +1,17 @@
 """A renewed certificate's generations: which is current, which were before, and which key waits for its certificate.
 
-Knows how certbot names the files of a lineage, not where they lie::
+Knows how ACME clients name the files of a lineage, not where they lie::
 
-    archive/NAME/   cert1.pem chain1.pem fullchain1.pem privkey1.pem    a generation; the numbers only grow
-                    cert2.pem …
-                    privkey3.pem, csr3.pem                              a key made ahead, without a certificate yet
-    live/NAME/      cert.pem -> ../../archive/NAME/cert2.pem …          says which one is current
+    certbot     archive/NAME/   cert1.pem chain1.pem fullchain1.pem privkey1.pem    a generation; the numbers only grow
+                                privkey3.pem, csr3.pem                              a key made ahead
+                live/NAME/      cert.pem -> ../../archive/NAME/cert2.pem …          says which one is current
+    dehydrated  certs/NAME/     cert-1795500000.pem … cert-1795500000.csr           numbered by the time of issue
+                                cert.pem -> cert-1795500000.pem …                   in the same directory
+                                privkey.roll.pem                                    the next key (PRIVATE_KEY_ROLLOVER)
+    acme.sh     NAME[_ecc]/     NAME.cer NAME.key NAME.csr ca.cer fullchain.cer     the current generation alone
+    lego        certificates/   NAME.crt NAME.issuer.crt NAME.key                   likewise, of many names
 
-    file names, current number ──arrange──> Generation(number, state, files) …
+    file names, current number ──arrange, arrange_named──> Generation(number, state, files) …
     pins ──judge_keys──> KeyJudgement: was the key reused, do certificate and key belong together
 """
 
@@ -16,14 +20,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.hpkp.pin_checks import LintFinding, Severity
+from app.hpkp.findings import Finding, Severity
 from app.hpkp.pins import Pin
 
-_FILE = re.compile(r"(?P<part>cert|chain|fullchain|privkey|csr)(?P<number>[0-9]{1,9})\.pem")
+_FILE = re.compile(
+    r"(?P<part>cert|chain|fullchain|privkey|csr)(?:(?P<number>[0-9]{1,9})|-(?P<time>[0-9]{9,12}))\.pem"
+    r"|cert-(?P<request>[0-9]{9,12})\.csr"
+)
+ROLLOVER_KEY = "privkey.roll.pem"
+"""The key that dehydrated makes ahead; at the next renewal it becomes the certificate's, so its pin goes out first."""
 
 
 class Part(StrEnum):
-    """What a file of a generation holds; the values are certbot's names."""
+    """What a file of a generation holds; the values are the names of certbot and dehydrated."""
 
     CERTIFICATE = "cert"
     CHAIN = "chain"
@@ -43,34 +52,69 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """The files of one number."""
+    """The files of one number; None where the client numbers none, or not yet."""
 
-    number: int
+    number: int | None
     state: State
     files: Mapping[Part, str]
 
 
 def read_name(name: str) -> tuple[Part, int] | None:
-    """Read the name of a file in an archive; None for any other."""
+    """Read the name of a numbered file; None for any other."""
     match = _FILE.fullmatch(name)
-    return None if match is None else (Part(match["part"]), int(match["number"]))
+    if match is None:
+        return None
+    if match["request"]:
+        return Part.REQUEST, int(match["request"])
+    return Part(match["part"]), int(match["number"] or match["time"])
 
 
-def arrange(names: Iterable[str], *, current: int | None) -> tuple[Generation, ...]:
-    """Arrange an archive's files into generations, from the first on.
+def arrange(names: Iterable[str], *, current: int | None, current_key: str | None = None) -> tuple[Generation, ...]:
+    """Arrange numbered files into generations, from the first on.
 
     Where no ``current`` number is given, it is the highest with a certificate, else the highest: a key alone cannot
-    be in use while an older certificate is there.
+    be in use while an older certificate is there. ``current_key`` is the key file of the current generation where it
+    has an older number, because dehydrated kept the key at a renewal.
     """
     files: dict[int, dict[Part, str]] = {}
+    rollover: tuple[Generation, ...] = ()
     for name in names:
         if found := read_name(name):
             part, number = found
             files.setdefault(number, {})[part] = name
+        elif name == ROLLOVER_KEY:
+            rollover = (Generation(None, State.NEXT, {Part.KEY: name}),)
     if current is None:
         certified = [number for number, parts in files.items() if parts.keys() & {Part.CERTIFICATE, Part.FULL_CHAIN}]
         current = max(certified or files, default=0)
-    return tuple(Generation(number, _state(number, current), files[number]) for number in sorted(files))
+    if current_key and current in files:
+        files[current].setdefault(Part.KEY, current_key)
+    return (
+        *(Generation(number, _state(number, current), files[number]) for number in sorted(files)),
+        *rollover,
+    )
+
+
+_NAMED = (
+    # acme.sh: its chain files have no name of their own, because the directory is of one name.
+    {Part.CERTIFICATE: "{}.cer", Part.FULL_CHAIN: "fullchain.cer", Part.CHAIN: "ca.cer", Part.REQUEST: "{}.csr"},
+    # lego: the .crt is the full chain, unless it was told otherwise.
+    {Part.FULL_CHAIN: "{}.crt", Part.CHAIN: "{}.issuer.crt"},
+)
+
+
+def arrange_named(names: Iterable[str]) -> dict[str, Generation]:
+    """Find the current generation of each name of which there is a key and a certificate, by acme.sh and lego."""
+    present = set(names)
+    found: dict[str, Generation] = {}
+    for key in sorted(name for name in present if name.endswith(".key")):
+        stem = key.removesuffix(".key")
+        for layout in _NAMED:
+            files = {part: name for part, form in layout.items() if (name := form.format(stem)) in present}
+            if files.get(next(iter(layout))):
+                found[stem] = Generation(None, State.CURRENT, {**files, Part.KEY: key})
+                break
+    return found
 
 
 def _state(number: int, current: int) -> State:
@@ -104,7 +148,7 @@ class KeyJudgement:
     """Whether the key is that of the generation before; None for the first, and where either is not known."""
     belong_together: bool | None
     """Whether all its files are of one key; None where there are not two to compare."""
-    findings: tuple[LintFinding, ...]
+    findings: tuple[Finding, ...]
 
 
 def judge_keys(lineage: Sequence[GenerationPins]) -> tuple[KeyJudgement, ...]:
@@ -123,26 +167,28 @@ def _judge(pins: GenerationPins, before: GenerationPins | None) -> KeyJudgement:
     if together is False:
         findings.append(_not_together(pins.generation, known))
     if reused is False and before is not None and pins.generation.state is State.CURRENT:
-        findings.append(_new_key(before.generation.number))
+        findings.append(_new_key(before.generation))
     return KeyJudgement(reused, together, tuple(findings))
 
 
-def _not_together(generation: Generation, known: Mapping[Part, Pin]) -> LintFinding:
+def _not_together(generation: Generation, known: Mapping[Part, Pin]) -> Finding:
     first, reference = next(iter(known.items()))
     others = ", ".join(generation.files[part] for part, pin in known.items() if pin != reference)
-    return LintFinding(
+    return Finding(
         "key_of_another_certificate",
-        Severity.ERROR,
+        Severity.BLOCKER,
         f"{generation.files[first]} and {others} DO NOT BELONG TOGETHER: they are of different keys.",
         "Find out which one the server uses before you pin either; a server cannot serve this certificate with a key "
         "that is not its own.",
     )
 
 
-def _new_key(before: int) -> LintFinding:
-    return LintFinding(
+def _new_key(before: Generation) -> Finding:
+    of = "the generation before" if before.number is None else f"generation {before.number}"
+    return Finding(
         "new_key_at_renewal",
         Severity.WARNING,
-        f"The key is not that of generation {before}: the pin changed at this renewal.",
-        "Renew with certbot's --reuse-key, or pin the next key before its certificate is deployed.",
+        f"The key is not that of {of}: the pin changed at this renewal.",
+        "Keep the key at renewals (certbot --reuse-key, dehydrated PRIVATE_KEY_RENEW=no), or pin the next key before "
+        "its certificate is deployed (dehydrated PRIVATE_KEY_ROLLOVER=yes).",
     )

@@ -1,11 +1,21 @@
 """Textual encodings (RFC 7468), read leniently: any line length, any newline, text around the blocks."""
 
+import codecs
 import re
 from binascii import a2b_base64
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 _BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,40})-----(.*?)(?:-----END \1-----|\Z)", re.DOTALL)
+
+_MARKS = (
+    # The mark of UTF-32 in little endian begins with that of UTF-16, so it is asked for first.
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+)
 
 CERTIFICATE_LABELS = frozenset({"CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"})
 
@@ -21,6 +31,12 @@ class PemBlock:
     def decode(self) -> bytes:
         """Return the DER. Raises ValueError where the content is not base64."""
         return a2b_base64(self.content)
+
+
+def decode_text(data: bytes) -> str:
+    """Decode a text file by its byte order mark, as Windows tools write one; UTF-8 without. Never raises."""
+    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
+    return data.decode(encoding, "replace")
 
 
 def pem_blocks(text: str) -> Iterator[PemBlock]:

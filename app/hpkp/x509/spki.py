@@ -40,8 +40,11 @@ def spki_of_signing_request(der: bytes) -> bytes:
     body = expect(read_element(der, outer.content, outer.end), SEQUENCE, "the signed part of the certification request")
     version = expect(read_element(der, body.content, body.end), INTEGER, "version")
     subject = expect(read_element(der, version.end, body.end), SEQUENCE, "subject")
-    spki = expect(read_element(der, subject.end, body.end), SEQUENCE, "SubjectPublicKeyInfo")
-    return der[spki.start : spki.end]
+    element = expect(read_element(der, subject.end, body.end), SEQUENCE, "SubjectPublicKeyInfo")
+    spki = der[element.start : element.end]
+    # A CRL (RFC 5280 section 5.1) has sequences in the same places: a wrong pin is worse than none.
+    split_spki(spki)
+    return spki
 
 
 def split_spki(spki: bytes) -> tuple[bytes, bytes]:

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.catalog.load import load_catalog
+from app.hpkp.findings import Severity
 from app.hpkp.header.lint import Conformance, HeaderReview, Subject, lint_header
 from app.hpkp.header.value import PinningHeader
 from app.hpkp.hosts import Host
@@ -67,6 +68,10 @@ CASES = (
     _case("typographic quotes", f"pin-sha256=\u201c{LIVE}\u201d; {BACKUP.directive}; max-age=3", INVALID, False, False, "typographic_quotes"),
     _case("hexadecimal", f'pin-sha256="{LIVE.digest.hex()}"; {BACKUP.directive}; max-age=3', INVALID, False, False, "hex_pin"),
     _case("20 bytes", f'pin-sha256="{"A" * 27}="; {BACKUP.directive}; max-age=3', INVALID, False, False, "wrong_length_pin"),
+    _case("the form of OkHttp", f'pin-sha256="sha256/{LIVE}"; {BACKUP.directive}; max-age=3', INVALID, False, False, "prefixed_pin"),
+    _case("a blank inside the quotes", f'pin-sha256="{LIVE} "; {BACKUP.directive}; max-age=3', INVALID, False, False, "blank_in_pin"),
+    _case("a tab inside the quotes", f'pin-sha256="\t{LIVE}"; {BACKUP.directive}; {REPORT}', INVALID, False, False, "blank_in_pin", ro=True),
+    _case("the URL-safe alphabet", f'pin-sha256="{"_" * 43}="; {BACKUP.directive}; max-age=3', INVALID, False, False, "invalid_pin"),
     _case("a line break", f"{PINS};\n max-age=3", INVALID, False, True, "line_break"),
     _case("a comma between two", f"{PINS}; max-age=300, max-age=5; {PINS}", VALID, True, False, "comma"),
     _case("a bare report-uri", f"{PINS}; max-age=3; report-uri=https://r.example/", INVALID, False, False, "syntax"),
@@ -128,6 +133,56 @@ def test_no_value_makes_the_linter_fail(value: str) -> None:
         review = lint_header(Subject((value,), report_only))
         assert review.conformance in Conformance
         assert all(finding.message and finding.fix for finding in review.findings)
+
+
+_PIN_FORMS = (
+    "{}", "sha256/{}", " {}", "{} ", "{}\t", "'{}'", "{}=", "={}", "pin-sha256={}", "\u00a0{}", "{}{}", "", "AAAA", "\\{}",
+)  # fmt: skip
+_NAMES = ("pin-sha256", "PIN-SHA256", "pin-sha1", "max-age", "includeSubDomains", "report-uri", "report-to", "x", "")
+_OTHER_VALUES = (
+    "300",
+    "0",
+    "-1",
+    "",
+    "true",
+    "https://r.example/",
+    "/r",
+    "http://r.example",
+    "mailto:x",
+    "https://",
+    "é",
+)
+_QUOTES = ('"{}"', "'{}'", "{}", '"{}', "`{}`", "\u201c{}\u201d")
+_directives = st.one_of(
+    st.builds(
+        lambda form, pin, quotes, name: f"{name}={quotes.format(form.format(pin, pin))}",
+        st.sampled_from(_PIN_FORMS),
+        st.sampled_from([LIVE, BACKUP, OTHER]),
+        st.sampled_from(_QUOTES),
+        st.sampled_from(_NAMES[:3]),
+    ),
+    st.builds(
+        lambda name, equals, quotes, value: f"{name}{equals}{quotes.format(value) if equals else ''}",
+        st.sampled_from(_NAMES),
+        st.sampled_from(["=", " = ", "", ":"]),
+        st.sampled_from(_QUOTES),
+        st.sampled_from(_OTHER_VALUES),
+    ),
+    st.sampled_from([LIVE.directive, BACKUP.directive, "max-age=300", REPORT, "includeSubDomains"]),
+)
+_headers = st.builds(
+    lambda directives, separator: separator.join(directives),
+    st.lists(_directives, max_size=7),
+    st.sampled_from(["; ", ";", ", ", " ", ";;", ";\n"]),
+)
+
+
+@given(_headers, st.booleans(), st.sampled_from([None, frozenset({LIVE}), frozenset({LIVE, BACKUP}), frozenset[Pin]()]))
+@settings(max_examples=1000)
+def test_what_both_browsers_ignore_is_an_error(value: str, report_only: bool, chain: frozenset[Pin] | None) -> None:
+    review = lint_header(Subject((value,), report_only, Host("www.example.com"), chain, CATALOG))
+    if not review.chromium and not review.firefox:
+        assert any(finding.severity is Severity.BLOCKER for finding in review.findings)
 
 
 @given(st.lists(st.sampled_from([LIVE, BACKUP, OTHER]), min_size=2, max_size=3, unique=True), st.integers(1, 10**9))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.hpkp.pin_checks import Severity
+from app.hpkp.findings import Severity
 from app.hpkp.pins import Pin
 from app.hpkp.x509.lineage import Generation, GenerationPins, Part, State, arrange, judge_keys, read_name
 
@@ -11,7 +11,7 @@ RENEWED = [f"{part}{number}.pem" for number in (1, 2, 3) for part in ("cert", "c
 
 
 def _states(*names: str, current: int | None = None) -> dict[int, str]:
-    return {generation.number: str(generation.state) for generation in arrange(names, current=current)}
+    return {generation.number or 0: str(generation.state) for generation in arrange(names, current=current)}
 
 
 def test_generations_before_the_current_one_are_previous_and_those_after_it_next() -> None:
@@ -97,7 +97,7 @@ def test_files_of_different_keys_in_one_generation_are_an_error(pins: dict[str, 
     [judgement] = judge_keys([_pins(3, **pins)])
     [finding] = judgement.findings
     assert judgement.belong_together is False
-    assert (finding.code, finding.severity) == ("key_of_another_certificate", Severity.ERROR)
+    assert (finding.code, finding.severity) == ("key_of_another_certificate", Severity.BLOCKER)
     assert finding.message.startswith(named)
 
 
