@@ -31,6 +31,7 @@ TITLES: dict[str, str] = {
     "host_not_reached": "The host could not be looked at",
     "address_not_reached": "Not every address of the host could be looked at",
     "no_pin_in_live_chain": "The host serves certificates in which no pin stands",
+    "pin_not_on_every_path": "Some clients build a path without a pinned key",
     "no_backup_pin": "Every pin is in use, so none is left for an emergency",
     "live_leaf_for_another_name": "The host serves a certificate for another name",
     "live_chain_out_of_date": "The host serves a certificate that is not valid today",
