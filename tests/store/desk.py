@@ -41,7 +41,7 @@ def submission(body: bytes | None = None, *, at: int = AT, client: str = "one", 
     assert isinstance(report, ViolationReport), report
     return Submission(
         report=report,
-        identity=identity_of(report),
+        identity=identity_of(report, received_at=from_ms(at)),
         digest=_hash(body, client.encode(), label.encode()),
         client=_hash(client.encode()),
         received_at=at,

@@ -12,13 +12,14 @@ append a certificate to what a server sends.
 """
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 
 from app.hpkp.catalog import Catalog, InterceptionProduct
 from app.hpkp.pins import Pin
 from app.hpkp.policy import PolicyHistory
 from app.hpkp.report import Sender, SenderResult, ViolationReport
+from app.hpkp.violation import clock_of, is_outside_validity
 from app.hpkp.x509.certificate import (
     Anchor,
     Certificate,
@@ -29,12 +30,8 @@ from app.hpkp.x509.certificate import (
     build_path,
     connected_to_leaf,
     find_leaf,
-    outside_validity,
     pins_of,
 )
-
-CLOCK_TOLERANCE = timedelta(hours=14)
-"""Some senders write local time and call it UTC; no zone is further off than 14 hours."""
 
 
 class JudgementContext:
@@ -59,7 +56,7 @@ class JudgementContext:
         self.former = self.ever_expected - self.expected
         self.own_keys = history.own_keys | self.ever_expected
         self.known = frozenset(report.known_pins)
-        self.clock = report.date_time or received_at
+        self.clock = clock_of(report, received_at=received_at)
         self.untrusted_by_sender = report.sender_result is SenderResult.CHAIN_NOT_TRUSTED
 
     @property
@@ -171,9 +168,15 @@ class JudgementContext:
     @cached_property
     def out_of_date(self) -> tuple[int, ...]:
         """Positions on the path not valid at the sender's time, whatever zone it was in."""
-        early = outside_validity(self.chain, self.path.positions, _shifted(self.clock, -CLOCK_TOLERANCE))
-        late = outside_validity(self.chain, self.path.positions, _shifted(self.clock, CLOCK_TOLERANCE))
-        return tuple(sorted(set(early) & set(late)))
+        on_path = ((position, self.chain[position]) for position in self.path.positions)
+        return tuple(
+            sorted(
+                position
+                for position, element in on_path
+                if isinstance(element, Certificate)
+                and is_outside_validity(element.not_before, element.not_after, self.clock)
+            )
+        )
 
     @cached_property
     def product(self) -> InterceptionProduct | None:
@@ -191,11 +194,3 @@ class JudgementContext:
         """Positions of readable certificates in the judged chain that no signature joins to the leaf."""
         joined = set(self.path.positions) | set(connected_to_leaf(self.chain, leaf=self.leaf_position))
         return tuple(i for i, e in enumerate(self.chain) if isinstance(e, Certificate) and i not in joined)
-
-
-def _shifted(moment: datetime, by: timedelta) -> datetime:
-    """Shift a moment, as far as the calendar goes: a sender's clock may stand at either end of it."""
-    try:
-        return moment + by
-    except OverflowError:
-        return moment
