@@ -10,7 +10,7 @@ from app.hpkp.judgement.context import JudgementContext
 from app.hpkp.report import Sender
 from app.hpkp.x509.certificate import Anchor, Certificate
 
-RULES_VERSION = 2
+RULES_VERSION = 3
 """Goes up with every change that can give a violation another judgement, so that stores are judged again."""
 
 Evidence = tuple[str, int | None]
