@@ -19,7 +19,7 @@ from app.hpkp.catalog import Catalog, InterceptionProduct
 from app.hpkp.pins import Pin
 from app.hpkp.policy import PolicyHistory
 from app.hpkp.report import Sender, SenderResult, ViolationReport
-from app.hpkp.violation import clock_of, is_outside_validity
+from app.hpkp.violation import is_outside_validity
 from app.hpkp.x509.certificate import (
     Anchor,
     Certificate,
@@ -56,7 +56,7 @@ class JudgementContext:
         self.former = self.ever_expected - self.expected
         self.own_keys = history.own_keys | self.ever_expected
         self.known = frozenset(report.known_pins)
-        self.clock = clock_of(report, received_at=received_at)
+        self.clock = report.date_time or received_at
         self.untrusted_by_sender = report.sender_result is SenderResult.CHAIN_NOT_TRUSTED
 
     @property

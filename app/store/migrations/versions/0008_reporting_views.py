@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from app.hpkp.x509.certificate import Certificate, read_certificate
-from app.store.engine import to_ms
+from app.store.engine import to_ms_if_known
 
 revision = "0008"
 down_revision = "0007"
@@ -44,7 +44,7 @@ def _fill(connection: sa.Connection) -> None:
                 connection.execute(
                     sa.update(certificates)
                     .where(certificates.c.sha256 == sha256)
-                    .values(not_before=to_ms(read.not_before), not_after=to_ms(read.not_after))
+                    .values(not_before=to_ms_if_known(read.not_before), not_after=to_ms_if_known(read.not_after))
                 )
         last = bytes(rows[-1].sha256)
 
