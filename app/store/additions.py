@@ -21,7 +21,7 @@ from app.hpkp.violation import chain_digest
 from app.hpkp.x509.certificate import Certificate, Chain, Element, UnreadableCertificate
 from app.outcomes import Outcome
 from app.store import policies, tables
-from app.store.engine import DAY_MS, from_ms, to_ms, to_ms_if_known
+from app.store.engine import DAY_MS, from_ms, to_ms
 from app.store.judgements import judged_columns
 from app.store.prepared import PreparedForEach, Row, into
 from app.store.submissions import Limits, Submission
@@ -135,9 +135,9 @@ def _certificates(chain: Chain) -> Iterator[Row]:
         if element.der is not None:
             pin = None if element.pin is None else str(element.pin)
             if isinstance(element, Certificate):
-                names = element.subject, element.issuer
-                validity = to_ms_if_known(element.not_before), to_ms_if_known(element.not_after)
-                yield element.fingerprint, element.der, pin, *names, *validity, None
+                names, validity = (element.subject, element.issuer), (element.not_before, element.not_after)
+                times = (None if time is None else to_ms(time) for time in validity)
+                yield element.fingerprint, element.der, pin, *names, *times, None
             else:
                 yield element.fingerprint, element.der, pin, *[None] * 4, element.reason
 
@@ -172,7 +172,7 @@ def _violation(submission: Submission, host: str, history: PolicyHistory, judgem
         "contradictions": to_json(report.contradictions),
         "served_chain": None if report.served_chain is None else chain_digest(report.served_chain),
         "validated_chain": None if report.validated_chain is None else chain_digest(report.validated_chain),
-        "date_time": to_ms_if_known(report.date_time),
+        "date_time": None if report.date_time is None else to_ms(report.date_time),
         **judged_columns(judgement),
         "judged_at": at,
         "first_received_at": at,

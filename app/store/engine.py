@@ -24,11 +24,6 @@ def to_ms(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
-def to_ms_if_known(moment: datetime | None) -> int | None:
-    """Turn an instant that may not be known, such as a validity that cannot be read, into milliseconds."""
-    return None if moment is None else to_ms(moment)
-
-
 def from_ms(milliseconds: int) -> datetime:
     """Turn milliseconds since the Unix epoch into a UTC instant."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)

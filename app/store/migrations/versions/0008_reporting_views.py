@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from app.hpkp.x509.certificate import Certificate, read_certificate
-from app.store.engine import to_ms_if_known
+from app.store.engine import to_ms
 
 revision = "0008"
 down_revision = "0007"
@@ -40,11 +40,11 @@ def _fill(connection: sa.Connection) -> None:
     ).all():
         for sha256, der in rows:
             read = read_certificate(bytes(der), position=0)
-            if isinstance(read, Certificate):
+            if isinstance(read, Certificate) and read.not_before and read.not_after:
                 connection.execute(
                     sa.update(certificates)
                     .where(certificates.c.sha256 == sha256)
-                    .values(not_before=to_ms_if_known(read.not_before), not_after=to_ms_if_known(read.not_after))
+                    .values(not_before=to_ms(read.not_before), not_after=to_ms(read.not_after))
                 )
         last = bytes(rows[-1].sha256)
 
