@@ -51,6 +51,7 @@ TITLES: dict[str, str] = {
     "clients_not_counted": "Sessions were counted, and not how many clients they are of",
     "canary_missing": "Nothing proves that reports arrive",
     "canary_too_old": "Nothing proves that reports still arrive",
+    "evaluation_pending": "Violations are still being re-evaluated",
     "left_out_as_ignored": "Reports from where you ignore the like do not count",
     "lockout_share_over_limit": "Too large a share of clients may be locked out",
     "lockout_share_not_bounded": "Too few clients to say that hardly any would be locked out",
