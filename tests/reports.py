@@ -20,6 +20,14 @@ def site() -> Site:
     return make_site(HOST)
 
 
+@functools.lru_cache(maxsize=64)
+def site_for(host: str) -> Site:
+    """Return the same site with a leaf for another host: clients refuse a leaf of another name before its pins."""
+    if host == HOST:
+        return site()
+    return Site(site().intermediate.issue(host), site().intermediate, site().root)
+
+
 @functools.cache
 def other_site(number: int = 1) -> Site:
     """Return another site of the same name, whose keys are nobody's: a different violation for each number."""
@@ -46,8 +54,8 @@ def report_body(
         "known-pins": [f'pin-sha256="{pin}"' for pin in ([site().root.pin] if known_pins is None else known_pins)],
         "noted-hostname": noted or host,
         "port": 443,
-        "served-certificate-chain": list(site().served if served is None else served),
-        "validated-certificate-chain": list(site().validated if validated is None else validated),
+        "served-certificate-chain": list(site_for(host).served if served is None else served),
+        "validated-certificate-chain": list(site_for(host).validated if validated is None else validated),
     }
     replaced = {name.replace("_", "-"): value for name, value in members.items()}
     return json.dumps(report | replaced, separators=(",", ":")).encode()

@@ -19,7 +19,7 @@ def _causes(desk: Desk) -> list[str]:
 
 def test_a_policy_set_afterwards_changes_the_cause(desk: Desk) -> None:
     desk.take(submission())
-    assert _causes(desk) == ["private_root"]
+    assert _causes(desk) == ["unknown_key_public_ca"]
     assert desk.set_policy(pins=[site().root.pin]) == 1
     assert _causes(desk) == ["matches_expected"]
     assert desk.only(tables.violations).judgement["policy_revision"] == 1
@@ -119,7 +119,7 @@ def test_an_event_tells_of_the_change_and_of_the_judging(desk: Desk) -> None:
     told = [(event.kind, event.host, event.text) for event in desk.rows(tables.events)]
     assert told == [
         ("policy_changed", HOST, "Policy revision 1: report-only, 1 pins"),
-        ("rejudged", HOST, "2 violations re-evaluated: 1 private_root -> matches_expected"),
+        ("rejudged", HOST, "2 violations re-evaluated: 1 unknown_key_public_ca -> matches_expected"),
     ]
 
 

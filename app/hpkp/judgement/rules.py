@@ -165,7 +165,7 @@ def _other_trust_path(context: JudgementContext) -> Evidence | None:
         return None
     wanted = context.expected if context.policy else context.known
     connected = context.connected_pins & wanted
-    if context.expected_presence is Presence.EVERY:
+    if context.presence(wanted) is Presence.EVERY:
         if context.compared is not None or not _failed_on_another_path(context):
             return None
         return (
