@@ -1,4 +1,4 @@
-"""The bodies of ``bench/worst_bodies.py`` are bodies that the intake takes, and each spends what it is meant to spend."""
+"""The bodies of ``bench/worst_bodies.py``: the intake takes each, and each spends what it is meant to spend."""
 
 import base64
 
