@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from app.catalog import load_anchors
+from app.catalog import load_known_certificates
 from app.hpkp.x509 import names, signatures
 from app.hpkp.x509.anchors import KnownCertificates
 from app.hpkp.x509.budget import Budget
@@ -261,7 +261,7 @@ def measure(ders: Sequence[bytes], known: KnownCertificates) -> Cost:
 
 def main(rounds: int = 5) -> None:
     """Print the median of some rounds for each body as Markdown."""
-    known = KnownCertificates(public=load_anchors().public)
+    known = load_known_certificates()
     known.identities_named(read_names()[0])
     typer.echo("| body | kB | checks | paths | reading, ms | completing, ms | assessing, ms | total, ms | limits |")
     typer.echo("|---|---|---|---|---|---|---|---|---|")
