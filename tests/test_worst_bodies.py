@@ -25,5 +25,5 @@ def test_a_body_is_within_the_intakes_limits_and_reaches_its_own(title: str) -> 
     assert sum(len(base64.b64encode(der)) + 60 for der in ders) <= MOST_BYTES
     cost = measure(ders, KnownCertificates())
     assert cost.checks <= 100
-    assert cost.paths <= 2 * 64 + 2
+    assert cost.paths <= 2 * 40 + 2
     assert title not in MEANT or any(MEANT[title] in limit for limit in cost.limits)

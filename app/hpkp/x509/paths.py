@@ -157,7 +157,7 @@ class CompletedPaths:
 
     def at(self, moment: datetime, *, host: str | None = None) -> PathsAt:
         """Assess every path at a moment (aware), and for a host where one is given."""
-        moment = moment.astimezone(UTC)
+        moment = moment.astimezone(UTC).replace(microsecond=0)  # certificates count whole seconds
         hosted = tuple(find_host_defects(self.leaf, host)) if host is not None else ()
         paths = [self._assess(candidate, moment, hosted) for candidate in self.candidates]
         paths.sort(key=_rank_path)
@@ -202,7 +202,7 @@ class CompletedPaths:
         found.extend(find_date_defects(certificate, at, moment, anchor=anchored and at > 0))
         if not anchored or at == 0:  # nothing of an anchor but its name, its key and its constraints counts
             found.extend(self._timeless_defects(certificate, chosen))
-        for position, subject in enumerate(chosen):
+        for position, subject in enumerate(chosen if self._constraints else ()):
             if kind := self._constraints.get((subject.fingerprint, certificate.fingerprint)):
                 found.append(Defect(kind, position, f"by the name constraints at position {at}"))
         return found

@@ -122,7 +122,7 @@ def test_a_clique_ends_after_the_steps_whether_or_not_it_has_an_anchor(anchored:
     paths = complete_paths(_read(root.issue(HOST)), crosses, known, budget=budget)
     assert paths.limits_reached
     assert not paths.complete
-    assert len(paths.candidates) <= 64
+    assert len(paths.candidates) <= 40
     assert budget.checks >= 0
     assert min(budget.steps, budget.paths) < 0, "the search ended because its budget did"
 
@@ -208,7 +208,7 @@ LIMITS: tuple[tuple[str, Callable[[Budget], int], int], ...] = (
     ("checks", lambda budget: budget.checks, 100),
     ("microseconds", lambda budget: budget.microseconds, 20_000),
     ("steps", lambda budget: budget.steps, 300),
-    ("paths", lambda budget: budget.paths, 64),
+    ("paths", lambda budget: budget.paths, 40),
     ("depth", lambda budget: budget.depth, 10),
 )
 
