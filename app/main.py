@@ -17,11 +17,12 @@ from app.schedule import (
     probe_what_is_due,
     prune_regularly,
     record_verdicts,
+    rejudge_what_waits,
     send_alerts,
     send_canaries,
     tell_what_waits,
 )
-from app.service import open_service
+from app.service import now, open_service
 from app.settings import Settings
 from app.web.rendering import show_problem
 from app.web.routes import router as pages
@@ -30,6 +31,10 @@ DESCRIPTION = """Receives HTTP public key pinning violation reports (RFC 7469), 
 the pins that the operator expects, and says, with evidence, whether enforcing would be safe.
 
 Counts are lower bounds: senders suppress repetitions (Chromium for 60 minutes, TrustKit for 24 hours)."""
+
+
+_AT_THE_START = 1.0
+"""Seconds for which violations are judged again before reports are taken: small stores are done by then."""
 
 
 class Application(FastAPI):
@@ -52,7 +57,7 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         service = open_service(chosen, app.state.metrics)
         app.state.service = service
-        service.rejudge_where_knowledge_changed()
+        service.rejudge_where_knowledge_changed(at=now(), seconds=_AT_THE_START)
         service.writer.start()
         regular = [
             asyncio.create_task(work(service))
@@ -65,6 +70,7 @@ def create_app(
             )
             if interval
         ]
+        regular.append(asyncio.create_task(rejudge_what_waits(service)))
         if service.metrics.shared:
             regular.append(asyncio.create_task(tell_what_waits(service)))
         when_ready()

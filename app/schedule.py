@@ -7,6 +7,7 @@ when it is due the next time.
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -21,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 _PAUSE = 60.0
 """Seconds after which it looks again for what is due."""
+_REJUDGING_PAUSE = 2.0
+"""Seconds after which it looks for violations to judge again: an operator who changed a policy waits for them."""
 
 
 class _Stopping(Exception):
@@ -69,6 +72,22 @@ def _prune(service: Service, progress: Callable[[str, int], None]) -> None:
     with service.turn(Upkeep.PRUNING) as ours:
         if ours:
             service.prune(at=now(), progress=progress)
+
+
+async def rejudge_what_waits(service: Service) -> None:
+    """Judge again what waits for it, piece by piece, for ever; as long a pause as each piece took, for the reports."""
+    while True:
+        try:
+            if await in_thread(service.is_rejudging):
+                async with _turn(service, Upkeep.REJUDGING) as ours:
+                    while ours:
+                        began = time.monotonic()
+                        if await in_thread(service.rejudge_further, at=now()) is None:
+                            break
+                        await asyncio.sleep(time.monotonic() - began)
+        except SQLAlchemyError as error:
+            logger.error("violations could not be re-evaluated: %s", error)
+        await asyncio.sleep(_REJUDGING_PAUSE)
 
 
 async def probe_what_is_due(service: Service) -> None:

@@ -33,23 +33,28 @@ from app.settings import Settings
 from app.store import canaries, policies
 from app.store import engine as store_engine
 from app.store.additions import JudgeReport
-from app.store.engine import from_ms, now_ms, open_engine, to_ms, writing
-from app.store.events import add_event, last_event
+from app.store.engine import from_ms, open_engine, to_ms, writing
+from app.store.events import add_event
 from app.store.intake import Intake
 from app.store.past import gather_past_evidence
 from app.store.probes import add_probe, find_look, hosts_not_probed_since, load_probe
-from app.store.retention import Cutoffs, Progress, prune
+from app.store.rejudging import ALL, count_waiting, find_run, request_if_knowledge_changed, request_rejudging
+from app.store.retention import Cutoffs, prune
+from app.store.retention import Progress as PruneProgress
 from app.store.secrets import canary_key, client_key, session_key
 from app.store.submissions import Limits
 from app.store.summaries import gather_evidence, walk_counted
-from app.store.turns import Upkeep, turn
+from app.store.turns import Upkeep, turn, wait_for_other_writers
 from app.store.verdicts import record_verdict
-from app.store.violations import Filter, list_judged_hosts, load_report, rejudge
+from app.store.violations import Filter, load_report
 from app.store.writer import GroupWriter
 from app.threads import in_thread
+from app.usecases import rejudging
+from app.usecases.rejudging import Progress
 
-_KNOWLEDGE = "knowledge_changed"
 _DESCRIBED = 1000
+_AT_ONCE = 1.0
+"""Seconds for which a change judges before it is answered: a host of a thousand violations or so is done by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,28 +86,34 @@ class Service:
     """What the last looks saw, understood: reading certificates and their signatures again would give the same."""
 
     def set_policy(self, policy: PinningPolicy, *, at: datetime) -> PinningPolicy:
-        """Set a host's policy by a new revision and judge the host's violations again, in one transaction.
+        """Set a host's policy by a new revision and begin to judge the host's violations again.
 
-        The same policy as the one in force, with no date of its own, makes no new revision. Raises InvalidPolicy for
-        one that is to take effect in the future.
+        What is left after a second is judged in the background; until then no verdict on the host is `ready`. The same
+        policy as the one in force, with no date of its own, makes no new revision. Raises InvalidPolicy for one that
+        is to take effect in the future.
         """
         if policy.effective_from is not None and policy.effective_from > at:
             raise InvalidPolicy("effective_from lies in the future")
         with writing(self.engine) as connection:
+            wait_for_other_writers(connection)  # before the policy is read, on which their judgements rest as well
             current = policies.history_of(connection, policy.host).in_force(at)
             if current is not None and policy.effective_from is None and policy.says_the_same_as(current):
                 return current
             stored = policies.add_revision(connection, policy, at=at)
-            rejudge(connection, policy.host, self.judge, at=to_ms(at))
+            request_rejudging(connection, policy.host, at=to_ms(at))
+        self._rejudge_at_once(policy.host, at=at)
         self.record_verdict(policy.host, at=at)
         return stored
 
     def withdraw_policy(self, host: str, *, at: datetime) -> PinningPolicy | None:
-        """End the policy in force by a last revision and judge again; None where none was in force."""
+        """End the policy in force by a last revision and begin to judge again; None where none was in force."""
         with writing(self.engine) as connection:
+            wait_for_other_writers(connection)
             withdrawn = policies.withdraw(connection, policies.history_of(connection, host), at=at)
             if withdrawn is not None:
-                rejudge(connection, host, self.judge, at=to_ms(at))
+                request_rejudging(connection, host, at=to_ms(at))
+        if withdrawn is not None:
+            self._rejudge_at_once(host, at=at)
         return withdrawn
 
     def what_if(
@@ -166,8 +177,12 @@ class Service:
         """Record what a host was seen to serve."""
         live = describe_live(seen, self.known)
         with writing(self.engine) as connection:
-            if add_probe(connection, live):
-                rejudge(connection, seen.host, self.judge, at=to_ms(seen.at))
+            wait_for_other_writers(connection)
+            new_keys = add_probe(connection, live)
+            if new_keys:
+                request_rejudging(connection, seen.host, at=to_ms(seen.at))
+        if new_keys:
+            self._rejudge_at_once(seen.host, at=seen.at)
         self.metrics.count_probe(reached=bool(live.chains))
         return live
 
@@ -233,7 +248,7 @@ class Service:
             in_force = ((host, policies.history_of(connection, host).in_force(at)) for host in due)
             return [host for host, policy in in_force if policy is not None and policy.report_uri is not None]
 
-    def prune(self, *, at: datetime, progress: Progress = lambda what, count: None) -> dict[str, int]:
+    def prune(self, *, at: datetime, progress: PruneProgress = lambda what, count: None) -> dict[str, int]:
         """Forget what is older than the settings say; return how much, by kind."""
         chosen = self.settings
         removed = prune(
@@ -252,32 +267,53 @@ class Service:
                 add_event(connection, "pruned", f"Forgotten: {told}", at=to_ms(at))
         return removed
 
-    def rejudge_where_knowledge_changed(self) -> int:
-        """Judge everything again where roots, catalogs or rules are others than the last time; count the hosts.
+    def rejudge_where_knowledge_changed(self, *, at: datetime, seconds: float | None = None) -> None:
+        """Judge everything again if roots, catalogs or rules are others than the last time, for so many seconds.
 
-        Each host is judged in one transaction, and the change is an event. Where another process is at it, this one
-        leaves it to that.
+        What is left is judged in the background. Where another process is at it, this one leaves it to that.
         """
         with self.turn(Upkeep.REJUDGING) as ours:
-            return self._rejudge_where_knowledge_changed() if ours else 0
+            if not ours:
+                return
+            with writing(self.engine) as connection:
+                pending = request_if_knowledge_changed(connection, self._knowledge(), at=to_ms(at))
+            if pending:
+                for _ in rejudging.run_for(self.engine, self.judge, at=at, seconds=seconds):
+                    pass
+
+    def request_rejudging(self, host: str = ALL, *, at: datetime) -> int:
+        """Let the violations of a host, or of all, be judged again; return how many there are."""
+        with writing(self.engine) as connection:
+            request_rejudging(connection, host, knowledge="" if host else self._knowledge(), at=to_ms(at))
+            return count_waiting(connection, host)
+
+    def rejudge_further(self, *, at: datetime) -> Progress | None:
+        """Judge the next piece of what waits to be judged again; None if nothing does.
+
+        At the end of a host's, its verdict is recorded: it was withheld until then.
+        """
+        progress = rejudging.go_on(self.engine, self.judge, at=at)
+        if progress is not None and progress.finished and progress.run.host:
+            self.record_verdict(progress.run.host, at=at)
+        return progress
+
+    def is_rejudging(self) -> bool:
+        """Whether violations wait to be judged again, or the end of that to be recorded."""
+        with self.engine.connect() as connection:
+            return find_run(connection) is not None
+
+    def count_waiting(self, host: str = ALL) -> int:
+        """Count the violations of a host, or of all, that are still to be judged again."""
+        with self.engine.connect() as connection:
+            return count_waiting(connection, host)
+
+    def _rejudge_at_once(self, host: str, *, at: datetime) -> None:
+        for _ in rejudging.run_for(self.engine, self.judge, host=host, at=at, seconds=_AT_ONCE):
+            pass
 
     def turn(self, upkeep: Upkeep) -> AbstractContextManager[bool]:
         """Tell whether no other process does this now, and keep others from it within the block."""
         return turn(self.engine, upkeep)
-
-    def _rejudge_where_knowledge_changed(self) -> int:
-        text = f"Roots, catalogs and rules {self._knowledge()}"
-        with self.engine.connect() as connection:
-            last = last_event(connection, _KNOWLEDGE)
-            hosts = list_judged_hosts(connection)
-        if last is not None and last.text == text:
-            return 0
-        for host in hosts:
-            with writing(self.engine) as connection:
-                rejudge(connection, host, self.judge)
-        with writing(self.engine) as connection:
-            add_event(connection, _KNOWLEDGE, text, at=now_ms())
-        return len(hosts)
 
     def _knowledge(self) -> str:
         """Return a short name for all that a judgement rests on besides report and policy."""
@@ -303,6 +339,7 @@ class Service:
             if policy is None or policy.effective_from is None:
                 return None
             since = policy.effective_from
+            waiting = count_waiting(connection, host)
             evidence = (
                 gather_past_evidence(connection, host, history, self.judge, since=since, until=at)
                 if past
@@ -317,7 +354,7 @@ class Service:
             lockout_share=chosen.max_lockout_percent / 100,
             interception_share=chosen.max_interception_percent / 100,
         )
-        evidence = replace(evidence, live=self.last_seen(host, until=at))
+        evidence = replace(evidence, live=self.last_seen(host, until=at), unevaluated=waiting)
         return Situation(policy, evidence, at, history, limits, self.catalog)
 
     def assess(self, host: str, *, at: datetime, past: bool = False) -> tuple[PinningPolicy, Readiness] | None:
@@ -326,11 +363,16 @@ class Service:
         return None if situation is None else (situation.policy, assess_readiness(situation))
 
     def record_verdict(self, host: str, *, at: datetime) -> Readiness | None:
-        """Assess, and record the verdict where it differs from the last one; None where no policy is in force."""
-        assessed = self.assess(host, at=at)
-        if assessed is None:
+        """Assess, and record the verdict where it differs from the last one; None where no policy is in force.
+
+        While violations are being judged again nothing is recorded: that verdict is about the service, not the host.
+        """
+        situation = self.situation(host, at=at)
+        if situation is None:
             return None
-        policy, answer = assessed
+        policy, answer = situation.policy, assess_readiness(situation)
+        if situation.evidence.unevaluated:
+            return answer
         with writing(self.engine) as connection:
             record_verdict(connection, host, policy.revision, answer, at=at)
         return answer

@@ -137,7 +137,7 @@ def _add_violations(url: str, material: Material, *, count: int, at: datetime) -
     """Let the service read, judge and write one report of each violation, under policies for all hosts."""
     settings = Settings(_env_file=None, database_url=url, trust_anchors=material.roots)
     service = open_service(settings, Metrics())
-    service.rejudge_where_knowledge_changed()
+    service.rejudge_where_knowledge_changed(at=at)
     for host in HOSTS:
         pins = tuple(ExpectedPin(parse_pin(pin)) for pin in material.pins)
         policy = PinningPolicy(host=Host(host), pins=pins, max_age=5_184_000, effective_from=at)

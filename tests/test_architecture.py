@@ -3,7 +3,7 @@
 ::
 
     main ──> web ──> api ──> service ──> collector ──> senders ──> hpkp
-    cli  ──> main                          └─> store   ──> hpkp
+    cli  ──> main               └──> usecases ──> store ──> hpkp
 
 Imports point one way. SQL stays in the store, HTTP in the API, the clock and the disk out of the domain.
 """
@@ -29,6 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": {"hpkp", "outcomes"},
     "metrics": {"outcomes"},
     "access_log": set(),
+    "log_selection": {"access_log"},
     "threads": set(),
     "alerts": {"app", "threads"},
     "alerting": {"alerts", "hpkp", "service", "settings", "store", "threads"},
@@ -36,7 +37,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "collector": {"canary", "hpkp", "metrics", "outcomes", "senders", "store"},
     "probe": {"hpkp"},
     "export": {"store"},
-    "service": {"canary", "catalog", "collector", "hpkp", "metrics", "probe", "settings", "store", "threads"},
+    "usecases": {"hpkp", "store"},
+    "service": {
+        "canary", "catalog", "collector", "hpkp", "metrics", "probe", "settings", "store", "threads", "usecases",
+    },
     "schedule": {"alerting", "app", "service", "store", "threads"},
     "api": {"collector", "export", "hpkp", "outcomes", "senders", "service", "store"},
     "web": {"api", "app", "hpkp", "service", "store"},
@@ -50,6 +54,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "collector",
         "export",
         "hpkp",
+        "log_selection",
         "main",
         "metrics",
         "probe",
@@ -80,6 +85,7 @@ ONLY_IN: dict[str, set[str]] = {
 EXCEPTIONS = {
     # Names in annotations.
     ("app.service", "sqlalchemy.Engine"),
+    ("app.usecases.rejudging", "sqlalchemy.Engine"),
     ("app.api.details", "sqlalchemy.Connection"),
     ("app.api.details", "sqlalchemy.Row"),
     ("app.api.violations", "sqlalchemy.Row"),
@@ -89,6 +95,7 @@ EXCEPTIONS = {
     # The family of errors of a store that does not answer.
     ("app.collector", "sqlalchemy.exc.SQLAlchemyError"),
     ("app.schedule", "sqlalchemy.exc.SQLAlchemyError"),
+    ("app.usecases.rejudging", "sqlalchemy.exc.DBAPIError"),
     ("app.cli.database", "sqlalchemy.exc.SQLAlchemyError"),
     ("app.cli.terminal", "sqlalchemy.exc.SQLAlchemyError"),
     # A name in annotations.

@@ -1,12 +1,17 @@
-"""When roots, catalogs or rules have changed, the service judges everything again at its start."""
+"""When roots, catalogs or rules have changed, the service judges everything again from its start on."""
 
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from app.hpkp.hosts import Host
 from app.main import create_app
 from app.samples import Scenario, make_site
 from app.settings import Settings
+from app.usecases.rejudging import PIECE
 from tests.application import TestClient
 from tests.authority import NOW
 
@@ -43,7 +48,41 @@ def test_a_catalog_of_the_operators_own_gives_violations_another_cause(tmp_path:
         violation = client.get("/api/v1/violations/1").json()
         assert (violation["cause"], violation["product"]) == ("interception_product", "Sample Proxy")
         assert len(_events(client, "knowledge_changed")) == 2
-        assert "1 violations judged again, 1 have another cause" in _events(client, "rejudged")
+        assert "1 violation re-evaluated: 1 private_root -> interception_product" in _events(client, "rejudged")
+
+
+def test_what_is_left_after_the_first_second_is_judged_beside_the_reports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.service._AT_ONCE", 0.0)
+    monkeypatch.setattr("app.main._AT_THE_START", 0.0)
+    monkeypatch.setattr("app.schedule._REJUDGING_PAUSE", 0.1)
+    settings = Settings(database_url=f"sqlite:///{tmp_path}/hpkp.sqlite3")
+    site = make_site(Host("www.example.com"), at=NOW)
+    body = json.loads(site.report(Scenario.PRIVATE_ROOT, at=NOW))
+    pins = {"pins": [{"sha256": str(pin)} for pin in site.pins]}
+    with TestClient(create_app(settings), client=LOOPBACK, base_url=BASE) as client:
+        for port in range(PIECE.violations + 5):
+            client.post("/report", json=body | {"port": port + 1}).raise_for_status()
+        answer = client.put("/api/v1/hosts/www.example.com/policy", json=pins).raise_for_status().json()
+        assert answer["violations_to_reevaluate"] == 5
+        _wait_for(lambda: len(_events(client, "rejudged")) == 1)
+        assert _events(client, "rejudged")[0].startswith("69 violations re-evaluated: ")
+        again = client.put("/api/v1/hosts/www.example.com/policy", json=pins).raise_for_status().json()
+        assert again["violations_to_reevaluate"] == 0
+
+    monkeypatch.setattr("app.service.RULES_VERSION", 10_000)
+    with TestClient(create_app(settings), client=LOOPBACK, base_url=BASE) as client:
+        client.post("/report", json=body | {"port": 9000}).raise_for_status()
+        _wait_for(lambda: len(_events(client, "knowledge_changed")) == 2)
+        assert "69 violations re-evaluated: no cause changed" in _events(client, "rejudged")
+
+
+def _wait_for(condition: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < ends
+        time.sleep(0.05)
 
 
 def test_events_are_paged_and_filtered(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from app.api.schemas import (
     PolicyPin,
     PolicyRequest,
     PolicyResponse,
+    PolicySetResponse,
     SeriesPoint,
     SummaryResponse,
     TopViolation,
@@ -89,16 +90,18 @@ def list_revisions(service: ServiceDep, host: HostPath) -> Page[PolicyResponse]:
 
 
 @router.put("/{host}/policy", dependencies=[CanAdmin], responses=describe_problems(400))
-def put_policy(service: ServiceDep, host: HostPath, body: PolicyRequest) -> PolicyResponse:
+def put_policy(service: ServiceDep, host: HostPath, body: PolicyRequest) -> PolicySetResponse:
     """Set the policy by a new revision; the host's violations are judged again.
 
+    `violations_to_reevaluate` says how many are left after a second; until they are done no verdict is `ready`.
     The same policy as the one in force makes no new revision. `effective_from` in the past enters history.
     """
     policy = _read_policy(host, body)
     try:
-        return policy_response(service.set_policy(policy, at=now()))
+        stored = policy_response(service.set_policy(policy, at=now()))
     except InvalidPolicy as error:
         raise ProblemError(422, _NO_POLICY, str(error), pointer="/effective_from") from None
+    return PolicySetResponse(**stored.model_dump(), violations_to_reevaluate=service.count_waiting(host))
 
 
 @router.delete("/{host}/policy", dependencies=[CanAdmin], status_code=204, responses=describe_problems(404))

@@ -97,6 +97,14 @@ class PolicyResponse(BaseModel):
     header: str = Field(description="The value of the header for this policy.")
 
 
+class PolicySetResponse(PolicyResponse):
+    """The revision that was set, and how far the host's violations are judged by it."""
+
+    violations_to_reevaluate: int = Field(
+        description="Violations still judged by what was before; the service goes on with them."
+    )
+
+
 class HostResponse(BaseModel):
     """A host. Reports are a lower bound: senders suppress repetitions."""
 

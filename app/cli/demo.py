@@ -56,7 +56,7 @@ def demo(
         fail(f"{error.filename} cannot be written: {error.strerror}")
     days: list[tuple[datetime, Readiness]] = []
     with opened(read_settings(database_url=url, trust_anchors=roots, catalog=catalog)) as service:
-        service.rejudge_where_knowledge_changed()
+        service.rejudge_where_knowledge_changed(at=at)
         if scenario:
             story = story_named(scenario.value)
             days = list(_shown(play(service, story, keys, until=at), story.days))

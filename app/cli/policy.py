@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from app.cli.rejudge import finish_rejudging
 from app.cli.terminal import NO, JsonOption, err, fail, opened, out, print_json
 from app.hpkp.errors import HpkpError
 from app.hpkp.header.value import PinningHeader, parse_header
@@ -74,6 +75,7 @@ def set_(
         fail(str(error))
     with opened() as service:
         stored = service.set_policy(policy, at=now())
+        finish_rejudging(service)
     _show(stored, as_json)
 
 

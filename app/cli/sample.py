@@ -10,7 +10,7 @@ from app.cli.terminal import NO, JsonOption, fail, out, print_json
 from app.hpkp.errors import HpkpError
 from app.hpkp.hosts import canonical_host
 from app.hpkp.report import Sender
-from app.samples import FORMS, Sample, Scenario, make_site
+from app.samples import FORMS, Sample, Scenario, is_sent_by, make_site
 from app.service import now
 
 
@@ -49,6 +49,8 @@ def send_sample(
         site = make_site(canonical_host(host), at=at)
     except HpkpError as error:
         fail(str(error))
+    if not is_sent_by(Sender(sender), scenario):
+        fail(f"{sender} never reports {scenario}. Choose an app: --as {ImitatedSender.TRUSTKIT_ANDROID}")
     sample = FORMS[Sender(sender)].sample(site.incident(scenario, at=at))
     if print_only:
         typer.echo(sample.body)

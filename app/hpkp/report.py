@@ -36,11 +36,30 @@ class SenderResult(StrEnum):
     OTHER = "other"
 
 
+_PLAUSIBLE_YEARS = range(1970, 2100)
+"""From the clock that was never set to the last one that a device made today may still have."""
+_BUDDHIST_YEARS = range(2558, 2601)
+"""2015 to 2057 in the Thai solar calendar, whose months and days are those of the Gregorian one."""
+_BUDDHIST_ERA = 543
+
+
+def gregorian_year(year: int) -> int | None:
+    """Return the Gregorian year that a device's calendar shows as ``year``; None if it can be of several calendars.
+
+    Formatters that follow the device's settings write Thai (2569), Japanese (8), Minguo (115), Persian (1405) or
+    Islamic (1448) years where a reader expects 2026.
+    """
+    if year in _BUDDHIST_YEARS:
+        return year - _BUDDHIST_ERA
+    return year if year in _PLAUSIBLE_YEARS else None
+
+
 @dataclass(frozen=True)
 class ViolationReport:
     """One submission, read. What the sender left out is None; a chain sent as empty is ``()``.
 
-    Dates are UTC; the text beside them is what the sender wrote, because some senders' clocks and zones lie.
+    Dates are UTC; the text beside them is what the sender wrote, because some senders' clocks and zones lie. One in a
+    calendar that cannot be told is None, and its text is kept.
     """
 
     hostname: Host

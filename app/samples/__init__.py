@@ -9,8 +9,9 @@
 
 from app.samples.forms import FORMS, Members, Sample, SenderForm
 from app.samples.incident import Incident, SampleApp
-from app.samples.site import SampleSite, Scenario, make_site
+from app.samples.site import SampleSite, Scenario, is_sent_by, make_site
 
 __all__ = [
-    "FORMS", "Incident", "Members", "Sample", "SampleApp", "SampleSite", "Scenario", "SenderForm", "make_site",
+    "FORMS", "Incident", "Members", "Sample", "SampleApp", "SampleSite", "Scenario", "SenderForm", "is_sent_by",
+    "make_site",
 ]  # fmt: skip

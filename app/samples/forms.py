@@ -194,7 +194,9 @@ def _react_native(incident: Incident) -> Members:
         "hostname": incident.hostname,
         "enforced": incident.enforced,
         "known-pins": [f"sha256/{pin}" for pin in incident.known_pins],
-        "served-pins": [f"sha256/{pin_of_spki(spki_of_certificate(der))}" for der in incident.served],
+        "served-pins": [
+            f"sha256/{pin_of_spki(spki_of_certificate(der))}" for der in incident.validated or incident.served
+        ],
         "message": "Certificate pinning failure!",
         "date-time": _seconds(incident.at),
     }

@@ -30,6 +30,15 @@ class Scenario(StrEnum):
     NO_EVIDENCE = "no_evidence"
 
 
+_ERRORS_FOR_BROWSERS = frozenset({Scenario.PRIVATE_ROOT, Scenario.CLOCK})
+"""Chromium reports neither roots that the user installed nor connections with a certificate error."""
+
+
+def is_sent_by(sender: Sender, scenario: Scenario) -> bool:
+    """Whether this sender ever reports what the scenario shows."""
+    return sender is not Sender.CHROMIUM or scenario not in _ERRORS_FOR_BROWSERS
+
+
 @dataclass(frozen=True, slots=True)
 class Issued:
     """A certificate with its key."""
@@ -106,6 +115,7 @@ class SampleSite:
             validated=[issued.der for issued in validated],
             at=at,
             app=app or SampleApp(),
+            trusted=scenario is not Scenario.CLOCK,
         )
 
     def report(

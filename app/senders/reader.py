@@ -8,8 +8,8 @@ them first::
 
 Reading by the rest gives what reading the whole gives. The head holds two strings and nothing else; the rest, whose
 members have other names (it is kept only where they have), was read before behind another head of this form; nothing
-that is read from the rest looks at the dates, but the mode and the contradictions, which are told anew by the same
-functions. Whatever is in any other form is read whole.
+that is read from the rest looks at the dates, but the mode, the contradictions and the identity, which are told anew
+by the same functions. Whatever is in any other form is read whole.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from lru import LRU
 
 from app.hpkp.policy import Mode
 from app.hpkp.report import Sender, ViolationReport
-from app.hpkp.violation import identity_of
+from app.hpkp.violation import identity_of, out_of_date
 from app.senders import Reading, Unreadable, read_reports
 from app.senders.bounded import Bounded
 from app.senders.pem import CertificateReader
@@ -64,7 +64,7 @@ class _Rest:
     def __init__(self, text: bytes, report: ViolationReport, digest: bytes) -> None:
         by_dates = tuple(contradictions_of_dates(report.date_time, report.effective_expiration_date))
         self._contradictions = tuple(found for found in report.contradictions if found not in by_dates)
-        self._identities: dict[tuple[Mode | None, bool], bytes] = {}
+        self._identities: dict[tuple[Mode | None, bool, frozenset[bytes]], bytes] = {}
         self._report = report
         self.text = text
         self.digest = digest
@@ -78,7 +78,9 @@ class _Rest:
         """Whether it is the rest of this body."""
         return len(body) == _HEAD_LENGTH + len(self.text) and body.endswith(self.text)
 
-    def at(self, date_time: str, expiration: str, mode: Mode | None) -> tuple[ViolationReport, bytes]:
+    def at(
+        self, date_time: str, expiration: str, mode: Mode | None, *, received_at: datetime
+    ) -> tuple[ViolationReport, bytes]:
         """Return the report with these dates, and the identity of its violation."""
         noticed, expires = read_usual_date(date_time), read_usual_date(expiration)
         contradictions = (*self._contradictions, *contradictions_of_dates(noticed, expires))
@@ -90,9 +92,9 @@ class _Rest:
             effective_expiration_text=expiration,
             contradictions=contradictions,
         )
-        variant = report.mode, bool(contradictions)
+        variant = report.mode, bool(contradictions), out_of_date(report, received_at=received_at)
         if (identity := self._identities.get(variant)) is None:
-            identity = self._identities[variant] = identity_of(report)
+            identity = self._identities[variant] = identity_of(report, received_at=received_at)
         return report, identity
 
 
@@ -110,14 +112,14 @@ class ReportReader:
         return len(self._rests)
 
     def read(
-        self, body: bytes, *, mode: Mode | None = None, received_at: datetime | None = None
+        self, body: bytes, *, mode: Mode | None = None, received_at: datetime
     ) -> tuple[Identified | Unreadable, ...]:
         """Read one submission as `read_reports` does, and say what each report in it is known by."""
         head = _HEAD.match(body)
         sample = body[_HEAD_LENGTH::_STRIDE]
         if head is not None and (kept := self._rests.get(sample)) is not None and kept.ends(body):
             date_time, expiration = head.groups()
-            report, identity = kept.at(date_time.decode(), expiration.decode(), mode)
+            report, identity = kept.at(date_time.decode(), expiration.decode(), mode, received_at=received_at)
             return (Identified(report, body, identity, _fingerprint(body, kept.digest)),)
         rest = body[_HEAD_LENGTH:]
         digest = hashlib.sha256(rest).digest()
@@ -128,7 +130,10 @@ class ReportReader:
             reading
             if isinstance(reading, Unreadable)
             else Identified(
-                reading.report, reading.body, identity_of(reading.report), _fingerprint(body, digest, position)
+                reading.report,
+                reading.body,
+                identity_of(reading.report, received_at=received_at),
+                _fingerprint(body, digest, position),
             )
             for position, reading in enumerate(readings)
         )

@@ -16,6 +16,7 @@ from app.hpkp.report import Sender, SenderResult, ViolationReport
 from app.senders.pem import CertificateReader, PemForm
 from app.senders.wire import (
     WireReport,
+    read_clock,
     read_date,
     read_flag,
     read_host,
@@ -71,7 +72,8 @@ def read_as(
 
     The mode is the one given, else what a flag in the report says, else what its dates say. Raises NotAReport.
     """
-    date_time = read_date(wire.date_time)
+    # Chromium writes Gregorian years whatever its device shows; its mode and contradictions rest on them.
+    date_time = (read_date if sender is Sender.CHROMIUM else read_clock)(wire.date_time)
     expiration_text = wire.known_pins_expiration_date or wire.effective_expiration_date
     expiration = read_date(expiration_text)
     pins, unreadable = read_pins(wire.known_pins)

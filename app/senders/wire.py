@@ -16,6 +16,7 @@ from pydantic_core import from_json
 from app.hpkp.errors import InvalidHost, InvalidPin
 from app.hpkp.hosts import Host, canonical_host
 from app.hpkp.pins import Pin, parse_pin
+from app.hpkp.report import gregorian_year
 from app.outcomes import Outcome
 from app.senders import private_keys
 from app.senders.other_kinds import kind_of_members, refusal
@@ -190,6 +191,7 @@ _DATE = re.compile(
     r"(?:[Tt ](?P<hour>\d{2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<fraction>\d+))?)?"
     r"\s*(?P<zone>[Zz]|[+-]\d{2}:?\d{2})?)?"
 )
+_YEAR = re.compile(r"\s*(?P<year>\d{4})-")
 TO_THE_SECOND = r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d"
 """With milliseconds or none and a Z behind it, the library's own reader takes the same dates in a tenth of the time."""
 _USUAL_DATE = re.compile(TO_THE_SECOND + r"(?:\.\d{3})?Z", re.ASCII)
@@ -216,6 +218,21 @@ def read_date(value: Any) -> datetime | None:
         return moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def read_clock(value: Any) -> datetime | None:
+    """Read a date-time as `read_date` does, of a sender that writes it in its device's own calendar.
+
+    None for a year that no clock of the Gregorian or the Thai calendar shows: the text remains.
+    """
+    if not isinstance(value, str) or not (written := _YEAR.match(value)):
+        return None
+    found = int(written["year"])
+    year = gregorian_year(found)
+    if year is None:
+        return None
+    # The text is changed and not what is read from it: 29 February is in other years of the other calendar.
+    return read_date(value if year == found else str(year) + value[written.end("year") :])
 
 
 def read_usual_date(text: str) -> datetime | None:

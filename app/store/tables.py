@@ -8,7 +8,8 @@
                                           │  └──────< reports          bounded detail
     hosts ─< host_hours, host_days, host_clients                       the same counts, for a host as a whole
           ─< policy_revisions, probes (looks), live_keys, exposures, former_exposures, canaries, verdicts
-                                          seen_submissions, rejections, events, alerts, secrets, tokens
+                                          seen_submissions, rejections, rejudgings, events, alerts, secrets,
+                                          tokens
 """
 
 from typing import Any
@@ -222,7 +223,7 @@ class Violation(SQLModel, table=True):
     served_chain: bytes | None = Field(default=None, sa_column=Column(LargeBinary(32), nullable=True))
     validated_chain: bytes | None = Field(default=None, sa_column=Column(LargeBinary(32), nullable=True))
     date_time: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
-    """The sender's clock in the first report; judged with it."""
+    """The sender's clock in the first report; it stands for all of them, whose paths were as valid at their own."""
     cause: str = Field(index=True)
     locks_out: bool | None = None
     """Whether enforcing would lock the client out, as the judgement says."""
@@ -237,6 +238,28 @@ class Violation(SQLModel, table=True):
     client_sketch: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
     status: str = "open"
     note: str = ""
+
+
+class Rejudging(SQLModel, table=True):
+    """Violations that are to be judged again, and how far that is; removed when it is done."""
+
+    __tablename__ = "rejudgings"
+    host: str = Field(primary_key=True, max_length=253)
+    """Of this host and the names below it; empty: of all."""
+    knowledge: str = ""
+    """Name of the roots, catalogs and rules that all are judged by again; empty where a policy changed."""
+    requested_at: int = Field(sa_column=_big())
+    cursor: int = Field(sa_column=_big())
+    """Id of the last violation that is done; 0 at the beginning."""
+    last_id: int = Field(sa_column=_big())
+    """The newest violation when it was requested; those that came later are judged by the same already."""
+    judged: int = 0
+    changes: dict[str, int] = Field(sa_column=Column(JSON, nullable=False))
+    """How many changed, by ``cause -> other cause``."""
+    moved: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    """Hosts that lost or got violations, whose clients are still to be counted again."""
+    version: int = 0
+    """Goes up with every change of the row: who read another one writes nothing."""
 
 
 class Source(SQLModel, table=True):
@@ -426,6 +449,7 @@ canaries = _table(Canary)
 verdicts = _table(VerdictRow)
 alerts = _table(AlertRow)
 violations = _table(Violation)
+rejudgings = _table(Rejudging)
 sources = _table(Source)
 rollup_hours = _table(RollupHour)
 rollup_days = _table(RollupDay)

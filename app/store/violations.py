@@ -1,4 +1,4 @@
-"""Violations as they are read, annotated, closed, and judged again when the policy changes."""
+"""Violations as they are read, annotated and closed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,13 +13,9 @@ from app.hpkp.pins import parse_pin
 from app.hpkp.policy import Mode
 from app.hpkp.report import Sender, SenderResult, ViolationReport
 from app.hpkp.x509.certificate import Chain, Element, UnreadableCertificate, read_certificate
-from app.store import host_counts, tables
-from app.store.additions import JudgeReport, pinned_host
-from app.store.engine import from_ms, now_ms, to_ms
+from app.store import tables
+from app.store.engine import from_ms, to_ms
 from app.store.events import add_event
-from app.store.judgements import judged_columns
-from app.store.turns import wait_for_other_writers
-from app.store.upsert import insert_missing
 
 
 class Status(StrEnum):
@@ -164,68 +160,6 @@ def load_report(connection: Connection, row: Row[Any]) -> ViolationReport:
         date_time=None if row.date_time is None else from_ms(row.date_time),
         contradictions=tuple(row.contradictions),
     )
-
-
-def list_judged_hosts(connection: Connection) -> list[str]:
-    """Return every host that violations are counted under, by name."""
-    return list(connection.scalars(select(tables.violations.c.host).distinct().order_by(tables.violations.c.host)))
-
-
-def rejudge(connection: Connection, host: str, judge: JudgeReport, *, at: int | None = None) -> int:
-    """Judge all violations of a host and of the names below it again; return how many changed their cause.
-
-    ``at`` in milliseconds since the Unix epoch; else now.
-    """
-    wait_for_other_writers(connection)
-    rows = connection.execute(
-        select(tables.violations)
-        .where(
-            or_(
-                tables.violations.c.host == host,
-                tables.violations.c.hostname == host,
-                tables.violations.c.hostname.endswith("." + host, autoescape=True),
-            )
-        )
-        .order_by(tables.violations.c.id)
-        .with_for_update(key_share=True)
-    ).all()
-    at = now_ms() if at is None else at
-    judged = [_judge_again(connection, row, judge, at) for row in rows]
-    counted_elsewhere = [new.id for new in judged if new.counted_elsewhere]
-    host_counts.take_out(connection, counted_elsewhere)
-    for new in judged:
-        connection.execute(update(tables.violations).where(tables.violations.c.id == new.id).values(new.values))
-    host_counts.put_in(connection, counted_elsewhere)
-    host_counts.recount_clients(connection, {name for new in judged for name in new.hosts if len(new.hosts) > 1})
-    changed = sum(new.other_cause for new in judged)
-    if rows:
-        text = f"{len(rows)} violations judged again, {changed} have another cause"
-        add_event(connection, "rejudged", text, host=host, at=at)
-    return changed
-
-
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """A violation judged again: what is written, and under which hosts it was and is counted."""
-
-    id: int
-    hosts: frozenset[str]
-    other_cause: bool
-    values: dict[str, Any]
-
-    @property
-    def counted_elsewhere(self) -> bool:
-        return self.other_cause or len(self.hosts) > 1
-
-
-def _judge_again(connection: Connection, row: Row[Any], judge: JudgeReport, at: int) -> _Judged:
-    report = load_report(connection, row)
-    pinned, history = pinned_host(connection, report)
-    judgement = judge(report, history, row.first_received_at, at)
-    if pinned != row.host:
-        insert_missing(connection, tables.hosts, [{"name": pinned, "first_seen_at": row.first_received_at}])
-    values = {"host": pinned, **judged_columns(judgement), "judged_at": at}
-    return _Judged(row.id, frozenset({row.host, pinned}), judgement.cause != row.cause, values)
 
 
 def list_reports(

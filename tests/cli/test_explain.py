@@ -78,9 +78,10 @@ def test_a_violation_in_the_store_is_explained_by_its_number(monkeypatch: pytest
     assert {_run("explain", str(number)).stdout.split("\n")[0] for number in first.values()} == first.keys()
 
     judged = json.loads(_run("rejudge", "--json").stdout)
-    assert judged == {"hosts": 6, "changed": {host["host"]: 0 for host in demo.told["hosts"]}}
+    assert judged == {"violations": demo.told["violations"], "changed": 0, "changes": {}}
     monkeypatch.delenv("HPKP_TRUST_ANCHORS")
-    assert json.loads(_run("rejudge", "www.example.com", "--json").stdout)["changed"]["www.example.com"] > 0
+    again = json.loads(_run("rejudge", "www.example.com", "--json").stdout)
+    assert again["changed"] == sum(again["changes"].values()) > 0
     assert "no violations" in _run("rejudge", "other.example", code=1).stderr
 
 

@@ -56,11 +56,11 @@ def react_native_cases() -> Iterator[Case]:
     story = make_story()
     yield _react_native("report-only", story)
     yield _react_native("enforced", story, wire={"enforced": True}, means={"mode": "enforce"})
-    yield _react_native("no-served-pins", replace(story, served=[]))
+    yield _react_native("no-served-pins", replace(story, served=[], validated=[]))
     yield _react_native(
-        "a-served-pin-that-is-none", replace(story, served=story.served[:1]),
+        "a-served-pin-that-is-none", replace(story, validated=story.validated[:1]),
         wire={"served-pins": ["sha256/none", None]},
-        means={"served_chain": [_unreadable_pin(0), _unreadable_pin(1)]},
+        means={"validated_chain": [_unreadable_pin(0), _unreadable_pin(1)]},
     )  # fmt: skip
 
 
@@ -76,11 +76,11 @@ def _react_native(name: str, story: Story, *, wire: Members | None = None, means
         "port": None,
         "include_subdomains": None,
         "mode": "report-only",
-        "served_chain": [
+        "validated_chain": [
             {"unreadable": reason, "position": position, "sha256": None, "pin": pin_of(der)}
-            for position, der in enumerate(story.served)
+            for position, der in enumerate(story.validated)
         ],
-        "validated_chain": None,
+        "served_chain": None,
     }
     return case(Sender.REACT_NATIVE, name, story.incident(), expected | (means or {}), wire=wire)
 

@@ -1,7 +1,9 @@
 """What makes two reports the same violation."""
 
+import hashlib
+from collections.abc import Iterator
 from dataclasses import fields, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,8 +12,9 @@ from app.hpkp.hosts import Host
 from app.hpkp.pins import Pin, parse_pin
 from app.hpkp.policy import Mode
 from app.hpkp.report import Sender, SenderResult, ViolationReport
-from app.hpkp.violation import chain_digest, identity_of
-from app.hpkp.x509.certificate import UnreadableCertificate, read_certificate
+from app.hpkp.violation import CLOCK_TOLERANCE, chain_digest, date_matters, is_outside_validity
+from app.hpkp.violation import identity_of as identity_at
+from app.hpkp.x509.certificate import Certificate, UnreadableCertificate, read_certificate
 from tests.authority import NOW, cross_sign, make_root, make_site
 
 ONE, TWO = (Pin(bytes((number,)) * 32) for number in (1, 2))
@@ -20,6 +23,14 @@ CHAIN = tuple(read_certificate(issued.der, position=i) for i, issued in enumerat
 REPORT = ViolationReport(
     Host("www.example.com"), Sender.CHROMIUM, known_pins=(ONE, TWO), served_chain=CHAIN, validated_chain=CHAIN
 )
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+def identity_of(report: ViolationReport) -> bytes:
+    """Return the identity of a report received at noon."""
+    return identity_at(report, received_at=NOW)
+
 
 MAKES_ANOTHER: dict[str, Any] = {
     "hostname": Host("other.example.com"),
@@ -92,3 +103,88 @@ def test_unreadable_certificates_are_told_apart_by_what_is_known_of_them() -> No
     ]
     assert len({chain_digest(chain) for chain in chains}) == len(chains)
     assert parse_pin(str(ONE)) == ONE
+
+
+# Dates -----------------------------------------------------------------------------------------------------------
+
+APP = replace(REPORT, sender=Sender.TRUSTKIT_ANDROID, sender_result=SenderResult.CHAIN_NOT_TRUSTED)
+"""Of a sender that says it did not trust the path: a wrong clock may be why."""
+LEAF, INTERMEDIATE = (element for element in CHAIN if isinstance(element, Certificate))
+EXPIRED = LEAF.not_after + CLOCK_TOLERANCE + HOUR
+"""The leaf is expired in every time zone, the intermediate is not."""
+
+
+def _dated(date_time: datetime | None, report: ViolationReport = APP) -> ViolationReport:
+    return replace(report, date_time=date_time)
+
+
+def test_the_makers_leaf_expires_before_its_intermediate() -> None:
+    assert INTERMEDIATE.not_after > EXPIRED
+
+
+def test_a_report_dated_when_the_path_was_not_valid_is_another_fact() -> None:
+    assert identity_of(_dated(EXPIRED)) != identity_of(_dated(NOW))
+    assert identity_of(_dated(EXPIRED)) == identity_of(_dated(EXPIRED + HOUR))
+
+
+def test_other_certificates_out_of_date_are_another_fact_again() -> None:
+    all_expired = INTERMEDIATE.not_after + CLOCK_TOLERANCE + HOUR
+    none_valid_yet = INTERMEDIATE.not_before - CLOCK_TOLERANCE - HOUR
+    assert len({identity_of(_dated(at)) for at in (NOW, EXPIRED, all_expired)}) == 3
+    assert identity_of(_dated(all_expired)) == identity_of(_dated(none_valid_yet))
+
+
+def test_a_valid_path_keeps_the_identity_that_earlier_versions_gave_it() -> None:
+    assert identity_of(APP).hex() == hashlib.sha256(b"".join(_parts_of_the_first_version(APP))).hexdigest()
+
+
+def _parts_of_the_first_version(report: ViolationReport) -> Iterator[bytes]:
+    pins = b"".join(sorted(pin.digest for pin in report.known_pins))
+    names = (report.hostname, "None", "None", "None", "trustkit-android")
+    for part in (*map(str.encode, names), pins, b"", *[chain_digest(CHAIN)] * 2, b"chain_not_trusted", b""):
+        yield len(part).to_bytes(4, "big") + part
+
+
+def test_within_the_tolerance_of_time_zones_a_date_is_valid() -> None:
+    assert identity_of(_dated(LEAF.not_after + CLOCK_TOLERANCE)) == identity_of(_dated(NOW))
+    assert identity_of(_dated(LEAF.not_before - CLOCK_TOLERANCE)) == identity_of(_dated(NOW))
+
+
+def test_a_report_without_a_date_counts_as_dated_at_its_receipt() -> None:
+    undated = _dated(None)
+    assert identity_at(undated, received_at=NOW) == identity_of(_dated(NOW))
+    assert identity_at(undated, received_at=EXPIRED) == identity_of(_dated(EXPIRED))
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        REPORT,
+        replace(REPORT, sender=Sender.TRUSTKIT_APPLE, sender_result=SenderResult.PINS_NOT_MATCHED),
+        replace(APP, contradictions=("TrustKit does not know the port",)),
+    ],
+    ids=["Chromium", "TrustKit, pins failed", "a forgery"],
+)
+def test_the_date_of_a_sender_that_found_the_path_valid_splits_nothing(report: ViolationReport) -> None:
+    assert not date_matters(report)
+    assert identity_of(_dated(EXPIRED, report)) == identity_of(_dated(NOW, report))
+
+
+def test_a_chain_of_the_same_certificates_in_both_members_counts_them_once() -> None:
+    once = replace(APP, validated_chain=None)
+    assert identity_of(_dated(EXPIRED, once)) != identity_of(_dated(NOW, once))
+
+
+@pytest.mark.parametrize("clock", [datetime.min, datetime.max])
+def test_a_clock_at_either_end_of_the_calendar_is_outside(clock: datetime) -> None:
+    assert is_outside_validity(LEAF.not_before, LEAF.not_after, clock.replace(tzinfo=UTC))
+
+
+def test_a_certificate_of_some_hours_is_not_outside_while_it_is_valid() -> None:
+    assert not is_outside_validity(NOW - HOUR, NOW + HOUR, NOW)
+
+
+def test_a_bound_that_cannot_be_read_excludes_nothing() -> None:
+    assert not is_outside_validity(None, None, NOW)
+    assert is_outside_validity(None, NOW - DAY, NOW)
+    assert is_outside_validity(NOW + DAY, None, NOW)

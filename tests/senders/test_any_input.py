@@ -17,9 +17,9 @@ from app.hpkp.report import Sender, ViolationReport
 from app.hpkp.violation import identity_of
 from app.hpkp.x509.certificate import Certificate
 from app.samples import FORMS, Scenario, make_site
-from app.senders import CertificateReader, Unreadable, read_reports
+from app.senders import CertificateReader, Reading, Unreadable, read_reports
 from app.senders.reporting_api import MAX_ENTRIES
-from app.senders.wire import MAX_CHAIN, NotAReport, read_date, read_pins, read_port, read_text
+from app.senders.wire import MAX_CHAIN, NotAReport, read_clock, read_date, read_pins, read_port, read_text
 from tests.authority import NOW, new_key, pem_with
 from tests.senders.submissions import body_with, plain_report, read, site
 
@@ -75,7 +75,7 @@ def check_report(result: ViolationReport) -> None:
     for chain in (result.served_chain or (), result.validated_chain or ()):
         assert len(chain) <= MAX_CHAIN
         assert all(isinstance(element, Certificate) or element.position == at for at, element in enumerate(chain))
-    assert len(identity_of(result)) == 32
+    assert len(identity_of(result, received_at=NOW)) == 32
 
 
 @given(st.binary(max_size=300))
@@ -234,3 +234,50 @@ def test_every_pin_is_either_read_or_kept_as_text(written: list[Any]) -> None:
 def test_a_kept_text_is_short_and_printable(value: object) -> None:
     text = read_text(value)
     assert text is None or (text.isprintable() and 0 < len(text) <= 200)
+
+
+CALENDARS = [
+    ("2569-06-01T12:00:00Z", "2026-06-01T12:00:00+00:00"),  # Thai
+    (" \u0e52\u0e55\u0e56\u0e59-06-01T12:00:00Z", "2026-06-01T12:00:00+00:00"),  # Thai, in its own digits
+    ("2571-02-29T12:00:00Z", "2028-02-29T12:00:00+00:00"),  # a leap year there, and not of the Gregorian calendar
+    ("2569-06-01T12:00:00.500+07:00", "2026-06-01T05:00:00.500000+00:00"),
+    ("2557-06-01T12:00:00Z", None),
+    ("2601-06-01T12:00:00Z", None),
+    ("0008-06-01T12:00:00Z", None),  # Japanese: Reiwa, Heisei, Showa, …
+    ("0115-06-01T12:00:00Z", None),  # Minguo
+    ("1405-03-11T12:00:00Z", None),  # Persian
+    ("1447-12-15T12:00:00Z", None),  # Islamic
+    ("5786-09-16T12:00:00Z", None),  # Hebrew
+    ("1969-12-31T23:59:59Z", None),
+    ("2100-01-01T00:00:00Z", None),
+    ("1970-01-01T00:00:00Z", "1970-01-01T00:00:00+00:00"),  # a clock that was never set
+    ("2026-06-01T12:00:00Z", "2026-06-01T12:00:00+00:00"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), CALENDARS)
+def test_a_clock_in_another_calendar_is_converted_or_set_aside(text: str, expected: str | None) -> None:
+    moment = read_clock(text)
+    assert (None if moment is None else moment.isoformat()) == expected
+
+
+@given(moments.filter(lambda moment: not 2558 <= moment.year <= 2600))
+def test_a_clock_of_this_century_is_read_as_any_date(moment: datetime) -> None:
+    text = moment.isoformat()
+    assert read_clock(text) == (read_date(text) if 1970 <= moment.year < 2100 else None)
+
+
+@given(values)
+def test_a_clock_is_utc_or_none(value: object) -> None:
+    moment = read_clock(value)
+    assert moment is None or moment.utcoffset() == timedelta(0)
+
+
+def test_a_date_that_is_set_aside_keeps_its_text_and_contradicts_nothing() -> None:
+    form = FORMS[Sender.TRUSTKIT_ANDROID]
+    body = form.encode(form.members(INCIDENT) | {"date-time": "1447-12-15T12:00:00Z"})
+    [reading] = read_reports(body, certificates=CertificateReader(), received_at=NOW)
+    assert isinstance(reading, Reading)
+    assert (reading.report.date_time, reading.report.date_time_text) == (None, "1447-12-15T12:00:00Z")
+    assert reading.report.sender is Sender.TRUSTKIT_ANDROID
+    assert reading.report.contradictions == ()

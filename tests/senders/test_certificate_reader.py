@@ -66,11 +66,12 @@ def test_no_chain_an_empty_chain_and_a_single_text_are_three_things() -> None:
     assert reader.read_chain(SITE.leaf.pem, "/chain") == reader.read_chain([SITE.leaf.pem], "/chain")
 
 
-def test_a_certificate_cut_off_behind_its_key_keeps_its_pin_and_says_why_it_is_unreadable() -> None:
+def test_a_date_that_cannot_be_read_hides_nothing_else_of_the_certificate() -> None:
     [element] = CertificateReader().read_chain([pem_with(_with_broken_validity(SITE.leaf.der))], "/chain") or ()
-    assert isinstance(element, UnreadableCertificate)
+    assert isinstance(element, Certificate)
     assert str(element.pin) == SITE.leaf.pin
-    assert element.reason
+    assert (element.not_before, element.names) == (None, ("www.example.com",))
+    assert [part.part for part in element.unreadable_parts] == ["not_before"]
 
 
 def _with_broken_validity(der: bytes) -> bytes:

@@ -201,6 +201,10 @@ def test_an_unknown_form_keeps_what_only_other_senders_are_known_to_write() -> N
 
 def test_pins_in_place_of_certificates_keep_their_places_and_are_bounded() -> None:
     report = sent_by(Sender.REACT_NATIVE)
-    assert [str(element.pin) for element in report.served_chain or ()] == [site().leaf.pin, site().intermediate.pin]
+    assert [str(element.pin) for element in report.validated_chain or ()] == [
+        site().leaf.pin,
+        site().intermediate.pin,
+        site().root.pin,
+    ]
     members = FORMS[Sender.REACT_NATIVE].members(incident()) | {"served-pins": ["sha256/AAAA"] * 21}
     assert getattr(read(json.dumps(members).encode()), "pointer", None) == "/served-pins"

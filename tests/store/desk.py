@@ -18,10 +18,11 @@ from app.hpkp.x509.anchors import KnownCertificates
 from app.outcomes import Outcome
 from app.senders import CertificateReader, read_report
 from app.store import policies
-from app.store.engine import from_ms, to_ms, writing
+from app.store.engine import from_ms, now_ms, to_ms, writing
 from app.store.intake import Intake
+from app.store.rejudging import ALL, request_rejudging
 from app.store.submissions import Limits, Submission
-from app.store.violations import rejudge
+from app.usecases.rejudging import PIECE, Piece, go_on
 from tests.authority import NOW
 from tests.reports import HOST, report_body, site
 
@@ -41,7 +42,7 @@ def submission(body: bytes | None = None, *, at: int = AT, client: str = "one", 
     assert isinstance(report, ViolationReport), report
     return Submission(
         report=report,
-        identity=identity_of(report),
+        identity=identity_of(report, received_at=from_ms(at)),
         digest=_hash(body, client.encode(), label.encode()),
         client=_hash(client.encode()),
         received_at=at,
@@ -93,7 +94,16 @@ class Desk:
         )
         with writing(self.engine) as connection:
             policies.add_revision(connection, policy, at=since)
-            return rejudge(connection, host, judge_at)
+            request_rejudging(connection, host, at=AT)
+        return self.rejudge(host)
+
+    def rejudge(self, host: str = ALL, *, at: datetime | None = None, piece: Piece = PIECE) -> int:
+        """Judge again what was requested of a host, to its end; return how many violations changed their cause."""
+        moment = from_ms(now_ms()) if at is None else at
+        changed = 0
+        while (progress := go_on(self.engine, judge_at, host=host, at=moment, piece=piece)) is not None:
+            changed = sum(progress.run.changes.values())
+        return changed
 
     def rows(self, table: Table) -> list[Row[Any]]:
         """Return everything that stands in a table, in the order of its key."""

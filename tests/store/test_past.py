@@ -22,9 +22,10 @@ from app.store.events import list_events
 from app.store.exposures import list_exposure, record_exposure
 from app.store.past import gather_past_evidence
 from app.store.probes import add_probe, find_look, load_probe
+from app.store.rejudging import request_rejudging
 from app.store.submissions import Submission
 from app.store.summaries import gather_evidence
-from app.store.violations import rejudge, set_status
+from app.store.violations import set_status
 from tests.authority import NOW, make_root
 from tests.reports import HOST, report_body, site
 from tests.store.desk import AT, Desk, judge_at, submission
@@ -115,7 +116,8 @@ def test_a_violation_judged_since_is_judged_again_under_the_policy_of_then(desk:
     with _writing(desk) as connection:
         policy = PinningPolicy(canonical_host(HOST), (ExpectedPin(parse_pin(site().root.pin)),))
         policies.add_revision(connection, policy, at=NOW + HOUR)
-        rejudge(connection, HOST, judge_at)
+        request_rejudging(connection, HOST, at=AT)
+    desk.rejudge(HOST)
     assert desk.only(tables.violations).cause == Cause.STALE_KNOWN_PINS
     (then,) = _known(desk, NOW + HOUR / 2).open_violations
     (after,) = _known(desk, NOW + 2 * HOUR).open_violations

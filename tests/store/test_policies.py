@@ -1,4 +1,4 @@
-"""A host's policy has revisions that nothing changes; setting and ending it is one transaction with the judging."""
+"""A host's policy has revisions that nothing changes; after each change its violations are judged again."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app.hpkp.findings import Severity
 from app.hpkp.hosts import Host
 from app.hpkp.judgement.judge import Judgement
 from app.hpkp.pins import parse_pin
@@ -16,7 +17,7 @@ from app.outcomes import Outcome
 from app.service import Service, open_service
 from app.settings import Settings
 from app.store import policies, tables
-from app.store.engine import writing
+from app.store.engine import from_ms, writing
 from tests.authority import NOW, make_root
 from tests.reports import HOST, report_body, site
 from tests.store.desk import Desk, submission
@@ -124,12 +125,12 @@ def _take_two(service: Service) -> None:
 
 
 @pytest.mark.parametrize("ends", [False, True])
-def test_where_judging_fails_nothing_of_the_change_stands(service: Service, ends: bool) -> None:
+def test_a_violation_that_cannot_be_judged_does_not_keep_the_change_from_the_others(
+    service: Service, ends: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     _take_two(service)
     service.set_policy(policy(ExpectedPin(OTHER)), at=NOW)
     desk = Desk(service.engine, service.intake)
-    looked_at = (tables.violations, tables.policy_revisions, tables.events)
-    before = [desk.rows(table) for table in looked_at]
     judged: list[object] = []
 
     def fail_at_the_second(*case: object) -> Judgement:
@@ -138,42 +139,35 @@ def test_where_judging_fails_nothing_of_the_change_stands(service: Service, ends
             raise ZeroDivisionError
         return service.judge(*case)  # type: ignore[arg-type]
 
-    failing = replace(service, judge=fail_at_the_second)
-    with pytest.raises(ZeroDivisionError):
-        failing.withdraw_policy(HOST, at=NOW + HOUR) if ends else failing.set_policy(policy(), at=NOW + HOUR)
-    assert [desk.rows(table) for table in looked_at] == before
+    changing = replace(service, judge=fail_at_the_second)
+    changed = changing.withdraw_policy(HOST, at=NOW + HOUR) if ends else changing.set_policy(policy(), at=NOW + HOUR)
+    assert changed is not None
+    assert changed.revision == 2
+    rows = desk.rows(tables.violations)
+    assert [from_ms(row.judged_at) for row in rows] == [NOW + HOUR, NOW]
+    assert [row.judgement["policy_revision"] for row in rows] == [None if ends else 2, 1]
+    assert "violation 2 could not be judged again" in caplog.text
 
 
-def test_nobody_sees_the_new_policy_with_the_old_judgements(service: Service) -> None:
+def test_until_the_violations_are_judged_the_verdict_rests_on_too_little(service: Service) -> None:
     _take_two(service)
     desk = Desk(service.engine, service.intake)
-    seen: list[tuple[int, set[str]]] = []
+    seen: list[tuple[int, object, Severity, bool]] = []
 
     def look_and_judge(*case: object) -> Judgement:
-        seen.append((len(desk.rows(tables.policy_revisions)), {row.cause for row in desk.rows(tables.violations)}))
+        assessed = service.assess(HOST, at=NOW)
+        assert assessed is not None
+        [pending] = [finding for finding in assessed[1].findings if finding.code == "evaluation_pending"]
+        waiting = pending.evidence["violations"]
+        seen.append((len(desk.rows(tables.policy_revisions)), waiting, pending.severity, pending.withholds))
+        assert service.record_verdict(HOST, at=NOW) is not None
+        assert desk.rows(tables.verdicts) == [], "not the host's verdict, which nobody is to be told of"
         return service.judge(*case)  # type: ignore[arg-type]
 
     replace(service, judge=look_and_judge).set_policy(policy(), at=NOW)
-    assert seen == [(0, {"private_root"})] * 2
-    assert len(desk.rows(tables.policy_revisions)) == 1
+    assert seen == [(1, 2, Severity.WARNING, True)] * 2
     assert {row.cause for row in desk.rows(tables.violations)} == {"matches_expected"}
-
-
-def test_a_policy_without_subdomains_does_not_answer_for_them_whatever_the_sender_noted(desk: Desk) -> None:
-    desk.set_policy("example.com", subdomains=False)
-    desk.take(submission(report_body(host=HOST, noted="example.com")))
-    row = desk.only(tables.violations)
-    assert (row.host, row.judgement["policy_revision"]) == (HOST, None)
-
-
-def test_a_noted_host_that_lies_not_above_the_host_is_not_believed(desk: Desk) -> None:
-    desk.take(submission(report_body(host=HOST, noted="example.org")))
-    assert desk.only(tables.violations).host == HOST
-
-
-def test_a_policy_that_once_had_subdomains_answers_for_them_ever_after(desk: Desk) -> None:
-    # A sender keeps what it noted for max-age: reports of names below go on when the policy leaves them out.
-    desk.set_policy("example.com", subdomains=True)
-    desk.set_policy("example.com", subdomains=False, since=NOW + HOUR)
-    desk.take(submission(report_body(host=HOST, noted="example.com")))
-    assert desk.only(tables.violations).host == "example.com"
+    assessed = service.assess(HOST, at=NOW)
+    assert assessed is not None
+    assert "evaluation_pending" not in {finding.code for finding in assessed[1].findings}
+    assert len(desk.rows(tables.verdicts)) == 1

@@ -5,10 +5,10 @@ import pytest
 from app.hpkp.pins import parse_pin
 from app.store import policies, tables
 from app.store.engine import from_ms, writing
-from app.store.violations import rejudge
+from app.store.rejudging import request_rejudging
 from tests.authority import NOW, make_root
 from tests.reports import HOST, other_site, report_body, site
-from tests.store.desk import AT, Desk, judge_at, submission
+from tests.store.desk import AT, Desk, submission
 
 STRANGE = make_root("Strange").pin
 
@@ -97,7 +97,8 @@ def test_withdrawing_judges_again_and_the_history_still_speaks(desk: Desk) -> No
     with writing(desk.engine) as connection:
         withdrawn = policies.withdraw(connection, policies.history_of(connection, HOST), at=from_ms(AT + 1))
         assert withdrawn is not None
-        assert rejudge(connection, HOST, judge_at) == 1
+        request_rejudging(connection, HOST, at=AT + 1)
+    assert desk.rejudge(HOST) == 1
     row = desk.only(tables.violations)
     assert (row.host, row.judgement["policy_revision"]) == (HOST, None)
     assert row.judgement["validated"][2]["in_former_pins"]
@@ -118,7 +119,7 @@ def test_an_event_tells_of_the_change_and_of_the_judging(desk: Desk) -> None:
     told = [(event.kind, event.host, event.text) for event in desk.rows(tables.events)]
     assert told == [
         ("policy_changed", HOST, "Policy revision 1: report-only, 1 pins"),
-        ("rejudged", HOST, "2 violations judged again, 1 have another cause"),
+        ("rejudged", HOST, "2 violations re-evaluated: 1 private_root -> matches_expected"),
     ]
 
 

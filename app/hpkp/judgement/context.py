@@ -14,7 +14,7 @@ can append a certificate to a chain.
 """
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 
 from app.hpkp.catalog import Catalog, InterceptionProduct
@@ -23,6 +23,7 @@ from app.hpkp.policy import Mode, PinningPolicy, PolicyHistory
 from app.hpkp.report import ViolationReport
 from app.hpkp.user_agents.model import Compared, ReportedPath
 from app.hpkp.user_agents.senders import model_of, proof_of
+from app.hpkp.violation import CLOCK_TOLERANCE, clock_of, is_outside_validity
 from app.hpkp.x509.anchors import Anchor, KnownCertificates
 from app.hpkp.x509.certificate import Certificate, Chain, Element, pins_of
 from app.hpkp.x509.path_defects import CLASSES, DATES
@@ -37,9 +38,6 @@ from app.hpkp.x509.paths import (
     complete_paths,
     find_leaf,
 )
-
-CLOCK_TOLERANCE = timedelta(hours=14)
-"""Some senders write local time and call it UTC; no time zone is further from UTC than 14 hours."""
 
 BUILDABLE = (PathClass.USABLE, PathClass.POSSIBLE)
 """Paths that some client of today or of the past may validate."""
@@ -100,7 +98,7 @@ class JudgementContext:
         self.former = self.ever_expected - self.expected
         self.own_keys = history.own_keys | self.ever_expected
         self.known = frozenset(report.known_pins)
-        self.clock = report.date_time or received_at
+        self.clock = clock_of(report, received_at=received_at)
         self.received_at = received_at
 
     # The chains
@@ -256,10 +254,9 @@ class JudgementContext:
     def leaf_out_of_date(self) -> bool:
         """Whether the leaf was outside its validity at the time that the client states."""
         leaf = self.leaf
-        if leaf is None or leaf.not_before is None or leaf.not_after is None or self.report.date_time is None:
+        if leaf is None or self.report.date_time is None:
             return False
-        early, late = leaf.not_before - self.clock, self.clock - leaf.not_after
-        return early > CLOCK_TOLERANCE or late > CLOCK_TOLERANCE
+        return is_outside_validity(leaf.not_before, leaf.not_after, self.clock)
 
     @cached_property
     def out_of_date(self) -> tuple[int, ...]:

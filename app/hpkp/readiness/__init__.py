@@ -60,6 +60,7 @@ RULES: tuple[Rule, ...] = (
     evidence_rules.canary,
     evidence_rules.observation,
     violation_rules.open_violations,
+    violation_rules.evaluation,
     violation_rules.left_out,
     violation_rules.lockout_share,
     violation_rules.interception_share,

@@ -126,6 +126,8 @@ class Evidence:
     canary: CanarySeen = CanarySeen()
     hostnames: dict[str, int] = field(default_factory=dict)
     """Names for which reports came, each with how many."""
+    unevaluated: int = 0
+    """Violations that are still judged by another policy, catalog or version than is in force."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,20 @@ def _fix(case: Situation, cause: Cause, violation: int, networks: int | None) ->
     return fix
 
 
+def evaluation(case: Situation) -> Iterator[Finding]:
+    """Rest on judgements of the present alone: what is still to be judged again may be anything."""
+    if waiting := case.evidence.unevaluated:
+        yield Finding(
+            "evaluation_pending",
+            Severity.WARNING,
+            f"{waiting:,} violation{'' if waiting == 1 else 's'} still to re-evaluate since the policy, the catalogs "
+            "or the rules changed.",
+            "Wait until the service has re-evaluated them, or run: hpkp rejudge.",
+            {"violations": waiting},
+            withholds=True,
+        )
+
+
 def left_out(case: Situation) -> Iterator[Finding]:
     """Tell what does not count because it comes only from where the operator ignores reports of the same cause."""
     if violations := case.evidence.left_out:

@@ -12,7 +12,7 @@ _TITLES = {
     "probe_failed": "Not reached",
     "probe_recovered": "Reached again",
     "verdict_changed": "Verdict",
-    "rejudged": "Judged again",
+    "rejudged": "Re-evaluated",
     "knowledge_changed": "Roots or catalogs",
     "pruned": "Pruned",
 }
