@@ -7,7 +7,7 @@ from app.cli.findings import STYLE, lint_as_plain
 from app.cli.terminal import out
 from app.hpkp.findings import Finding, Severity
 from app.hpkp.key_description import KeyDescription, Validity
-from app.hpkp.x509.certificate import Anchor
+from app.hpkp.x509.anchors import Anchor
 from app.hpkp.x509.lineage import State
 
 _STORE = {

@@ -28,7 +28,7 @@ from app.hpkp.readiness import (
     Verdict,
     assess_readiness,
 )
-from app.hpkp.x509.certificate import Anchor
+from app.hpkp.x509.anchors import Anchor
 from tests.authority import NOW
 
 LIVE, BACKUP, EXAMPLE = (Pin(bytes((number,)) * 32) for number in (1, 2, 3))

@@ -15,7 +15,7 @@ from app.hpkp.pins import Pin, parse_pin
 from app.hpkp.policy import ExpectedPin, PinningPolicy, PolicyHistory
 from app.hpkp.probe_result import LiveChain, LiveHost, Probe
 from app.hpkp.readiness import Evidence
-from app.hpkp.x509.certificate import Anchor
+from app.hpkp.x509.anchors import Anchor
 from app.store import policies, tables
 from app.store.engine import from_ms, writing
 from app.store.events import list_events

@@ -11,11 +11,12 @@ malformed is a reason of its own and hides no other. Nothing here raises; what c
 
 import hashlib
 import ipaddress
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TypeVar
 
 from app.hpkp.errors import InvalidCertificate
 from app.hpkp.hosts import is_address, matches_name
@@ -49,32 +50,11 @@ from app.hpkp.x509.signature_algorithms import SignatureAlgorithm, read_signatur
 from app.hpkp.x509.slices import OuterParts, Slices, read_outer_parts, slice_certificate
 from app.hpkp.x509.times import read_time
 
-if TYPE_CHECKING:  # the names that moved, until those who use them have followed
-    from app.hpkp.x509.anchors import Anchor as Anchor
-    from app.hpkp.x509.old_walk import (
-        Path as Path,
-    )
-    from app.hpkp.x509.old_walk import (
-        TrustAnchors as TrustAnchors,
-    )
-    from app.hpkp.x509.old_walk import (
-        build_path as build_path,
-    )
-    from app.hpkp.x509.old_walk import (
-        check_link as check_link,
-    )
-    from app.hpkp.x509.old_walk import (
-        connected_to_leaf as connected_to_leaf,
-    )
-    from app.hpkp.x509.old_walk import (
-        find_leaf as find_leaf,
-    )
-    from app.hpkp.x509.old_walk import (
-        outside_validity as outside_validity,
-    )
-    from app.hpkp.x509.signatures import Link as Link
-
 T = TypeVar("T")
+
+# Serial numbers of zero are against RFC 5280 section 4.1.2.2 but stand in real roots; where the library loads a whole
+# certificate it warns of them, and that is no news here.
+warnings.filterwarnings("ignore", message="Parsed a serial number which wasn't positive")
 
 _LONGEST_SERIAL_NUMBER = 64
 """Octets; RFC 5280 section 4.1.2.2 allows 20, and Python writes no number of more than 4,300 digits."""
@@ -409,16 +389,3 @@ def read_certificate(der: bytes, *, position: int = 0) -> Element:
 def pins_of(chain: Iterable[Element]) -> frozenset[Pin]:
     """Return the pins of a chain, unreadable certificates included where they have one."""
     return frozenset(element.pin for element in chain if element.pin is not None)
-
-
-def __getattr__(name: str) -> Any:
-    """Return the names that moved, until those who use them have followed."""
-    if name in ("Link", "Anchor", "Path", "TrustAnchors", "build_path", "check_link", "connected_to_leaf", "find_leaf"):
-        from app.hpkp.x509 import old_walk
-
-        return getattr(old_walk, name)
-    if name == "outside_validity":
-        from app.hpkp.x509.old_walk import outside_validity
-
-        return outside_validity
-    raise AttributeError(name)

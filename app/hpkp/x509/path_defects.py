@@ -140,13 +140,12 @@ def find_ca_defects(certificate: Certificate, at: int, *, cas_below: int) -> Ite
 
 
 def find_date_defects(certificate: Certificate, at: int, moment: datetime, *, anchor: bool) -> Iterator[Defect]:
-    """Find whether a moment is outside the validity, in whole seconds as certificates count (section 4.1.2.5)."""
+    """Find whether a moment, cut to whole seconds, is outside the validity (section 4.1.2.5)."""
     begin, end = certificate.not_before, certificate.not_after
-    second = moment.replace(microsecond=0)
     if begin is None or end is None:
         yield Defect(DefectKind.ANCHOR_EXPIRED if anchor else DefectKind.UNREADABLE, at, "its validity cannot be read")
-    elif not begin <= second <= end:
-        early = second < begin
+    elif not begin <= moment <= end:
+        early = moment < begin
         kind = DefectKind.ANCHOR_EXPIRED if anchor else DefectKind.NOT_YET_VALID if early else DefectKind.EXPIRED
         yield Defect(kind, at, f"valid from {begin:%Y-%m-%d}" if early else f"expired {end:%Y-%m-%d}")
 

@@ -122,7 +122,7 @@ def test_a_clique_ends_after_the_steps_whether_or_not_it_has_an_anchor(anchored:
     paths = complete_paths(_read(root.issue(HOST)), crosses, known, budget=budget)
     assert paths.limits_reached
     assert not paths.complete
-    assert len(paths.candidates) <= 64
+    assert len(paths.candidates) <= 40
     assert budget.checks >= 0
     assert min(budget.steps, budget.paths) < 0, "the search ended because its budget did"
 
@@ -163,11 +163,13 @@ def _names(count: int) -> x509.SubjectAlternativeName:
     return x509.SubjectAlternativeName([x509.DNSName(f"{number}.{'a.' * 40}example.com") for number in range(count)])
 
 
-@pytest.mark.parametrize(("count", "kind"), [(100, None), (1500, DefectKind.CONSTRAINTS_NOT_EVALUATED)])
-def test_constraints_that_are_not_paid_for_are_not_evaluated(count: int, kind: DefectKind | None) -> None:
+@pytest.mark.parametrize(("time", "kind"), [(20_000, None), (2000, DefectKind.CONSTRAINTS_NOT_EVALUATED)])
+def test_constraints_that_are_not_paid_for_are_not_evaluated(time: int, kind: DefectKind | None) -> None:
     constraints = x509.NameConstraints([x509.DNSName("example.com")], None)
     ca = SITE.root.issue("Constrained", ca=True, extensions=[constraints])
-    paths = complete_paths(_read(ca.issue(HOST, extensions=[_names(count)])), (_read(ca),), PUBLIC)
+    paths = complete_paths(
+        _read(ca.issue(HOST, extensions=[_names(200)])), (_read(ca),), PUBLIC, budget=Budget(microseconds=time)
+    )
     best = paths.at(NOW).best
     assert [defect.kind for defect in best.defects] == ([kind] if kind else [])
     assert best.path_class is (PathClass.POSSIBLE if kind else PathClass.USABLE)
@@ -204,11 +206,10 @@ def test_looking_for_the_leaf_is_paid_for_as_well(verified: list[bytes]) -> None
 
 LIMITS: tuple[tuple[str, Callable[[Budget], int], int], ...] = (
     ("checks", lambda budget: budget.checks, 100),
-    ("microseconds", lambda budget: budget.microseconds, 25_000),
+    ("microseconds", lambda budget: budget.microseconds, 20_000),
     ("steps", lambda budget: budget.steps, 300),
-    ("paths", lambda budget: budget.paths, 64),
+    ("paths", lambda budget: budget.paths, 40),
     ("depth", lambda budget: budget.depth, 10),
-    ("comparisons", lambda budget: budget.comparisons, 30_000),
 )
 
 

@@ -1,44 +1,25 @@
-"""Certificates as they are, chains as they were sent, and the paths that signatures make of them."""
+"""Certificates, part by part."""
 
 import hashlib
-from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.hpkp.x509.certificate import (
-    Anchor,
-    Certificate,
-    Element,
-    Link,
-    TrustAnchors,
-    UnreadableCertificate,
-    build_path,
-    check_link,
-    connected_to_leaf,
-    find_leaf,
-    outside_validity,
-    read_certificate,
-)
+from app.hpkp.x509.certificate import Certificate, Element, UnreadableCertificate, pins_of, read_certificate
 from tests.authority import (
-    NOW,
     Issued,
-    certificate_with_serial_zero,
-    cross_sign,
+    certificate_with_serial,
     explicit_ec_certificate,
     make_root,
     make_site,
     new_key,
     pss_certificate,
     self_signed,
-    sha1_signed,
 )
 
 SITE = make_site()
-STRANGER = make_root("Stranger")
 
 
 def _read(*issued: Issued | bytes) -> tuple[Element, ...]:
@@ -53,7 +34,6 @@ def _certificate(issued: Issued | bytes) -> Certificate:
 
 
 LEAF, INTERMEDIATE, ROOT = (_certificate(issued) for issued in (SITE.leaf, SITE.intermediate, SITE.root))
-PUBLIC = TrustAnchors(public=(ROOT,))
 
 
 def test_a_certificate_tells_what_stands_in_it() -> None:
@@ -81,20 +61,23 @@ def test_a_key_that_the_library_knows_not_has_no_kind() -> None:
     assert _certificate(self_signed().der.replace(ec_public_key, unknown)).key_kind is None
 
 
-@pytest.mark.parametrize(
-    "der",
-    [
-        certificate_with_serial_zero(),
-        pss_certificate(),
-        explicit_ec_certificate(),
-        make_root(key=new_key("ed25519")).der,
-    ],
-    ids=["serial zero", "RSASSA-PSS", "explicit EC", "Ed25519"],
-)
-def test_odd_certificates_are_read_and_verify_themselves(der: bytes) -> None:
+@pytest.mark.parametrize("serial", [0, -1, 2**159, 2**500])
+def test_a_serial_number_is_told_as_it_is(serial: int) -> None:
+    assert _certificate(certificate_with_serial(serial)).serial_number == serial
+
+
+def test_a_serial_number_beyond_all_measure_hides_nothing_else() -> None:
+    certificate = _certificate(certificate_with_serial(2**600))
+    assert certificate.serial_number is None
+    assert [part.part for part in certificate.unreadable_parts] == ["serial_number"]
+    assert certificate.names == ("www.example.com",)
+
+
+@pytest.mark.parametrize("der", [pss_certificate(), explicit_ec_certificate()], ids=["RSASSA-PSS", "explicit EC"])
+def test_odd_keys_hide_nothing(der: bytes) -> None:
     certificate = _certificate(der)
-    assert check_link(certificate, certificate) is Link.SIGNED
-    assert certificate.subject
+    assert certificate.unreadable_parts == ()
+    assert certificate.key_kind in ("RSA 2048", "EC secp256r1")
 
 
 def test_what_cannot_be_read_is_a_value_with_place_and_reason() -> None:
@@ -128,15 +111,6 @@ def test_any_bytes_are_a_certificate_or_a_reason(data: bytes) -> None:
     assert isinstance(element, Certificate) or element.reason
 
 
-@given(st.integers(0, len(SITE.leaf.der) - 1), st.integers(0, 255))
-def test_one_wrong_byte_never_raises_anywhere(position: int, value: int) -> None:
-    element = read_certificate(SITE.leaf.der[:position] + bytes((value,)) + SITE.leaf.der[position + 1 :])
-    chain = (element, INTERMEDIATE, ROOT)
-    assert build_path(chain, PUBLIC).positions in ((), (0,), (0, 1), (0, 1, 2))
-    if isinstance(element, Certificate):
-        assert (element.subject, element.issuer, element.names, element.covers("www.example.com")) is not None
-
-
 @pytest.mark.parametrize(
     ("host", "names", "covered"),
     [
@@ -153,93 +127,31 @@ def test_the_common_name_counts_only_without_a_subject_alternative_name(
     assert _certificate(make_root().issue("www.example.com", names=names)).covers(host) is covered
 
 
-def test_a_signature_joins_two_certificates_and_a_name_alone_does_not() -> None:
-    impostor = make_root().issue("Test Intermediate", ca=True, organization="Test Trust Services")
-    assert check_link(LEAF, INTERMEDIATE) is Link.SIGNED
-    assert check_link(LEAF, ROOT) is Link.NOT_SIGNED
-    assert check_link(LEAF, _certificate(impostor)) is Link.NOT_SIGNED
-
-
-def test_a_sha1_signature_is_not_checkable_and_not_called_forged() -> None:
-    leaf, root = map(_certificate, sha1_signed())
-    assert check_link(leaf, root) is Link.NOT_CHECKABLE
-    path = build_path((leaf, root), TrustAnchors(public=(root,)))
-    assert (path.anchor, path.checkable) == (Anchor.PUBLIC, False)
-    assert connected_to_leaf((leaf, root)) == {0}
+def test_the_pins_of_a_chain_are_those_of_all_that_have_one() -> None:
+    pinned = UnreadableCertificate(1, "odd", b"\x30", ROOT.pin)
+    assert pins_of((LEAF, pinned, UnreadableCertificate(2, "nothing"))) == {LEAF.pin, ROOT.pin}
+    assert pins_of(()) == frozenset()
 
 
 @pytest.mark.parametrize(
-    ("chain", "anchors", "positions", "anchor"),
-    [
-        ((SITE.leaf, SITE.intermediate, SITE.root), PUBLIC, (0, 1, 2), Anchor.PUBLIC),
-        ((SITE.leaf, SITE.intermediate), PUBLIC, (0, 1), Anchor.PUBLIC),
-        ((SITE.leaf, SITE.root, SITE.intermediate), PUBLIC, (0, 2, 1), Anchor.PUBLIC),
-        ((SITE.leaf, STRANGER, SITE.intermediate), PUBLIC, (0, 2), Anchor.PUBLIC),
-        ((SITE.leaf, SITE.intermediate, SITE.root), TrustAnchors(operator=(ROOT,)), (0, 1, 2), Anchor.OPERATOR),
-        ((SITE.leaf, SITE.intermediate, SITE.root), TrustAnchors(), (0, 1, 2), Anchor.PRIVATE),
-        ((SITE.leaf, SITE.intermediate), TrustAnchors(), (0, 1), Anchor.UNKNOWN),
-        ((SITE.leaf,), PUBLIC, (0,), Anchor.UNKNOWN),
-        ((SITE.leaf, SITE.root), PUBLIC, (0,), Anchor.UNKNOWN),
-        ((self_signed(),), PUBLIC, (0,), Anchor.PRIVATE),
-        ((), PUBLIC, (), Anchor.UNKNOWN),
-        ((b"unreadable", SITE.intermediate), PUBLIC, (), Anchor.UNKNOWN),
-    ],
+    ("year", "part"), [(b"\x18\x0f00000101000000Z", "year 0"), (b"\x17\x0d260231000000Z", "day is out of range")]
 )
-def test_a_path_follows_signatures_to_where_they_end(
-    chain: tuple[Issued | bytes, ...], anchors: TrustAnchors, positions: tuple[int, ...], anchor: Anchor
-) -> None:
-    path = build_path(_read(*chain), anchors)
-    assert (path.positions, path.anchor) == (positions, anchor)
+def test_a_day_that_is_in_no_calendar_is_a_reason(year: bytes, part: str) -> None:
+    start = LEAF.der.index(b"\x17\x0d")
+    changed = LEAF.der[:start] + year + LEAF.der[start + 15 :]
+    lengths = len(year) - 15
+    if lengths:  # the validity, the signed part and the whole grow by two bytes
+        changed = _lengthen(changed, start, lengths)
+    certificate = _certificate(changed)
+    assert certificate.not_before is None
+    assert part in certificate.unreadable_parts[0].reason
+    assert certificate.not_after == LEAF.not_after
+    assert certificate.validity_text.startswith("an unreadable date to 20")
 
 
-def test_the_anchor_that_was_not_sent_still_has_a_pin() -> None:
-    path = build_path(_read(SITE.leaf, SITE.intermediate), PUBLIC)
-    assert path.anchor_pin == ROOT.pin
-    assert path.anchor_subject == ROOT.subject
-
-
-def test_a_cross_signed_root_is_another_certificate_with_the_same_pin() -> None:
-    other = make_root("Older Root")
-    crossed = _certificate(cross_sign(SITE.root, other))
-    assert crossed.pin == ROOT.pin
-    assert crossed != ROOT
-    assert crossed.fingerprint != ROOT.fingerprint
-    assert PUBLIC.kind_of(crossed) is Anchor.PUBLIC
-    path = build_path((LEAF, INTERMEDIATE, crossed, _certificate(other)), PUBLIC)
-    assert path.positions == (0, 1, 2), "the path ends at the key that is trusted"
-
-
-def test_signatures_that_go_round_in_a_circle_end() -> None:
-    one, two = make_root("One"), make_root("Two")
-    circle = _read(cross_sign(one, two), cross_sign(two, one))
-    assert build_path(circle, TrustAnchors()).positions == (0, 1)
-    assert connected_to_leaf(circle) == {0, 1}
-
-
-def test_what_is_merely_appended_is_not_joined_to_the_leaf() -> None:
-    assert connected_to_leaf(_read(SITE.leaf, SITE.intermediate, STRANGER, SITE.root)) == {0, 1, 3}
-
-
-@pytest.mark.parametrize(
-    ("chain", "leaf"),
-    [
-        ((SITE.leaf, SITE.intermediate, SITE.root), 0),
-        ((SITE.root, SITE.intermediate, SITE.leaf), 2),
-        ((SITE.intermediate, SITE.leaf), 1),
-        ((SITE.intermediate, STRANGER, SITE.leaf), 2),
-        ((STRANGER, SITE.leaf), 0),
-        ((b"unreadable", SITE.leaf), 0),
-        ((), 0),
-    ],
-)
-def test_the_leaf_is_first_unless_the_first_signed_another(chain: tuple[Issued | bytes, ...], leaf: int) -> None:
-    assert find_leaf(_read(*chain), "www.example.com") == leaf
-
-
-def test_validity_is_asked_of_an_instant() -> None:
-    chain = _read(SITE.leaf, SITE.intermediate)
-    assert outside_validity(chain, (0, 1), NOW) == ()
-    assert outside_validity(chain, (0, 1), NOW + timedelta(days=100)) == (0,)
-    assert outside_validity(chain, (1,), NOW + timedelta(days=100)) == ()
-    assert outside_validity(chain, (0, 1), NOW - timedelta(days=10_000)) == (0, 1)
-    assert replace(PUBLIC, operator=(INTERMEDIATE,)).kind_of(INTERMEDIATE) is Anchor.OPERATOR
+def _lengthen(der: bytes, validity: int, by: int) -> bytes:
+    changed = bytearray(der)
+    changed[validity - 1] += by
+    for at in (2, 6):
+        changed[at : at + 2] = (int.from_bytes(changed[at : at + 2], "big") + by).to_bytes(2, "big")
+    return bytes(changed)
