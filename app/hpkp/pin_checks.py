@@ -107,14 +107,22 @@ def _check_ca_key(pin: Pin, catalog: Catalog, role: Role | None) -> Iterator[Fin
 
 def _departed_root(pin: Pin, name: str, departure: RootDeparture) -> Finding:
     """Tell of a root that left Mozilla's store, or is still in it and no longer trusted for new certificates."""
-    distrusted = departure.how == "distrusted"
-    store = "Mozilla's store still holds it" if distrusted else f"since {departure.left} no longer in Mozilla's store"
+    key, evidence = f"{pin} is the key of the root {name}", {"pin": str(pin)}
+    if departure.how == "distrusted":
+        return Finding(
+            "distrusted_root_key",
+            Severity.WARNING,
+            f"{key}, {departure.reason}. The next certificate comes from another root.",
+            _PIN_YOUR_LEAF,
+            evidence,
+        )
     return Finding(
-        "distrusted_root_key" if distrusted else "departed_root_key",
-        Severity.WARNING if distrusted else Severity.BLOCKER,
-        f"{pin} is the key of the root {name}, {departure.reason}; {store}. New certificates do not lead to it.",
+        "departed_root_key",
+        Severity.BLOCKER,
+        f"{key}, {departure.reason}; since {departure.left} it is not in Mozilla's store. New certificates do not lead "
+        "to it.",
         _PIN_YOUR_LEAF,
-        {"pin": str(pin)},
+        evidence,
     )
 
 
