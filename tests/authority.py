@@ -5,7 +5,7 @@ import functools
 import hashlib
 import ssl
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import TypedDict, Unpack
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -56,6 +56,7 @@ class IssueOptions(TypedDict, total=False):
     serial: int | None
     path_length: int | None
     extensions: Sequence[x509.ExtensionType]
+    critical: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +99,12 @@ class Issued:
         serial: int | None = None,
         path_length: int | None = None,
         extensions: Sequence[x509.ExtensionType] = (),
+        critical: bool = False,
     ) -> "Issued":
         """Issue a certificate signed by this one; with `ca`, an intermediate.
 
         A leaf's DNS names are `names`, or else just `name`; an empty `names` leaves the extension out.
-        Each of `extensions` replaces the default extension of its kind, or is added, not critical.
+        Each of `extensions` replaces the default extension of its kind, or is added; `critical` is for those.
         """
         subject_key = key or new_key()
         certificate = _certificate(
@@ -117,6 +119,7 @@ class Issued:
             serial=serial,
             path_length=path_length,
             extensions=extensions,
+            critical=critical,
         )
         return Issued(certificate, subject_key)
 
@@ -185,6 +188,50 @@ def pem_with(der: bytes, *, columns: int = 64, newline: str = "\n", final_newlin
     body = [text[start : start + columns] for start in range(0, len(text), columns)]
     lines = ["-----BEGIN CERTIFICATE-----", *body, "-----END CERTIFICATE-----"]
     return newline.join(lines) + (newline if final_newline else "")
+
+
+def cross_certificate(
+    subject: Issued, by: Issued, *, not_before: datetime | None = None, not_after: datetime | None = None
+) -> bytes:
+    """Make the DER of another certificate for a CA's name and key, issued by `by`, with dates of its own."""
+    return _certificate(
+        subject.certificate.subject, subject.key, issuer=by.certificate.subject, signer=by.key, ca=True,
+        not_before=not_before, not_after=not_after,
+    ).public_bytes(Encoding.DER)  # fmt: skip
+
+
+def sign_again(issued: Issued, by: Issued, change: Callable[[bytes], bytes] = bytes) -> bytes:
+    """Change what is signed of a certificate, as bytes of the same length, and sign it again with a P-256 key."""
+    assert isinstance(by.key, ec.EllipticCurvePrivateKey)
+    tbs = change(issued.certificate.tbs_certificate_bytes)
+    return _tlv(0x30, tbs + _ECDSA_WITH_SHA256 + _tlv(0x03, b"\x00" + by.key.sign(tbs, ec.ECDSA(hashes.SHA256()))))
+
+
+_SHA256_WITH_RSA, _MD5_WITH_RSA = (bytes.fromhex(f"300d06092a864886f70d0101{end}0500") for end in ("0b", "04"))
+
+
+def sign_with_md5(issued: Issued, by: Issued) -> bytes:
+    """Make the certificate anew, with MD5 in place of SHA-256; `by` has an RSA key."""
+    assert isinstance(by.key, rsa.RSAPrivateKey)
+    tbs = issued.certificate.tbs_certificate_bytes.replace(_SHA256_WITH_RSA, _MD5_WITH_RSA)
+    signature = by.key.sign(tbs, padding.PKCS1v15(), hashes.MD5())
+    return _tlv(0x30, tbs + _MD5_WITH_RSA + _tlv(0x03, b"\x00" + signature))
+
+
+def certificate_for_key(public_key: rsa.RSAPublicKey, name: str, by: Issued) -> bytes:
+    """Make the DER of a CA certificate for a key of which nobody needs the private one."""
+    return (
+        x509.CertificateBuilder()
+        .subject_name(_subject(name, None))
+        .issuer_name(by.certificate.subject)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(NOW - _CA_EITHER_SIDE)
+        .not_valid_after(NOW + _CA_EITHER_SIDE)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(by.key, hashes.SHA256())
+        .public_bytes(Encoding.DER)
+    )
 
 
 def certificate_with_serial_zero() -> bytes:
@@ -277,6 +324,7 @@ def _certificate(
     serial: int | None = None,
     path_length: int | None = None,
     extensions: Sequence[x509.ExtensionType] = (),
+    critical: bool = False,
 ) -> x509.Certificate:
     """Build and sign a certificate."""
     start, end = _validity(ca, not_before, not_after)
@@ -300,11 +348,11 @@ def _certificate(
     if names:
         defaults.append((x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), False))
     given = {extension.oid for extension in extensions}
-    for default, critical in defaults:
+    for default, usually_critical in defaults:
         if default.oid not in given:
-            builder = builder.add_extension(default, critical)
+            builder = builder.add_extension(default, usually_critical)
     for extension in extensions:
-        builder = builder.add_extension(extension, critical=False)
+        builder = builder.add_extension(extension, critical)
     return builder.sign(signer, None if isinstance(signer, ed25519.Ed25519PrivateKey) else hashes.SHA256())
 
 

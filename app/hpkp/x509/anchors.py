@@ -4,7 +4,7 @@ An anchor is a name and a key, whatever certificates it has (RFC 5280 section 6.
 cross-sign them. Hence everything is kept by `Identity`, and a store's certificate stands for the dates alone.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -191,8 +191,3 @@ class KnownCertificates:
         if (found := self._links.get(key)) is None:
             found = self._links[key] = verify_link(child, issuer)
         return found
-
-
-def known_certificates(public: Iterable[Certificate], operator: Iterable[Certificate] = ()) -> KnownCertificates:
-    """Return what is known where nothing is but two stores."""
-    return KnownCertificates(tuple(public), tuple(operator))

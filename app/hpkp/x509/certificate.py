@@ -11,6 +11,7 @@ malformed is a reason of its own and hides no other. Nothing here raises; what c
 
 import hashlib
 import ipaddress
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -75,6 +76,10 @@ if TYPE_CHECKING:  # the names that moved, until those who use them have followe
     from app.hpkp.x509.signatures import Link as Link
 
 T = TypeVar("T")
+
+# Serial numbers of zero are against RFC 5280 section 4.1.2.2 but stand in real roots; where the library loads a whole
+# certificate it warns of them, and that is no news here.
+warnings.filterwarnings("ignore", message="Parsed a serial number which wasn't positive")
 
 _LONGEST_SERIAL_NUMBER = 64
 """Octets; RFC 5280 section 4.1.2.2 allows 20, and Python writes no number of more than 4,300 digits."""

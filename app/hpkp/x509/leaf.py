@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from app.hpkp.x509.budget import Budget
+from app.hpkp.x509.budget import Budget, cost_of_reading
 from app.hpkp.x509.certificate import Certificate, Element
+from app.hpkp.x509.extensions import ALTERNATIVE_NAMES
 from app.hpkp.x509.signatures import Link
 
 
@@ -20,7 +21,8 @@ def find_leaf(chain: Sequence[Element], host: str, *, budget: Budget | None = No
     ends = [i for i, one in enumerate(chain) if isinstance(one, Certificate) and not _signed_any(chain, i, budget)]
     for position in ends:
         element = chain[position]
-        if isinstance(element, Certificate) and element.covers(host):
+        assert isinstance(element, Certificate)
+        if budget.pay(cost_of_reading(element, ALTERNATIVE_NAMES)) and element.covers(host):
             return position
     return ends[0] if ends else 0
 

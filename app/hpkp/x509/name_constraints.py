@@ -7,11 +7,11 @@ their product, which is what hostile certificates are made for. The work is coun
 from app.hpkp.x509.extensions import AlternativeNames, NameConstraints, Subtrees
 
 
-def count_work(names: AlternativeNames, constraints: NameConstraints) -> int:
-    """Return how many comparisons `find_forbidden` makes at most."""
+def cost_of_comparing(names: AlternativeNames, constraints: NameConstraints) -> int:
+    """Return how many microseconds `find_forbidden` takes at most: a comparison takes a sixth of one."""
     addresses = len(constraints.permitted.addresses) + len(constraints.excluded.addresses)
     suffixes = sum(name.count(".") + 2 for name in names.dns) + len(constraints.excluded.dns)
-    return suffixes + len(names.addresses) * addresses
+    return (suffixes + len(names.addresses) * addresses) // 6
 
 
 def find_forbidden(names: AlternativeNames, constraints: NameConstraints) -> str | None:

@@ -18,11 +18,11 @@ from functools import cached_property
 
 from app.hpkp.pins import Pin
 from app.hpkp.x509.anchors import Anchor, KnownCertificates, RootDeparture, identity_of
-from app.hpkp.x509.budget import Budget
+from app.hpkp.x509.budget import Budget, cost_of_reading
 from app.hpkp.x509.certificate import Certificate, Element
-from app.hpkp.x509.extensions import UnreadablePart
+from app.hpkp.x509.extensions import ALTERNATIVE_NAMES, NAME_CONSTRAINTS, UnreadablePart
 from app.hpkp.x509.leaf import find_leaf
-from app.hpkp.x509.name_constraints import count_work, find_forbidden
+from app.hpkp.x509.name_constraints import cost_of_comparing, find_forbidden
 from app.hpkp.x509.path_defects import (
     CLASSES,
     DATES,
@@ -247,7 +247,7 @@ def complete_paths(
     constraints, evaluated = _evaluate_constraints(found.candidates, budget)
     limits = found.limits_reached
     if not evaluated:
-        limits += ("The limit of comparisons with name constraints was reached.",)
+        limits += ("The limit of time for name constraints was reached.",)
     return CompletedPaths(
         leaf=leaf,
         candidates=found.candidates,
@@ -268,7 +268,7 @@ def _evaluate_constraints(
     evaluated = True
     for candidate in candidates:
         for above, ways in enumerate(candidate.nodes):
-            for issuer in (way[0] for way in ways if way[0].name_constraints is not None):
+            for issuer in (way[0] for way in ways if NAME_CONSTRAINTS in way[0].extensions.by_oid):
                 for position, lower in enumerate(candidate.nodes[:above]):
                     for subject in (way[0] for way in lower):
                         pair = subject.fingerprint, issuer.fingerprint
@@ -280,15 +280,17 @@ def _evaluate_constraints(
 
 def _evaluate_pair(subject: Certificate, issuer: Certificate, budget: Budget) -> tuple[DefectKind | None, bool]:
     """Return what a certificate's names are to the constraints above it, and whether the budget allowed to tell."""
+    if ALTERNATIVE_NAMES not in subject.extensions.by_oid:
+        return None, True
+    if not budget.pay(cost_of_reading(subject, ALTERNATIVE_NAMES) + cost_of_reading(issuer, NAME_CONSTRAINTS)):
+        return DefectKind.CONSTRAINTS_NOT_EVALUATED, False
     names, constraints = subject.alternative_names, issuer.name_constraints
     if names is None or constraints is None:
         return None, True
     if isinstance(names, UnreadablePart) or isinstance(constraints, UnreadablePart):
         return DefectKind.CONSTRAINTS_NOT_EVALUATED, True
-    work = count_work(names, constraints)
-    if work > budget.comparisons:
+    if not budget.pay(cost_of_comparing(names, constraints)):
         return DefectKind.CONSTRAINTS_NOT_EVALUATED, False
-    budget.comparisons -= work
     if find_forbidden(names, constraints) is not None:
         return DefectKind.NAME_FORBIDDEN, True
     return (DefectKind.CONSTRAINTS_NOT_EVALUATED if names.faults else None), True
