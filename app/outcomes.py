@@ -11,7 +11,7 @@ class Outcome(StrEnum):
     DUPLICATE = "duplicate"
     """The same bytes from the same client within 24 hours: a retry, counted once already."""
     FOREIGN_TYPE = "foreign_type"
-    """A Reporting API batch without an entry of type hpkp; answered as taken, nothing stored."""
+    """A Reporting API batch of types that are not known here alone; answered as taken, nothing stored."""
     CANARY = "canary"
     """A canary of this service's own: proof that reports arrive, never counted as one."""
     CANARY_REFUSED = "canary_refused"

@@ -21,8 +21,10 @@ from app.api.problems import RETRY_AFTER, STATUS
 from app.catalog.load import load_catalog
 from app.cli import app as cli
 from app.hpkp import probe_result, readiness
+from app.hpkp.findings import Severity
 from app.hpkp.header.value import parse_header
 from app.hpkp.judgement.causes import BEARING, Cause
+from app.hpkp.readiness.policy_rules import PIN_SEVERITY
 from app.main import create_app
 from app.metrics import Metrics
 from app.outcomes import Outcome
@@ -171,8 +173,9 @@ def findings_of_the_rules() -> Iterator[tuple[str, str, str]]:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Finding":
             name, severity = node.args[:2]
             written = name.value if isinstance(name, ast.Constant) else "open_<cause>"
-            weight = severity.attr.lower() if isinstance(severity, ast.Attribute) else "by cause"
+            weight = Severity[severity.attr].value if isinstance(severity, ast.Attribute) else "by cause"
             yield str(written), weight, "yes" if any(word.arg == "withholds" for word in node.keywords) else ""
+    yield from ((name, weight.value, "") for name, weight in PIN_SEVERITY.items())
 
 
 def test_every_readiness_finding_is_documented() -> None:
@@ -182,14 +185,14 @@ def test_every_readiness_finding_is_documented() -> None:
 
 def _pin_findings() -> Iterator[tuple[str, str]]:
     """Read what `hpkp pin` may find out of the source: code and severity."""
-    for name in ("hpkp/pin_lint.py", "hpkp/description.py", "hpkp/lineage.py", "cli/lineage.py"):
+    for name in ("hpkp/pin_checks.py", "hpkp/x509/lineage.py", "cli/acme_directories.py"):
         for node in ast.walk(ast.parse((ROOT / "app" / name).read_text())):
             match node:
                 case ast.Call(
                     func=ast.Name(id="Finding"),
                     args=[ast.Constant(value=str(found)), ast.Attribute(attr=weight), *_],
                 ):
-                    yield found, weight.lower()
+                    yield found, Severity[weight].in_lint
 
 
 def test_everything_that_speaks_against_a_pin_is_documented() -> None:

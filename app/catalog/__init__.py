@@ -5,7 +5,7 @@ from pathlib import Path
 from app.catalog.roots import load_former_roots, load_public_roots
 from app.hpkp.x509.anchors import KnownCertificates
 from app.hpkp.x509.certificate import Certificate, read_certificate
-from app.hpkp.x509.pem import CERTIFICATE_LABELS, pem_blocks
+from app.hpkp.x509.pem import CERTIFICATE_LABELS, decode_text, pem_blocks
 
 
 def load_known_certificates(
@@ -29,7 +29,7 @@ def _load_file(path: Path | None, setting: str) -> tuple[Certificate, ...]:
     if path is None:
         return ()
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = decode_text(path.read_bytes())
     except OSError as error:
         raise OSError(f"{setting}: {path}: {error.strerror}") from None
     found = []

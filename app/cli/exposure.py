@@ -20,6 +20,7 @@ from app.cli.terminal import JsonOption, err, fail, opened, out, print_json
 from app.hpkp.exposure import ExposedDay
 from app.hpkp.hosts import Host, canonical_host
 from app.hpkp.user_agents.reporting import never_reports
+from app.hpkp.x509.pem import decode_text
 from app.log_selection import LeftOut, Selection
 from app.service import now
 from app.store.engine import writing
@@ -173,9 +174,9 @@ def import_installs(
     """Record how many installs of each version of an app there were, day by day."""
     name = _host(host)
     try:
-        with file.open(newline="", encoding="utf-8-sig") as stream:
-            days = list(_installs(name, csv.DictReader(stream), file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        text = io.StringIO(decode_text(file.read_bytes()), newline="")
+        days = list(_installs(name, csv.DictReader(text), file))
+    except (OSError, csv.Error) as error:
         fail(f"{file} cannot be read: {error}")
     _record(name, days, "installs", dry_run=dry_run, as_json=as_json)
 

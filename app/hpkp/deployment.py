@@ -13,7 +13,7 @@ from app.hpkp.pins import Pin
 from app.hpkp.policy import Mode, PinningPolicy, PolicyHistory
 from app.hpkp.x509.anchors import Anchor, KnownCertificates
 from app.hpkp.x509.certificate import Chain, Element, read_certificate
-from app.hpkp.x509.paths import AssessedPath, Presence
+from app.hpkp.x509.paths import AssessedPath, PathClass, Presence
 from app.hpkp.x509.pem import CERTIFICATE_LABELS, decode_text, pem_blocks
 from app.hpkp.x509.served_paths import (
     ServedPaths,
@@ -43,7 +43,8 @@ class RememberedPins:
 class DeploymentCheck:
     """The answer for one chain.
 
-    ``satisfied`` is None where no policy is in force, the leaf cannot be read, or a limit left paths out.
+    ``satisfied`` is None where no policy is in force, the leaf cannot be read, a limit left paths out, or none is
+    valid.
     """
 
     satisfied: bool | None
@@ -80,7 +81,7 @@ def check_deployment(
     """Check the chain as a server would send it; the root, which servers leave out, is completed.
 
     A pin counts by the paths that clients build. On every path: satisfied. On some: satisfied with a caveat that names
-    another one. On none: not satisfied. Where a limit left paths out, it cannot be told.
+    another one. On none: not satisfied. Where a limit left paths out, or no path is valid, it cannot be told.
     """
     served = find_served_paths(chain, known, host=host, at=at)
     if served is None:
@@ -94,6 +95,9 @@ def check_deployment(
     policy = history.in_force(at)
     if policy is None or not policy.covers(host):
         return DeploymentCheck(None, f"No policy is in force for {host}.", (), remembered, caveats)
+    if served.best.path_class is PathClass.BROKEN:
+        why = "No client accepts this chain, so its pins do not matter."
+        return DeploymentCheck(None, why, (), remembered, caveats)
     presence = served.presence(policy.expected)
     on_paths = frozenset[Pin]().union(*served.pin_sets)
     matching = tuple(expected.pin for expected in policy.pins if expected.pin in on_paths)

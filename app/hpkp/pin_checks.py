@@ -52,7 +52,7 @@ def _check_known_key(pin: Pin, catalog: Catalog) -> Iterator[Finding]:
             "example_pin",
             Severity.BLOCKER,
             f"{pin} is a published example, to which you have no key: {where}.",
-            "Replace it with the pin of your own key; hpkp pin FILE prints the pin of a certificate or key.",
+            f"Replace {pin} with the pin of your own key; hpkp pin FILE prints the pin of a certificate or key.",
             evidence,
         )
     if keys := catalog.known_bad.get(pin):
@@ -60,7 +60,7 @@ def _check_known_key(pin: Pin, catalog: Catalog) -> Iterator[Finding]:
             "known_bad_key",
             Severity.BLOCKER,
             f"{pin} is a key that is known to be compromised or misused: {'; '.join(key.name for key in keys)}.",
-            "Remove this pin. If you use that key, make another and replace its certificate.",
+            f"Remove the pin {pin}. If you use that key, make another and replace its certificate.",
             evidence,
         )
     if portal := catalog.captive_portals.get(pin):
@@ -83,7 +83,7 @@ def _check_ca_key(pin: Pin, catalog: Catalog, role: Role | None) -> Iterator[Fin
             "retired_ca_key",
             Severity.BLOCKER,
             f"{pin} is the key of {gone}, which no longer issues certificates.",
-            "Remove this pin, and pin your own leaf key; the CA chooses its intermediates.",
+            f"Remove the pin {pin}, and pin your own leaf key; the CA chooses its intermediates.",
             evidence,
         )
     elif role is not Role.TRUST_ANCHOR and (rotating := _names_in(catalog, pin, _ISSUES)):
@@ -107,14 +107,22 @@ def _check_ca_key(pin: Pin, catalog: Catalog, role: Role | None) -> Iterator[Fin
 
 def _departed_root(pin: Pin, name: str, departure: RootDeparture) -> Finding:
     """Tell of a root that left Mozilla's store, or is still in it and no longer trusted for new certificates."""
-    distrusted = departure.how == "distrusted"
-    store = "Mozilla's store still holds it" if distrusted else f"since {departure.left} no longer in Mozilla's store"
+    key, evidence = f"{pin} is the key of the root {name}", {"pin": str(pin)}
+    if departure.how == "distrusted":
+        return Finding(
+            "distrusted_root_key",
+            Severity.WARNING,
+            f"{key}, {departure.reason}. The next certificate comes from another root.",
+            _PIN_YOUR_LEAF,
+            evidence,
+        )
     return Finding(
-        "distrusted_root_key" if distrusted else "departed_root_key",
-        Severity.WARNING if distrusted else Severity.BLOCKER,
-        f"{pin} is the key of the root {name}, {departure.reason}; {store}. New certificates do not lead to it.",
+        "departed_root_key",
+        Severity.BLOCKER,
+        f"{key}, {departure.reason}; since {departure.left} it is not in Mozilla's store. New certificates do not lead "
+        "to it.",
         _PIN_YOUR_LEAF,
-        {"pin": str(pin)},
+        evidence,
     )
 
 

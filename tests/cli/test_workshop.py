@@ -2,6 +2,7 @@
 
 import json
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,55 @@ def test_lint_says_what_is_wrong_and_exits_with_one(tmp_path: Path) -> None:
     assert "duplicate_directive" in text
     assert "RFC 7469   invalid" in text
     assert "missing.pem" in _run("header", "lint", V, "--chain", "missing.pem", code=2).stderr
+
+
+def test_lint_searches_what_curl_prints_and_configuration_and_says_what_it_took(tmp_path: Path) -> None:
+    report = 'report-uri="https://r.example/report"'
+    response = f"HTTP/2 200 \r\nserver: x\r\npublic-key-pins-report-only: {V}; {report}\r\n\r\n"
+    said = json.loads(_run("header", "lint", "-", "--json", stdin=response).stdout)
+    assert (said["field"], said["rfc7469"]) == ("Public-Key-Pins-Report-Only", "valid")
+    assert said["taken_from"] == "response header in line 3"
+
+    config = f"server {{\n  add_header Public-Key-Pins '{V}';\n  add_header Public-Key-Pins 'max-age=3';\n}}\n"
+    (tmp_path / "site.conf").write_text(config)
+    good, bad = _json("header", "lint", "site.conf", code=1)
+    assert (good["rfc7469"], bad["rfc7469"]) == ("valid", "invalid")
+    text = " ".join(_run("header", "lint", "site.conf", code=1).stdout.split())
+    assert "Public-Key-Pins, from the nginx add_header in line 2" in text
+
+    nothing = _run("header", "lint", "-", code=1, stdin="HTTP/1.1 200 OK\r\n\r\n").stderr
+    assert "the response has neither Public-Key-Pins nor" in nothing
+
+
+def test_lint_completes_the_root_that_servers_leave_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site, served = make_site(), tmp_path / "fullchain.pem"
+    served.write_text("".join(site.served))
+    (tmp_path / "roots.pem").write_text(site.root.pem)
+    value = f'pin-sha256="{site.root.pin}"; pin-sha256="{BACKUP}"; max-age=300'
+    codes = {finding["code"] for finding in _json("header", "lint", value, "--chain", str(served), code=1)["findings"]}
+    assert "no_matching_pin" in codes
+    monkeypatch.setenv("HPKP_TRUST_ANCHORS", str(tmp_path / "roots.pem"))
+    assert _json("header", "lint", value, "--chain", str(served))["findings"] == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "utf-32"])
+def test_files_of_windows_tools_are_read(encoding: str, tmp_path: Path) -> None:
+    site = make_site()
+    (tmp_path / "chain.pem").write_text("".join(site.served), encoding=encoding)
+    (tmp_path / "header.txt").write_text(f"Public-Key-Pins: {V}\r\n", encoding=encoding)
+    assert _json("header", "lint", "header.txt")["rfc7469"] == "valid"
+    assert "no_matching_pin" in json.dumps(_json("header", "lint", V, "--chain", "chain.pem", code=1))
+    _run("policy", "set", "www.example.com", "--pin", site.leaf.pin, "--pin", BACKUP)
+    assert _json("check", "www.example.com", "chain.pem")["satisfied"] is True
+
+
+def test_check_tells_that_the_leaf_has_expired(tmp_path: Path) -> None:
+    site = make_site(not_after=datetime(2026, 1, 1, tzinfo=UTC), not_before=datetime(2025, 1, 1, tzinfo=UTC))
+    (tmp_path / "chain.pem").write_text("".join(site.served))
+    _run("policy", "set", "www.example.com", "--pin", site.leaf.pin, "--pin", BACKUP)
+    answer = _json("check", "www.example.com", "chain.pem")
+    assert answer["satisfied"] is True
+    assert answer["caveats"][0].startswith("The leaf expired on 2026-01-01")
 
 
 def test_check_answers_a_deploy_hook_with_its_exit_code(tmp_path: Path) -> None:

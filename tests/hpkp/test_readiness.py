@@ -41,16 +41,26 @@ POLICY = PinningPolicy(
 )
 
 
-def live_host(*pins: Pin, at: datetime = NOW, policy: PinningPolicy = POLICY, header: bool = True) -> LiveHost:
-    """Return a look at the host that serves these pins in its chain, and the policy's own field."""
+def live_host(
+    *pins: Pin,
+    at: datetime = NOW,
+    policy: PinningPolicy = POLICY,
+    header: bool = True,
+    anchor: Pin | None = None,
+) -> LiveHost:
+    """Return a look at the host that serves these pins in its chain, leaf first, and the policy's own field.
+
+    ``anchor`` is the pin of the root where the chain ends.
+    """
     fields = (str(PinningHeader.of_policy(policy)),) if header else ()
     enforced = policy.mode is Mode.ENFORCE
     answer = Answer("/", 200, *((fields, ()) if enforced else ((), fields)))
     probe = Probe(POLICY.host, 443, at, (Endpoint("192.0.2.1", ((),), (answer,)),))
     ends = NOW + timedelta(days=60)
-    return LiveHost(
-        probe, (LiveChain("192.0.2.1", pins[0], frozenset(pins), frozenset(pins), Anchor.PUBLIC, True, True, ends),)
-    )
+    anchors = frozenset({anchor} if anchor else ())
+    served = frozenset(pins) | anchors
+    chain = LiveChain("192.0.2.1", pins[0], served, served, Anchor.PUBLIC, True, True, ends, anchors)
+    return LiveHost(probe, (chain,))
 
 
 EXPOSED = Exposure(days=31, days_known=31, site_sessions=200_000, site_clients=20_000)

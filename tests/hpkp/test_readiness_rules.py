@@ -12,6 +12,7 @@ from app.hpkp.findings import Finding, Severity
 from app.hpkp.pins import Pin
 from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy, PolicyHistory
 from app.hpkp.readiness import Evidence, Group, Situation, Thresholds, Verdict, assess_readiness
+from app.hpkp.x509.anchors import RootDeparture
 from tests.authority import NOW
 from tests.hpkp.test_readiness import BACKUP, EXPOSED, GOOD, LIVE, POLICY, live_host
 
@@ -52,6 +53,35 @@ def test_a_chain_that_rests_on_an_intermediate_alone_blocks(
     live = live_host(*chain, policy=_pins(*pins))
     found = _codes(_case(_pins(*pins), replace(GOOD, live=live), catalog=_catalog(ca=state)))
     assert ("rests_on_rotating_ca" in found) is blocks
+
+
+@pytest.mark.parametrize(
+    ("pins", "anchor", "blocks"),
+    [
+        ((CA, BACKUP), ROOT, True),
+        ((CA, ROOT), ROOT, False),
+        ((ROOT, BACKUP), ROOT, False),
+        ((LIVE, CA), ROOT, False),
+        ((CA, BACKUP), None, True),
+        ((CA, BACKUP), CA, False),
+    ],
+    ids=["intermediate", "and root", "root alone", "and leaf", "root unknown", "an anchor below its root"],
+)
+def test_the_place_in_the_chain_makes_an_intermediate_whosever_it_is(
+    pins: tuple[Pin, ...], anchor: Pin | None, blocks: bool
+) -> None:
+    live = live_host(LIVE, CA, policy=_pins(*pins), anchor=anchor)
+    assert ("rests_on_rotating_ca" in _codes(_case(_pins(*pins), replace(GOOD, live=live)))) is blocks
+
+
+def test_a_root_that_left_the_store_or_is_distrusted_is_told_and_blocks_nothing_beside_usable_pins() -> None:
+    for how, code in (("removed", "departed_root_key"), ("distrusted", "distrusted_root_key")):
+        gone = Catalog(departed_roots={OTHER: ("Old Root", RootDeparture(NOW.date(), how, "a reason", None))})
+        found = _codes(_case(_pins(LIVE, BACKUP, OTHER), catalog=gone))
+        assert found[code].severity is Severity.WARNING
+        assert "fewer_than_two_usable_pins" not in found
+        alone = _codes(_case(_pins(LIVE, OTHER), catalog=gone))
+        assert ("fewer_than_two_usable_pins" in alone) is (how == "removed")
 
 
 @pytest.mark.parametrize(

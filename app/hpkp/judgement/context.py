@@ -29,6 +29,7 @@ from app.hpkp.x509.certificate import Certificate, Chain, Element, pins_of
 from app.hpkp.x509.path_defects import CLASSES, DATES
 from app.hpkp.x509.paths import (
     AssessedPath,
+    Budget,
     CompletedPaths,
     DefectKind,
     Link,
@@ -100,6 +101,7 @@ class JudgementContext:
         self.known = frozenset(report.known_pins)
         self.clock = clock_of(report, received_at=received_at)
         self.received_at = received_at
+        self._budget = Budget()  # one for the whole report
 
     # The chains
 
@@ -146,7 +148,7 @@ class JudgementContext:
     @cached_property
     def leaf_position(self) -> int:
         """Position of the leaf in the judged chain; not 0 if the sender mixed up the order."""
-        return find_leaf(self.chain, self.report.hostname)
+        return find_leaf(self.chain, self.report.hostname, budget=self._budget)
 
     @property
     def leaf_element(self) -> Element | None:
@@ -165,7 +167,7 @@ class JudgementContext:
         """All candidate paths from the leaf; None without a readable leaf."""
         if self.leaf is None:
             return None
-        return complete_paths(self.leaf, (*self.validated, *self.served), self.anchors)
+        return complete_paths(self.leaf, (*self.validated, *self.served), self.anchors, budget=self._budget)
 
     @cached_property
     def paths(self) -> PathsAt | None:

@@ -14,8 +14,16 @@ from app.hpkp.policy import Mode
 from app.hpkp.probe_result import LiveChain
 from app.hpkp.readiness.evidence import LONGEST_STEP, Situation
 
-_TAKEN_AS_WARNING = frozenset({"retired_ca_key", "departed_root_key"})
-"""Codes that block nothing here: beside two usable pins such a pin only does no good."""
+PIN_SEVERITY = {
+    "example_pin": Severity.BLOCKER,
+    "known_bad_key": Severity.BLOCKER,
+    "captive_portal_key": Severity.BLOCKER,
+    # Beside two usable pins the following only do no good; `enough_pins` blocks where two are not left.
+    "retired_ca_key": Severity.WARNING,
+    "departed_root_key": Severity.WARNING,
+    "distrusted_root_key": Severity.WARNING,
+}
+"""What a finding on a single pin weighs in the verdict; those that are missing depend on the chain served."""
 
 
 def enough_pins(case: Situation) -> Iterator[Finding]:
@@ -47,10 +55,8 @@ def unusable_pins(case: Situation) -> Iterator[Finding]:
     """Tell each pin that is of no use, or that lets others in, as every check of a pin does."""
     for pin in sorted(case.policy.expected):
         for finding in check_pin(pin, case.catalog):
-            if finding.code in _TAKEN_AS_WARNING:
-                yield replace(finding, severity=Severity.WARNING)
-            elif finding.code in UNUSABLE or finding.code == "distrusted_root_key":
-                yield finding
+            if severity := PIN_SEVERITY.get(finding.code):
+                yield replace(finding, severity=severity)
 
 
 def intermediate_alone(case: Situation) -> Iterator[Finding]:
