@@ -14,7 +14,7 @@ from app.hpkp.policy import Mode
 from app.hpkp.report import Sender, SenderResult, ViolationReport
 from app.hpkp.violation import CLOCK_TOLERANCE, chain_digest, date_matters, is_outside_validity
 from app.hpkp.violation import identity_of as identity_at
-from app.hpkp.x509.certificate import Certificate, UnreadableCertificate, read_certificate
+from app.hpkp.x509.certificate import Certificate, Element, UnreadableCertificate, read_certificate
 from tests.authority import NOW, cross_sign, make_root, make_site
 
 ONE, TWO = (Pin(bytes((number,)) * 32) for number in (1, 2))
@@ -109,8 +109,17 @@ def test_unreadable_certificates_are_told_apart_by_what_is_known_of_them() -> No
 
 APP = replace(REPORT, sender=Sender.TRUSTKIT_ANDROID, sender_result=SenderResult.CHAIN_NOT_TRUSTED)
 """Of a sender that says it did not trust the path: a wrong clock may be why."""
-LEAF, INTERMEDIATE = (element for element in CHAIN if isinstance(element, Certificate))
-EXPIRED = LEAF.not_after + CLOCK_TOLERANCE + HOUR
+
+
+def _validity(element: Element) -> tuple[datetime, datetime]:
+    assert isinstance(element, Certificate)
+    assert element.not_before is not None
+    assert element.not_after is not None
+    return element.not_before, element.not_after
+
+
+LEAF, INTERMEDIATE = map(_validity, CHAIN)
+EXPIRED = LEAF[1] + CLOCK_TOLERANCE + HOUR
 """The leaf is expired in every time zone, the intermediate is not."""
 
 
@@ -119,7 +128,7 @@ def _dated(date_time: datetime | None, report: ViolationReport = APP) -> Violati
 
 
 def test_the_makers_leaf_expires_before_its_intermediate() -> None:
-    assert INTERMEDIATE.not_after > EXPIRED
+    assert INTERMEDIATE[1] > EXPIRED
 
 
 def test_a_report_dated_when_the_path_was_not_valid_is_another_fact() -> None:
@@ -128,8 +137,8 @@ def test_a_report_dated_when_the_path_was_not_valid_is_another_fact() -> None:
 
 
 def test_other_certificates_out_of_date_are_another_fact_again() -> None:
-    all_expired = INTERMEDIATE.not_after + CLOCK_TOLERANCE + HOUR
-    none_valid_yet = INTERMEDIATE.not_before - CLOCK_TOLERANCE - HOUR
+    all_expired = INTERMEDIATE[1] + CLOCK_TOLERANCE + HOUR
+    none_valid_yet = INTERMEDIATE[0] - CLOCK_TOLERANCE - HOUR
     assert len({identity_of(_dated(at)) for at in (NOW, EXPIRED, all_expired)}) == 3
     assert identity_of(_dated(all_expired)) == identity_of(_dated(none_valid_yet))
 
@@ -146,8 +155,8 @@ def _parts_of_the_first_version(report: ViolationReport) -> Iterator[bytes]:
 
 
 def test_within_the_tolerance_of_time_zones_a_date_is_valid() -> None:
-    assert identity_of(_dated(LEAF.not_after + CLOCK_TOLERANCE)) == identity_of(_dated(NOW))
-    assert identity_of(_dated(LEAF.not_before - CLOCK_TOLERANCE)) == identity_of(_dated(NOW))
+    assert identity_of(_dated(LEAF[1] + CLOCK_TOLERANCE)) == identity_of(_dated(NOW))
+    assert identity_of(_dated(LEAF[0] - CLOCK_TOLERANCE)) == identity_of(_dated(NOW))
 
 
 def test_a_report_without_a_date_counts_as_dated_at_its_receipt() -> None:
@@ -177,7 +186,7 @@ def test_a_chain_of_the_same_certificates_in_both_members_counts_them_once() -> 
 
 @pytest.mark.parametrize("clock", [datetime.min, datetime.max])
 def test_a_clock_at_either_end_of_the_calendar_is_outside(clock: datetime) -> None:
-    assert is_outside_validity(LEAF.not_before, LEAF.not_after, clock.replace(tzinfo=UTC))
+    assert is_outside_validity(*LEAF, clock.replace(tzinfo=UTC))
 
 
 def test_a_certificate_of_some_hours_is_not_outside_while_it_is_valid() -> None:
