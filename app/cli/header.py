@@ -141,7 +141,7 @@ def lint(
     except (HpkpError, OSError, ValueError) as error:
         fail(str(error))
     if not fields:
-        fail(f"{'the response' if live is None else what} has neither {ENFORCING} nor {REPORT_ONLY}", NO)
+        fail(f"{'the response has' if live is None else f'{what} serves'} neither {ENFORCING} nor {REPORT_ONLY}", NO)
     reviews = [
         _review(found.values, report_only=found.field == REPORT_ONLY, host=name, paths=paths) for found in fields
     ]
