@@ -167,16 +167,19 @@ def test_a_report_without_a_date_counts_as_dated_at_its_receipt() -> None:
 
 @pytest.mark.parametrize(
     "report",
-    [
-        REPORT,
-        replace(REPORT, sender=Sender.TRUSTKIT_APPLE, sender_result=SenderResult.PINS_NOT_MATCHED),
-        replace(APP, contradictions=("TrustKit does not know the port",)),
-    ],
-    ids=["Chromium", "TrustKit, pins failed", "a forgery"],
+    [REPORT, replace(REPORT, sender=Sender.TRUSTKIT_APPLE, sender_result=SenderResult.PINS_NOT_MATCHED)],
+    ids=["Chromium", "TrustKit, pins failed"],
 )
-def test_the_date_of_a_sender_that_found_the_path_valid_splits_nothing(report: ViolationReport) -> None:
-    assert not date_matters(report)
-    assert identity_of(_dated(EXPIRED, report)) == identity_of(_dated(NOW, report))
+def test_an_implausible_date_of_a_sender_that_found_the_path_valid_decides_for_no_others(
+    report: ViolationReport,
+) -> None:
+    assert identity_of(_dated(EXPIRED, report)) != identity_of(_dated(NOW, report))
+
+
+def test_the_date_of_a_forgery_splits_nothing() -> None:
+    forged = replace(APP, contradictions=("TrustKit does not know the port",))
+    assert not date_matters(forged)
+    assert identity_of(_dated(EXPIRED, forged)) == identity_of(_dated(NOW, forged))
 
 
 def test_a_chain_of_the_same_certificates_in_both_members_counts_them_once() -> None:
