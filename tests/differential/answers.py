@@ -1,0 +1,251 @@
+"""What is right to say of a world: every cause that the facts bear, and whether the pins end the connection.
+
+The table of causes is the contract's. The first that holds names the cause, and what the sender says it checked
+bounds which can hold:
+
+* trusted, and no known pin found (result 1, Chromium, and all who report nothing else): never ``clock``,
+  ``name_mismatch``, ``untrusted_chain``;
+* not trusted (result 2): never a matter of pins, and nobody is locked out by them;
+* Chromium: the root was shipped with it, whatever the collector's stores say, so never a private root.
+
+Where a report does not show what its sender compared, more than one cause may be right: whatever is right for any
+connection that would have made the same report.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from tests.differential.certificates import Certificate, Spelling
+from tests.differential.clients import Connection, Failure
+from tests.differential.generator import EXAMPLE_PIN, PRODUCT
+from tests.differential.verifier import Path, Verifier, covers
+from tests.differential.world import HOST, Family, World
+
+BLOCKERS = frozenset({"other_trust_path", "own_key_not_pinned", "unknown_key_public_ca", "stale_known_pins"})
+"""Causes that hold a verdict back; the last one where clients enforce."""
+TRUSTED_ANCHORS = frozenset({"public", "former_public", "operator"})
+
+_EVERY_CAUSE = frozenset(
+    {"no_evidence", "implausible", "matches_expected", "foreign_pins", "known_bad_key", "clock", "name_mismatch"}
+    | {"untrusted_chain", "interception_product", "private_root"}
+) | BLOCKERS
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The right answers; "cannot be said" is never wrong for ``locks_out``, only of no use."""
+
+    causes: frozenset[str]
+    locks_out: frozenset[bool]
+
+
+def right_answer(world: World, connection: Connection) -> Answer:
+    """Return what a perfect judge may say of the report."""
+    if world.forgery is not None:
+        # What nobody's client made must never be taken for trust in a chain; what else is said matters little.
+        return Answer(_EVERY_CAUSE - BLOCKERS, frozenset({True, False}))
+    view = _View(world, connection)
+    if not connection.trusted:
+        return Answer(frozenset(view.untrusted()), frozenset({False}))
+    causes = set(view.pins_failed(connection.path, connection.compared))
+    for path, compared in view.like_this():
+        causes |= set(view.pins_failed(path, compared))
+    return Answer(frozenset(causes), view.locks_out())
+
+
+class _View:
+    """A connection as the collector can know it."""
+
+    def __init__(self, world: World, connection: Connection) -> None:
+        self.world, self.connection, self.client = world, connection, world.client
+        self.leaf = world.served[0]
+        self.known = frozenset(world.client.known_pins)
+        self.expected, self.ever = world.policies.expected, world.policies.ever
+        self.ours = self.leaf.pin in world.policies.own_keys | self.ever
+        knowledge = world.knowledge
+        self.reported = self._reported()
+        self.visible = (*self.reported, *knowledge.intermediates, *knowledge.anchors)
+        # Connected by signatures of certificates that may sign, expired ones included; and without those.
+        self.joined = _pins(Verifier(None).connected(self.leaf, self.visible))
+        self.joined_now = _pins(Verifier(self.client.clock).connected(self.leaf, self.visible))
+        self.bad = knowledge.known_bad & self.joined
+
+    def _reported(self) -> tuple[Certificate, ...]:
+        client, path, served = self.client, self.connection.path or (), self.world.served
+        match client.family:
+            case Family.TRUSTKIT_APPLE | Family.PROTON_VPN | Family.PROTON_BRIDGE:
+                return path or served
+            case Family.TRUSTKIT_ANDROID if client.system_checks_pins:
+                return served
+            case Family.RFC7469 if not client.validates_to_report:
+                return served
+        return (*served, *path)
+
+    @property
+    def hides_the_path(self) -> bool:
+        """Whether the report leaves open which path the client validated, or whether it looked for one."""
+        client = self.client
+        return (
+            client.family is Family.PROTON_BRIDGE
+            or client.pin_only
+            or client.system_checks_pins
+            or (client.family is Family.RFC7469 and not client.validates_to_report)
+        )
+
+    def like_this(self) -> Iterator[tuple[Path | None, frozenset[str]]]:
+        """Return other connections that would have made the same report: a path, and the pins compared."""
+        if not self.hides_the_path:
+            return
+        client = self.client
+        if client.family is Family.PROTON_BRIDGE:
+            # The chain in the report is the verified one, or for want of it the served one; compared is the served one.
+            compared: tuple[frozenset[str], ...] = (_pins(self.reported), frozenset({self.leaf.pin}))
+            yield from ((None, pins) for pins in compared if not pins & self.known)
+        elif client.family is not Family.GO:
+            for path in self._possible_paths():
+                if not _pins(path) & self.known:
+                    yield path, _pins(path)
+
+    def _possible_paths(self) -> tuple[Path, ...]:
+        roots = [certificate for certificate in self.visible if certificate.self_issued]
+        lenient = Verifier(self.client.clock, anchor_dates=False)
+        return lenient.paths(self.leaf, self.visible, tuple(dict.fromkeys((*self.world.knowledge.anchors, *roots))))
+
+    # Result 2
+
+    def untrusted(self) -> Iterator[str]:
+        """Say what may be told of a chain that the client does not trust: nothing about pins."""
+        yield "untrusted_chain"
+        if self._out_of_date():
+            yield "clock"
+        if Failure.OTHER_NAME in self.connection.failure:
+            yield "name_mismatch"
+        if self.bad:
+            yield "known_bad_key"  # an attack that failed is still worth an alarm
+        if not self.known & self.ever:
+            yield "foreign_pins"
+
+    def _out_of_date(self) -> bool:
+        """Whether the leaf, or every path that the collector can find, is outside its validity for the client."""
+        if not self.leaf.valid_at(self.client.clock):
+            return True
+        anchors = self.world.knowledge.anchors
+        find = (Verifier(moment).paths(self.leaf, self.visible, anchors) for moment in (self.client.clock, None))
+        now, ever = find
+        return bool(ever) and not now
+
+    # Result 1, and whatever reports nothing else
+
+    def pins_failed(self, path: Path | None, compared: frozenset[str]) -> Iterator[str]:
+        """Say why none of the known pins was among those compared."""
+        if not self.expected:
+            yield from self._without_policy(path)
+        elif compared & self.expected:
+            yield "stale_known_pins" if self.known & self.ever else "foreign_pins"
+        elif not self.known & self.ever:
+            yield "foreign_pins"
+        elif self._bad_on(path):
+            yield "known_bad_key"
+        else:
+            yield from self._our_doing(path)
+
+    def _bad_on(self, path: Path | None) -> bool:
+        return bool(self.bad) or bool(self.world.knowledge.known_bad & _pins(path or ()))
+
+    def _our_doing(self, path: Path | None) -> Iterator[str]:
+        # A pinned certificate that signatures join to the leaf, off the path that was compared.
+        if self.expected & self.joined_now and (self.ours or covers(self.leaf, HOST)):
+            yield "other_trust_path"
+            return
+        if self.expected & self.joined:  # only by way of expired certificates: a matter of taste
+            yield "other_trust_path"
+        if self.ours:
+            yield "own_key_not_pinned"
+            if path and set(path[1:-1]) - set(self.world.served):
+                yield "other_trust_path"  # no pin stands on the path, nor on what was served: both say so
+            return
+        yield from self._others_doing(path)
+
+    def _others_doing(self, path: Path | None) -> Iterator[str]:
+        if self.client.pin_only or (path is None and self.client.family is Family.PROTON_BRIDGE):
+            yield from self._unvalidated()
+        else:
+            assert path is not None
+            yield from self._by_anchor(path)
+
+    def _by_anchor(self, path: Path) -> Iterator[str]:
+        """Say whose certificate it is by the anchor: known here, shipped with a browser, or installed."""
+        if self._leads_to_known_anchor(path) or self.client.family is Family.CHROMIUM:
+            yield "unknown_key_public_ca"
+            if path[-1] not in self.visible and not self._possible_paths():
+                yield from self._unseen()
+        elif path[-1] in self.visible or not self.hides_the_path:
+            yield self._interception()
+        else:
+            yield from self._unseen()
+
+    def _unseen(self) -> Iterator[str]:
+        """Say what may be told where the report ends below an anchor that nobody here knows."""
+        yield from (self._interception(), "no_evidence")
+        if self.client.family not in (Family.CHROMIUM, Family.TRUSTKIT_ANDROID, Family.TRUSTKIT_APPLE):
+            yield "untrusted_chain"
+
+    def _unvalidated(self) -> Iterator[str]:
+        """Say what may be told of a served chain that the client perhaps never validated."""
+        if not covers(self.leaf, HOST):
+            yield "name_mismatch"
+        if self._out_of_date():
+            yield "clock"
+        if self._possible_paths() and covers(self.leaf, HOST):
+            yield "unknown_key_public_ca" if self._known_path() else self._interception()
+        if not self._known_path():
+            yield from (self._interception(), "untrusted_chain")
+
+    def _known_path(self) -> bool:
+        anchors = self.world.knowledge.anchors
+        return bool(Verifier(self.client.clock, anchor_dates=False).paths(self.leaf, self.visible, anchors))
+
+    def _leads_to_known_anchor(self, path: Path) -> bool:
+        anchors = {(c.facts.subject.canonical, c.pin) for c in self.world.knowledge.anchors}
+        top = path[-1]
+        if (top.facts.subject.canonical, top.pin) in anchors:
+            return True
+        # A store may hold an intermediate: the path ends below the root that is above it.
+        return bool(Verifier(None).paths(top, self.visible, self.world.knowledge.anchors))
+
+    def _interception(self) -> str:
+        issuer = self.leaf.facts.issuer
+        named = (issuer.common_name, issuer.organization) == PRODUCT and issuer.spelling is not Spelling.CAPITALS
+        return "interception_product" if named else "private_root"
+
+    def _without_policy(self, path: Path | None) -> Iterator[str]:
+        """Say what may be told where no pins are in force: the client's own tell most of it."""
+        if self.known & self.ever:
+            yield "stale_known_pins"
+        if not self.known & self.ever:
+            yield "foreign_pins"
+        if self._bad_on(path):
+            yield "known_bad_key"
+        if self.known & self.joined:
+            yield "other_trust_path"
+        yield from self._others_doing(path)
+
+    def locks_out(self) -> frozenset[bool]:
+        """Say whether pins end this connection: the expected ones if enforced, or those that the client enforces."""
+        client, compared = self.client, self.connection.compared
+        if self.expected and not compared & self.expected:
+            return frozenset({True})
+        if client.enforcing and self.known & self.ever:
+            # It refused the connection by pins of ours from another revision. Who cannot say its mode may be taken
+            # for either.
+            return frozenset({True, False}) if client.family is Family.RFC7469 else frozenset({True})
+        if client.enforcing:
+            return frozenset({True, False})  # pins that were never ours: refused, and not by us
+        return frozenset({False})
+
+
+def _pins(certificates: Iterable[Certificate]) -> frozenset[str]:
+    return frozenset(certificate.pin for certificate in certificates)
+
+
+assert EXAMPLE_PIN

@@ -1,0 +1,119 @@
+"""Which paths a client can validate: written from RFC 5280 section 6, sharing nothing with the project.
+
+A path runs from the leaf to an anchor of the client's store. `tests/differential/openssl.py` holds it against
+OpenSSL's own verifier.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+
+from tests.differential.certificates import Algorithm, Certificate, Key
+
+Path = tuple[Certificate, ...]
+"""Leaf first, anchor last."""
+
+_DEPTH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """What a client holds a path to. The defaults are OpenSSL's."""
+
+    at: datetime | None
+    """The client's clock; None where dates are not looked at."""
+    names_by_bytes: bool = False
+    """Go compares names byte by byte, others as RFC 5280 section 7.1 says."""
+    anchor_dates: bool = True
+    """Android does not look at an anchor's dates."""
+    ca_rules: bool = True
+    """Off, only signatures and names join certificates, as a collector asks that wants to know what is connected."""
+
+    def paths(self, leaf: Certificate, others: Iterable[Certificate], store: Sequence[Certificate]) -> tuple[Path, ...]:
+        """Return every path from the leaf to an anchor of the store, through any of the other certificates."""
+        if not self._in_time(leaf):
+            return ()
+        if leaf in store:
+            return ((leaf,),)
+        pool = [other for other in dict.fromkeys(others) if other != leaf and self._may_issue(other)]
+        return tuple(dict.fromkeys(self._walk((leaf,), pool, store)))
+
+    def _walk(self, path: Path, pool: list[Certificate], store: Sequence[Certificate]) -> Iterator[Path]:
+        top = path[-1]
+        for anchor in store:
+            if self._issued(top, anchor) and (not self.anchor_dates or self._in_time(anchor)):
+                if self._long_enough(anchor, path) or not self.ca_rules:
+                    yield (*path, anchor)
+        if len(path) == _DEPTH:
+            return
+        for issuer in pool:
+            # RFC 4158 section 5.2: no name and key twice on a path.
+            seen = any(_identity(issuer) == _identity(certificate) for certificate in path)
+            if not seen and issuer not in store and self._issued(top, issuer):
+                if self._long_enough(issuer, path) or not self.ca_rules:
+                    yield from self._walk((*path, issuer), pool, store)
+
+    def connected(self, leaf: Certificate, others: Iterable[Certificate]) -> frozenset[Certificate]:
+        """Return the leaf and every certificate that signatures join to it, upwards."""
+        pool = list(dict.fromkeys(others))
+        found, waiting = {leaf}, [leaf]
+        while waiting:
+            child = waiting.pop()
+            for issuer in pool:
+                if issuer not in found and self._may_issue(issuer) and self._issued(child, issuer):
+                    found.add(issuer)
+                    waiting.append(issuer)
+        return frozenset(found)
+
+    def _may_issue(self, certificate: Certificate) -> bool:
+        facts = certificate.facts
+        return self._in_time(certificate) and (not self.ca_rules or (facts.ca and facts.signs_certificates))
+
+    def _in_time(self, certificate: Certificate) -> bool:
+        return self.at is None or certificate.valid_at(self.at)
+
+    def _long_enough(self, issuer: Certificate, below: Path) -> bool:
+        """RFC 5280 section 6.1.4 (l): certificates below, without the leaf and the self-issued ones."""
+        allowed = issuer.facts.path_length
+        return allowed is None or sum(not certificate.self_issued for certificate in below[1:]) <= allowed
+
+    def _issued(self, child: Certificate, issuer: Certificate) -> bool:
+        if self.names_by_bytes:
+            same = child.facts.issuer.der() == issuer.facts.subject.der()
+        else:
+            same = child.facts.issuer.canonical == issuer.facts.subject.canonical
+        return same and is_signed(child, issuer.key)
+
+
+def _identity(certificate: Certificate) -> tuple[tuple[str, str], str]:
+    return certificate.facts.subject.canonical, certificate.pin
+
+
+@lru_cache(maxsize=4096)
+def is_signed(child: Certificate, key: Key) -> bool:
+    """Whether the key made the certificate's signature."""
+    public = key.private.public_key()
+    try:
+        if isinstance(public, rsa.RSAPublicKey):
+            if child.algorithm is Algorithm.ECDSA_SHA256:
+                return False
+            digest = hashes.SHA1() if child.algorithm is Algorithm.RSA_SHA1 else hashes.SHA256()
+            public.verify(child.signature, child.tbs, padding.PKCS1v15(), digest)
+        elif child.algorithm is not Algorithm.ECDSA_SHA256:
+            return False
+        else:
+            public.verify(child.signature, child.tbs, ec.ECDSA(hashes.SHA256()))
+    except InvalidSignature:
+        return False
+    return True
+
+
+def covers(leaf: Certificate, host: str) -> bool:
+    """Whether one of the leaf's names is the host's (RFC 6125 section 6.4)."""
+    parent = host.partition(".")[2]
+    return any(name in (host, f"*.{parent}") for name in leaf.facts.dns_names)
