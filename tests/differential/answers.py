@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from tests.differential.certificates import Certificate, Spelling
 from tests.differential.clients import Connection, Failure
-from tests.differential.generator import EXAMPLE_PIN, PRODUCT
+from tests.differential.situations import PRODUCT
 from tests.differential.verifier import Path, Verifier, covers
 from tests.differential.world import HOST, Family, World
 
@@ -25,10 +25,13 @@ BLOCKERS = frozenset({"other_trust_path", "own_key_not_pinned", "unknown_key_pub
 """Causes that hold a verdict back; the last one where clients enforce."""
 TRUSTED_ANCHORS = frozenset({"public", "former_public", "operator"})
 
-_EVERY_CAUSE = frozenset(
-    {"no_evidence", "implausible", "matches_expected", "foreign_pins", "known_bad_key", "clock", "name_mismatch"}
-    | {"untrusted_chain", "interception_product", "private_root"}
-) | BLOCKERS
+_EVERY_CAUSE = (
+    frozenset(
+        {"no_evidence", "implausible", "matches_expected", "foreign_pins", "known_bad_key", "clock", "name_mismatch"}
+        | {"untrusted_chain", "interception_product", "private_root"}
+    )
+    | BLOCKERS
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +149,13 @@ class _View:
             yield "foreign_pins"
         elif self._bad_on(path):
             yield "known_bad_key"
+            if not self.bad:  # it is on the path, and not in the report
+                yield from self._unseen()
         else:
             yield from self._our_doing(path)
 
     def _bad_on(self, path: Path | None) -> bool:
-        return bool(self.bad) or bool(self.world.knowledge.known_bad & _pins(path or ()))
+        return bool((self.joined | _pins(path or ())) & self.world.knowledge.known_bad)
 
     def _our_doing(self, path: Path | None) -> Iterator[str]:
         # A pinned certificate that signatures join to the leaf, off the path that was compared.
@@ -246,6 +251,3 @@ class _View:
 
 def _pins(certificates: Iterable[Certificate]) -> frozenset[str]:
     return frozenset(certificate.pin for certificate in certificates)
-
-
-assert EXAMPLE_PIN

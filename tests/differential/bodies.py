@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.differential.certificates import Certificate
 from tests.differential.clients import Connection
-from tests.differential.world import HOST, Client, Family, World
+from tests.differential.world import HOST, Calendar, Client, Family, World
 
 Members = dict[str, Any]
 
@@ -22,7 +22,7 @@ def write_report(world: World, connection: Connection) -> bytes:
     validated: tuple[Certificate, ...] = connection.path or ()
     untrusted = not connection.trusted
     if forgery is not None:
-        validated, untrusted = forgery.validated, forgery.untrusted
+        validated, untrusted = forgery.validated, False
     match client.family:
         case Family.CHROMIUM:
             members = _chromium(client, world.served, validated)
@@ -67,7 +67,7 @@ def _apple(client: Client, chain: Iterable[Certificate], untrusted: bool) -> Mem
         "app-platform-version": "18.1.0",
         "app-vendor-id": "7B1C3F6E-0D52-4B0B-9A4C-2F7E7E2B8F11",
         "trustkit-version": "3.0.7",
-        "date-time": f"{client.clock:%Y-%m-%dT%H:%M:%SZ}",
+        "date-time": _apple_date(client),
         "hostname": HOST,
         "port": 0,
         "noted-hostname": HOST,
@@ -157,6 +157,14 @@ def _rfc7469(client: Client, served: Iterable[Certificate], validated: Iterable[
 
 def _directives(client: Client) -> list[str]:
     return [f'pin-sha256="{pin}"' for pin in client.known_pins]
+
+
+def _apple_date(client: Client) -> str | None:
+    """Write the date as the device counts years: 543 more in Thailand, from 2019 on in Japan."""
+    if client.calendar is Calendar.UNDATED:
+        return None
+    added = {Calendar.BUDDHIST: 543, Calendar.JAPANESE: -2018}.get(client.calendar, 0)
+    return f"{client.clock.year + added:04}{client.clock:-%m-%dT%H:%M:%SZ}"
 
 
 def _with_offset(moment: datetime) -> str:

@@ -41,8 +41,9 @@ class Comparison:
 
     @property
     def trusts_a_forgery(self) -> bool:
-        """Whether a forged link is taken for a path, or its report for a reason not to enforce."""
-        return self.forged and (self.judgement.anchor.value in TRUSTED_ANCHORS or not self.cause_right)
+        """Whether a link that does not hold is taken for one that does, sent by a client or made up."""
+        trusted = self.judgement.anchor.value in TRUSTED_ANCHORS
+        return self.world.broken and (trusted or not self.cause_right)
 
     @property
     def agrees(self) -> bool:
@@ -54,9 +55,10 @@ class Comparison:
         """Name the disagreement, so that those of one kind stand together."""
         client = self.world.client
         result = "forged" if self.forged else "trusted" if self.connection.trusted else "untrusted"
-        right = "|".join(sorted(self.answer.causes)) if not self.forged else self.world.forgery.how  # type: ignore[union-attr]
+        forgery = self.world.forgery
+        right = forgery.how if forgery else "|".join(sorted(self.answer.causes))
         said = f"{self.judgement.cause.value}, locks_out {self.judgement.locks_out}"
-        if self.forged:
+        if self.world.broken:
             said += f", anchor {self.judgement.anchor.value}"
         locks = "/".join(map(str, sorted(self.answer.locks_out)))
         return f"{client.family}, {result}: right {right}, locks_out {locks}; said {said}"
@@ -85,7 +87,7 @@ def describe(comparison: Comparison) -> str:
         if getattr(client, trait)
     ]
     lines = (
-        f"world {world.seed}: {client.family} ({', '.join(traits)}) at {client.clock:%Y-%m-%d}: {'; '.join(world.story)}",
+        f"world {world.seed}: {client.family} ({', '.join(traits)}) at {client.clock:%Y-%m-%d}: {world.story}; {client.calendar.value} calendar",
         f"  served    {_labels(world.served)}",
         f"  cached    {_labels(client.cached)}",
         f"  path      {_labels(path) if path else connection.failure}",

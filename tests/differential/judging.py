@@ -13,7 +13,8 @@ from app.hpkp.report import ViolationReport
 from app.hpkp.x509.certificate import Certificate, TrustAnchors, read_certificate
 from app.senders import CertificateReader, read_report
 from tests.differential import certificates
-from tests.differential.generator import EXAMPLE_PIN, PRODUCT
+from tests.differential.generator import EXAMPLE_PIN
+from tests.differential.situations import PRODUCT
 from tests.differential.world import HOST, NOW, YEAR, Policies, World
 
 READER = CertificateReader()
@@ -46,9 +47,7 @@ def _history(policies: Policies) -> PolicyHistory:
     starts = ((policies.former, NOW - YEAR), (policies.current, NOW - YEAR / 4), (policies.future, NOW + YEAR / 12))
     revisions = [_revision(number, pins, policies, start) for number, (pins, start) in enumerate(starts, 1) if pins]
     if policies.withdrawn:
-        revisions.append(
-            PinningPolicy(Host(HOST), (), 4, effective_from=NOW - YEAR / 12, withdrawn=True)
-        )
+        revisions.append(PinningPolicy(Host(HOST), (), 4, effective_from=NOW - YEAR / 12, withdrawn=True))
     return PolicyHistory.of(revisions)
 
 

@@ -1,8 +1,8 @@
 """One world: what exists, what the operator published, what a client met; and what the collector knows of it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
+from enum import Enum, StrEnum
 
 from tests.differential.certificates import Certificate
 
@@ -23,6 +23,15 @@ class Family(StrEnum):
     PROTON_BRIDGE = "proton-bridge"
     PROTON_VPN = "proton-vpn"
     RFC7469 = "rfc7469"
+
+
+class Calendar(Enum):
+    """How a device counts years; some apps write dates as the device does."""
+
+    GREGORIAN = "Gregorian"
+    BUDDHIST = "Buddhist"
+    JAPANESE = "Japanese"
+    UNDATED = "no date at all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +69,7 @@ class Client:
     """Whether a client in the form of RFC 7469 sends the chain that it validated."""
     zone: timedelta = timedelta()
     """TrustKit for Android writes local time as if it were UTC."""
+    calendar: Calendar = Calendar.GREGORIAN
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,22 +111,23 @@ class Knowledge:
 
 
 @dataclass(frozen=True, slots=True)
+class Forgery:
+    """A body that nobody's client made, in the form of the world's client: this path, said to be validated."""
+
+    how: str
+    validated: tuple[Certificate, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class World:
     """Everything."""
 
     seed: int
-    story: tuple[str, ...]
+    story: str
     served: tuple[Certificate, ...]
     client: Client
     policies: Policies
     knowledge: Knowledge
-    forgery: "Forgery | None" = None
-
-
-@dataclass(frozen=True, slots=True)
-class Forgery:
-    """A body that nobody's client made: these chains, in the form of the world's client."""
-
-    how: str
-    validated: tuple[Certificate, ...]
-    untrusted: bool = field(default=False)
+    broken: bool = False
+    """Whether a link of the served chain does not hold, so that nobody may take it for a path."""
+    forgery: Forgery | None = None

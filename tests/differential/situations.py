@@ -1,0 +1,136 @@
+"""What a client is served: by the site, by somebody in its place, by software in between."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.differential.certificates import Certificate
+from tests.differential.forgeries import FORGERIES, BrokenChain
+from tests.differential.hierarchy import LEAF_EXPIRED, Authority, Hierarchy, Ministry, make_hierarchy, make_roots
+
+PRODUCT = ("Acme Proxy CA", "Acme Security")
+"""The common name and organization of an interception product's root, known to the collector."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What is served, and what is on the device because of it."""
+
+    story: str
+    served: tuple[Certificate, ...]
+    cached: tuple[Certificate, ...] = ()
+    """Certificates that the client has from elsewhere."""
+    installed: tuple[Certificate, ...] = ()
+    """Roots that somebody installed on the device."""
+    broken: bool = False
+    """Whether no client can find a path, because a link does not hold."""
+
+
+class Scene:
+    """The authorities of one world, and what they can have served."""
+
+    def __init__(self, choice: random.Random) -> None:
+        self.choice = choice
+        self.ministry = Ministry(choice)
+        self.chance = self.ministry.chance
+        self.roots = make_roots(self.ministry)
+        self.site = make_hierarchy(self.ministry, self.roots, "Site")
+        self.site_key, self.stray_key = self.ministry.key(), self.ministry.key()
+        self.leaked = self.ministry.authority("Leaked Root")
+        """A root whose private key is public."""
+
+    def draw(self) -> Situation:
+        """Draw a situation."""
+        weights: dict[Callable[[], Situation], int] = {
+            self._own: 44,
+            self._stray: 8,
+            self._alien: 14,
+            self._intercepted: 14,
+            self._portal: 4,
+            self._self_signed: 3,
+            self._expired: 5,
+            self._broken: 6,
+        }
+        return self.choice.choices(list(weights), list(weights.values()))[0]()
+
+    def broken_chain(self) -> BrokenChain:
+        """Make a chain to a public root of which one link does not hold."""
+        public = self.choice.choice(self.roots.public)
+        return self.choice.choice(FORGERIES)(self.ministry, public, self.roots.certificates[public])
+
+    def _own(self) -> Situation:
+        leaf = self.ministry.leaf("our leaf", self.site_key, self.site.issuing)
+        return self._serve("our server", leaf, self.site)
+
+    def _stray(self) -> Situation:
+        other = make_hierarchy(self.ministry, self.roots, "Other")
+        leaf = self.ministry.leaf("our stray leaf", self.stray_key, other.issuing)
+        return self._serve("a server of ours with another key and CA", leaf, other)
+
+    def _alien(self) -> Situation:
+        other = self.site if self.chance(0.25) else make_hierarchy(self.ministry, self.roots, "Other")
+        leaf = self.ministry.leaf("an alien leaf", self.ministry.key(), other.issuing)
+        return self._serve("somebody with a certificate for the host", leaf, other)
+
+    def _intercepted(self) -> Situation:
+        impostor = self.ministry.authority("Public Root A")  # a public root's name, another key
+        corporate = self.ministry.authority("Corporate Root", "Example Company")
+        root = self.choice.choice((corporate, self.ministry.authority(*PRODUCT), impostor, self.leaked))
+        certificate, issuing, between = self.ministry.root(root), root, tuple[Certificate, ...]()
+        if self.chance(0.3):
+            issuing = self.ministry.authority("Gateway CA", root.name.organization)
+            between = (self.ministry.certify(issuing, root),)
+        leaf = self.ministry.leaf("an intercepting leaf", self.ministry.key(), issuing)
+        served = (leaf, *between, *((certificate,) if self.chance(0.5) else ()))
+        installed = (certificate,) if self.chance(0.75) else ()
+        return Situation(f"intercepted under {root.name.common_name}", served, installed=installed)
+
+    def _portal(self) -> Situation:
+        other = make_hierarchy(self.ministry, self.roots, "Other")
+        names = ("portal.hotel.example",)
+        leaf = self.ministry.leaf("a portal's leaf", self.ministry.key(), other.issuing, names=names)
+        return self._serve("a portal with a certificate for its own name", leaf, other)
+
+    def _self_signed(self) -> Situation:
+        lonely = Authority(self.site.issuing.name, self.ministry.key())
+        return Situation("a self-made leaf", (self.ministry.leaf("a self-made leaf", lonely.key, lonely),))
+
+    def _expired(self) -> Situation:
+        ours = self.chance(0.7)
+        key = self.site_key if ours else self.ministry.key()
+        leaf = self.ministry.leaf("our leaf" if ours else "an alien leaf", key, self.site.issuing, LEAF_EXPIRED)
+        return self._serve("an expired leaf", leaf, self.site)
+
+    def _broken(self) -> Situation:
+        chain = self.broken_chain()
+        return Situation(f"a chain without a path: {chain.how}", chain.served, broken=True)
+
+    def _serve(self, story: str, leaf: Certificate, hierarchy: Hierarchy) -> Situation:
+        """Draw which certificates the server sends with its leaf, and in what order; and which the client has."""
+        every, choice = list(hierarchy.certificates), self.choice
+        sent = self._sent(hierarchy)
+        cached = tuple(certificate for certificate in every if certificate not in sent and self.chance(0.35))
+        if self.chance(0.2):
+            sent += choice.sample(self.roots.of(*hierarchy.roots), 1)
+        if self.chance(0.12):
+            sent += [self._superfluous()]
+        if sent and self.chance(0.1):
+            sent += [choice.choice((leaf, *sent))]
+        if self.chance(0.25):
+            choice.shuffle(sent)
+        return Situation(story, (leaf, *sent), cached)
+
+    def _sent(self, hierarchy: Hierarchy) -> list[Certificate]:
+        draw = self.choice.random()
+        if draw < 0.08:  # the server forgot its intermediates
+            return []
+        if draw < 0.35:
+            return list(hierarchy.certificates)
+        sent = [certificate for certificate in hierarchy.steps if self.chance(0.7)] or list(hierarchy.steps[:1])
+        return sent + [certificate for certificate in hierarchy.crosses if self.chance(0.4)]
+
+    def _superfluous(self) -> Certificate:
+        """Make a certificate that has nothing to do with the leaf."""
+        names = ("x.example",)
+        stranger = self.ministry.leaf("another host's leaf", self.ministry.key(), self.site.issuing, names=names)
+        return self.choice.choice((*self.roots.of(*self.roots.public[:2]), self.ministry.root(self.leaked), stranger))
