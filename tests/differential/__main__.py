@@ -25,20 +25,24 @@ def main() -> int:
         counts["forged" if comparison.forged else "honest"] += 1
         counts["wrong cause"] += not comparison.cause_right and not comparison.forged
         counts["wrong locks_out"] += comparison.lock_out_wrong and not comparison.forged
-        counts["no locks_out"] += comparison.judgement.locks_out is None and not comparison.forged
+        counts["no locks_out, all shown"] += comparison.judgement.locks_out is None and comparison.shows_all
         counts["forgery trusted"] += comparison.trusts_a_forgery
         if not comparison.agrees:
             kinds[comparison.kind].append(comparison)
         if arguments.openssl:
             for fault in verifier_faults(comparison.world):
                 counts["verifier wrong"] += 1
-                print(fault)
+                _write(fault)
     for kind, found in sorted(kinds.items(), key=lambda item: -len(item[1]))[: arguments.kinds]:
-        print(f"\n{len(found)} x {kind}")
+        _write(f"\n{len(found)} x {kind}")
         for comparison in found[: arguments.examples]:
-            print(comparison)
-    print(f"\n{dict(counts)}, {len(kinds)} kinds, {time.process_time() - started:.1f} s CPU")
+            _write(str(comparison))
+    _write(f"\n{dict(counts)}, {len(kinds)} kinds, {time.process_time() - started:.1f} s CPU")
     return 1 if kinds else 0
+
+
+def _write(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from tests.differential.certificates import Certificate, Spelling
 from tests.differential.clients import Connection, Failure
 from tests.differential.situations import PRODUCT
 from tests.differential.verifier import Path, Verifier, covers
-from tests.differential.world import HOST, Family, World
+from tests.differential.world import HOST, Client, Family, World
 
 BLOCKERS = frozenset({"other_trust_path", "own_key_not_pinned", "unknown_key_public_ca", "stale_known_pins"})
 """Causes that hold a verdict back; the last one where clients enforce."""
@@ -56,6 +56,16 @@ def right_answer(world: World, connection: Connection) -> Answer:
     return Answer(frozenset(causes), view.locks_out())
 
 
+def hides_the_path(client: Client) -> bool:
+    """Whether a report leaves open which path the client validated, or whether it looked for one."""
+    return (
+        client.family is Family.PROTON_BRIDGE
+        or client.pin_only
+        or client.system_checks_pins
+        or (client.family is Family.RFC7469 and not client.validates_to_report)
+    )
+
+
 class _View:
     """A connection as the collector can know it."""
 
@@ -84,20 +94,9 @@ class _View:
                 return served
         return (*served, *path)
 
-    @property
-    def hides_the_path(self) -> bool:
-        """Whether the report leaves open which path the client validated, or whether it looked for one."""
-        client = self.client
-        return (
-            client.family is Family.PROTON_BRIDGE
-            or client.pin_only
-            or client.system_checks_pins
-            or (client.family is Family.RFC7469 and not client.validates_to_report)
-        )
-
     def like_this(self) -> Iterator[tuple[Path | None, frozenset[str]]]:
         """Return other connections that would have made the same report: a path, and the pins compared."""
-        if not self.hides_the_path:
+        if not hides_the_path(self.client):
             return
         client = self.client
         if client.family is Family.PROTON_BRIDGE:
@@ -184,7 +183,7 @@ class _View:
             yield "unknown_key_public_ca"
             if path[-1] not in self.visible and not self._possible_paths():
                 yield from self._unseen()
-        elif path[-1] in self.visible or not self.hides_the_path:
+        elif path[-1] in self.visible or not hides_the_path(self.client):
             yield self._interception()
         else:
             yield from self._unseen()

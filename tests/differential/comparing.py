@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from app.hpkp.judgement.judge import Judgement
-from tests.differential.answers import TRUSTED_ANCHORS, Answer, right_answer
+from tests.differential.answers import TRUSTED_ANCHORS, Answer, hides_the_path, right_answer
 from tests.differential.bodies import write_report
 from tests.differential.certificates import Certificate
 from tests.differential.clients import Connection
@@ -44,6 +44,11 @@ class Comparison:
         """Whether a link that does not hold is taken for one that does, sent by a client or made up."""
         trusted = self.judgement.anchor.value in TRUSTED_ANCHORS
         return self.world.broken and (trusted or not self.cause_right)
+
+    @property
+    def shows_all(self) -> bool:
+        """Whether the report of an honest client shows what it compared, and pins are in force to compare with it."""
+        return not self.forged and not hides_the_path(self.world.client) and bool(self.world.policies.expected)
 
     @property
     def agrees(self) -> bool:
@@ -87,7 +92,8 @@ def describe(comparison: Comparison) -> str:
         if getattr(client, trait)
     ]
     lines = (
-        f"world {world.seed}: {client.family} ({', '.join(traits)}) at {client.clock:%Y-%m-%d}: {world.story}; {client.calendar.value} calendar",
+        f"world {world.seed}: {client.family} ({', '.join(traits)}): {world.story}",
+        f"  clock     {client.clock:%Y-%m-%d} {client.calendar.value}",
         f"  served    {_labels(world.served)}",
         f"  cached    {_labels(client.cached)}",
         f"  path      {_labels(path) if path else connection.failure}",

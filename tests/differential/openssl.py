@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
 
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_der_x509_certificate
 from OpenSSL.crypto import X509, X509Store, X509StoreContext, X509StoreContextError, X509StoreFlags
 
@@ -33,10 +34,4 @@ def openssl_path(
         chain = context.get_verified_chain()
     except X509StoreContextError as error:
         return str(error)
-    return tuple(_der(certificate) for certificate in chain)
-
-
-def _der(certificate: X509) -> bytes:
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    return certificate.to_cryptography().public_bytes(Encoding.DER)
+    return tuple(certificate.to_cryptography().public_bytes(Encoding.DER) for certificate in chain)

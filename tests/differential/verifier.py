@@ -46,17 +46,16 @@ class Verifier:
     def _walk(self, path: Path, pool: list[Certificate], store: Sequence[Certificate]) -> Iterator[Path]:
         top = path[-1]
         for anchor in store:
-            if self._issued(top, anchor) and (not self.anchor_dates or self._in_time(anchor)):
-                if self._long_enough(anchor, path) or not self.ca_rules:
-                    yield (*path, anchor)
+            in_time = not self.anchor_dates or self._in_time(anchor)
+            if in_time and self._long_enough(anchor, path) and self._issued(top, anchor):
+                yield (*path, anchor)
         if len(path) == _DEPTH:
             return
         for issuer in pool:
             # RFC 4158 section 5.2: no name and key twice on a path.
             seen = any(_identity(issuer) == _identity(certificate) for certificate in path)
-            if not seen and issuer not in store and self._issued(top, issuer):
-                if self._long_enough(issuer, path) or not self.ca_rules:
-                    yield from self._walk((*path, issuer), pool, store)
+            if not seen and issuer not in store and self._long_enough(issuer, path) and self._issued(top, issuer):
+                yield from self._walk((*path, issuer), pool, store)
 
     def connected(self, leaf: Certificate, others: Iterable[Certificate]) -> frozenset[Certificate]:
         """Return the leaf and every certificate that signatures join to it, upwards."""
@@ -79,7 +78,7 @@ class Verifier:
 
     def _long_enough(self, issuer: Certificate, below: Path) -> bool:
         """RFC 5280 section 6.1.4 (l): certificates below, without the leaf and the self-issued ones."""
-        allowed = issuer.facts.path_length
+        allowed = issuer.facts.path_length if self.ca_rules else None
         return allowed is None or sum(not certificate.self_issued for certificate in below[1:]) <= allowed
 
     def _issued(self, child: Certificate, issuer: Certificate) -> bool:

@@ -1,0 +1,97 @@
+"""Random certificate worlds: the judgement against what the facts bear, and the facts against OpenSSL.
+
+``python -m tests.differential`` runs more of them and prints where the two part. Disagreements that are argued stand
+in docs/decisions.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+
+from app.hpkp.judgement.causes import Cause
+from tests.differential.answers import right_answer
+from tests.differential.comparing import Comparison, compare, verifier_faults
+from tests.differential.forgeries import FORGERIES
+from tests.differential.generator import make_world
+from tests.differential.world import Family
+
+WORLDS = range(1, 2401)
+"""Numbers of the worlds; another start gives other worlds."""
+HONEST_RIGHT = 0.995
+USEFUL = 0.98
+"""Of the connections that a report shows in full, the share of which the judgement has to say whether pins end them."""
+TOLD = 5
+"""How many worlds a failure tells."""
+
+
+@pytest.fixture(scope="module")
+def comparisons() -> Sequence[Comparison]:
+    return [compare(number) for number in WORLDS]
+
+
+@pytest.fixture(scope="module")
+def honest(comparisons: Sequence[Comparison]) -> Sequence[Comparison]:
+    return [comparison for comparison in comparisons if not comparison.forged]
+
+
+def _told(wrong: Sequence[Comparison]) -> str:
+    return "\n\n".join((f"{len(wrong)} worlds", *map(str, wrong[:TOLD])))
+
+
+def test_the_cause_of_an_honest_report_is_right(honest: Sequence[Comparison]) -> None:
+    wrong = [comparison for comparison in honest if not comparison.cause_right]
+    assert len(wrong) <= (1 - HONEST_RIGHT) * len(honest), _told(wrong)
+
+
+def test_a_definite_answer_to_who_is_locked_out_is_never_wrong(honest: Sequence[Comparison]) -> None:
+    wrong = [comparison for comparison in honest if comparison.lock_out_wrong]
+    assert not wrong, _told(wrong)
+
+
+def test_who_is_locked_out_is_said_where_the_report_shows_it(honest: Sequence[Comparison]) -> None:
+    shown = [comparison for comparison in honest if comparison.shows_all]
+    silent = [comparison for comparison in shown if comparison.judgement.locks_out is None]
+    assert len(silent) <= (1 - USEFUL) * len(shown), _told(silent)
+
+
+def test_a_link_that_does_not_hold_is_never_trusted(comparisons: Sequence[Comparison]) -> None:
+    trusted = [comparison for comparison in comparisons if comparison.trusts_a_forgery]
+    assert not trusted, _told(trusted)
+
+
+def test_openssl_agrees_on_every_path() -> None:
+    """OpenSSL validates no path that the verifier of this test does not know, and each that it knows."""
+    faults = [fault for number in WORLDS for fault in verifier_faults(make_world(number)[0])]
+    assert not faults, "\n".join(faults[:TOLD])
+
+
+def test_the_worlds_are_of_every_kind(comparisons: Sequence[Comparison], honest: Sequence[Comparison]) -> None:
+    senders = Counter((c.world.client.family, c.connection.trusted) for c in honest)
+    assert set(senders) == {
+        *((family, True) for family in Family),
+        (Family.TRUSTKIT_APPLE, False),
+        (Family.TRUSTKIT_ANDROID, False),
+    }
+    causes = Counter(cause for c in honest for cause in c.answer.causes)
+    never_right = {Cause.IMPLAUSIBLE, Cause.MATCHES_EXPECTED}  # an honest client has a reason to report
+    assert set(causes) == {cause.value for cause in Cause} - {cause.value for cause in never_right}
+    forged = Counter(c.world.forgery.how for c in comparisons if c.world.forgery)
+    assert len(forged) == len(FORGERIES)
+    assert min(*senders.values(), *causes.values(), *forged.values()) >= 20
+
+
+def test_no_one_answer_is_right_for_most_worlds(honest: Sequence[Comparison]) -> None:
+    """What is taken for right is narrow enough to be missed."""
+    causes = Counter(cause for c in honest for cause in c.answer.causes)
+    assert max(causes.values()) < 0.3 * len(honest)
+    assert sum(len(c.answer.causes) for c in honest) < 1.4 * len(honest)
+    for answer in (True, False):
+        assert sum(answer in c.answer.locks_out for c in honest) < 0.8 * len(honest)
+
+
+def test_a_number_always_gives_the_same_world() -> None:
+    for number in WORLDS[:50]:
+        (one, first), (other, second) = make_world(number), make_world(number)
+        assert (one.served, one.client, one.policies) == (other.served, other.client, other.policies)
+        assert right_answer(one, first) == right_answer(other, second)
