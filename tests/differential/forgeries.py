@@ -1,11 +1,11 @@
-"""Chains that look like paths to a public root and are none: one link of each does not hold."""
+"""Chains that look like paths to a public root and are none: one link does not hold, or no client takes the leaf."""
 
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.differential.certificates import Algorithm, Certificate, Facts, Key, Name, make_certificate
-from tests.differential.hierarchy import LEAF_VALID, VALID, Authority, Ministry
+from tests.differential.hierarchy import LEAF_EXPIRED, LEAF_VALID, VALID, Authority, Ministry
 from tests.differential.world import HOST
 
 
@@ -16,6 +16,7 @@ class BrokenChain:
     how: str
     served: tuple[Certificate, ...]
     validated: tuple[Certificate, ...]
+    links_hold: bool = False
 
 
 _Make = Callable[[Ministry, Authority, Certificate], BrokenChain]
@@ -94,7 +95,25 @@ FORGERIES: tuple[_Make, ...] = (
     _another_issuer_name,
     _root_appended,
 )
-"""Each makes a chain to the public root that is given."""
+"""Each makes a chain to the public root that is given, with a link that does not hold."""
+
+
+def _expired(ministry: Ministry, public: Authority, root: Certificate) -> BrokenChain:
+    issuing = ministry.authority("Real CA")
+    between = ministry.certify(issuing, public)
+    leaf = ministry.leaf("an old leaf", ministry.key(), issuing, LEAF_EXPIRED)
+    return BrokenChain("the leaf had expired", (leaf, between), (leaf, between, root), links_hold=True)
+
+
+def _another_name(ministry: Ministry, public: Authority, root: Certificate) -> BrokenChain:
+    issuing = ministry.authority("Real CA")
+    between = ministry.certify(issuing, public)
+    leaf = ministry.leaf("another host's leaf", ministry.key(), issuing, names=("attacker.example",))
+    return BrokenChain("the leaf is for another host", (leaf, between), (leaf, between, root), links_hold=True)
+
+
+IMPOSSIBLE: tuple[_Make, ...] = (_expired, _another_name)
+"""Chains whose links hold, and which no client that validates takes."""
 
 
 def _leaf(

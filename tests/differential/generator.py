@@ -71,12 +71,14 @@ def _honest(number: int, plan: _Plan, choice: random.Random) -> World:
 def _forged(number: int, plan: _Plan, choice: random.Random) -> World:
     """Draw a report that no client can have sent: its chain has no path, and it says that it has."""
     scene = Scene(choice)
-    chain = scene.broken_chain()
+    # Where a client looks at pins alone, it reports whatever is served.
+    chain = scene.broken_chain(made_up=plan.family is not Family.PROTON_BRIDGE)
     situation = Situation(f"forged: {chain.how}", chain.served)
     policies = _draw_policies(scene, plan)
     client = _draw_client(scene, plan, situation, policies)
     forgery = Forgery(chain.how, chain.validated)
-    return World(number, situation.story, situation.served, client, policies, _knowledge(scene), True, forgery)
+    broken = not chain.links_hold
+    return World(number, situation.story, situation.served, client, policies, _knowledge(scene), broken, forgery)
 
 
 def _draw_policies(scene: Scene, plan: _Plan) -> Policies:

@@ -20,6 +20,7 @@ from tests.differential.world import HOST, NOW, YEAR
 VALID = (NOW - 6 * YEAR, NOW + 6 * YEAR)
 EXPIRED = (NOW - 6 * YEAR, NOW - YEAR / 2)
 LEAF_VALID = (NOW - YEAR / 6, NOW + YEAR / 6)
+LEAF_LONG_VALID = (NOW - 4 * YEAR, NOW + 5 * YEAR)
 LEAF_EXPIRED = (NOW - YEAR / 2, NOW - YEAR / 6)
 
 Validity = tuple[datetime, datetime]

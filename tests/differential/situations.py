@@ -5,8 +5,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.differential.certificates import Certificate
-from tests.differential.forgeries import FORGERIES, BrokenChain
-from tests.differential.hierarchy import LEAF_EXPIRED, Authority, Hierarchy, Ministry, make_hierarchy, make_roots
+from tests.differential.forgeries import FORGERIES, IMPOSSIBLE, BrokenChain
+from tests.differential.hierarchy import (
+    LEAF_EXPIRED,
+    LEAF_LONG_VALID,
+    LEAF_VALID,
+    Authority,
+    Hierarchy,
+    Ministry,
+    Validity,
+    make_hierarchy,
+    make_roots,
+)
 
 PRODUCT = ("Acme Proxy CA", "Acme Security")
 """The common name and organization of an interception product's root, known to the collector."""
@@ -53,29 +63,38 @@ class Scene:
         }
         return self.choice.choices(list(weights), list(weights.values()))[0]()
 
-    def broken_chain(self) -> BrokenChain:
-        """Make a chain to a public root of which one link does not hold."""
+    def broken_chain(self, *, made_up: bool = False) -> BrokenChain:
+        """Make a chain to a public root of which one link does not hold; made up, also one that no client takes."""
         public = self.choice.choice(self.roots.public)
-        return self.choice.choice(FORGERIES)(self.ministry, public, self.roots.certificates[public])
+        kinds = (*FORGERIES, *IMPOSSIBLE) if made_up else FORGERIES
+        return self.choice.choice(kinds)(self.ministry, public, self.roots.certificates[public])
 
     def _own(self) -> Situation:
-        leaf = self.ministry.leaf("our leaf", self.site_key, self.site.issuing)
+        leaf = self.ministry.leaf("our leaf", self.site_key, self.site.issuing, self._lifetime())
         return self._serve("our server", leaf, self.site)
+
+    def _lifetime(self) -> Validity:
+        """Draw how long a leaf is valid; long ones still are for a client whose clock is years off."""
+        return LEAF_LONG_VALID if self.chance(0.2) else LEAF_VALID
 
     def _stray(self) -> Situation:
         other = make_hierarchy(self.ministry, self.roots, "Other")
-        leaf = self.ministry.leaf("our stray leaf", self.stray_key, other.issuing)
+        renewed = self.chance(0.3)  # by another CA, with the same key
+        label, key = ("our renewed leaf", self.site_key) if renewed else ("our stray leaf", self.stray_key)
+        leaf = self.ministry.leaf(label, key, other.issuing)
         return self._serve("a server of ours with another key and CA", leaf, other)
 
     def _alien(self) -> Situation:
         other = self.site if self.chance(0.25) else make_hierarchy(self.ministry, self.roots, "Other")
-        leaf = self.ministry.leaf("an alien leaf", self.ministry.key(), other.issuing)
+        leaf = self.ministry.leaf("an alien leaf", self.ministry.key(), other.issuing, self._lifetime())
         return self._serve("somebody with a certificate for the host", leaf, other)
 
     def _intercepted(self) -> Situation:
         impostor = self.ministry.authority("Public Root A")  # a public root's name, another key
         corporate = self.ministry.authority("Corporate Root", "Example Company")
         root = self.choice.choice((corporate, self.ministry.authority(*PRODUCT), impostor, self.leaked))
+        if root is self.leaked and self.chance(0.4):
+            return self._leaked_below_a_public_root()
         certificate, issuing, between = self.ministry.root(root), root, tuple[Certificate, ...]()
         if self.chance(0.3):
             issuing = self.ministry.authority("Gateway CA", root.name.organization)
@@ -84,6 +103,12 @@ class Scene:
         served = (leaf, *between, *((certificate,) if self.chance(0.5) else ()))
         installed = (certificate,) if self.chance(0.75) else ()
         return Situation(f"intercepted under {root.name.common_name}", served, installed=installed)
+
+    def _leaked_below_a_public_root(self) -> Situation:
+        """Let a public root have certified the compromised key, as happened with interception gateways."""
+        public = self.choice.choice(self.roots.public)
+        leaf = self.ministry.leaf("an intercepting leaf", self.ministry.key(), self.leaked)
+        return Situation("intercepted by a compromised CA", (leaf, self.ministry.certify(self.leaked, public)))
 
     def _portal(self) -> Situation:
         other = make_hierarchy(self.ministry, self.roots, "Other")
@@ -132,5 +157,8 @@ class Scene:
     def _superfluous(self) -> Certificate:
         """Make a certificate that has nothing to do with the leaf."""
         names = ("x.example",)
+        namesake = self.ministry.authority(self.site.issuing.name.common_name)
+        by_namesake = self.ministry.certify(namesake, self.choice.choice(self.roots.public))
         stranger = self.ministry.leaf("another host's leaf", self.ministry.key(), self.site.issuing, names=names)
-        return self.choice.choice((*self.roots.of(*self.roots.public[:2]), self.ministry.root(self.leaked), stranger))
+        root = self.choice.choice(self.roots.of(*self.roots.public))
+        return self.choice.choice((root, self.ministry.root(self.leaked), stranger, by_namesake))

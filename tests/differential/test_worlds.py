@@ -12,7 +12,7 @@ import pytest
 from app.hpkp.judgement.causes import Cause
 from tests.differential.answers import right_answer
 from tests.differential.comparing import Comparison, compare, verifier_faults
-from tests.differential.forgeries import FORGERIES
+from tests.differential.forgeries import FORGERIES, IMPOSSIBLE
 from tests.differential.generator import make_world
 from tests.differential.world import Family
 
@@ -35,29 +35,31 @@ def honest(comparisons: Sequence[Comparison]) -> Sequence[Comparison]:
     return [comparison for comparison in comparisons if not comparison.forged]
 
 
-def _told(wrong: Sequence[Comparison]) -> str:
-    return "\n\n".join((f"{len(wrong)} worlds", *map(str, wrong[:TOLD])))
+def _fail_over(wrong: Sequence[Comparison], *, allowed: float = 0) -> None:
+    """Fail with a few of the worlds, where there are more than allowed."""
+    if len(wrong) > allowed:
+        pytest.fail("\n\n".join((f"{len(wrong)} worlds", *map(str, wrong[:TOLD]))), pytrace=False)
 
 
 def test_the_cause_of_an_honest_report_is_right(honest: Sequence[Comparison]) -> None:
     wrong = [comparison for comparison in honest if not comparison.cause_right]
-    assert len(wrong) <= (1 - HONEST_RIGHT) * len(honest), _told(wrong)
+    _fail_over(wrong, allowed=(1 - HONEST_RIGHT) * len(honest))
 
 
 def test_a_definite_answer_to_who_is_locked_out_is_never_wrong(honest: Sequence[Comparison]) -> None:
     wrong = [comparison for comparison in honest if comparison.lock_out_wrong]
-    assert not wrong, _told(wrong)
+    _fail_over(wrong)
 
 
 def test_who_is_locked_out_is_said_where_the_report_shows_it(honest: Sequence[Comparison]) -> None:
     shown = [comparison for comparison in honest if comparison.shows_all]
     silent = [comparison for comparison in shown if comparison.judgement.locks_out is None]
-    assert len(silent) <= (1 - USEFUL) * len(shown), _told(silent)
+    _fail_over(silent, allowed=(1 - USEFUL) * len(shown))
 
 
 def test_a_link_that_does_not_hold_is_never_trusted(comparisons: Sequence[Comparison]) -> None:
     trusted = [comparison for comparison in comparisons if comparison.trusts_a_forgery]
-    assert not trusted, _told(trusted)
+    _fail_over(trusted)
 
 
 def test_openssl_agrees_on_every_path() -> None:
@@ -77,7 +79,7 @@ def test_the_worlds_are_of_every_kind(comparisons: Sequence[Comparison], honest:
     never_right = {Cause.IMPLAUSIBLE, Cause.MATCHES_EXPECTED}  # an honest client has a reason to report
     assert set(causes) == {cause.value for cause in Cause} - {cause.value for cause in never_right}
     forged = Counter(c.world.forgery.how for c in comparisons if c.world.forgery)
-    assert len(forged) == len(FORGERIES)
+    assert len(forged) == len(FORGERIES) + len(IMPOSSIBLE)
     assert min(*senders.values(), *causes.values(), *forged.values()) >= 20
 
 

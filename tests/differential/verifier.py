@@ -44,18 +44,20 @@ class Verifier:
         return tuple(dict.fromkeys(self._walk((leaf,), pool, store)))
 
     def _walk(self, path: Path, pool: list[Certificate], store: Sequence[Certificate]) -> Iterator[Path]:
-        top = path[-1]
+        # RFC 4158 section 5.2: no name and key twice on a path.
+        seen = {_identity(certificate) for certificate in path}
         for anchor in store:
             in_time = not self.anchor_dates or self._in_time(anchor)
-            if in_time and self._long_enough(anchor, path) and self._issued(top, anchor):
+            if in_time and _identity(anchor) not in seen and self._may_follow(path, anchor):
                 yield (*path, anchor)
         if len(path) == _DEPTH:
             return
         for issuer in pool:
-            # RFC 4158 section 5.2: no name and key twice on a path.
-            seen = any(_identity(issuer) == _identity(certificate) for certificate in path)
-            if not seen and issuer not in store and self._long_enough(issuer, path) and self._issued(top, issuer):
+            if issuer not in store and _identity(issuer) not in seen and self._may_follow(path, issuer):
                 yield from self._walk((*path, issuer), pool, store)
+
+    def _may_follow(self, path: Path, issuer: Certificate) -> bool:
+        return self._long_enough(issuer, path) and self._issued(path[-1], issuer)
 
     def connected(self, leaf: Certificate, others: Iterable[Certificate]) -> frozenset[Certificate]:
         """Return the leaf and every certificate that signatures join to it, upwards."""
