@@ -1,4 +1,4 @@
-"""Print where the judgement and the right answers part: ``python -m tests.differential --worlds 20000 --seed 1``."""
+"""Print the disagreements between judgement and right answers: ``python -m tests.differential --worlds 20000``."""
 
 import argparse
 import sys
@@ -9,13 +9,13 @@ from tests.differential.comparing import Comparison, compare, verifier_faults
 
 
 def main() -> int:
-    """Run worlds, and print the disagreements, those of one kind together."""
+    """Run worlds and print the disagreements, grouped by kind."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--worlds", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1, help="the number of the first world")
-    parser.add_argument("--examples", type=int, default=1, help="worlds that are told of each kind")
-    parser.add_argument("--kinds", type=int, default=40, help="kinds that are told")
-    parser.add_argument("--openssl", action="store_true", help="hold the verifier against OpenSSL too")
+    parser.add_argument("--examples", type=int, default=1, help="examples printed per kind")
+    parser.add_argument("--kinds", type=int, default=40, help="kinds printed")
+    parser.add_argument("--openssl", action="store_true", help="compare the verifier with OpenSSL too")
     arguments = parser.parse_args()
     started = time.process_time()
     kinds: defaultdict[str, list[Comparison]] = defaultdict(list)

@@ -1,15 +1,15 @@
-"""What is right to say of a world: every cause that the facts bear, and whether the pins end the connection.
+"""Right answers for a world: the causes that the facts support, and whether pins end the connection.
 
-The table of causes is the contract's. The first that holds names the cause, and what the sender says it checked
+The causes are those of docs/causes.md. The first that holds names the cause, and what the sender says it checked
 bounds which can hold:
 
-* trusted, and no known pin found (result 1, Chromium, and all who report nothing else): never ``clock``,
+* trusted, and no known pin matched (result 1, Chromium, and all that report nothing else): never ``clock``,
   ``name_mismatch``, ``untrusted_chain``;
-* not trusted (result 2): never a matter of pins, and nobody is locked out by them;
-* Chromium: the root was shipped with it, whatever the collector's stores say, so never a private root.
+* not trusted (result 2): unrelated to pins, and pins lock out no client;
+* Chromium: the root is one that it ships, whatever the collector's stores say, so never a private root.
 
-Where a report does not show what its sender compared, more than one cause may be right: whatever is right for any
-connection that would have made the same report.
+If a report does not show what its sender compared, several causes may be right: each one that is right for a
+connection that would have produced the same report.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from tests.differential.certificates import Certificate, Spelling
 from tests.differential.clients import Connection, Failure
 from tests.differential.situations import PRODUCT
-from tests.differential.verifier import Path, Verifier, covers
+from tests.differential.verifier import Path, Verifier, covers, identity
 from tests.differential.world import HOST, Client, Family, World
 
 BLOCKERS = frozenset({"other_trust_path", "own_key_not_pinned", "unknown_key_public_ca", "stale_known_pins"})
@@ -36,16 +36,16 @@ _EVERY_CAUSE = (
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The right answers; "cannot be said" is never wrong for ``locks_out``, only of no use."""
+    """The right answers. An unknown ``locks_out`` is never wrong, only useless."""
 
     causes: frozenset[str]
     locks_out: frozenset[bool]
 
 
 def right_answer(world: World, connection: Connection) -> Answer:
-    """Return what a perfect judge may say of the report."""
+    """Return the right answers for the report of this connection."""
     if world.forgery is not None:
-        # What nobody's client made must never be taken for trust in a chain; what else is said matters little.
+        # A forged report must not block enforcing; which of the other causes it gets matters little.
         return Answer(_EVERY_CAUSE - BLOCKERS, frozenset({True, False}))
     view = _View(world, connection)
     if not connection.trusted:
@@ -57,7 +57,7 @@ def right_answer(world: World, connection: Connection) -> Answer:
 
 
 def hides_the_path(client: Client) -> bool:
-    """Whether a report leaves open which path the client validated, or whether it looked for one."""
+    """Whether the report omits the path that the client validated, or whether it validated one."""
     return (
         client.family is Family.PROTON_BRIDGE
         or client.pin_only
@@ -104,26 +104,29 @@ class _View:
             compared: tuple[frozenset[str], ...] = (_pins(self.reported), frozenset({self.leaf.pin}))
             yield from ((None, pins) for pins in compared if not pins & self.known)
         elif client.family is not Family.GO:
-            for path in self._possible_paths():
-                if not _pins(path) & self.known:
-                    yield path, _pins(path)
+            possible = self._possible_paths()
+            yield from ((path, _pins(path)) for path in possible if not _pins(path) & self.known)
+            if not possible:
+                yield None, frozenset({self.leaf.pin})
 
     def _possible_paths(self) -> tuple[Path, ...]:
-        roots = [certificate for certificate in self.visible if certificate.self_issued]
-        lenient = Verifier(self.client.clock, anchor_dates=False)
-        return lenient.paths(self.leaf, self.visible, tuple(dict.fromkeys((*self.world.knowledge.anchors, *roots))))
+        return Verifier(self.client.clock, anchor_dates=False).paths(self.leaf, self.visible, self._visible_roots())
+
+    def _visible_roots(self) -> tuple[Certificate, ...]:
+        own_roots = (certificate for certificate in self.visible if certificate.self_issued)
+        return tuple(dict.fromkeys((*self.world.knowledge.anchors, *own_roots)))
 
     # Result 2
 
     def untrusted(self) -> Iterator[str]:
-        """Say what may be told of a chain that the client does not trust: nothing about pins."""
+        """Causes for a chain that the client does not trust: none about pins."""
         yield "untrusted_chain"
-        if self._out_of_date():
+        if Failure.OUT_OF_DATE in self.connection.failure or self._out_of_date():
             yield "clock"
         if Failure.OTHER_NAME in self.connection.failure:
             yield "name_mismatch"
         if self.bad:
-            yield "known_bad_key"  # an attack that failed is still worth an alarm
+            yield "known_bad_key"  # a failed attack is still an attack
         if not self.known & self.ever:
             yield "foreign_pins"
 
@@ -131,15 +134,14 @@ class _View:
         """Whether the leaf, or every path that the collector can find, is outside its validity for the client."""
         if not self.leaf.valid_at(self.client.clock):
             return True
-        anchors = self.world.knowledge.anchors
-        find = (Verifier(moment).paths(self.leaf, self.visible, anchors) for moment in (self.client.clock, None))
-        now, ever = find
+        roots = self._visible_roots()
+        now, ever = (Verifier(moment).paths(self.leaf, self.visible, roots) for moment in (self.client.clock, None))
         return bool(ever) and not now
 
     # Result 1, and whatever reports nothing else
 
     def pins_failed(self, path: Path | None, compared: frozenset[str]) -> Iterator[str]:
-        """Say why none of the known pins was among those compared."""
+        """Causes for known pins of which none was among those compared."""
         if not self.expected:
             yield from self._without_policy(path)
         elif compared & self.expected:
@@ -148,7 +150,7 @@ class _View:
             yield "foreign_pins"
         elif self._bad_on(path):
             yield "known_bad_key"
-            if not self.bad:  # it is on the path, and not in the report
+            if not self.bad:  # on the path, but not in the report
                 yield from self._unseen()
         else:
             yield from self._our_doing(path)
@@ -161,41 +163,43 @@ class _View:
         if self.expected & self.joined_now and (self.ours or covers(self.leaf, HOST)):
             yield "other_trust_path"
             return
-        if self.expected & self.joined:  # only by way of expired certificates: a matter of taste
+        if self.expected & self.joined:  # only through expired certificates: both answers are right
             yield "other_trust_path"
         if self.ours:
             yield "own_key_not_pinned"
             if path and set(path[1:-1]) - set(self.world.served):
-                yield "other_trust_path"  # no pin stands on the path, nor on what was served: both say so
+                yield "other_trust_path"  # no pin on the path, nor in the served chain: both answers say so
             return
         yield from self._others_doing(path)
 
     def _others_doing(self, path: Path | None) -> Iterator[str]:
         if self.client.pin_only or (path is None and self.client.family is Family.PROTON_BRIDGE):
             yield from self._unvalidated()
+        elif path is None:
+            yield from self._unseen()
         else:
-            assert path is not None
             yield from self._by_anchor(path)
 
     def _by_anchor(self, path: Path) -> Iterator[str]:
-        """Say whose certificate it is by the anchor: known here, shipped with a browser, or installed."""
-        if self._leads_to_known_anchor(path) or self.client.family is Family.CHROMIUM:
+        """Causes by the anchor: known to the collector, shipped with a browser, or installed."""
+        known = self._leads_to_known_anchor(path)
+        if known or self.client.family is Family.CHROMIUM:
             yield "unknown_key_public_ca"
-            if path[-1] not in self.visible and not self._possible_paths():
-                yield from self._unseen()
         elif path[-1] in self.visible or not hides_the_path(self.client):
             yield self._interception()
-        else:
+        if hides_the_path(self.client) and not self._possible_paths():
             yield from self._unseen()
+        elif self.client.family is Family.RFC7469 and not known and not path[-1].self_issued:
+            yield "untrusted_chain"  # a path to no root, by an unknown sender: nothing else says that it trusts it
 
     def _unseen(self) -> Iterator[str]:
-        """Say what may be told where the report ends below an anchor that nobody here knows."""
+        """Causes if the report ends below an anchor that the collector does not know."""
         yield from (self._interception(), "no_evidence")
         if self.client.family not in (Family.CHROMIUM, Family.TRUSTKIT_ANDROID, Family.TRUSTKIT_APPLE):
             yield "untrusted_chain"
 
     def _unvalidated(self) -> Iterator[str]:
-        """Say what may be told of a served chain that the client perhaps never validated."""
+        """Causes for a served chain that the client perhaps never validated."""
         if not covers(self.leaf, HOST):
             yield "name_mismatch"
         if self._out_of_date():
@@ -210,12 +214,11 @@ class _View:
         return bool(Verifier(self.client.clock, anchor_dates=False).paths(self.leaf, self.visible, anchors))
 
     def _leads_to_known_anchor(self, path: Path) -> bool:
-        anchors = {(c.facts.subject.canonical, c.pin) for c in self.world.knowledge.anchors}
-        top = path[-1]
-        if (top.facts.subject.canonical, top.pin) in anchors:
-            return True
-        # A store may hold an intermediate: the path ends below the root that is above it.
-        return bool(Verifier(None).paths(top, self.visible, self.world.knowledge.anchors))
+        anchors, top = self.world.knowledge.anchors, path[-1]
+        # The path may end at an intermediate that the store holds, or at a root that another one certified.
+        same = [top, *(other for other in self.visible if identity(other) == identity(top))]
+        known = {identity(anchor) for anchor in anchors}
+        return identity(top) in known or any(Verifier(None).paths(other, self.visible, anchors) for other in same)
 
     def _interception(self) -> str:
         issuer = self.leaf.facts.issuer
@@ -223,7 +226,7 @@ class _View:
         return "interception_product" if named else "private_root"
 
     def _without_policy(self, path: Path | None) -> Iterator[str]:
-        """Say what may be told where no pins are in force: the client's own tell most of it."""
+        """Causes if no pins are in force: they follow from the pins that the client knows."""
         if self.known & self.ever:
             yield "stale_known_pins"
         if not self.known & self.ever:
@@ -235,16 +238,16 @@ class _View:
         yield from self._others_doing(path)
 
     def locks_out(self) -> frozenset[bool]:
-        """Say whether pins end this connection: the expected ones if enforced, or those that the client enforces."""
+        """Whether pins end this connection: the expected pins if enforced, or those that the client enforces."""
         client, compared = self.client, self.connection.compared
         if self.expected and not compared & self.expected:
             return frozenset({True})
         if client.enforcing and self.known & self.ever:
-            # It refused the connection by pins of ours from another revision. Who cannot say its mode may be taken
-            # for either.
+            # It refused the connection because of pins of another revision. A report in the plain form of RFC 7469
+            # does not state the mode, so both answers are right for it.
             return frozenset({True, False}) if client.family is Family.RFC7469 else frozenset({True})
         if client.enforcing:
-            return frozenset({True, False})  # pins that were never ours: refused, and not by us
+            return frozenset({True, False})  # refused, but because of pins that were never the operator's
         return frozenset({False})
 
 

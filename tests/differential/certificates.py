@@ -1,4 +1,4 @@
-"""Certificates written byte by byte, so that a world can hold what no honest CA would sign.
+"""Certificates written byte by byte, so that a world can contain what no honest CA signs.
 
 Each certificate keeps the facts that were written into it; the verifier of this test reads those, and OpenSSL checks
 that the DER says the same.
@@ -136,7 +136,7 @@ class Certificate:
     tbs: bytes = field(repr=False)
     signature: bytes = field(repr=False)
     label: str
-    """What a story calls it."""
+    """Its name in failure messages."""
 
     @cached_property
     def der(self) -> bytes:

@@ -1,4 +1,4 @@
-"""What each client does when it meets a server: which path it validates, what it compares, whether it reports.
+"""What each client does on a connection: which path it validates, what it compares, whether it reports.
 
 Sources: facts read from the senders' code. Chromium: `CheckPinsAndMaybeSendReport` in
 net/http/transport_security_state.cc. TrustKit: TSKPinningValidator.m; PinningTrustManager.java. Go: dialer.go and
@@ -34,11 +34,11 @@ class Connection:
     compared: frozenset[str]
     """The pins that the client compares with those that it knows."""
     bypassed: bool
-    """The client lets the chain pass without looking at pins, because of an installed root."""
+    """The client skips Pin Validation because of an installed root."""
 
     @property
     def trusted(self) -> bool:
-        """Whether the client got as far as the pins."""
+        """Whether the client trusts the chain, so that it compared pins."""
         return self.failure is Failure.NONE
 
 
@@ -52,7 +52,7 @@ def verifier_of(client: Client) -> Verifier:
 
 
 def connect(world: World, choice: random.Random) -> Connection:
-    """Let the world's client meet the world's server; of several paths it takes any."""
+    """Connect the world's client to the world's server; it takes any of several paths."""
     client, served = world.client, world.served
     leaf, others = served[0], (*served[1:], *client.cached)
     if client.pin_only:

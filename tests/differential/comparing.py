@@ -1,4 +1,4 @@
-"""One world after the other: the judgement held against the right answer, and the verifier against OpenSSL."""
+"""Compare the judgement with the right answers, and the verifier of this test with OpenSSL."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from tests.differential.generator import make_world
 from tests.differential.judging import judge_body
 from tests.differential.openssl import openssl_path
 from tests.differential.verifier import Verifier
-from tests.differential.world import World
+from tests.differential.world import Family, World
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A world, what was right, and what was said."""
+    """A world, the right answers, and the judgement."""
 
     world: World
     connection: Connection
@@ -41,23 +41,25 @@ class Comparison:
 
     @property
     def trusts_a_forgery(self) -> bool:
-        """Whether a link that does not hold is taken for one that does, or what was made up for a reason to worry."""
+        """Whether an invalid link is trusted, or a forged report blocks enforcing."""
         trusted = self.world.broken and self.judgement.anchor.value in TRUSTED_ANCHORS
         return trusted or (self.forged and not self.cause_right)
 
     @property
     def shows_all(self) -> bool:
-        """Whether the report of an honest client shows what it compared, and pins are in force to compare with it."""
-        return not self.forged and not hides_the_path(self.world.client) and bool(self.world.policies.expected)
+        """Whether an honest report shows what was compared, and the behavior of its sender is known."""
+        client = self.world.client
+        known = client.family is not Family.RFC7469 and not hides_the_path(client)
+        return not self.forged and known and bool(self.world.policies.expected)
 
     @property
     def agrees(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether the judgement is right."""
         return self.cause_right and not self.lock_out_wrong and not self.trusts_a_forgery
 
     @property
     def kind(self) -> str:
-        """Name the disagreement, so that those of one kind stand together."""
+        """Name the disagreement; equal names are grouped."""
         client = self.world.client
         result = "forged" if self.forged else "trusted" if self.connection.trusted else "untrusted"
         forgery = self.world.forgery
@@ -80,7 +82,7 @@ def compare(number: int) -> Comparison:
 
 
 def describe(comparison: Comparison) -> str:
-    """Tell a world in a few lines: the story, the chains, the pins, both answers."""
+    """Describe a world in a few lines: the situation, the chains, the pins, both answers."""
     world, connection, judgement = comparison.world, comparison.connection, comparison.judgement
     client, policies = world.client, world.policies
     path = world.forgery.validated if world.forgery else connection.path
@@ -99,7 +101,7 @@ def describe(comparison: Comparison) -> str:
         f"  path      {_labels(path) if path else connection.failure}",
         f"  store     {_labels(client.store.shipped)} + {_labels(client.store.installed)}",
         f"  knows     {_labels(world.knowledge.intermediates)}",
-        f"  expected  {_pins(policies.expected, names)}; former {_pins(policies.former, names)}; "
+        f"  expected  {_pins(policies.expected, names)}; previous {_pins(policies.previous, names)}; "
         f"future {_pins(policies.future, names)}; own {_pins(policies.own_keys, names)}",
         f"  known     {_pins(client.known_pins, names)}",
         f"  right     {', '.join(sorted(comparison.answer.causes))}; locks_out {sorted(comparison.answer.locks_out)}",
@@ -118,7 +120,7 @@ def _pins(pins: Iterable[str], names: dict[str, str]) -> str:
 
 
 def verifier_faults(world: World) -> Iterator[str]:
-    """Hold the verifier of this test against OpenSSL, for every store of the world; tell where they differ."""
+    """Compare the verifier of this test with OpenSSL for every store of the world; yield the differences."""
     client, knowledge = world.client, world.knowledge
     leaf, others = world.served[0], (*world.served[1:], *client.cached)
     stores = {"client": client.store.anchors, "collector": knowledge.anchors, "public": knowledge.public}

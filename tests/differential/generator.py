@@ -23,16 +23,16 @@ class Knows(Enum):
     """Which pins a client knows."""
 
     CURRENT = auto()
-    FORMER = auto()
+    PREVIOUS = auto()
     FUTURE = auto()
-    CURRENT_AND_FORMER = auto()
+    CURRENT_AND_PREVIOUS = auto()
     FOREIGN = auto()
     EXAMPLE = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What is drawn once for a world, so that rare kinds are not lost where few worlds of a kind lead to a report."""
+    """Drawn once per world, so that senders and pins that rarely lead to a report are as frequent as others."""
 
     forged: bool
     family: Family
@@ -42,7 +42,7 @@ class _Plan:
 
 
 def make_world(number: int) -> tuple[World, Connection]:
-    """Make the world of a number: one in which the client reports, or somebody forges a report."""
+    """Make the world of a number: one in which the client reports, or the report is forged."""
     choice = random.Random(number)
     plan = _draw_plan(choice)
     for _ in range(_ATTEMPTS):
@@ -50,7 +50,7 @@ def make_world(number: int) -> tuple[World, Connection]:
         connection = connect(world, choice)
         if plan.forged or (reports(world.client, connection) and connection.trusted is not plan.untrusted):
             return world, connection
-    raise AssertionError(f"world {number}: nobody reports: {plan}")
+    raise AssertionError(f"world {number}: no client reports: {plan}")
 
 
 def _draw_plan(choice: random.Random) -> _Plan:
@@ -69,34 +69,34 @@ def _honest(number: int, plan: _Plan, choice: random.Random) -> World:
 
 
 def _forged(number: int, plan: _Plan, choice: random.Random) -> World:
-    """Draw a report that no client can have sent: its chain has no path, and it says that it has."""
+    """Draw a report that no client can have sent: no client validates the path that it states."""
     scene = Scene(choice)
-    # Where a client looks at pins alone, it reports whatever is served.
-    chain = scene.broken_chain(made_up=plan.family is not Family.PROTON_BRIDGE)
+    # The bridge may compare pins alone, and then reports any chain.
+    chain = scene.broken_chain(for_forgery=plan.family is not Family.PROTON_BRIDGE)
     situation = Situation(f"forged: {chain.how}", chain.served)
     policies = _draw_policies(scene, plan)
     client = _draw_client(scene, plan, situation, policies)
     forgery = Forgery(chain.how, chain.validated)
-    broken = not chain.links_hold
+    broken = not chain.links_valid
     return World(number, situation.story, situation.served, client, policies, _knowledge(scene), broken, forgery)
 
 
 def _draw_policies(scene: Scene, plan: _Plan) -> Policies:
-    """Draw which keys of the site's hierarchy the operator pins, and pinned before or will pin."""
+    """Draw the keys of the site's hierarchy that the operator pins, pinned before, and will pin."""
     choice, keys = scene.choice, [scene.site_key, *(certificate.key for certificate in scene.site.certificates)]
     keys += [root.key for root in scene.site.roots]
     on_paths = list(dict.fromkeys(key.pin for key in keys))
-    backup = scene.ministry.key().pin
+    backup = scene.maker.key().pin
 
     def draw() -> frozenset[str]:
         count = choice.choice((0, 1, 1, 1, 2))
-        return frozenset((*choice.sample(on_paths, min(count, len(on_paths))), backup, scene.ministry.key().pin))
+        return frozenset((*choice.sample(on_paths, min(count, len(on_paths))), backup, scene.maker.key().pin))
 
-    was_former = scene.chance(0.5) or plan.knows in (Knows.FORMER, Knows.CURRENT_AND_FORMER)
+    had_previous = scene.chance(0.5) or plan.knows in (Knows.PREVIOUS, Knows.CURRENT_AND_PREVIOUS)
     will_be = scene.chance(0.2) or plan.knows is Knows.FUTURE
     return Policies(
         current=draw(),
-        former=draw() if was_former else frozenset(),
+        previous=draw() if had_previous else frozenset(),
         future=draw() if will_be else frozenset(),
         own_keys=frozenset(key.pin for key in (scene.site_key, scene.stray_key) if scene.chance(0.6)),
         withdrawn=scene.chance(0.03),
@@ -104,12 +104,12 @@ def _draw_policies(scene: Scene, plan: _Plan) -> Policies:
 
 
 def _known_pins(scene: Scene, plan: _Plan, policies: Policies) -> tuple[str, ...]:
-    foreign = scene.ministry.key().pin, scene.ministry.key().pin
+    foreign = scene.maker.key().pin, scene.maker.key().pin
     known = {
         Knows.CURRENT: policies.current,
-        Knows.FORMER: policies.former,
+        Knows.PREVIOUS: policies.previous,
         Knows.FUTURE: policies.future,
-        Knows.CURRENT_AND_FORMER: policies.current | policies.former,
+        Knows.CURRENT_AND_PREVIOUS: policies.current | policies.previous,
         Knows.FOREIGN: frozenset(foreign),
         Knows.EXAMPLE: frozenset((EXAMPLE_PIN, foreign[0])),
     }

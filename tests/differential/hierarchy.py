@@ -32,9 +32,11 @@ class Authority:
 
     name: Name
     key: Key
+    label: str = ""
+    """Its name in failure messages, if that is not its common name."""
 
 
-class Ministry:
+class CertificateMaker:
     """Makes the keys, names and certificates of one world."""
 
     def __init__(self, choice: random.Random) -> None:
@@ -43,7 +45,7 @@ class Ministry:
         self._keys = choice.sample(elliptic, 60)
         self._rsa = list(rsa)
         self.spellings = choice.random() < 0.12
-        """Whether issuers write names otherwise than the CAs that bear them."""
+        """Whether issuers encode names otherwise than their subjects do."""
         self.old_signatures = choice.random() < 0.06
         """Whether CAs sign with SHA-1, as before 2016; only RSA keys can."""
 
@@ -52,7 +54,7 @@ class Ministry:
         return self.choice.random() < probability
 
     def key(self) -> Key:
-        """Take a key that nobody has yet."""
+        """Take an unused key."""
         return self._keys.pop()
 
     def ca_key(self) -> Key:
@@ -67,14 +69,15 @@ class Ministry:
     def root(self, authority: Authority, validity: Validity = VALID) -> Certificate:
         """Let a CA sign itself."""
         facts = Facts(authority.name, authority.name, *validity, ca=True)
-        return make_certificate(authority.name.common_name, facts, authority.key, signer=authority.key)
+        label = authority.label or authority.name.common_name
+        return make_certificate(label, facts, authority.key, signer=authority.key)
 
     def certify(
         self, subject: Authority, by: Authority, validity: Validity = VALID, *, path_length: int | None = None
     ) -> Certificate:
         """Let one CA certify another."""
         facts = Facts(subject.name, self._spelled(by.name), *validity, ca=True, path_length=path_length)
-        label = f"{subject.name.common_name} by {by.name.common_name}{self._past(validity)}"
+        label = f"{subject.label or subject.name.common_name} by {by.name.common_name}{self._past(validity)}"
         return make_certificate(label, facts, subject.key, signer=by.key, algorithm=self._algorithm(by.key))
 
     def leaf(
@@ -98,7 +101,7 @@ class Ministry:
 
 @dataclass(frozen=True, slots=True)
 class Roots:
-    """The roots of a world, by who trusts them."""
+    """The roots of a world, by the stores that contain them."""
 
     public: tuple[Authority, ...]
     former: tuple[Authority, ...]
@@ -112,13 +115,13 @@ class Roots:
         return tuple(self.certificates[authority] for authority in authorities)
 
 
-def make_roots(ministry: Ministry) -> Roots:
+def make_roots(maker: CertificateMaker) -> Roots:
     """Make three public roots, one or two former ones, and one of each other kind."""
-    public = tuple(ministry.authority(f"Public Root {letter}") for letter in "ABC")
-    former = tuple(ministry.authority(f"Former Root {letter}") for letter in "DE"[: ministry.choice.randint(1, 2)])
-    operator, elsewhere = ministry.authority("Operator Root"), ministry.authority("Root Shipped Elsewhere")
-    certificates = {root: ministry.root(root) for root in (*public, operator, elsewhere)}
-    certificates |= {root: ministry.root(root, EXPIRED if ministry.chance(0.3) else VALID) for root in former}
+    public = tuple(maker.authority(f"Public Root {letter}") for letter in "ABC")
+    former = tuple(maker.authority(f"Former Root {letter}") for letter in "DE"[: maker.choice.randint(1, 2)])
+    operator, elsewhere = maker.authority("Operator Root"), maker.authority("Root Shipped Elsewhere")
+    certificates = {root: maker.root(root) for root in (*public, operator, elsewhere)}
+    certificates |= {root: maker.root(root, EXPIRED if maker.chance(0.3) else VALID) for root in former}
     return Roots(public, former, operator, elsewhere, certificates)
 
 
@@ -141,23 +144,23 @@ class Hierarchy:
         return (*self.steps, *self.crosses)
 
 
-def make_hierarchy(ministry: Ministry, roots: Roots, name: str) -> Hierarchy:
+def make_hierarchy(maker: CertificateMaker, roots: Roots, name: str) -> Hierarchy:
     """Make an issuing CA under one to three roots, some certificates expired, perhaps with cross-certificates."""
-    choice = ministry.choice
+    choice = maker.choice
     candidates = [*roots.public, *roots.public, *roots.former, roots.operator, roots.elsewhere]
     above = list(dict.fromkeys(choice.sample(candidates, choice.choice((1, 1, 2, 2, 3)))))
-    middle = ministry.authority(f"{name} CA")
-    steps = [ministry.certify(middle, root, EXPIRED if ministry.chance(0.12) else VALID) for root in above]
-    if ministry.chance(0.08):
-        steps.append(ministry.certify(middle, above[0], EXPIRED))  # an older certificate of the same key
+    middle = maker.authority(f"{name} CA")
+    steps = [maker.certify(middle, root, EXPIRED if maker.chance(0.12) else VALID) for root in above]
+    if maker.chance(0.08):
+        steps.append(maker.certify(middle, above[0], EXPIRED))  # an older certificate of the same key
     issuing = middle
-    if ministry.chance(0.25):
-        issuing = ministry.authority(f"{name} Sub CA")
-        steps.insert(0, ministry.certify(issuing, middle, path_length=choice.choice((None, 0))))
+    if maker.chance(0.25):
+        issuing = maker.authority(f"{name} Sub CA")
+        steps.insert(0, maker.certify(issuing, middle, path_length=choice.choice((None, 0))))
     crosses = []
     for upper in above[:2]:
-        if ministry.chance(0.4):
+        if maker.chance(0.4):
             by = choice.choice([root for root in (*roots.former, *roots.public) if root != upper])
-            crosses.append(ministry.certify(upper, by, EXPIRED if ministry.chance(0.3) else VALID))
+            crosses.append(maker.certify(upper, by, EXPIRED if maker.chance(0.3) else VALID))
             above.append(by)
     return Hierarchy(issuing, tuple(steps), tuple(crosses), tuple(dict.fromkeys(above)))

@@ -44,7 +44,7 @@ def _read(certificate: certificates.Certificate) -> Certificate:
 
 
 def _history(policies: Policies) -> PolicyHistory:
-    starts = ((policies.former, NOW - YEAR), (policies.current, NOW - YEAR / 4), (policies.future, NOW + YEAR / 12))
+    starts = ((policies.previous, NOW - YEAR), (policies.current, NOW - YEAR / 4), (policies.future, NOW + YEAR / 12))
     revisions = [_revision(number, pins, policies, start) for number, (pins, start) in enumerate(starts, 1) if pins]
     if policies.withdrawn:
         revisions.append(PinningPolicy(Host(HOST), (), 4, effective_from=NOW - YEAR / 12, withdrawn=True))

@@ -1,4 +1,4 @@
-"""What a client is served: by the site, by somebody in its place, by software in between."""
+"""What a client is served: by the site, by an attacker, by software in between."""
 
 import random
 from collections.abc import Callable
@@ -11,8 +11,8 @@ from tests.differential.hierarchy import (
     LEAF_LONG_VALID,
     LEAF_VALID,
     Authority,
+    CertificateMaker,
     Hierarchy,
-    Ministry,
     Validity,
     make_hierarchy,
     make_roots,
@@ -31,9 +31,9 @@ class Situation:
     cached: tuple[Certificate, ...] = ()
     """Certificates that the client has from elsewhere."""
     installed: tuple[Certificate, ...] = ()
-    """Roots that somebody installed on the device."""
+    """Roots that were installed on the device."""
     broken: bool = False
-    """Whether no client can find a path, because a link does not hold."""
+    """Whether no client can find a path, because a link is invalid."""
 
 
 class Scene:
@@ -41,12 +41,12 @@ class Scene:
 
     def __init__(self, choice: random.Random) -> None:
         self.choice = choice
-        self.ministry = Ministry(choice)
-        self.chance = self.ministry.chance
-        self.roots = make_roots(self.ministry)
-        self.site = make_hierarchy(self.ministry, self.roots, "Site")
-        self.site_key, self.stray_key = self.ministry.key(), self.ministry.key()
-        self.leaked = self.ministry.authority("Leaked Root")
+        self.maker = CertificateMaker(choice)
+        self.chance = self.maker.chance
+        self.roots = make_roots(self.maker)
+        self.site = make_hierarchy(self.maker, self.roots, "Site")
+        self.site_key, self.stray_key = self.maker.key(), self.maker.key()
+        self.leaked = self.maker.authority("Leaked Root")
         """A root whose private key is public."""
 
     def draw(self) -> Situation:
@@ -63,14 +63,14 @@ class Scene:
         }
         return self.choice.choices(list(weights), list(weights.values()))[0]()
 
-    def broken_chain(self, *, made_up: bool = False) -> BrokenChain:
-        """Make a chain to a public root of which one link does not hold; made up, also one that no client takes."""
+    def broken_chain(self, *, for_forgery: bool = False) -> BrokenChain:
+        """Make a chain to a public root with an invalid link; for a forged report, also one with an unusable leaf."""
         public = self.choice.choice(self.roots.public)
-        kinds = (*FORGERIES, *IMPOSSIBLE) if made_up else FORGERIES
-        return self.choice.choice(kinds)(self.ministry, public, self.roots.certificates[public])
+        kinds = (*FORGERIES, *IMPOSSIBLE) if for_forgery else FORGERIES
+        return self.choice.choice(kinds)(self.maker, public, self.roots.certificates[public])
 
     def _own(self) -> Situation:
-        leaf = self.ministry.leaf("our leaf", self.site_key, self.site.issuing, self._lifetime())
+        leaf = self.maker.leaf("our leaf", self.site_key, self.site.issuing, self._lifetime())
         return self._serve("our server", leaf, self.site)
 
     def _lifetime(self) -> Validity:
@@ -78,52 +78,52 @@ class Scene:
         return LEAF_LONG_VALID if self.chance(0.2) else LEAF_VALID
 
     def _stray(self) -> Situation:
-        other = make_hierarchy(self.ministry, self.roots, "Other")
+        other = make_hierarchy(self.maker, self.roots, "Other")
         renewed = self.chance(0.3)  # by another CA, with the same key
         label, key = ("our renewed leaf", self.site_key) if renewed else ("our stray leaf", self.stray_key)
-        leaf = self.ministry.leaf(label, key, other.issuing)
+        leaf = self.maker.leaf(label, key, other.issuing)
         return self._serve("a server of ours with another key and CA", leaf, other)
 
     def _alien(self) -> Situation:
-        other = self.site if self.chance(0.25) else make_hierarchy(self.ministry, self.roots, "Other")
-        leaf = self.ministry.leaf("an alien leaf", self.ministry.key(), other.issuing, self._lifetime())
-        return self._serve("somebody with a certificate for the host", leaf, other)
+        other = self.site if self.chance(0.25) else make_hierarchy(self.maker, self.roots, "Other")
+        leaf = self.maker.leaf("an alien leaf", self.maker.key(), other.issuing, self._lifetime())
+        return self._serve("an attacker with a certificate for the host", leaf, other)
 
     def _intercepted(self) -> Situation:
-        impostor = self.ministry.authority("Public Root A")  # a public root's name, another key
-        corporate = self.ministry.authority("Corporate Root", "Example Company")
-        root = self.choice.choice((corporate, self.ministry.authority(*PRODUCT), impostor, self.leaked))
+        impostor = Authority(self.roots.public[0].name, self.maker.key(), label="an impostor of Public Root A")
+        corporate = self.maker.authority("Corporate Root", "Example Company")
+        root = self.choice.choice((corporate, self.maker.authority(*PRODUCT), impostor, self.leaked))
         if root is self.leaked and self.chance(0.4):
             return self._leaked_below_a_public_root()
-        certificate, issuing, between = self.ministry.root(root), root, tuple[Certificate, ...]()
+        certificate, issuing, between = self.maker.root(root), root, tuple[Certificate, ...]()
         if self.chance(0.3):
-            issuing = self.ministry.authority("Gateway CA", root.name.organization)
-            between = (self.ministry.certify(issuing, root),)
-        leaf = self.ministry.leaf("an intercepting leaf", self.ministry.key(), issuing)
+            issuing = self.maker.authority("Gateway CA", root.name.organization)
+            between = (self.maker.certify(issuing, root),)
+        leaf = self.maker.leaf("an intercepting leaf", self.maker.key(), issuing)
         served = (leaf, *between, *((certificate,) if self.chance(0.5) else ()))
         installed = (certificate,) if self.chance(0.75) else ()
-        return Situation(f"intercepted under {root.name.common_name}", served, installed=installed)
+        return Situation(f"intercepted under {root.label or root.name.common_name}", served, installed=installed)
 
     def _leaked_below_a_public_root(self) -> Situation:
-        """Let a public root have certified the compromised key, as happened with interception gateways."""
+        """Certify the compromised key by a public root, as happened with interception gateways."""
         public = self.choice.choice(self.roots.public)
-        leaf = self.ministry.leaf("an intercepting leaf", self.ministry.key(), self.leaked)
-        return Situation("intercepted by a compromised CA", (leaf, self.ministry.certify(self.leaked, public)))
+        leaf = self.maker.leaf("an intercepting leaf", self.maker.key(), self.leaked)
+        return Situation("intercepted by a compromised CA", (leaf, self.maker.certify(self.leaked, public)))
 
     def _portal(self) -> Situation:
-        other = make_hierarchy(self.ministry, self.roots, "Other")
+        other = make_hierarchy(self.maker, self.roots, "Other")
         names = ("portal.hotel.example",)
-        leaf = self.ministry.leaf("a portal's leaf", self.ministry.key(), other.issuing, names=names)
+        leaf = self.maker.leaf("a portal's leaf", self.maker.key(), other.issuing, names=names)
         return self._serve("a portal with a certificate for its own name", leaf, other)
 
     def _self_signed(self) -> Situation:
-        lonely = Authority(self.site.issuing.name, self.ministry.key())
-        return Situation("a self-made leaf", (self.ministry.leaf("a self-made leaf", lonely.key, lonely),))
+        lonely = Authority(self.site.issuing.name, self.maker.key())
+        return Situation("a self-made leaf", (self.maker.leaf("a self-made leaf", lonely.key, lonely),))
 
     def _expired(self) -> Situation:
         ours = self.chance(0.7)
-        key = self.site_key if ours else self.ministry.key()
-        leaf = self.ministry.leaf("our leaf" if ours else "an alien leaf", key, self.site.issuing, LEAF_EXPIRED)
+        key = self.site_key if ours else self.maker.key()
+        leaf = self.maker.leaf("our leaf" if ours else "an alien leaf", key, self.site.issuing, LEAF_EXPIRED)
         return self._serve("an expired leaf", leaf, self.site)
 
     def _broken(self) -> Situation:
@@ -157,8 +157,8 @@ class Scene:
     def _superfluous(self) -> Certificate:
         """Make a certificate that has nothing to do with the leaf."""
         names = ("x.example",)
-        namesake = self.ministry.authority(self.site.issuing.name.common_name)
-        by_namesake = self.ministry.certify(namesake, self.choice.choice(self.roots.public))
-        stranger = self.ministry.leaf("another host's leaf", self.ministry.key(), self.site.issuing, names=names)
+        namesake = Authority(self.site.issuing.name, self.maker.key(), label="a namesake of the CA")
+        by_namesake = self.maker.certify(namesake, self.choice.choice(self.roots.public))
+        stranger = self.maker.leaf("another host's leaf", self.maker.key(), self.site.issuing, names=names)
         root = self.choice.choice(self.roots.of(*self.roots.public))
-        return self.choice.choice((root, self.ministry.root(self.leaked), stranger, by_namesake))
+        return self.choice.choice((root, self.maker.root(self.leaked), stranger, by_namesake))

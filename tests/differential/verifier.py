@@ -1,7 +1,6 @@
 """Which paths a client can validate: written from RFC 5280 section 6, sharing nothing with the project.
 
-A path runs from the leaf to an anchor of the client's store. `tests/differential/openssl.py` holds it against
-OpenSSL's own verifier.
+A path runs from the leaf to an anchor of the client's store. `verifier_faults` compares it with OpenSSL's own verifier.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,16 +22,16 @@ _DEPTH = 8
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """What a client holds a path to. The defaults are OpenSSL's."""
+    """What a client requires of a path. The defaults are those of OpenSSL."""
 
     at: datetime | None
-    """The client's clock; None where dates are not looked at."""
+    """The client's clock; None to ignore dates."""
     names_by_bytes: bool = False
     """Go compares names byte by byte, others as RFC 5280 section 7.1 says."""
     anchor_dates: bool = True
-    """Android does not look at an anchor's dates."""
+    """Android ignores the dates of an anchor."""
     ca_rules: bool = True
-    """Off, only signatures and names join certificates, as a collector asks that wants to know what is connected."""
+    """Off: only signatures and names join certificates."""
 
     def paths(self, leaf: Certificate, others: Iterable[Certificate], store: Sequence[Certificate]) -> tuple[Path, ...]:
         """Return every path from the leaf to an anchor of the store, through any of the other certificates."""
@@ -45,15 +44,15 @@ class Verifier:
 
     def _walk(self, path: Path, pool: list[Certificate], store: Sequence[Certificate]) -> Iterator[Path]:
         # RFC 4158 section 5.2: no name and key twice on a path.
-        seen = {_identity(certificate) for certificate in path}
+        seen = {identity(certificate) for certificate in path}
         for anchor in store:
             in_time = not self.anchor_dates or self._in_time(anchor)
-            if in_time and _identity(anchor) not in seen and self._may_follow(path, anchor):
+            if in_time and identity(anchor) not in seen and self._may_follow(path, anchor):
                 yield (*path, anchor)
         if len(path) == _DEPTH:
             return
         for issuer in pool:
-            if issuer not in store and _identity(issuer) not in seen and self._may_follow(path, issuer):
+            if issuer not in store and identity(issuer) not in seen and self._may_follow(path, issuer):
                 yield from self._walk((*path, issuer), pool, store)
 
     def _may_follow(self, path: Path, issuer: Certificate) -> bool:
@@ -91,7 +90,8 @@ class Verifier:
         return same and is_signed(child, issuer.key)
 
 
-def _identity(certificate: Certificate) -> tuple[tuple[str, str], str]:
+def identity(certificate: Certificate) -> tuple[tuple[str, str], str]:
+    """Return whose certificate it is: the CA's name and key, whatever certificates it has."""
     return certificate.facts.subject.canonical, certificate.pin
 
 

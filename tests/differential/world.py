@@ -1,4 +1,4 @@
-"""One world: what exists, what the operator published, what a client met; and what the collector knows of it."""
+"""One world: the certificates, the policy, the client, and what the collector knows."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -60,7 +60,7 @@ class Client:
     cached: tuple[Certificate, ...] = ()
     """Intermediates that it has from elsewhere: fetched, or seen before."""
     pin_only: bool = False
-    """It looks at the pins alone (InsecureSkipVerify): tam7t's PinOnlyDialer, Proton's alternative routes."""
+    """It compares pins alone (InsecureSkipVerify): tam7t's PinOnlyDialer, Proton's alternative routes."""
     system_checks_pins: bool = False
     """Android from 7 on: the path that the system built is not in the report."""
     on_macos: bool = False
@@ -77,7 +77,7 @@ class Policies:
     """The operator's pins over time; each may be without pins, where there was no such revision."""
 
     current: frozenset[str]
-    former: frozenset[str] = frozenset()
+    previous: frozenset[str] = frozenset()
     future: frozenset[str] = frozenset()
     own_keys: frozenset[str] = frozenset()
     """Keys of the operator that are not pinned."""
@@ -91,7 +91,7 @@ class Policies:
     @property
     def ever(self) -> frozenset[str]:
         """The pins of every revision."""
-        return self.current | self.former | self.future
+        return self.current | self.previous | self.future
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class Knowledge:
 
 @dataclass(frozen=True, slots=True)
 class Forgery:
-    """A body that nobody's client made, in the form of the world's client: this path, said to be validated."""
+    """A body in the form of the world's client that no client made. ``validated`` is the path that it states."""
 
     how: str
     validated: tuple[Certificate, ...]
@@ -129,5 +129,5 @@ class World:
     policies: Policies
     knowledge: Knowledge
     broken: bool = False
-    """Whether a link of the served chain does not hold, so that nobody may take it for a path."""
+    """Whether a link of the served chain is invalid."""
     forgery: Forgery | None = None
