@@ -100,13 +100,15 @@ class _View:
             return
         client = self.client
         if client.family is Family.PROTON_BRIDGE:
-            # The chain in the report is the verified one, or for want of it the served one; compared is the served one.
-            compared: tuple[frozenset[str], ...] = (_pins(self.reported), frozenset({self.leaf.pin}))
-            yield from ((None, pins) for pins in compared if not pins & self.known)
+            # The chain in the report is the verified one, or if there is none the served one. The served one is what
+            # was compared: of a verified chain any part with the leaf, known pins excepted.
+            yield from (
+                (None, compared) for compared in (_pins(self.reported) - self.known, frozenset({self.leaf.pin}))
+            )
         elif client.family is not Family.GO:
-            possible = self._possible_paths()
-            yield from ((path, _pins(path)) for path in possible if not _pins(path) & self.known)
-            if not possible:
+            failing = [path for path in self._possible_paths() if not _pins(path) & self.known]
+            yield from ((path, _pins(path)) for path in failing)
+            if not failing:  # the client validated a path that the collector cannot find
                 yield None, frozenset({self.leaf.pin})
 
     def _possible_paths(self) -> tuple[Path, ...]:
@@ -132,11 +134,11 @@ class _View:
 
     def _out_of_date(self) -> bool:
         """Whether the leaf, or every path that the collector can find, is outside its validity for the client."""
-        if not self.leaf.valid_at(self.client.clock):
+        roots, clock = self._visible_roots(), self.client.clock
+        if not self.leaf.valid_at(clock):
             return True
-        roots = self._visible_roots()
-        now, ever = (Verifier(moment).paths(self.leaf, self.visible, roots) for moment in (self.client.clock, None))
-        return bool(ever) and not now
+        # A path that ends nowhere may have an expired certificate as well.
+        return not Verifier(clock).paths(self.leaf, self.visible, roots) and self.joined != self.joined_now
 
     # Result 1, and whatever reports nothing else
 
@@ -182,21 +184,25 @@ class _View:
 
     def _by_anchor(self, path: Path) -> Iterator[str]:
         """Causes by the anchor: known to the collector, shipped with a browser, or installed."""
-        known = self._leads_to_known_anchor(path)
-        if known or self.client.family is Family.CHROMIUM:
+        now, ever = (self._leads_to_known_anchor(path, Verifier(moment)) for moment in (self.client.clock, None))
+        shown = path[-1] in self.visible or not hides_the_path(self.client)
+        if ever or self.client.family is Family.CHROMIUM:
             yield "unknown_key_public_ca"
-        elif path[-1] in self.visible or not hides_the_path(self.client):
+        # An unknown root that a known one certified in an expired certificate is both.
+        if shown and not now and self.client.family is not Family.CHROMIUM:
             yield self._interception()
         if hides_the_path(self.client) and not self._possible_paths():
             yield from self._unseen()
-        elif self.client.family is Family.RFC7469 and not known and not path[-1].self_issued:
-            yield "untrusted_chain"  # a path to no root, by an unknown sender: nothing else says that it trusts it
+        elif self.client.family in (Family.RFC7469, Family.PROTON_VPN) and not ever and not path[-1].self_issued:
+            yield "untrusted_chain"  # a path to no root, by a sender that may report chains that it does not trust
 
     def _unseen(self) -> Iterator[str]:
         """Causes if the report ends below an anchor that the collector does not know."""
         yield from (self._interception(), "no_evidence")
         if self.client.family not in (Family.CHROMIUM, Family.TRUSTKIT_ANDROID, Family.TRUSTKIT_APPLE):
             yield "untrusted_chain"
+            if self._out_of_date():
+                yield "clock"
 
     def _unvalidated(self) -> Iterator[str]:
         """Causes for a served chain that the client perhaps never validated."""
@@ -213,12 +219,12 @@ class _View:
         anchors = self.world.knowledge.anchors
         return bool(Verifier(self.client.clock, anchor_dates=False).paths(self.leaf, self.visible, anchors))
 
-    def _leads_to_known_anchor(self, path: Path) -> bool:
+    def _leads_to_known_anchor(self, path: Path, verifier: Verifier) -> bool:
         anchors, top = self.world.knowledge.anchors, path[-1]
         # The path may end at an intermediate that the store holds, or at a root that another one certified.
         same = [top, *(other for other in self.visible if identity(other) == identity(top))]
         known = {identity(anchor) for anchor in anchors}
-        return identity(top) in known or any(Verifier(None).paths(other, self.visible, anchors) for other in same)
+        return identity(top) in known or any(verifier.paths(other, self.visible, anchors) for other in same)
 
     def _interception(self) -> str:
         issuer = self.leaf.facts.issuer

@@ -59,15 +59,18 @@ class Verifier:
         return self._long_enough(issuer, path) and self._issued(path[-1], issuer)
 
     def connected(self, leaf: Certificate, others: Iterable[Certificate]) -> frozenset[Certificate]:
-        """Return the leaf and every certificate that signatures join to it, upwards."""
-        pool = list(dict.fromkeys(others))
-        found, waiting = {leaf}, [leaf]
-        while waiting:
-            child = waiting.pop()
-            for issuer in pool:
-                if issuer not in found and self._may_issue(issuer) and self._issued(child, issuer):
-                    found.add(issuer)
-                    waiting.append(issuer)
+        """Return the leaf and every certificate above it on the beginning of a path, wherever that ends."""
+        found = {leaf}
+        pool = [other for other in dict.fromkeys(others) if other != leaf and self._may_issue(other)]
+
+        def climb(path: Path) -> None:
+            found.update(path)
+            seen = {identity(certificate) for certificate in path}
+            for issuer in pool if len(path) < _DEPTH else ():
+                if identity(issuer) not in seen and self._may_follow(path, issuer):
+                    climb((*path, issuer))
+
+        climb((leaf,))
         return frozenset(found)
 
     def _may_issue(self, certificate: Certificate) -> bool:
