@@ -10,7 +10,8 @@ from app.hpkp.judgement.judge import Judgement, judge
 from app.hpkp.pins import parse_pin
 from app.hpkp.policy import ExpectedPin, PinningPolicy, PolicyHistory
 from app.hpkp.report import ViolationReport
-from app.hpkp.x509.certificate import Certificate, TrustAnchors, read_certificate
+from app.hpkp.x509.anchors import KnownCertificates, RootDeparture, StoredRoot
+from app.hpkp.x509.certificate import Certificate, read_certificate
 from app.senders import CertificateReader, read_report
 from tests.differential import certificates
 from tests.differential.generator import EXAMPLE_PIN
@@ -27,9 +28,19 @@ def judge_body(world: World, body: bytes) -> Judgement:
     return judge(report, _history(world.policies), _known(world), _catalog(world), received_at=NOW, at=NOW)
 
 
-def _known(world: World) -> TrustAnchors:
+_LEFT = RootDeparture((NOW - 2 * YEAR).date(), "removed", "a test")
+"""When the former roots left the store: clients whose clock is three years late meet them as public."""
+
+
+def _known(world: World) -> KnownCertificates:
     knowledge = world.knowledge
-    return TrustAnchors(tuple(map(_read, knowledge.public)), tuple(map(_read, knowledge.operator)))
+    return KnownCertificates(
+        public=tuple(map(_read, knowledge.public)),
+        operator=tuple(map(_read, knowledge.operator)),
+        former=tuple(StoredRoot(_read(root), (NOW - 6 * YEAR).date(), _LEFT) for root in knowledge.former),
+        intermediates=tuple(map(_read, knowledge.intermediates)),
+        known_bad=frozenset(map(parse_pin, knowledge.known_bad)),
+    )
 
 
 @lru_cache(maxsize=1024)

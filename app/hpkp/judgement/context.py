@@ -218,6 +218,8 @@ class JudgementContext:
         top = self.path.top
         if self.path.stored_as not in _ANCHORED and top.pin in self.catalog.known_bad:
             return Anchor.KNOWN_BAD
+        if self.path.stored_as in _ANCHORED and self.path.class_without(DATES) not in BUILDABLE:
+            return Anchor.UNKNOWN  # a link that is not verified leads nowhere
         # A validated path ends at an anchor of the client's store; one that is in none of ours is private.
         if self.path.stored_as is Anchor.UNKNOWN and self.trusted_by_sender and self.broken is None:
             return Anchor.PRIVATE
@@ -284,6 +286,10 @@ class JudgementContext:
     @cached_property
     def compared(self) -> frozenset[Pin] | None:
         """The pins that the client compared with its own; None if that is unknown."""
+        if self.model.compares is Compared.LEAF:
+            return pins_of([self.leaf_element]) if self.leaf_element else None
+        if self.model.reported_path is ReportedPath.IN_SERVED:
+            return None
         if self.model.compares is Compared.SENT:
             return pins_of(self.served) if self.served else pins_of(self.validated) or None
         if self.validated:
@@ -298,6 +304,10 @@ class JudgementContext:
             return Presence.EVERY if self.compared & pins else Presence.NONE
         if self.leaf_element is not None and self.leaf_element.pin in pins:
             return Presence.EVERY
+        if self.model.reported_path is ReportedPath.IN_SERVED:
+            # The chain is the verified one, or the served one if there is none; the served one was compared, and no
+            # known pin was in it.
+            return Presence.SOME if (pins_of(self.served) - self.known) & pins else Presence.NONE
         if self.paths is None:
             return Presence.UNKNOWN
         if self.paths.best.path_class not in BUILDABLE:
@@ -313,7 +323,9 @@ class JudgementContext:
     @property
     def expected_on_usable_paths(self) -> bool:
         """Whether every path that a strict client of today may build has an expected pin."""
-        if self.compared is not None or self.paths is None or self.paths.best.path_class is not PathClass.USABLE:
+        if self.model.compares is not Compared.PATH or self.compared is not None:
+            return False
+        if self.paths is None or self.paths.best.path_class is not PathClass.USABLE:
             return False
         return self.paths.presence(self.expected, (PathClass.USABLE,)) is Presence.EVERY
 

@@ -59,8 +59,6 @@ def _refused_with_pins_of_ours(context: JudgementContext) -> bool:
         context.mode is Mode.ENFORCE
         and context.proof.pins_failed is True
         and bool(context.known & context.ever_expected)
-        and not context.matches_known
-        and (context.trusted_by_sender or context.anchored or _ours(context))
         and _fails_anyway(context) is None
     )
 
@@ -85,12 +83,14 @@ def _matched(context: JudgementContext) -> LockoutResult:
             if context.trusted_by_sender:
                 return LockoutResult(True, "The client knew the expected pins and found none on its path.")
             return LockoutResult(None, "An expected pin is in the chain, but a client may validate another path.")
+        if context.proof.pins_failed:
+            return LockoutResult(None, "Every known path has an expected pin, but the client's path is unknown.")
         return LockoutResult(False, "Every path that is known from this leaf has an expected pin.")
     return LockoutResult(False, "An expected pin is on the path that the client compared.")
 
 
 def _fails_anyway(context: JudgementContext) -> LockoutResult | None:
-    if context.trusted_by_sender:
+    if context.trusted_by_sender or context.proof.pins_failed:
         return None
     if context.out_of_date:
         return LockoutResult(False, "A certificate is outside its validity, so the connection fails without pins too.")

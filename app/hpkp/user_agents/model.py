@@ -18,6 +18,8 @@ class Compared(StrEnum):
     """As RFC 7469 section 2.6 has it."""
     SENT = "certificates as sent"
     """Whatever the server sent; a trust anchor that was not sent does not count, one that was sent does."""
+    LEAF = "the leaf alone"
+    """No other certificate's pin counts, although the path is validated."""
 
 
 class ReportedPath(StrEnum):

@@ -4,6 +4,8 @@ Data. docs/senders.md is a table of these records, and a test holds the two toge
 unknown: the judgement then decides by the certificates alone.
 """
 
+from dataclasses import replace
+
 from app.hpkp.policy import Mode
 from app.hpkp.report import Sender, SenderResult, ViolationReport
 from app.hpkp.user_agents.model import Compared, LocalRoots, Proof, ReportedPath, UserAgentModel
@@ -74,7 +76,7 @@ _MODELS = (
         sender=Sender.PROTON_BRIDGE,
         title="Proton Mail Bridge",
         validates="path and host name, except on alternative routes",
-        compares=Compared.PATH,
+        compares=Compared.SENT,
         reported_path=ReportedPath.IN_SERVED,
         local_roots=LocalRoots.PINNED,
         results={None: Proof(pins_failed=True)},
@@ -89,7 +91,7 @@ _MODELS = (
         sender=Sender.PROTON_VPN,
         title="ProtonVPN for Windows",
         validates="unknown",
-        compares=Compared.PATH,
+        compares=Compared.LEAF,
         reported_path=ReportedPath.VALIDATED,
         local_roots=LocalRoots.PINNED,
         results={None: Proof(pins_failed=True)},
@@ -170,4 +172,7 @@ def proof_of(report: ViolationReport) -> Proof:
     """Return what the report proves if it is honest; a form that contradicts its sender proves nothing."""
     if report.contradictions:
         return Proof()
-    return model_of(report).proof(report.sender_result)
+    proof = model_of(report).proof(report.sender_result)
+    if report.sender is Sender.GO_HPKP and report.validated_chain:
+        return replace(proof, path_trusted=True)  # crypto/tls fills VerifiedChains only if it verified the chain
+    return proof

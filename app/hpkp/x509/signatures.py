@@ -107,7 +107,7 @@ def _verify(child: Certificate, key: PublicKey | KeyFault) -> Verification:
     except Exception as error:  # noqa: BLE001  a policy of the system's OpenSSL may refuse whatever it likes
         return _not_checkable(str(error) or type(error).__name__)
     if not supported:
-        return _not_checkable(f"a {key.kind} key makes no signature of {algorithm.scheme}")
+        return _NOT_SIGNED  # a key of another kind made it
     weak = algorithm.hash_name in WEAK_HASHES
     return Verification(Link.SIGNED_WEAKLY, algorithm.hash_name or "") if weak else _SIGNED
 
