@@ -220,8 +220,10 @@ class JudgementContext:
             return Anchor.KNOWN_BAD
         if self.path.stored_as in _ANCHORED and self.path.class_without(DATES) not in BUILDABLE:
             return Anchor.UNKNOWN  # a link that is not verified leads nowhere
-        # A validated path ends at an anchor of the client's store; one that is in none of ours is private.
-        if self.path.stored_as is Anchor.UNKNOWN and self.trusted_by_sender and self.broken is None:
+        # A validated path ends at an anchor of the client's store, also if the paths known from there have expired;
+        # one that is in none of ours is private.
+        expired = self.path.path_class is PathClass.BROKEN
+        if self.trusted_by_sender and self.broken is None and (self.path.stored_as is Anchor.UNKNOWN or expired):
             return Anchor.PRIVATE
         return self.path.stored_as
 
@@ -337,7 +339,23 @@ class JudgementContext:
     @cached_property
     def matches_known(self) -> bool:
         """Whether a known pin is on that path, whichever it was."""
-        return self.presence(self.known) is Presence.EVERY
+        return self.presence(self.known) is Presence.EVERY and not self.known_failed
+
+    @property
+    def known_failed(self) -> bool:
+        """Whether the client says that it found no known pin on a path that is not in the report.
+
+        The leaf is on every path: if its own pin is known, no path explains that.
+        """
+        leaf = self.leaf_element
+        return bool(
+            self.compared is None
+            and self.trusted_by_sender
+            and self.proof.pins_failed
+            and self.known
+            and leaf is not None
+            and leaf.pin not in self.known
+        )
 
     @cached_property
     def connected_pins(self) -> frozenset[Pin]:

@@ -59,6 +59,8 @@ def _refused_with_pins_of_ours(context: JudgementContext) -> bool:
         context.mode is Mode.ENFORCE
         and context.proof.pins_failed is True
         and bool(context.known & context.ever_expected)
+        and context.leaf_element is not None
+        and not (context.compared or frozenset()) & context.known
         and _fails_anyway(context) is None
     )
 
@@ -78,15 +80,12 @@ def _ours(context: JudgementContext) -> bool:
 
 def _matched(context: JudgementContext) -> LockoutResult:
     leaf = context.leaf_element
-    if context.compared is None and leaf is not None and leaf.pin not in context.expected:
-        if context.proof.pins_failed and context.expected <= context.known:
-            if context.trusted_by_sender:
-                return LockoutResult(True, "The client knew the expected pins and found none on its path.")
-            return LockoutResult(None, "An expected pin is in the chain, but a client may validate another path.")
-        if context.proof.pins_failed:
-            return LockoutResult(None, "Every known path has an expected pin, but the client's path is unknown.")
-        return LockoutResult(False, "Every path that is known from this leaf has an expected pin.")
-    return LockoutResult(False, "An expected pin is on the path that the client compared.")
+    if context.compared is not None or (leaf is not None and leaf.pin in context.expected):
+        return LockoutResult(False, "An expected pin is on the path that the client compared.")
+    if context.known_failed and context.expected <= context.known:
+        return LockoutResult(True, "The client knew the expected pins and found none on its path.")
+    # A client that holds an intermediate as its trust anchor stops there, below the pin.
+    return LockoutResult(None, "Every known path has an expected pin, but the client's path is unknown.")
 
 
 def _fails_anyway(context: JudgementContext) -> LockoutResult | None:
@@ -102,7 +101,8 @@ def _fails_anyway(context: JudgementContext) -> LockoutResult | None:
 def _under_unknown_root(context: JudgementContext) -> LockoutResult:
     if context.proof.shipped_root:
         return LockoutResult(True, "The client ships the root of this path, and no expected pin is on it.")
-    if not context.validated and not context.trusted_by_sender:
+    unseen = context.path is None or context.path.stored_as is Anchor.UNKNOWN
+    if not context.validated and (unseen or not context.trusted_by_sender):
         return LockoutResult(None, "Whether the client trusts the root at the end of the served chain is unknown.")
     if context.model.local_roots is LocalRoots.UNKNOWN:
         return LockoutResult(

@@ -96,26 +96,8 @@ def _impossible_paths(context: JudgementContext) -> Iterator[Evidence]:
 def _matches_expected(context: JudgementContext) -> Evidence | None:
     if not context.matches_expected or (context.known and not context.matches_known):
         return None
-    if _failed_on_another_path(context):
-        return None
     which = "The chain" if context.validated else "The served chain"
     return f"{which} has a pin that the policy expects and the client knew: not a pin violation.", None
-
-
-def _failed_on_another_path(context: JudgementContext) -> bool:
-    """Whether the client compared pins on a path that is not in the report, and no known path explains the failure.
-
-    The leaf is on every path: if its own pin is known, no other path can explain it.
-    """
-    leaf = context.leaf_element
-    return bool(
-        context.compared is None
-        and context.trusted_by_sender
-        and context.proof.pins_failed
-        and context.known
-        and leaf is not None
-        and leaf.pin not in context.known
-    )
 
 
 def _stale_known_pins(context: JudgementContext) -> Evidence | None:
@@ -166,7 +148,7 @@ def _other_trust_path(context: JudgementContext) -> Evidence | None:
     wanted = context.expected if context.policy else context.known
     connected = context.connected_pins & wanted
     if context.presence(wanted) is Presence.EVERY:
-        if context.compared is not None or not _failed_on_another_path(context):
+        if context.compared is not None or not context.known_failed:
             return None
         return (
             "Every path known here has an expected pin, but the client knew the pins and found none: it validated a "

@@ -193,7 +193,7 @@ STORIES = (
     # Clients that remember another revision
     Story("the client knows the former pins", Cause.STALE_KNOWN_PINS, OURS, False, GOOD, GOOD, (FORMER,), former=(FORMER, BACKUP)),
     Story("an app build with the former pins", Cause.STALE_KNOWN_PINS, OURS, False, None, GOOD, (FORMER,), former=(FORMER, BACKUP), sender=APP, result=MISMATCH),
-    Story("the root that the server leaves out is pinned, the app knows the former pins", Cause.STALE_KNOWN_PINS, OURS, False, (LEAF, BY_OLD), (LEAF, BY_OLD), (FORMER,), former=(FORMER, BACKUP), sender=ANDROID, result=MISMATCH),
+    Story("the root that the server leaves out is pinned, the app knows the former pins", Cause.STALE_KNOWN_PINS, OURS, None, (LEAF, BY_OLD), (LEAF, BY_OLD), (FORMER,), former=(FORMER, BACKUP), sender=ANDROID, result=MISMATCH),
     Story("an app that enforces the former pins is locked out now", Cause.STALE_KNOWN_PINS, OURS, True, None, GOOD, (FORMER,), former=(FORMER, BACKUP), sender=APP, result=MISMATCH, mode=Mode.ENFORCE),
     Story("a browser that enforces the former pins is locked out now", Cause.STALE_KNOWN_PINS, OURS, True, GOOD, GOOD, (FORMER,), former=(FORMER, BACKUP), mode=Mode.ENFORCE),
     Story("the former pins overlap with the present ones", Cause.STALE_KNOWN_PINS, OURS, True, None, GOOD, (FORMER, BACKUP), former=(FORMER, BACKUP), sender=APP, result=MISMATCH, mode=Mode.ENFORCE),
@@ -241,7 +241,7 @@ STORIES = (
     Story("one extension cannot be read, the names can", Cause.UNKNOWN_KEY_PUBLIC_CA, HOSTILE, True, None, (ODD_EXTENSION, OTHER_CA, OTHER_ROOT), sender=APP, result=MISMATCH),
     # Paths that no client validates
     Story("issued by an ordinary leaf, said to be Chromium's", Cause.IMPLAUSIBLE, UNKNOWN, None, None, (LEAF.issue(HOST), LEAF, BY_OLD, OLD_ROOT)),
-    Story("issued by an ordinary leaf, sender unknown", Cause.UNTRUSTED_CHAIN, NOT_PINS, True, None, (STRAY.issue(HOST), STRAY, OTHER_CA, OTHER_ROOT), sender=Sender.RFC7469),
+    Story("issued by an ordinary leaf, sender unknown", Cause.UNTRUSTED_CHAIN, NOT_PINS, None, None, (STRAY.issue(HOST), STRAY, OTHER_CA, OTHER_ROOT), sender=Sender.RFC7469),
     Story("no signature joins the reported path", Cause.IMPLAUSIBLE, UNKNOWN, None, None, (FORGED, BY_OLD, OLD_ROOT)),
     # Dates
     Story("expired for a year", Cause.CLOCK, NOT_PINS, False, None, (LONG_EXPIRED, OTHER_CA, OTHER_ROOT), sender=APP, result=UNTRUSTED, also=frozenset({Cause.UNTRUSTED_CHAIN})),
@@ -264,7 +264,7 @@ STORIES = (
     Story("the app says that the chain is not trusted", Cause.UNTRUSTED_CHAIN, NOT_PINS, False, None, (BY_PROXY, PROXY_ROOT), sender=APP, result=UNTRUSTED, also=frozenset({Cause.INTERCEPTION_PRODUCT, Cause.PRIVATE_ROOT})),
     Story("the app does not trust a chain that we would", Cause.UNTRUSTED_CHAIN, NOT_PINS, False, None, (ALIEN, OTHER_CA, OTHER_ROOT), sender=APP, result=UNTRUSTED),
     Story("the server forgot its intermediate", Cause.UNTRUSTED_CHAIN, NOT_PINS, None, (ALIEN,), None, (BACKUP,), sender=Sender.RFC7469),
-    Story("a self-signed leaf", Cause.UNTRUSTED_CHAIN, NOT_PINS, None, (SELF_SIGNED,), None, sender=Sender.GO_HPKP),
+    Story("a self-signed leaf, refused by a program that always enforces", Cause.UNTRUSTED_CHAIN, NOT_PINS, True, (SELF_SIGNED,), None, sender=Sender.GO_HPKP),
     Story("an impostor with the name of the old root", Cause.PRIVATE_ROOT, INTERCEPTED, True, None, (FORGED, BY_IMPOSTOR, IMPOSTOR), sender=APP, result=MISMATCH),
     Story("a pinned name, another key, nothing signed", Cause.UNTRUSTED_CHAIN, NOT_PINS, None, (FORGED, BY_OLD, OLD_ROOT), None, (BACKUP,), sender=Sender.RFC7469),
     # Interception
@@ -287,8 +287,8 @@ STORIES = (
     Story("Chromium would not report a self-signed leaf", Cause.IMPLAUSIBLE, UNKNOWN, None, None, (SELF_SIGNED,)),
     Story("the form is wrong", Cause.IMPLAUSIBLE, UNKNOWN, None, None, (ALIEN, OTHER_CA, OTHER_ROOT), contradictions=("the port is 0",)),
     # Odd certificates keep their pins
-    Story("serial number zero", Cause.UNTRUSTED_CHAIN, NOT_PINS, None, (certificate_with_serial_zero(),), None, sender=Sender.GO_HPKP),
-    Story("an RSASSA-PSS key", Cause.UNTRUSTED_CHAIN, NOT_PINS, None, (pss_certificate(),), None, sender=Sender.GO_HPKP),
+    Story("serial number zero", Cause.UNTRUSTED_CHAIN, NOT_PINS, True, (certificate_with_serial_zero(),), None, sender=Sender.GO_HPKP),
+    Story("an RSASSA-PSS key", Cause.UNTRUSTED_CHAIN, NOT_PINS, True, (pss_certificate(),), None, sender=Sender.GO_HPKP),
 )  # fmt: skip
 
 
