@@ -59,6 +59,8 @@ def _refused_with_pins_of_ours(context: JudgementContext) -> bool:
         context.mode is Mode.ENFORCE
         and context.proof.pins_failed is True
         and bool(context.known & context.ever_expected)
+        and context.leaf_element is not None
+        and not (context.compared or frozenset()) & context.known
         and _fails_anyway(context) is None
     )
 
