@@ -219,9 +219,10 @@ def test_what_is_not_there_is_not_found(client: TestClient, path: str) -> None:
     problem_of(client.get(f"/api/v1/{path}"), 404)
 
 
-def test_dates_of_the_first_and_the_last_year_are_taken_and_shown(client: TestClient) -> None:
+def test_dates_that_no_clock_shows_are_taken_and_their_text_is_shown(client: TestClient) -> None:
     chain = make_site(HOST)
-    dates = ("0001-01-02T00:00:00Z", "9999-12-30T00:00:00Z")
+    dates = ("0001-01-02T00:00:00Z", "9999-12-30T00:00:00Z", "2569-06-01T00:00:00Z")
     _send(client, *(_of(chain, date_time=date, port=port) for port, date in enumerate(dates, 1)))
-    shown = [client.get(f"/api/v1/reports/{number}").json()["date_time"] for number in (1, 2)]
-    assert shown == list(dates)
+    reports = [client.get(f"/api/v1/reports/{number}").json() for number in (1, 2, 3)]
+    assert [report["date_time_text"] for report in reports] == list(dates)
+    assert [report["date_time"] for report in reports] == [None, None, "2026-06-01T00:00:00Z"]
