@@ -265,11 +265,12 @@ def _between(
     enforced: bool = False,
 ) -> Iterator[Meeting]:
     """Meet with what stands between every host and its clients: filters, proxies, portals, and wrong clocks."""
-    for number, portal in enumerate(keys.portals if portals else (), 21):
-        crowd = _browsers(200, network + number)
-        yield _meet(crowd, portal, keys.seen(portal), known, 2.5 * scale, days, enforced=enforced)
     if app is None:
         return
+    # Browsers report neither another name nor a date that is off; apps say that they did not trust the chain.
+    for number, portal in enumerate(keys.portals if portals else (), 21):
+        crowd = _android(200, network + number, app)
+        yield _meet(crowd, *_both(portal), known, 2.5 * scale, days, trusted=False, enforced=enforced)
     for number, root in enumerate(keys.filters, 1):
         crowd = _apple(int(7 * scale) + 1, network + number, app)
         yield _meet(crowd, (), keys.forged(host, root), known, scale, days, enforced=enforced)
@@ -278,7 +279,7 @@ def _between(
         yield _meet(crowd, (), keys.forged(host, root), known, 2.5 * scale, days, enforced=enforced)
     crowd = _apple(int(25 * scale) + 1, network + 31, app)
     expired = keys.forged(host, keys.proxies[0], day=_BEFORE)
-    yield _meet(crowd, (), expired, known, scale, days, enforced=enforced)
+    yield _meet(crowd, (), expired, known, scale, days, trusted=False, enforced=enforced)
 
 
 def _both(chain: Chain) -> tuple[Chain, Chain]:
