@@ -74,7 +74,7 @@ _FILLED = {
     tables.exposures, tables.canaries, tables.verdicts,
 }  # fmt: skip
 _EMPTY = {
-    tables.seen_submissions, tables.rejections, tables.tokens, tables.alerts, tables.status_changes,
+    tables.seen_submissions, tables.rejections, tables.tokens, tables.alerts, tables.rejudgings, tables.status_changes,
     tables.former_exposures,
 }  # fmt: skip
 """Not asked by any question that is measured, or small in every store."""

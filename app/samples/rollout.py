@@ -121,6 +121,7 @@ class Send:
     sender: Sender = Sender.CHROMIUM
     enforced: bool = False
     forged: bool = False
+    trusted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +229,7 @@ class Rollout:
                 validated=[issued.der for issued in act.validated],
                 at=at,
                 enforced=act.enforced,
+                trusted=act.trusted,
                 app=SampleApp(install_id=f"0B5A2C1E-7C39-4E57-9C55-{self._clients:012}"),
             )
             address = f"198.51.{100 + self._clients % 150}.{1 + self._clients // 150 % 250}"

@@ -159,9 +159,7 @@ def _beta(keys: Keys) -> Part:
             (81, 13, Deploy({"192.0.2.40": first})),
             (81, 13, _publish(BETA, (first[0].pin, "live key"), (backup, "backup key, offline"))),
         ),
-        meetings=tuple(
-            _between(keys, BETA, (first[0].pin, backup), range(81, DAYS), network=400, scale=0.5, portals_alone=True)
-        ),
+        meetings=tuple(_between(keys, BETA, (first[0].pin, backup), range(81, DAYS), network=400, scale=0.5, app=None)),
         exposed=_exposed(keys, 900, 520),
     )
 
@@ -262,20 +260,17 @@ def _between(
     *,
     network: int,
     scale: float,
-    app: str = _SHOP,
+    app: str | None = _SHOP,
     portals: bool = True,
-    portals_alone: bool = False,
     enforced: bool = False,
 ) -> Iterator[Meeting]:
-    """Meet with what stands between every host and its clients: filters, proxies, portals, and wrong clocks.
-
-    Apps alone: Chromium reports neither certificate errors nor roots that were installed.
-    """
-    for number, portal in enumerate(keys.portals if portals else (), 21):
-        crowd = _apple(200, network + number, app)
-        yield _meet(crowd, (), keys.seen(portal), known, 2.5 * scale, days, trusted=False, enforced=enforced)
-    if portals_alone:
+    """Meet with what stands between every host and its clients: filters, proxies, portals, and wrong clocks."""
+    if app is None:
         return
+    # Browsers report neither another name nor a date that is off; apps say that they did not trust the chain.
+    for number, portal in enumerate(keys.portals if portals else (), 21):
+        crowd = _android(200, network + number, app)
+        yield _meet(crowd, *_both(portal), known, 2.5 * scale, days, trusted=False, enforced=enforced)
     for number, root in enumerate(keys.filters, 1):
         crowd = _apple(int(7 * scale) + 1, network + number, app)
         yield _meet(crowd, (), keys.forged(host, root), known, scale, days, enforced=enforced)

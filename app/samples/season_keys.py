@@ -12,7 +12,8 @@ from app.samples.site import Issued, issue
 _FILTERS = 5
 _PROXIES = ("Example Works Proxy", "School District Gateway", "Clinic Inspection CA")
 _PORTALS = ("login.portal.example", "wifi.hotel.example", "guests.airport.example")
-_HALF = timedelta(days=45)
+_LIFETIME = timedelta(days=200)
+"""The longest that public CAs issue for in 2026: no certificate may expire while the demo still serves it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Keys:
     begin: datetime
 
     def leaf(self, host: str, day: int, *, key: Issued | None = None) -> Chain:
-        """Issue a certificate on a day, for 90 days; with ``key`` for the same key as another."""
+        """Issue a certificate on a day, for 200 days; with ``key`` for the same key as another."""
         return _leaf(host, self.intermediate, self.begin + timedelta(days=day), key), self.intermediate
 
     def seen(self, chain: Chain) -> Chain:
@@ -93,5 +94,5 @@ def make_season_keys(*, at: datetime, begin: datetime) -> Keys:
 
 
 def _leaf(name: str, issuer: Issued, since: datetime, key: Issued | None = None) -> Issued:
-    """Issue a certificate for 90 days."""
-    return issue(name, issuer, since + _HALF, key=None if key is None else key.key)
+    """Issue a certificate for 200 days."""
+    return issue(name, issuer, since + _LIFETIME / 2, key=None if key is None else key.key, lifetime=_LIFETIME)

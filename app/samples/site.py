@@ -149,9 +149,15 @@ def make_site(host: Host, *, at: datetime) -> SampleSite:
 
 
 def issue(
-    name: str, issuer: Issued | None, at: datetime, *, ca: bool = False, key: ec.EllipticCurvePrivateKey | None = None
+    name: str,
+    issuer: Issued | None,
+    at: datetime,
+    *,
+    ca: bool = False,
+    key: ec.EllipticCurvePrivateKey | None = None,
+    lifetime: timedelta = timedelta(days=90),
 ) -> Issued:
-    """Issue a certificate, self-signed without an issuer; a leaf is valid 45 days to either side of ``at``."""
+    """Issue a certificate, self-signed without an issuer; a leaf is valid half its lifetime either side of ``at``."""
     key = key or ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name(
         [
@@ -159,7 +165,7 @@ def issue(
             *([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Sample Certificates")] if ca else []),
         ]
     )
-    lifetime = timedelta(days=3650 if ca else 90)
+    lifetime = timedelta(days=3650) if ca else lifetime
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject)

@@ -178,7 +178,9 @@ def _proxy_right(day: int) -> Right:
 
 def _portals(keys: Keys, day: int) -> Iterator[Act]:
     yield from _quiet(keys, day)
-    yield Send(keys.portal, _seen(keys.portal, (keys.new_root,)), _pins(keys), clients=3)
+    # A leaf of another name does not validate: browsers send nothing, apps say that they did not trust it.
+    met = _seen(keys.portal, (keys.new_root,))
+    yield Send(keys.portal, met, _pins(keys), clients=3, sender=Sender.TRUSTKIT_ANDROID, trusted=False)
     if day == 3:
         met = _seen(keys.proxied, (keys.proxy_root,))
         yield Send(keys.proxied, met, _pins(keys), clients=20, sender=Sender.TRUSTKIT_APPLE)
@@ -197,12 +199,14 @@ def _misissued_right(day: int) -> Right:
 
 
 def _flood(keys: Keys, day: int) -> Iterator[Act]:
-    """Let somebody forge reports: of what browsers let pass, and of an old certificate out of a public log."""
+    """Let somebody forge reports: of a root that a browser is said to ship, and of an old certificate."""
     yield from _quiet(keys, day)
     old = keys.renewed
-    if day == 3:
+    if day >= 3:
         met = _seen(keys.proxied, (keys.proxy_root,))
-        yield Send(keys.proxied, met, _pins(keys), clients=100, forged=True)
+        yield Send(keys.proxied, met, (*_pins(keys), Pin(bytes((day,)) * 32)), clients=100, forged=True)
+    if day == 5:
+        yield Mark(Cause.UNKNOWN_KEY_PUBLIC_CA, "ignored")
     if day >= 5:
         met = _seen(old, (keys.old_root,))
         for variation in (day, 100 + day):
@@ -213,8 +217,9 @@ def _flood(keys: Keys, day: int) -> Iterator[Act]:
 
 
 def _flood_right(day: int) -> Right:
-    blocking = "open_own_key_not_pinned", "lockout_share_over_limit"
-    return _answer(_waiting(day), *(blocking if 5 <= day < 7 else ()))
+    own = ("open_own_key_not_pinned", "lockout_share_over_limit") if 5 <= day < 7 else ()
+    claimed = ("open_unknown_key_public_ca",) if 3 <= day < 5 else ()
+    return _answer(_waiting(day), *own, *claimed)
 
 
 def _dead(keys: Keys, day: int) -> Iterator[Act]:
@@ -277,13 +282,18 @@ def _stale(keys: Keys, day: int) -> Iterator[Act]:
     if 4 <= day < 11:
         known = keys.leaf[0].pin, keys.reissued[1].pin
         yield Send(keys.renewed, _seen(keys.renewed, (keys.old_root,)), known, clients=4, enforced=True)
+    if day == 11:  # the former max-age has passed
+        yield Mark(Cause.STALE_KNOWN_PINS, "resolved")
 
 
 def _stale_right(day: int) -> Right:
     if day < 4:
         return _answer(_waiting(day, needed=7))
     waiting = _waiting(day, since=4, needed=7)
-    return _answer(waiting, *(["remembered_pins_broken"] if day < 11 else []))
+    if day >= 11:
+        return _answer(waiting)
+    share = ["lockout_share_over_limit"] if day > 4 else []  # on day 4 exposure is still unknown
+    return _answer(waiting, "remembered_pins_broken", "open_stale_known_pins", *share)
 
 
 def _blind(keys: Keys, day: int) -> Iterator[Act]:
@@ -367,7 +377,7 @@ STORIES: tuple[Story, ...] = (
           lambda k: SetPolicy(_pins(k)), _misissued, _misissued_right, days=22),
     Story("flood", "Somebody forges reports by the hundred, in new variations day after day; one decision ends it.",
           lambda k: SetPolicy(_pins(k), own_keys=(k.renewed[0].pin,)), _flood, _flood_right,
-          mentions=frozenset({"open_private_root", "left_out_as_ignored"})),
+          mentions=frozenset({"left_out_as_ignored"})),
     Story("dead-report-uri", "For ten days no report can arrive, which looks as if nothing were wrong.",
           lambda k: SetPolicy(_pins(k)), _dead, _dead_right),
     Story("key-loss", "The pins are enforced, and the key is lost.",

@@ -77,7 +77,6 @@ def test_the_rules_fire_for_the_hosts_of_the_demo_that_they_are_about(store: Pos
     assert _firing(RULES["hpkp-surge"], _ask(store, RULES["hpkp-surge"], back=lately)) == {"www.example.com"}
     assert _firing(RULES["hpkp-new-issuer"], _ask(store, RULES["hpkp-new-issuer"], back=lately)) == {
         "api.example.net",
-        "beta.example.com",
     }
 
 

@@ -59,6 +59,19 @@ _JOINS_NOTHING = frozenset(
 )
 """Defects by which a certificate joins nothing to the one below it, whatever its signature."""
 
+_MINOR = frozenset(
+    {
+        DefectKind.NOT_FOR_SERVERS,
+        DefectKind.CRITICAL_EXTENSION,
+        DefectKind.DUPLICATE_EXTENSION,
+        DefectKind.UNREADABLE,
+        DefectKind.HOST_UNREADABLE,
+    }
+)
+"""Defects that some client does not mind. A client that says that it validated the path is one of these: its report
+must not be called implausible, and left out, for what this program reads more strictly.
+"""
+
 
 _IN_WORDS = {
     DefectKind.NOT_A_CA: "issued by a certificate that is not a CA",
@@ -181,7 +194,7 @@ class JudgementContext:
         best: PathsAt | None = None
         for moment in moments:
             found = self.completed.at(moment)
-            if found.best.path_class in BUILDABLE:
+            if any(self._class_of(path) in BUILDABLE for path in found.paths):
                 return found
             best = best or found
         return best
@@ -206,9 +219,15 @@ class JudgementContext:
         if reported and self.leaf_position == 0:
             begins = [p for p in paths if [one.pin for one in p.certificates[: len(reported)]] == reported]
             paths = tuple(begins) or paths
-        if paths[0].path_class is not PathClass.BROKEN:
-            return paths[0]
-        return min(paths, key=lambda path: CLASSES.index(path.class_without(DATES)))
+        best = min(paths, key=lambda path: CLASSES.index(self._class_of(path)))
+        if self._class_of(best) is not PathClass.BROKEN:
+            return best
+        return min(paths, key=lambda path: CLASSES.index(self._class_of(path, dates_apart=True)))
+
+    def _class_of(self, path: AssessedPath, *, dates_apart: bool = False) -> PathClass:
+        """Return the class of a path for this client: one that validated it does not mind what some clients do not."""
+        minor = _MINOR if self.trusted_by_sender else frozenset[DefectKind]()
+        return path.class_without(minor | DATES if dates_apart else minor)
 
     @property
     def anchor(self) -> Anchor:
@@ -218,11 +237,11 @@ class JudgementContext:
         top = self.path.top
         if self.path.stored_as not in _ANCHORED and top.pin in self.catalog.known_bad:
             return Anchor.KNOWN_BAD
-        if self.path.stored_as in _ANCHORED and self.path.class_without(DATES) not in BUILDABLE:
+        if self.path.stored_as in _ANCHORED and self._class_of(self.path, dates_apart=True) not in BUILDABLE:
             return Anchor.UNKNOWN  # a link that is not verified leads nowhere
         # A validated path ends at an anchor of the client's store, also if the paths known from there have expired;
         # one that is in none of ours is private.
-        expired = self.path.path_class is PathClass.BROKEN
+        expired = self._class_of(self.path) is PathClass.BROKEN
         if self.trusted_by_sender and self.broken is None and (self.path.stored_as is Anchor.UNKNOWN or expired):
             return Anchor.PRIVATE
         return self.path.stored_as
@@ -235,7 +254,7 @@ class JudgementContext:
     @property
     def anchored(self) -> bool:
         """Whether a client may have validated the path to a public root, present or former, or to the operator's."""
-        return self.path is not None and self.path.path_class in BUILDABLE and self.anchor in _ANCHORED
+        return self.path is not None and self._class_of(self.path) in BUILDABLE and self.anchor in _ANCHORED
 
     @property
     def path_checkable(self) -> bool:
@@ -268,7 +287,7 @@ class JudgementContext:
     def out_of_date(self) -> tuple[int, ...]:
         """Positions in the judged chain of certificates out of validity, if nothing but dates ends every path."""
         path = self.path
-        if path is None or path.path_class is not PathClass.BROKEN or path.class_without(DATES) is PathClass.BROKEN:
+        if path is None or self._class_of(path) is not PathClass.BROKEN or self.broken is not None:
             return ()
         pins = {path.certificates[defect.position].pin for defect in path.defects if defect.kind in DATES}
         return tuple(i for i, element in enumerate(self.chain) if element.pin in pins) or (self.leaf_position,)
@@ -276,9 +295,10 @@ class JudgementContext:
     @property
     def broken(self) -> str | None:
         """Why no client validates any path, dates apart; None if some client may."""
-        if self.path is None or self.path.class_without(DATES) is not PathClass.BROKEN:
+        if self.path is None or self._class_of(self.path, dates_apart=True) is not PathClass.BROKEN:
             return None
-        defect = next(d for d in self.path.defects if d.kind not in DATES and d.path_class is PathClass.BROKEN)
+        minor = DATES | _MINOR if self.trusted_by_sender else DATES
+        defect = next(d for d in self.path.defects if d.kind not in minor and d.path_class is PathClass.BROKEN)
         return f"{_IN_WORDS.get(defect.kind, defect.kind)}, certificate {defect.position} of the path" + (
             f" ({defect.detail})" if defect.detail else ""
         )

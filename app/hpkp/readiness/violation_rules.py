@@ -83,6 +83,11 @@ def _fix(case: Situation, cause: Cause, violation: int, networks: int | None) ->
             f" If you are sure that it is made up: hpkp mark {violation} --as ignored; further reports of the kind "
             "from there then do not count."
         )
+    if cause in ALARMING and networks is not None and networks < FEW:
+        fix += (
+            f" If its root is in no public store and you are sure that the reports are forged: hpkp mark {violation} "
+            "--as ignored."
+        )
     return fix
 
 

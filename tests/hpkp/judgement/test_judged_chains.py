@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from app.hpkp.catalog import Basis, Catalog, InterceptionProduct, KnownKey
 from app.hpkp.hosts import Host
@@ -67,6 +68,10 @@ FORGED = BY_IMPOSTOR.issue(HOST)
 SELF_SIGNED = self_signed(HOST)
 DEPARTED_ROOT = make_root("Departed Root")
 BY_DEPARTED = DEPARTED_ROOT.issue(HOST)
+MAIL_CA = OTHER_ROOT.issue(
+    "Mail CA", ca=True, extensions=[x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION])]
+)
+BY_MAIL_CA = MAIL_CA.issue(HOST)
 EXPIRED_CROSS = cross_sign(OTHER_ROOT, OLD_ROOT, not_before=NOW - 2 * YEAR, not_after=NOW - YEAR)
 SCT_LIST = x509.ObjectIdentifier("1.3.6.1.4.1.11129.2.4.2")
 ODD_EXTENSION = OTHER_CA.issue(HOST, extensions=[x509.UnrecognizedExtension(SCT_LIST, b"\x04\x03\x00\x09\x01")])
@@ -242,6 +247,8 @@ STORIES = (
     # Paths that no client validates
     Story("issued by an ordinary leaf, said to be Chromium's", Cause.IMPLAUSIBLE, UNKNOWN, None, None, (LEAF.issue(HOST), LEAF, BY_OLD, OLD_ROOT)),
     Story("issued by an ordinary leaf, sender unknown", Cause.UNTRUSTED_CHAIN, NOT_PINS, None, None, (STRAY.issue(HOST), STRAY, OTHER_CA, OTHER_ROOT), sender=Sender.RFC7469),
+    Story("a CA for mail alone, and the app validated the path", Cause.UNKNOWN_KEY_PUBLIC_CA, HOSTILE, True, None, (BY_MAIL_CA, MAIL_CA, OTHER_ROOT), sender=APP, result=MISMATCH),
+    Story("a CA for mail alone, sender unknown", Cause.UNTRUSTED_CHAIN, NOT_PINS, None, None, (BY_MAIL_CA, MAIL_CA, OTHER_ROOT), sender=Sender.RFC7469),
     Story("no signature joins the reported path", Cause.IMPLAUSIBLE, UNKNOWN, None, None, (FORGED, BY_OLD, OLD_ROOT)),
     # Dates
     Story("expired for a year", Cause.CLOCK, NOT_PINS, False, None, (LONG_EXPIRED, OTHER_CA, OTHER_ROOT), sender=APP, result=UNTRUSTED, also=frozenset({Cause.UNTRUSTED_CHAIN})),
