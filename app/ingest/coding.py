@@ -184,7 +184,7 @@ class Decoder:
         definitions, text = self._definitions, self._text
         for record in _RECORD.iter_unpack(records):
             kind, mode, number, label, agent, identity, at, client, network, submission, noticed, expires = record
-            if kind <= _WHOLE:
+            if 0 < kind <= _WHOLE:
                 yield ReportEntry(
                     at,
                     client,

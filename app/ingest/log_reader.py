@@ -162,16 +162,17 @@ class LogReader:
         while True:
             # A segment without frames is opened each time: it was created again if its creation failed late.
             if self._segment is None or self._at.offset == HEADER_BYTES:
-                refused = self._open(self._at.segment)
+                refused = self._open(self._at.segment) or self._enter()
                 if refused is not None or self._segment is None:
                     return refused
             if (frame := self._frame_here()) is not None:
                 return frame
             if self._limit is None:
-                limit = self._find_limit()
-                if not isinstance(limit, int):
-                    return limit or self._check_end()
-                self._limit = limit  # and look again: frames may have been added before the next segment was
+                if (refused := self._find_limit()) is not None:
+                    return refused
+                if self._limit is None:
+                    return self._check_end()
+                # Look again: frames may have been added before the next segment was.
             elif self._at.offset < self._limit:
                 name = self._segment.path.name
                 return self._damaged(f"{name} has no good frame at {self._at.offset} and should end at {self._limit}")
@@ -192,13 +193,36 @@ class LogReader:
             return None
         return frame
 
-    def _find_limit(self) -> int | LogRefused | None:
-        """Return where the open segment ended, as the next one says; None if none follows."""
-        following = self._open_segment(self._at.segment + 1)
-        if following is None or isinstance(following, LogRefused):
+    def _find_limit(self) -> LogRefused | None:
+        """Find where the open segment ended, as the next one says; refuse if that is missing."""
+        number = self._at.segment + 1
+        following = self._open_segment(number)
+        if isinstance(following, LogRefused):
             return following
+        if following is None:
+            return self._refuse_if_missing(number)
         with closing(following):
-            return following.header.previous_end
+            self._limit = following.header.previous_end
+        return None
+
+    def _refuse_if_missing(self, number: int) -> LogRefused | None:
+        """Refuse if a segment does not exist, and later ones do."""
+        last = max(self.directory.segments(), default=0)
+        if last <= number:  # or the writer has just created it
+            return None
+        return incomplete(self.directory.path, f"segment {number} is missing, and segment {last} is there")
+
+    def _enter(self) -> LogRefused | None:
+        """Check that a segment at whose beginning the position is continues where the one before ended."""
+        if self._segment is None:
+            return self._refuse_if_missing(self._at.segment)
+        if self._at.offset == HEADER_BYTES:
+            sequence = self._segment.header.sequence
+            if sequence > self._at.sequence:
+                return self._damaged(f"{self._segment.path.name}: entries are missing before it")
+            # Less if frames were read that failed, or that were lost before they were durable.
+            self._at = self._at._replace(sequence=sequence)
+        return None
 
     def _check_end(self) -> LogRefused | None:
         """Refuse damage at the end of the last segment."""
@@ -214,12 +238,14 @@ class LogReader:
         return None if reason is None else self._damaged(reason)
 
     def _open(self, number: int) -> LogRefused | None:
-        """Open a segment if it exists, with a decoder that knows no definitions."""
+        """Open a segment if it exists, with its limit, and with a decoder that knows no definitions."""
         self._leave_segment()
         opened = self._open_segment(number)
         if isinstance(opened, LogRefused):
             return opened
         self._segment = opened
+        if opened is not None:
+            self._find_limit()  # a refusal comes again behind the good frames of this segment
         return None
 
     def _open_segment(self, number: int) -> Segment | LogRefused | None:
