@@ -29,7 +29,7 @@ HEADER_BYTES = 512
 SECTOR_BYTES = 512
 """The smallest unit that a disk writes as a whole; larger ones are multiples of it."""
 
-_HEADER = Struct("<8sHxx16s16s16sQQQQI")
+_HEADER = Struct("<8sHxx16s16s16sQQQQ")
 _MAGIC = b"HPKPLOG\n"
 _HEAD = Struct("<4sIQIII")
 _HEAD_FIELDS = Struct("<4sIQII")
@@ -58,8 +58,8 @@ class SegmentHeader:
         """Return the header's bytes, `HEADER_BYTES` of them."""
         ids = self.log_id, self.store_id, self.writer_id
         numbers = self.number, self.size, self.sequence, self.previous_end
-        fields = _HEADER.pack(_MAGIC, FORMAT_VERSION, *ids, *numbers, 0)[:-4]
-        return (fields + zlib.crc32(fields).to_bytes(4, "little")).ljust(HEADER_BYTES, b"\0")
+        fields = _HEADER.pack(_MAGIC, FORMAT_VERSION, *ids, *numbers).ljust(HEADER_BYTES - 4, b"\0")
+        return fields + zlib.crc32(fields).to_bytes(4, "little")
 
     @property
     def seed(self) -> int:
@@ -76,14 +76,14 @@ class InvalidHeader:
 
 
 def read_header(data: bytes) -> SegmentHeader | InvalidHeader:
-    """Read the beginning of a segment file."""
-    if len(data) < HEADER_BYTES or not data.startswith(_MAGIC):
+    """Read the first `HEADER_BYTES` of a segment file."""
+    if len(data) != HEADER_BYTES or not data.startswith(_MAGIC):
         return InvalidHeader("the file does not begin like a segment of an ingest log")
     # The version comes first: another format may have its checksum elsewhere.
-    _, version, *fields, checksum = _HEADER.unpack_from(data)
+    _, version, *fields = _HEADER.unpack_from(data)
     if version != FORMAT_VERSION:
         return InvalidHeader(f"format {version}", version)
-    if zlib.crc32(data[: _HEADER.size - 4]) != checksum:
+    if zlib.crc32(data[:-4]).to_bytes(4, "little") != data[-4:]:
         return InvalidHeader("the checksum of the header is wrong")
     return SegmentHeader(*fields)
 
@@ -151,8 +151,10 @@ def explain_rest(rest: bytes, offset: int, *, seed: int) -> str | None:
     length = used if head is None else head.end - offset
     if length > len(rest) or used > length:
         return f"there are bytes that no frame accounts for behind {offset}"
-    if _has_unwritten_sector(rest[:length], offset) or not any(rest[length - len(_END) : length]):
+    if _has_unwritten_sector(rest[:length], offset):
         return None
+    if head is not None and not any(rest[length - len(_END) : length]):
+        return None  # a write may also end anywhere, if the disk was full
     return f"the frame at {offset} is damaged: all of it was written, and its checksum is wrong"
 
 
