@@ -110,7 +110,7 @@ def make_entries(count: int, *, new_bodies: bool = False) -> list[Entry]:
 async def measure(name: str, log: _Log, entries: Sequence[Entry], *, connections: int) -> Cost:
     """Append all entries from so many tasks."""
     commits: list[Commit] = []
-    group = GroupCommit(log, max_waiting_bytes=64 << 20, on_commit=commits.append)  # type: ignore[arg-type]
+    group = GroupCommit(log, max_waiting_bytes=64 << 20, on_commit=commits.append)
     group.start()
     waiting = iter(entries)
 

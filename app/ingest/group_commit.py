@@ -17,14 +17,13 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 from app.ingest.entry import Entry
-from app.ingest.log import IngestLog
 from app.ingest.log_values import AppendResult, FailureKind, NotAppended
 
 logger = logging.getLogger(__name__)
@@ -61,12 +60,20 @@ class _Batch:
     seconds: float = 0
 
 
+class Log(Protocol):
+    """What the group commit needs of a log: see `IngestLog.append`."""
+
+    def append(self, entries: Sequence[Entry]) -> AppendResult:
+        """Append a batch, durably."""
+        ...
+
+
 class GroupCommit:
     """Appends entries for the tasks of one event loop. Start and stop it with the service."""
 
     def __init__(
         self,
-        log: IngestLog,
+        log: Log,
         *,
         max_waiting_bytes: int,
         on_commit: Callable[[Commit], None] = lambda commit: None,
