@@ -27,6 +27,7 @@ from app.ingest.log_values import Appended, AppendResult, LogRefused, Position
 CONNECTIONS = 64
 _TEXTS = 200
 _TEXT_BYTES = 11_700
+_BATCH = 30
 _STORE = bytes(16)
 
 
@@ -134,15 +135,47 @@ async def measure(name: str, log: _Log, entries: Sequence[Entry], *, connections
     return Cost(name, count / seconds, cpu / count * 1e6, per_batch, at(0.5), at(0.99), at(0.999), writes[-1])
 
 
+def measure_appends(name: str, log: _Log, entries: Sequence[Entry]) -> str:
+    """Append in batches of 30 from one thread, which is the write alone: CPU and wall-clock in us an append."""
+    log.append(entries[:_BATCH])
+    times, cpu = [], time.thread_time()
+    for start in range(0, len(entries) - _BATCH, _BATCH):
+        began = time.perf_counter()
+        log.append(entries[start : start + _BATCH])
+        times.append((time.perf_counter() - began) * 1e6)
+    cpu = (time.thread_time() - cpu) / len(times) * 1e6
+    log.close()
+    times.sort()
+    at = [times[min(len(times) - 1, int(share * len(times)))] for share in (0.5, 0.99, 0.999, 1)]
+    return f"{name:<40} {cpu:>8.0f} {cpu / _BATCH:>7.2f} {'':>6} " + " ".join(f"{value:>6.0f}" for value in at)
+
+
 def run(root: Path, count: int, connections: int) -> list[str]:
     """Measure all ways, each on new files."""
     lines = [f"{'':<40} {'rate/s':>8} {'CPU us':>7} {'batch':>6} {'p50':>6} {'p99':>6} {'p99.9':>6} {'longest':>7}"]
     known, new = make_entries(count), make_entries(count // 50, new_bodies=True)
+    ways = _ways(root, known, new)
+    lines += [f"group commit, {connections} tasks"]
+    for name, entries, make in ways:
+        lines.append(str(asyncio.run(measure(name, make(), entries, connections=connections))))
+    lines.append(_read_back(root / "known"))
+    lines.append(f"write alone, {_BATCH} entries: CPU us an append, an entry; us p50, p99, p99.9, longest")
+    root = root / "alone"
+    root.mkdir()
+    lines += [measure_appends(name, make(), entries) for name, entries, make in _ways(root, known, new)]
+    return lines
+
+
+_Way = tuple[str, Sequence[Entry], Callable[[], _Log]]
+
+
+def _ways(root: Path, known: Sequence[Entry], new: Sequence[Entry]) -> list[_Way]:
+    """Return ways to log with what each is given, in files below a directory."""
 
     def new_log(name: str) -> _Log:
         return open_log(root / name, store_id=_STORE, max_bytes=4 << 30).log
 
-    ways: list[tuple[str, Sequence[Entry], Callable[[], _Log]]] = [
+    ways: list[_Way] = [
         ("log, known texts", known, lambda: new_log("known")),
         ("log, known texts, files used again", known, lambda: _recycled(root / "again", known)),
         ("log, every body new", new, lambda: new_log("new")),
@@ -152,9 +185,7 @@ def run(root: Path, count: int, connections: int) -> list[str]:
             name = f"SQLite, row per {'entry' if row_per_entry else 'batch'}, checkpoint {checkpoint}"
             path = root / f"{checkpoint}{row_per_entry}.sqlite3"
             ways.append((name, known, _sqlite(path, checkpoint, row_per_entry)))
-    lines += [str(asyncio.run(measure(name, make(), entries, connections=connections))) for name, entries, make in ways]
-    lines.append(_read_back(root / "known"))
-    return lines
+    return ways
 
 
 def _sqlite(path: Path, checkpoint: int, row_per_entry: bool) -> Callable[[], _Log]:

@@ -5,7 +5,7 @@
     segment = header (512 bytes) | frame | frame | ... | zeros
     frame   = mark, payload length, sequence, entries, checksum of payload, checksum of head | payload | end mark
 
-How the end of a log is told from damage (`explain_rest`) rests on four rules that the writer keeps:
+`explain_rest` distinguishes the end of a log from damage. That rests on four rules that the writer keeps:
 
 1. A frame begins and ends with bytes that are not zero, and a payload has no 512 zeros in a row.
 2. Everything behind the last frame is zero: a file is filled with zeros and synced before it becomes a segment.
@@ -69,7 +69,7 @@ class SegmentHeader:
 
 @dataclass(frozen=True, slots=True)
 class InvalidHeader:
-    """Why a file's beginning is no header; ``version`` if it is one of another format."""
+    """Why a header is invalid; ``version`` if it is one of another format."""
 
     reason: str
     version: int | None = None

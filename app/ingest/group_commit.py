@@ -46,7 +46,7 @@ class _Shared(asyncio.Future[AppendResult]):
     """A future that several tasks await: cancelling one of them must not cancel it for the others."""
 
     def cancel(self, msg: Any | None = None) -> bool:
-        """Refuse. The task that is cancelled is told so when the batch is done, which is soon."""
+        """Refuse. A cancelled task gets its CancelledError when the batch is done, which is soon."""
         return False
 
 

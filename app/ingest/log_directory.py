@@ -78,7 +78,7 @@ class LogDirectory:
         hidden = root / f".{name}"
         hidden.mkdir(mode=0o700)
         lock = Lock.take(hidden / "writer.lock")
-        assert lock is not None  # nobody else knows the name
+        assert lock is not None  # no other process knows the name
         hidden.rename(root / name)
         sync_directory(root)
         return cls(root / name), lock
@@ -175,7 +175,7 @@ class LogDirectory:
 
 
 def find_logs(root: Path) -> list[LogDirectory]:
-    """Return the logs below a directory by id, whoever wrote them; none if there is no directory."""
+    """Return the logs below a directory by id; none if there is no directory."""
     if not root.is_dir():
         return []
     return [LogDirectory(path) for path in sorted(root.iterdir()) if _is_log_name(path.name) and path.is_dir()]

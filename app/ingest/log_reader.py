@@ -1,7 +1,7 @@
 """The ingest log as its one fold reads it: batches in order from a watermark, and files given back behind it.
 
 The reader follows a log while its writer appends. A log without a writer is adopted: only then is its end final, and
-only then can a torn end be told from a frame that is just being written.
+only then is a torn end distinguishable from a frame that is just being written.
 
 A frame may be read before it is durable, and lost if the machine loses power at that moment. Then the watermark is
 behind the segment's end; what was counted too many is a retry when its sender repeats it.

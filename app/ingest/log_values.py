@@ -59,7 +59,7 @@ class FailureKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NotAppended:
-    """Entries that are not in the log. Their senders are told to retry."""
+    """Entries that are not in the log. Their senders get a 503 and may retry."""
 
     kind: FailureKind
     reason: str
@@ -75,7 +75,7 @@ class Appended:
 AppendResult = Appended | NotAppended
 
 
-_MOVE_AWAY = "Move the directory away to go on without it: what is in it is then not counted"
+_MOVE_AWAY = "Move the directory away to continue without it: what is in it is then not counted"
 
 
 def other_version(path: Path, found: int) -> LogRefused:

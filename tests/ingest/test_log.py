@@ -144,7 +144,7 @@ def test_two_processes_cannot_write_one_log(tmp_path: Path) -> None:
         finally:
             other.kill()
             other.wait()
-    # Its process is dead, so the next one goes on with it.
+    # Its process is dead, so the next one continues it.
     paths = set()
     logs = [open_small_log(tmp_path) for _ in range(2)]
     paths = {log.directory.path for log in logs}
@@ -376,7 +376,7 @@ def test_what_follows_a_failed_write_is_in_another_segment(tmp_path: Path, monke
     clock.now = 1
     append(log, report(3, text=b"only in the failed frame"))
     log.close()
-    # The frame is in the file whole, and is not read: its sender was told that it is not in the log.
+    # The frame is in the file whole, and is not read: its sender was refused.
     assert numbers_in(log.directory.path) == [1, 3]
 
 

@@ -215,7 +215,7 @@ def test_an_end_is_recovered_exactly_or_refused(case: int, tmp_path: Path) -> No
         assert refused.kind in (RefusalKind.DAMAGED, RefusalKind.OTHER_VERSION, RefusalKind.OTHER_STORE)
         assert str(written.path) in str(refused)
         assert refused.fix in str(refused)
-        # The next writer does not add to it either, and goes on elsewhere.
+        # The next writer does not add to it either, and begins another log.
         assert [other.kind for other in opened.refused] == [refused.kind]
         assert opened.log.directory.path != written.path
     else:
