@@ -122,7 +122,7 @@ class LogDirectory:
             fd = _create_filled(new, header.size)
         try:
             header = replace(header, size=os.fstat(fd).st_size)
-            os.pwrite(fd, header.encode(), 0)
+            _write(fd, header.encode(), 0)
             os.fsync(fd)
             new.rename(self.segment_path(header.number))
             sync_directory(self.path)
@@ -155,7 +155,7 @@ class LogDirectory:
         sync_directory(self.path)  # before the zeros: a segment with zeros in it would look damaged
         fd = os.open(dirty, os.O_RDWR)
         try:
-            _fill(fd, os.fstat(fd).st_size)
+            _fill(fd, os.fstat(fd).st_size, sync_pieces=True)
         finally:
             os.close(fd)
         dirty.rename(segment.with_suffix(".spare"))
@@ -206,7 +206,7 @@ def _create_filled(path: Path, size: int) -> int:
     try:
         # Reserved first: a full disk is noticed before anything is written to it.
         os.posix_fallocate(fd, 0, size)
-        _fill(fd, size)
+        _fill(fd, size, sync_pieces=False)
     except OSError:
         os.close(fd)
         path.unlink(missing_ok=True)
@@ -214,13 +214,18 @@ def _create_filled(path: Path, size: int) -> int:
     return fd
 
 
-def _fill(fd: int, size: int) -> None:
-    """Overwrite a file with zeros, durably; in pieces, so that the writer's syncs do not wait behind a long one."""
+def _fill(fd: int, size: int, *, sync_pieces: bool) -> None:
+    """Overwrite a file with zeros; in pieces if others wait for the disk, else the caller syncs."""
     for at in range(0, size, len(_ZEROS)):
-        piece = _ZEROS[: size - at]
-        if os.pwrite(fd, piece, at) != len(piece):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        os.fdatasync(fd)
+        _write(fd, _ZEROS[: size - at], at)
+        if sync_pieces:
+            os.fdatasync(fd)
+
+
+def _write(fd: int, data: bytes, at: int) -> None:
+    """Write all of some bytes. Raises OSError, also if only some of them fit."""
+    if os.pwrite(fd, data, at) != len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _size(path: Path) -> int:

@@ -45,7 +45,7 @@ async def _started(
     try:
         yield group
     finally:
-        await group.stop()
+        await asyncio.wait_for(group.stop(), 10)
 
 
 def test_many_waiters_share_few_syncs(tmp_path: Path) -> None:
