@@ -27,6 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "samples": {"hpkp"},
     "senders": {"hpkp", "outcomes"},
     "store": {"hpkp", "outcomes"},
+    "ingest": {"hpkp", "outcomes"},
     "metrics": {"outcomes"},
     "access_log": set(),
     "log_selection": {"access_log"},
