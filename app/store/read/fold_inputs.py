@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from app.hpkp.pinned_host import hosts_that_may_answer
 from app.hpkp.pins import Pin, parse_pin
@@ -42,14 +42,17 @@ class NewViolations:
     unregistered_hosts: frozenset[str]
 
 
+_FIND_VIOLATIONS = select(
+    tables.violations.c.identity, tables.violations.c.id, tables.violations.c.host, tables.violations.c.raw_bodies
+).where(tables.violations.c.identity.in_(bindparam("identities", expanding=True)))
+
+
 def find_violations(connection: Connection, identities: Iterable[bytes]) -> dict[bytes, KnownViolation]:
     """Find violations by identity."""
-    of = tables.violations.c
-    query = select(of.identity, of.id, of.host, of.raw_bodies)
     found: dict[bytes, KnownViolation] = {}
     for some in _pieces(identities):
-        for identity, *known in connection.execute(query.where(of.identity.in_(some))):
-            found[bytes(identity)] = KnownViolation(*known)
+        rows = connection.execute(_FIND_VIOLATIONS, {"identities": some}).all()
+        found |= {bytes(row.identity): KnownViolation(row.id, row.host, row.raw_bodies) for row in rows}
     return found
 
 

@@ -10,7 +10,7 @@
 Knows no SQL: `rollups` reads the state before and writes what was added. These values live in one transaction only.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -57,6 +57,7 @@ class ViolationCount:
     key: HostKey
     raw_bodies: int
     sketched: Sketched
+    networks_kept: int = 0
     reports: int = 0
     last_received_at: int = 0
     new_bodies: int = 0
@@ -81,8 +82,7 @@ class ViolationCount:
             self._keep(report, source_id, day, limits)
         if at > self.last_received_at:
             self.last_received_at = at
-        # The networks known before are read later, and FEW in all are kept: so FEW that are new are enough, and FEW
-        # more in case that those are known.
+        # Which ones the store knows is read later. It keeps FEW in all, so among twice as many are enough new ones.
         if report.network not in self.networks and len(self.networks) < 2 * FEW:
             self.networks[report.network] = at
 
@@ -101,6 +101,11 @@ class ViolationCount:
             day.has_new_clients = day.sketched is not before
             if day.has_new_clients:
                 self.sketched = count_in(self.sketched, day.clients)
+
+    def new_networks(self, known: Collection[bytes]) -> list[tuple[bytes, int]]:
+        """Return the first networks for which there is room beside those that are known."""
+        new = [(network, at) for network, at in self.networks.items() if network not in known]
+        return new[: max(FEW - len(known), 0)]
 
     def kept(self) -> Iterator[KeptReport]:
         """Yield the reports of which rows are kept, by day."""

@@ -7,7 +7,19 @@ cannot deadlock; and each statement is about one table.
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, func, insert, literal, select, update
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    Row,
+    Select,
+    Table,
+    bindparam,
+    func,
+    insert,
+    literal_column,
+    select,
+    update,
+)
 
 from app.hpkp.readiness.sources import FEW
 from app.store import tables
@@ -20,6 +32,46 @@ from app.store.write.values import FoldedReport, FoldLimits, ReportSource
 _VIOLATIONS = tables.violations
 _AT_ONCE = 500
 _CLIENTS = ("clients", "client_sketch")
+
+# Made once: with a list of values in place of the parameter, SQLAlchemy looks at each value and compiles anew, which
+# takes longer than the database needs to answer.
+_KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
+_NETWORKS = tables.violation_networks
+_LOCK_VIOLATIONS = (
+    select(
+        _VIOLATIONS.c.id,
+        _VIOLATIONS.c.host,
+        _VIOLATIONS.c.cause,
+        _VIOLATIONS.c.sender,
+        func.coalesce(_VIOLATIONS.c.mode, literal_column("''")).label("mode"),
+        _VIOLATIONS.c.raw_bodies,
+        _VIOLATIONS.c.clients,
+        _VIOLATIONS.c.client_sketch,
+        select(func.count())
+        .where(_NETWORKS.c.violation_id == _VIOLATIONS.c.id)
+        .scalar_subquery()
+        .label("networks_kept"),
+    )
+    .where(_VIOLATIONS.c.id.in_(_KEYS))
+    .order_by(_VIOLATIONS.c.id)
+    .with_for_update(key_share=True, of=_VIOLATIONS)
+)
+
+
+def _in_window(table: Table, key: str) -> Select[Any]:
+    """Select days of some keys, with their sketches of clients."""
+    return select(table).where(table.c[key].in_(_KEYS), table.c.day.between(bindparam("first"), bindparam("last")))
+
+
+_DAYS = _in_window(tables.rollup_days, "violation_id")
+_HOST_CLIENTS = _in_window(tables.host_clients, "host")
+_NETWORKS_OF = select(_NETWORKS.c.violation_id, _NETWORKS.c.network).where(_NETWORKS.c.violation_id.in_(_KEYS))
+_LOCK_HOSTS = (
+    select(tables.hosts.c.name)
+    .where(tables.hosts.c.name.in_(_KEYS))
+    .order_by(tables.hosts.c.name)
+    .with_for_update(key_share=True)
+)
 
 
 def count_reports(
@@ -53,38 +105,33 @@ def _lock_violations(
     connection: Connection, ids: Collection[int], window: tuple[int, int]
 ) -> dict[int, ViolationCount]:
     """Read violations and their days in a window, by id; nobody else writes them until the transaction ends."""
-    of, days = _VIOLATIONS.c, tables.rollup_days.c
-    query = (
-        select(
-            of.id, of.host, of.cause, of.sender, func.coalesce(of.mode, literal("")).label("mode"),
-            of.raw_bodies, of.clients, of.client_sketch,
-        )
-        .order_by(of.id)
-        .with_for_update(key_share=True)
-    )  # fmt: skip
     counts = {
         row.id: ViolationCount(
-            row.id, HostKey(row.host, row.cause, row.sender, row.mode), row.raw_bodies, _sketched(row)
+            row.id,
+            HostKey(row.host, row.cause, row.sender, row.mode),
+            row.raw_bodies,
+            _sketched(row),
+            networks_kept=row.networks_kept,
         )
-        for row in _rows_of(connection, query, of.id, ids)
+        for row in _rows_of(connection, _LOCK_VIOLATIONS, ids)
     }
-    of_days = select(days.violation_id, days.day, days.rows_kept, days.clients, days.client_sketch).where(
-        days.day.between(*window)
-    )
-    for row in _rows_of(connection, of_days, days.violation_id, ids):
+    for row in _rows_of(connection, _DAYS, ids, window):
         counts[row.violation_id].days[row.day] = DayCount(row.rows_kept, _sketched(row))
     return counts
 
 
 def _sketched(row: Any) -> Sketched:
-    return Sketched(row.clients, None if row.client_sketch is None else bytes(row.client_sketch))
+    return Sketched(row.clients, row.client_sketch)
 
 
-def _rows_of(connection: Connection, query: Select[Any], column: Any, keys: Iterable[Any]) -> Iterator[Any]:
-    """Run a query for some keys, in their order."""
+def _rows_of(
+    connection: Connection, query: Select[Any], keys: Iterable[Any], window: tuple[int, int] | None = None
+) -> Iterator[Row[Any]]:
+    """Run a query for some keys, in their order, a few hundred at once."""
     ordered = sorted(keys)
+    days = {} if window is None else {"first": window[0], "last": window[1]}
     for start in range(0, len(ordered), _AT_ONCE):
-        yield from connection.execute(query.where(column.in_(ordered[start : start + _AT_ONCE])))
+        yield from connection.execute(query, {"keys": ordered[start : start + _AT_ONCE], **days}).all()
 
 
 def _write_violations(connection: Connection, counts: list[ViolationCount]) -> None:
@@ -157,28 +204,24 @@ def _report_row(violation: int, kept: KeptReport) -> dict[str, Any]:
 
 def _add_networks(connection: Connection, counts: list[ViolationCount]) -> None:
     """Add networks to violations that have room for them: the first few of each are kept."""
-    networks = tables.violation_networks.c
-    known: dict[int, set[bytes]] = {count.id: set() for count in counts}
-    query = select(networks.violation_id, networks.network)
-    for row in _rows_of(connection, query, networks.violation_id, known):
+    with_room = [count for count in counts if count.networks_kept < FEW]
+    known: dict[int, set[bytes]] = {count.id: set() for count in with_room}
+    for row in _rows_of(connection, _NETWORKS_OF, known):
         known[row.violation_id].add(bytes(row.network))
-    rows = []
-    for count in counts:
-        new = {network: at for network, at in count.networks.items() if network not in known[count.id]}
-        room = max(FEW - len(known[count.id]), 0)
-        rows += [
-            {"violation_id": count.id, "network": network, "first_at": at} for network, at in list(new.items())[:room]
-        ]
+    rows = [
+        {"violation_id": count.id, "network": network, "first_at": at}
+        for count in with_room
+        for network, at in count.new_networks(known[count.id])
+    ]
     if rows:
-        insert_missing(connection, tables.violation_networks, rows)
+        insert_missing(connection, _NETWORKS, rows)
 
 
 def _write_hosts(connection: Connection, added: HostCounts, window: tuple[int, int]) -> None:
     """Add to the counts of hosts as wholes, under locks of theirs."""
     hosts = {key.host for key, _ in added.days}
-    query = select(tables.hosts.c.name).order_by(tables.hosts.c.name).with_for_update(key_share=True)
     if connection.dialect.name == "postgresql":
-        list(_rows_of(connection, query, tables.hosts.c.name, hosts))
+        list(_rows_of(connection, _LOCK_HOSTS, hosts))
     for table, period, counted in (
         (tables.host_hours, "hour", added.hours),
         (tables.host_days, "day", added.days),
@@ -190,10 +233,8 @@ def _write_hosts(connection: Connection, added: HostCounts, window: tuple[int, i
 
 def _write_host_clients(connection: Connection, added: HostCounts, window: tuple[int, int]) -> None:
     """Sketch clients of hosts that were new to a violation's day; most of them are known of the host."""
-    of = tables.host_clients.c
-    query = select(of.host, of.day, of.clients, of.client_sketch).where(of.day.between(*window))
     hosts = {host for host, _ in added.clients}
-    before = {(row.host, row.day): _sketched(row) for row in _rows_of(connection, query, of.host, hosts)}
+    before = {(row.host, row.day): _sketched(row) for row in _rows_of(connection, _HOST_CLIENTS, hosts, window)}
     rows = []
     for (host, day), clients in sorted(added.clients.items()):
         known = before.get((host, day), NO_CLIENTS)
