@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
+from statistics import median
 
 from rich.console import Console
 from rich.table import Table
@@ -166,7 +167,7 @@ def _measure(engine: Engine, what: str, size: int, reports: int) -> tuple[float,
         write(batch)
         seconds.append(time.process_time() - began)
     warm, late = seconds[1 : batches // 4], seconds[3 * batches // 4 :]
-    return tuple(1e6 * sum(some) / size / len(some) for some in (warm, late))  # type: ignore[return-value]
+    return 1e6 * median(warm) / size, 1e6 * median(late) / size
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from app.store import tables
-from app.store.engine import DAY_MS
+from app.store.engine import DAY_MS, HOUR_MS
 from app.store.upsert import insert_many_missing_statement
 
 Digests = dict[bytes, int]
@@ -33,6 +33,8 @@ _SEEN = tables.seen_submissions
 _DIGEST_BYTES = 16
 _AT_ONCE = 512
 """Rows of one statement; 8192 take 12 MB more memory and are not faster."""
+KEPT = DAY_MS + 6 * HOUR_MS
+"""How long digests are kept after the newest receipt that was folded: other logs may be some hours behind."""
 DELETED_AT_ONCE = 5000
 """Digests that one fold deletes at most: 4 million in one commit stalled the next report for 11 s."""
 

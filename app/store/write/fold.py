@@ -17,16 +17,18 @@ can run at once. A deadlock with anybody else undoes the whole batch, and `fold_
 """
 
 import logging
+from collections import Counter
 from collections.abc import Iterable
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from app.store.engine import DAY_MS, now_ms, writing
+from app.hpkp.overflow import OverflowReason
+from app.store.engine import now_ms, writing
 from app.store.postgres import failed_by_another
 from app.store.read.fold_inputs import find_violations
 from app.store.turns import lock_for_fold
-from app.store.write.deduplication import delete_expired, insert_unseen
+from app.store.write.deduplication import KEPT, delete_expired, insert_unseen
 from app.store.write.marks import read_mark, set_mark
 from app.store.write.new_violations import add_violations, find_judged_with_old_policy
 from app.store.write.overflow import count_overflow
@@ -104,7 +106,10 @@ def fold(connection: Connection, batch: FoldBatch, limits: FoldLimits) -> FoldOu
     hosts = count_reports(connection, reports, ids, sources, limits)
 
     # 7.
-    by_reason = count_overflow(connection, overflow)
+    left_out = count_overflow(connection, overflow)
+    by_reason: Counter[OverflowReason] = Counter()
+    for key, count in left_out.items():
+        by_reason[key.reason] += count
     if batch.rejections:
         record_rejections(connection, batch.rejections, limit=limits.rejections)
     arrived = record_canaries(connection, batch.canaries)
@@ -112,7 +117,7 @@ def fold(connection: Connection, batch: FoldBatch, limits: FoldLimits) -> FoldOu
     # 8. Expired digests are deleted by the receipts that were folded, not by a clock that may be far off.
     newest = max(_receipts(batch), default=0)
     newest = max(newest, mark.newest_received_at) if mark else newest
-    delete_expired(connection, before=newest - DAY_MS)
+    delete_expired(connection, before=newest - KEPT)
     set_mark(connection, batch.log_id, LogMark(batch.ends_at, newest, now_ms()))
     return FoldResult(
         accepted=len(reports),
@@ -121,7 +126,7 @@ def fold(connection: Connection, batch: FoldBatch, limits: FoldLimits) -> FoldOu
         new_violations=len(added),
         canaries_arrived=arrived,
         canaries_refused=len(batch.canaries) - arrived,
-        hosts=hosts | {canary.host for canary in batch.canaries} | {report.host for report in overflow},
+        hosts=hosts | {canary.host for canary in batch.canaries} | {key.host for key in left_out},
     )
 
 

@@ -4,7 +4,7 @@ Bounded like the other rollups: hosts that the store does not know share one row
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -41,8 +41,8 @@ class OverflowCount:
     networks: set[bytes] = field(default_factory=set)
 
 
-def count_overflow(connection: Connection, reports: Iterable[OverflowReport]) -> dict[OverflowReason, int]:
-    """Count reports over a limit; return how many there are by reason."""
+def count_overflow(connection: Connection, reports: Sequence[OverflowReport]) -> dict[OverflowKey, int]:
+    """Count reports over a limit; return how many there are by host, day and reason."""
     known = _known_hosts(connection, {report.host for report in reports})
     counts: defaultdict[OverflowKey, OverflowCount] = defaultdict(OverflowCount)
     for report in reports:
@@ -53,10 +53,7 @@ def count_overflow(connection: Connection, reports: Iterable[OverflowReport]) ->
         count.last_at = max(count.last_at, report.received_at)
         count.networks.add(report.network)
     add_overflow(connection, counts)
-    by_reason: defaultdict[OverflowReason, int] = defaultdict(int)
-    for key, count in counts.items():
-        by_reason[key.reason] += count.reports
-    return dict(by_reason)
+    return {key: count.reports for key, count in counts.items()}
 
 
 def add_overflow(connection: Connection, counts: Mapping[OverflowKey, OverflowCount]) -> None:

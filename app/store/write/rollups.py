@@ -5,6 +5,7 @@ cannot deadlock; and each statement is about one table.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -13,6 +14,7 @@ from sqlalchemy import (
     Row,
     Select,
     Table,
+    Update,
     bindparam,
     func,
     insert,
@@ -134,10 +136,11 @@ def _rows_of(
         yield from connection.execute(query, {"keys": ordered[start : start + _AT_ONCE], **days}).all()
 
 
-def _write_violations(connection: Connection, counts: list[ViolationCount]) -> None:
-    """Add to violations, their hours and days, and keep single reports."""
-    larger = func.max if connection.dialect.name == "sqlite" else func.greatest
-    totals = (
+@cache
+def _add_to_violation(dialect: str) -> Update:
+    """Build the UPDATE that adds to a violation; its last receipt never goes back."""
+    larger = func.max if dialect == "sqlite" else func.greatest
+    return (
         update(_VIOLATIONS)
         .where(_VIOLATIONS.c.id == bindparam("key"))
         .values(
@@ -148,8 +151,12 @@ def _write_violations(connection: Connection, counts: list[ViolationCount]) -> N
             client_sketch=bindparam("new_sketch"),
         )
     )
+
+
+def _write_violations(connection: Connection, counts: list[ViolationCount]) -> None:
+    """Add to violations, their hours and days, and keep single reports."""
     connection.execute(
-        totals,
+        _add_to_violation(connection.dialect.name),
         [
             {
                 "key": count.id,

@@ -42,6 +42,7 @@ def _find(connection: Connection, wanted: Iterable[ReportSource]) -> dict[Report
 def _add(connection: Connection, missing: list[ReportSource], limit: int) -> dict[ReportSource, int]:
     """Add sources in the order of their keys, as far as there is room; the rest gets the empty source's id."""
     room = limit - (connection.scalar(select(func.count()).select_from(_SOURCES)) or 0)
+    room -= NO_SOURCE in missing
     added = [source for source in missing if source != NO_SOURCE][: max(room, 0)]
     rest = set(missing) - set(added)
     new = sorted({*added, NO_SOURCE} if rest else added)

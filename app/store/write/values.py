@@ -152,7 +152,7 @@ class FoldResult:
     canaries_refused: int = 0
     """Never sent, or arrived before."""
     hosts: frozenset[str] = frozenset()
-    """Hosts whose counts have changed."""
+    """Hosts whose counts have changed; the empty one for overflow of hosts that the store does not know."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,12 +94,13 @@ class Folder:
         new: dict[bytes, JudgedViolation] = {}
         overflow: dict[bytes, tuple[str, OverflowReason]] = {}
         for s in unknown:
-            if s.identity in new or s.identity in overflow:
+            if s.identity in new:
                 continue
             host, history = find_pinned_host(s.report.hostname, s.report.noted_hostname, histories)
             if (reason := room.refuse(host, history, s.received_at)) is not None:
                 overflow[s.identity] = (host, reason)
                 continue
+            overflow.pop(s.identity, None)  # there was no room on the day of an earlier report of it
             judgement = judge_at(s.report, history, s.received_at, s.received_at)
             new[s.identity] = JudgedViolation(
                 s.identity, s.report, host, history, judgement, s.received_at, s.received_at

@@ -11,6 +11,7 @@ from app.store.engine import DAY_MS, writing
 from app.store.write.fold import fold, fold_batch
 from app.store.write.marks import delete_mark, read_mark
 from app.store.write.values import (
+    FoldBatch,
     FoldLimits,
     FoldResult,
     JudgedWithOldPolicy,
@@ -85,13 +86,18 @@ class _CrashError(Exception):
     pass
 
 
+def _fold_and_crash(folder: Folder, batch: FoldBatch) -> None:
+    with writing(folder.engine) as connection:
+        assert isinstance(fold(connection, batch, FoldLimits()), FoldResult)
+        raise _CrashError
+
+
 def test_what_is_rolled_back_was_never_there_and_the_batch_can_be_folded_again(folder: Folder) -> None:
     folder.fold(submission(client="before"))
     before = _everything(folder)
     batch = folder.batch([submission(body, client="two") for body in (*distinct_bodies(3), _other_chain(1))])
-    with pytest.raises(_CrashError), writing(folder.engine) as connection:
-        assert isinstance(fold(connection, batch, FoldLimits()), FoldResult)
-        raise _CrashError
+    with pytest.raises(_CrashError):
+        _fold_and_crash(folder, batch)
     assert _everything(folder) == before
     assert fold_batch(folder.engine, batch, FoldLimits()) == FoldResult(
         accepted=4, duplicates=0, new_violations=1, hosts=frozenset({HOST})
