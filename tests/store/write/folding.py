@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -25,7 +25,6 @@ from app.store.write.values import (
     FoldBatch,
     FoldedReport,
     FoldLimits,
-    FoldOutcome,
     FoldResult,
     JudgedViolation,
     LogPosition,
@@ -69,7 +68,7 @@ class Folder:
             new, overflow = self._judge(connection, submissions)
         begins_at = mark.position if mark else None
         sequence = begins_at.sequence if begins_at else 0
-        return FoldBatch(
+        batch = FoldBatch(
             log_id=self.log_id,
             begins_at=begins_at,
             ends_at=LogPosition(1, 64 * (sequence + len(submissions) + 1), sequence + len(submissions) + 1),
@@ -80,8 +79,8 @@ class Folder:
                 for s in submissions
                 if s.identity in overflow
             ),
-            **more,
         )
+        return replace(batch, **more) if more else batch
 
     def _judge(
         self, connection: Connection, submissions: Sequence[Submission]
@@ -109,15 +108,22 @@ class Folder:
 
     def set_policy(self, host: str = HOST, *, pins: Iterable[str] | None = None, since: datetime = NOW) -> None:
         """Add a revision of a host's policy and judge again."""
+        with writing(self.engine) as connection:
+            self.set_policy_in(connection, host, pins=pins, since=since)
+
+    @staticmethod
+    def set_policy_in(
+        connection: Connection, host: str = HOST, *, pins: Iterable[str] | None = None, since: datetime = NOW
+    ) -> None:
+        """Do the same in a transaction that is open."""
         expected = [site().root.pin] if pins is None else pins
         policy = PinningPolicy(
             host=canonical_host(host),
             pins=tuple(ExpectedPin(parse_pin(pin)) for pin in expected),
             effective_from=since,
         )
-        with writing(self.engine) as connection:
-            policies.add_revision(connection, policy, at=since)
-            rejudge(connection, host, judge_at, at=to_ms(since))
+        policies.add_revision(connection, policy, at=since)
+        rejudge(connection, host, judge_at, at=to_ms(since))
 
     def rows(self, table: Table) -> list[Row[Any]]:
         """Return everything in a table, in the order of its key."""
@@ -172,8 +178,3 @@ def folded(submission: Submission, *, with_body: bool = True) -> FoldedReport:
         user_agent=submission.user_agent,
         body=pack_body(submission.body, report) if with_body else None,
     )
-
-
-def outcome_of(outcome: FoldOutcome) -> str:
-    """Name an outcome, for tests that run folds at once."""
-    return type(outcome).__name__
