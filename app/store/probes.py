@@ -15,6 +15,7 @@ from app.store import tables
 from app.store.engine import from_ms, to_ms
 from app.store.events import add_event
 from app.store.policies import live_keys_of
+from app.store.turns import lock_for_fold
 from app.store.upsert import insert_missing
 from app.store.violations import load_chain
 from app.store.write.chains import insert_chains
@@ -34,6 +35,7 @@ def add_probe(connection: Connection, live: LiveHost) -> frozenset[Pin]:
         connection.execute(update(tables.probes).where(row).values(last_at=at, looks=before.looks + 1))
         _add_look(connection, before.id, at)
         return frozenset()
+    lock_for_fold(connection, alone=False)  # a chain that nothing refers to yet is not deleted meanwhile
     insert_chains(connection, [chain for endpoint in probe.endpoints for chain in endpoint.chains])
     reached = _last_row(connection, probe.host, reached=True)
     events = [

@@ -249,8 +249,8 @@ class Violation(SQLModel, table=True):
     cause: str = Field(index=True)
     locks_out: bool | None = None
     """Whether enforcing would lock the client out, as the judgement says."""
-    public_path: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=false()))
-    """Whether signatures join the leaf to a public root: such evidence cannot be forged, and is deleted last."""
+    checked_path: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=false()))
+    """Whether checked signatures join the leaf to a public or operator's root: it cannot be forged, and stays."""
     judgement: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     judged_at: int = Field(sa_column=_big())
     first_received_at: int = Field(sa_column=_big())
@@ -280,6 +280,7 @@ class RollupHour(SQLModel, table=True):
     """Reports per violation, hour and source; every report is counted here."""
 
     __tablename__ = "rollup_hours"
+    __table_args__ = (Index("ix_rollup_hours_source", "source_id"),)
     violation_id: int = Field(sa_column=_id_of("violations", key=True))
     hour: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     """Start of the hour in milliseconds."""
@@ -367,7 +368,7 @@ class Report(SQLModel, table=True):
     """One submission, kept up to a limit per violation and day."""
 
     __tablename__ = "reports"
-    __table_args__ = (Index("ix_reports_violation", "violation_id", "id"),)
+    __table_args__ = (Index("ix_reports_violation", "violation_id", "id"), Index("ix_reports_source", "source_id"))
     id: int | None = Field(default=None, sa_column=_id())
     violation_id: int = Field(sa_column=_id_of("violations"))
     source_id: int = Field(sa_column=_id_of("sources"))

@@ -32,12 +32,12 @@ class KnownViolation:
 class NewViolations:
     """What was added since an instant, of which limits are reckoned: by host and by first network.
 
-    ``unregistered_hosts`` are all hosts without a policy, whenever they were added. Evidence with a public path, which
+    ``unregistered_hosts`` are all hosts without a policy, whenever they were added. Evidence with a checked path, which
     nobody can forge, is counted apart: room is reserved for it.
     """
 
     by_host: Mapping[str, int]
-    by_host_with_public_path: Mapping[str, int]
+    by_host_with_checked_path: Mapping[str, int]
     by_network: Mapping[bytes, int]
     unregistered_hosts: frozenset[str]
 
@@ -80,17 +80,17 @@ def count_new_violations(connection: Connection, hosts: Iterable[str], *, since:
     """Count violations first received since an instant, in milliseconds: for these hosts, and for all networks."""
     violations, networks = tables.violations.c, tables.violation_networks.c
     by_host: dict[str, int] = {}
-    with_public_path: dict[str, int] = {}
+    with_checked_path: dict[str, int] = {}
     for some in _pieces(hosts):
         query = (
-            select(violations.host, violations.public_path, func.count())
+            select(violations.host, violations.checked_path, func.count())
             .where(violations.host.in_(some), violations.first_received_at >= since)
-            .group_by(violations.host, violations.public_path)
+            .group_by(violations.host, violations.checked_path)
         )
-        for host, public_path, count in connection.execute(query):
+        for host, checked_path, count in connection.execute(query):
             by_host[host] = by_host.get(host, 0) + count
-            if public_path:
-                with_public_path[host] = count
+            if checked_path:
+                with_checked_path[host] = count
     # The network of the first report is the one that was recorded with it.
     first = (
         select(networks.network, func.count())
@@ -99,7 +99,7 @@ def count_new_violations(connection: Connection, hosts: Iterable[str], *, since:
         .group_by(networks.network)
     )
     by_network = {bytes(network): count for network, count in connection.execute(first)}
-    return NewViolations(by_host, with_public_path, by_network, find_unregistered_hosts(connection))
+    return NewViolations(by_host, with_checked_path, by_network, find_unregistered_hosts(connection))
 
 
 def find_unregistered_hosts(connection: Connection) -> frozenset[str]:

@@ -50,7 +50,7 @@ def test_bodies_of_the_first_few_are_kept_and_come_back_byte_for_byte(engine: En
         report_body(served=(), validated=()),
         report_body(served=["nonsense", site().served[0]], known_pins=["nonsense"]),
         report_body(served=[text.replace("\n", "\r\n") for text in site().served]),
-        report_body(note="\N{SNOWMAN} \0 \ud800").replace(b'":', b'" :\t\n '),
+        report_body(remark="\N{SNOWMAN} \0").replace(b'":', b'" :\t\n '),
         report_body(known_pins=[site().root.pin, site().leaf.pin, site().root.pin]),
     ],
     ids=["usual", "no chains", "unreadable", "other line ends", "odd characters", "pins twice"],

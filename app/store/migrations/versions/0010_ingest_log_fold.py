@@ -1,4 +1,4 @@
-"""Marks of ingest logs, overflow, which certificates chains contain, packed bodies, evidence with a public path.
+"""Marks of ingest logs, overflow, which certificates chains contain, packed bodies, evidence with a checked path.
 
 Revision 0010, after 0008.
 """
@@ -14,7 +14,7 @@ branch_labels = None
 depends_on = None
 
 _CHUNK = 500
-_PUBLIC = ("public", "former_public")
+_ROOTS = ("public", "former_public", "operator")
 
 
 def upgrade() -> None:
@@ -50,11 +50,13 @@ def upgrade() -> None:
     op.create_index("ix_chain_certificates_chain", "chain_certificates", ["chain"])
     for column in ("served_chain", "validated_chain"):
         op.create_index(f"ix_violations_{column}", "violations", [column])
+    for table in ("rollup_hours", "reports"):  # without these, deleting a source reads both tables as wholes
+        op.create_index(f"ix_{table}_source", table, ["source_id"])
     op.add_column("reports", sa.Column("body_packing", sa.Integer(), server_default="0", nullable=False))
-    op.add_column("violations", sa.Column("public_path", sa.Boolean(), server_default=sa.false(), nullable=False))
+    op.add_column("violations", sa.Column("checked_path", sa.Boolean(), server_default=sa.false(), nullable=False))
     connection = op.get_bind()
     _fill_chain_certificates(connection)
-    _fill_public_path(connection)
+    _fill_checked_path(connection)
 
 
 def _fill_chain_certificates(connection: sa.Connection) -> None:
@@ -76,10 +78,10 @@ def _fill_chain_certificates(connection: sa.Connection) -> None:
         last = bytes(rows[-1].digest)
 
 
-def _fill_public_path(connection: sa.Connection) -> None:
-    """Read from the stored judgements which violations have checked signatures up to a public root."""
+def _fill_checked_path(connection: sa.Connection) -> None:
+    """Read from the stored judgements which violations have checked signatures up to a known root."""
     violations = sa.table(
-        "violations", sa.column("id", sa.BigInteger), sa.column("judgement"), sa.column("public_path", sa.Boolean)
+        "violations", sa.column("id", sa.BigInteger), sa.column("judgement"), sa.column("checked_path", sa.Boolean)
     )
     last = 0
     while rows := connection.execute(
@@ -88,22 +90,24 @@ def _fill_public_path(connection: sa.Connection) -> None:
         .order_by(violations.c.id)
         .limit(_CHUNK)
     ).all():
-        public = [row.id for row in rows if _has_public_path(row.judgement)]
-        if public:
-            connection.execute(sa.update(violations).where(violations.c.id.in_(public)).values(public_path=True))
+        checked = [row.id for row in rows if _has_checked_path(row.judgement)]
+        if checked:
+            connection.execute(sa.update(violations).where(violations.c.id.in_(checked)).values(checked_path=True))
         last = rows[-1].id
 
 
-def _has_public_path(stored: object) -> bool:
+def _has_checked_path(stored: object) -> bool:
     """Judgements of whatever version: what lacks these members counts as forgeable."""
     judgement = json.loads(stored) if isinstance(stored, str) else stored
-    return isinstance(judgement, dict) and judgement.get("anchor") in _PUBLIC and bool(judgement.get("path_checkable"))
+    return isinstance(judgement, dict) and judgement.get("anchor") in _ROOTS and bool(judgement.get("path_checkable"))
 
 
 def downgrade() -> None:
     """Take the change back. Packed bodies are dropped: earlier versions would show them as they are packed."""
     op.execute("UPDATE reports SET body = NULL WHERE body_packing <> 0")
-    op.drop_column("violations", "public_path")
+    for table in ("rollup_hours", "reports"):
+        op.drop_index(f"ix_{table}_source", table)
+    op.drop_column("violations", "checked_path")
     op.drop_column("reports", "body_packing")
     for column in ("served_chain", "validated_chain"):
         op.drop_index(f"ix_violations_{column}", "violations")
