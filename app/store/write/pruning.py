@@ -75,7 +75,12 @@ def _delete_violations_of_unregistered(engine: Engine, since: int) -> Iterator[i
     """Delete violations of hosts without a policy of which nothing was received since; their single reports first."""
     violations, reports = tables.violations.c, tables.reports.c
     unused = (violations.last_received_at < since, ~_has(tables.policy_revisions, violations.host))
-    of_unused = select(reports.id).join(tables.violations, violations.id == reports.violation_id).where(*unused)
+    of_unused = (
+        select(reports.id)
+        .join(tables.violations, violations.id == reports.violation_id)
+        .where(*unused)
+        .order_by(reports.id)
+    )
     for _ in delete_in_pieces(engine, _scalars(of_unused), delete_by_key(reports.id), at_once=_ROWS_AT_ONCE):
         pass
 
@@ -86,7 +91,10 @@ def _delete_violations_of_unregistered(engine: Engine, since: int) -> Iterator[i
         return delete_violations(connection, still, probed)
 
     yield from delete_in_pieces(
-        engine, _scalars(select(violations.id).where(*unused)), delete_some, at_once=_VIOLATIONS_AT_ONCE
+        engine,
+        _scalars(select(violations.id).where(*unused).order_by(violations.id)),
+        delete_some,
+        at_once=_VIOLATIONS_AT_ONCE,
     )
 
 
@@ -100,7 +108,7 @@ def _delete_unregistered(engine: Engine, since: int) -> Iterator[int]:
             connection.execute(delete(table).where(table.c.host.in_(still)))
         return connection.execute(delete(tables.hosts).where(hosts.name.in_(still))).rowcount
 
-    find = _scalars(select(hosts.name).where(*unused))
+    find = _scalars(select(hosts.name).where(*unused).order_by(hosts.name))
     yield from delete_in_pieces(engine, find, delete_some, at_once=_HOSTS_AT_ONCE)
 
 

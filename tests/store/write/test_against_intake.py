@@ -12,9 +12,10 @@ from contextlib import ExitStack
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, Row
 
 from app.hpkp.pins import parse_pin
 from app.hpkp.readiness.sources import FEW
@@ -39,7 +40,7 @@ _MAX_SOURCES = 6
 def _body(host: str, chain: int, app: int, noted: bool) -> bytes:
     """Return a body whose date is replaced for each report."""
     site = other_site(chain)
-    members = {"app_bundle_id": f"com.example.{app}", "app_version": "1.0"} if app else {}
+    members: dict[str, Any] = {"app_bundle_id": f"com.example.{app}", "app_version": "1.0"} if app else {}
     above = host.partition(".")[2] if noted else None
     return report_body(host=host, noted=above, served=site.served, validated=site.validated, **members)
 
@@ -127,13 +128,13 @@ def test_the_fold_counts_what_the_intake_counts(
         assert folder.rows(tables.overflow_days), "the limits have to be reached in these streams"
 
 
-def _contents(engine: Engine) -> dict[str, list[object]]:
+def _contents(engine: Engine) -> dict[str, Any]:
     """Return what is in the tables, with what names a row in place of its id."""
     folder = Folder(engine)
     violations = {row.id: row for row in folder.rows(tables.violations)}
     names = {id_: row.identity.hex() for id_, row in violations.items()}
     sources = {row.id: (row.app, row.app_version, row.platform, row.label) for row in folder.rows(tables.sources)}
-    found: dict[str, list[object]] = {
+    found: dict[str, Any] = {
         "violations": sorted(
             (names[id_], *_without(row._asdict(), "id", "identity", "client_sketch", "judged_at"))
             for id_, row in violations.items()
@@ -180,11 +181,11 @@ def _without(row: dict[str, object], *names: str) -> list[str]:
     return [f"{name}={value}" for name, value in sorted(row.items()) if name not in names]
 
 
-def _body_of(engine: Engine, row: object, violation: object) -> bytes | None:
-    if row.body is None:  # type: ignore[attr-defined]
+def _body_of(engine: Engine, row: Row[Any], violation: Row[Any]) -> bytes | None:
+    if row.body is None:
         return None
-    packed = PackedBody(Packing(row.body_packing), bytes(row.body))  # type: ignore[attr-defined]
-    pins = map(parse_pin, violation.known_pins)  # type: ignore[attr-defined]
+    packed = PackedBody(Packing(row.body_packing), bytes(row.body))
+    pins = map(parse_pin, violation.known_pins)
     with engine.connect() as connection:
-        digests = (violation.served_chain, violation.validated_chain)  # type: ignore[attr-defined]
+        digests = (violation.served_chain, violation.validated_chain)
         return unpack_body(packed, pins, [load_chain(connection, digest) for digest in digests])
