@@ -49,7 +49,7 @@ def insert_unseen(connection: Connection, digests: Digests) -> set[bytes]:
         values: dict[str, Any] = {"digests": some, "received": received}
         if dialect == "sqlite":
             values = {"digests": b"".join(some), "received": json.dumps(received)}
-        unseen.update(map(bytes, connection.execute(statement, values).scalars()))
+        unseen.update(map(bytes, connection.execute(statement, values).scalars().all()))
     if len(unseen) < len(digests):
         repeated = {digest: at for digest, at in digests.items() if digest not in unseen}
         unseen |= _renew_expired(connection, repeated)
