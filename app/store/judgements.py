@@ -32,5 +32,17 @@ def judged_columns(judgement: Judgement) -> dict[str, Any]:
     return {
         "cause": judgement.cause,
         "locks_out": judgement.locks_out,
+        "checked_path": has_checked_path(judgement),
         "judgement": judgement_to_json(judgement),
     }
+
+
+_ROOTS = ("public", "former_public", "operator")
+
+
+def has_checked_path(judgement: Judgement) -> bool:
+    """Whether checked signatures join the leaf to a root that is or was public, or that is the operator's.
+
+    Nobody can forge such evidence; that a copy of it was sent proves less.
+    """
+    return judgement.path_checkable and judgement.anchor in _ROOTS

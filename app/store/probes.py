@@ -12,12 +12,13 @@ from app.hpkp.pins import Pin
 from app.hpkp.probe_result import Answer, Endpoint, LiveHost, Probe
 from app.hpkp.violation import chain_digest
 from app.store import tables
-from app.store.additions import add_chain
 from app.store.engine import from_ms, to_ms
 from app.store.events import add_event
 from app.store.policies import live_keys_of
+from app.store.turns import lock_for_fold
 from app.store.upsert import insert_missing
 from app.store.violations import load_chain
+from app.store.write.chains import insert_chains
 
 _KEPT_PER_HOST = 1000
 _LOOKS_KEPT = 20_000
@@ -34,9 +35,8 @@ def add_probe(connection: Connection, live: LiveHost) -> frozenset[Pin]:
         connection.execute(update(tables.probes).where(row).values(last_at=at, looks=before.looks + 1))
         _add_look(connection, before.id, at)
         return frozenset()
-    for endpoint in probe.endpoints:
-        for chain in endpoint.chains:
-            add_chain(connection, chain)
+    lock_for_fold(connection, alone=False)  # a chain that nothing refers to yet is not deleted meanwhile
+    insert_chains(connection, [chain for endpoint in probe.endpoints for chain in endpoint.chains])
     reached = _last_row(connection, probe.host, reached=True)
     events = [
         *(_changes(None if reached is None else reached.seen, seen) if live.chains else ()),

@@ -11,9 +11,9 @@ from app.hpkp.pins import parse_pin
 from app.hpkp.violation import chain_digest
 from app.hpkp.x509.certificate import Chain, UnreadableCertificate, read_certificate
 from app.store import tables
-from app.store.additions import add_chain
 from app.store.engine import writing
 from app.store.violations import get_certificate, load_chain, load_report
+from app.store.write.chains import insert_chains
 from tests.authority import cross_sign, make_root, make_site, pem_with, pss_certificate
 from tests.reports import report_body, site
 from tests.store.desk import Desk, submission
@@ -21,7 +21,7 @@ from tests.store.desk import Desk, submission
 
 def _stored(desk: Desk, chain: Chain) -> Chain | None:
     with writing(desk.engine) as connection:
-        add_chain(connection, chain)
+        insert_chains(connection, [chain])
         return load_chain(connection, chain_digest(chain))
 
 
