@@ -144,5 +144,5 @@ async def record_verdicts(service: Service) -> None:
 async def tell_what_waits(service: Service) -> None:
     """Keep the gauge of what waits up to date for the other workers, any of which may be asked for it."""
     while True:
-        service.metrics.waiting.set(service.writer.waiting)
+        service.metrics.refresh()
         await asyncio.sleep(1)

@@ -1,7 +1,9 @@
 """Everything that one running process holds, wired once."""
 
+import asyncio
 import hashlib
 import secrets
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -9,15 +11,14 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine
 
-from app.canary import InvalidCanary, make_canary, read_canary, send
+from app.canary import make_canary, send
 from app.catalog import load_known_certificates
 from app.catalog.load import load_catalog
-from app.collector import Collector
 from app.hpkp.catalog import Catalog
 from app.hpkp.deployment import DeploymentCheck, check_deployment
 from app.hpkp.errors import InvalidPolicy
 from app.hpkp.hosts import Host
-from app.hpkp.judgement.judge import Judgement, judge
+from app.hpkp.judgement.judge import Judgement, JudgeReport, judge
 from app.hpkp.judgement.rules import RULES_VERSION
 from app.hpkp.pins import Pin
 from app.hpkp.policy import PinningPolicy, PolicyHistory
@@ -27,32 +28,31 @@ from app.hpkp.report import ViolationReport
 from app.hpkp.what_if import Replayed, WhatIf, compare, make_candidate, with_candidate
 from app.hpkp.x509.anchors import KnownCertificates
 from app.hpkp.x509.certificate import Chain
+from app.ingest.fold_watch import FoldWatch
 from app.metrics import Metrics
 from app.probe import ProbeOptions, probe
 from app.settings import Settings
 from app.store import canaries, policies
 from app.store import engine as store_engine
-from app.store.additions import JudgeReport
 from app.store.engine import from_ms, open_engine, to_ms, writing
 from app.store.events import add_event
-from app.store.intake import Intake
 from app.store.past import gather_past_evidence
 from app.store.probes import add_probe, find_look, hosts_not_probed_since, load_probe
 from app.store.rejudging import ALL, count_waiting, find_run, request_if_knowledge_changed, request_rejudging
 from app.store.retention import Cutoffs, prune
 from app.store.retention import Progress as PruneProgress
-from app.store.secrets import canary_key, client_key, session_key
-from app.store.submissions import Limits
+from app.store.secrets import canary_key, session_key
 from app.store.summaries import gather_evidence, walk_counted
 from app.store.turns import Upkeep, turn, wait_for_other_writers
 from app.store.verdicts import record_verdict
 from app.store.violations import Filter, load_report
-from app.store.writer import GroupWriter
 from app.threads import in_thread
 from app.usecases import rejudging
 from app.usecases.rejudging import Progress
 
 _DESCRIBED = 1000
+_CANARY_PATIENCE = 5.0
+"""Seconds for which a canary that was accepted may take until it is counted."""
 _AT_ONCE = 1.0
 """Seconds for which a change judges before it is answered: a host of a thousand violations or so is done by then."""
 
@@ -69,7 +69,7 @@ class CanarySent:
 
 @dataclass(frozen=True)
 class Service:
-    """The parts of a running process. Made by `open_service`; the writer is started with the event loop."""
+    """The parts of a process. Made by `open_service`; `app.wiring` adds the ingest path."""
 
     settings: Settings
     engine: Engine
@@ -77,11 +77,10 @@ class Service:
     catalog: Catalog
     judge: JudgeReport
     metrics: Metrics
-    intake: Intake
-    writer: GroupWriter
-    collector: Collector
     session_key: bytes
     """Signs the sessions and forms of the pages."""
+    watch: FoldWatch
+    """How far the fold is behind what was accepted."""
     described: dict[tuple[int, int], LiveHost] = field(default_factory=dict)
     """What the last looks saw, understood: reading certificates and their signatures again would give the same."""
 
@@ -221,12 +220,19 @@ class Service:
         body = make_canary(policy, nonce, key=await in_thread(canary_key, self.engine), at=at)
         await in_thread(self._add_canary, host, nonce, policy.report_uri, at)
         fault = await send(policy.report_uri, body)
-        received_at = await in_thread(self._canary_arrived, nonce)
+        received_at = await self._wait_for_canary(nonce) if fault is None else None
         if received_at is None and fault is None:
             fault = f"{policy.report_uri} took it, but it did not arrive here: it leads to another collector"
         if fault is not None and received_at is None:
             await in_thread(self._set_fault, nonce, fault)
         return CanarySent(policy.report_uri, at, received_at, fault if received_at is None else None)
+
+    async def _wait_for_canary(self, nonce: bytes) -> datetime | None:
+        """Return when a canary that was accepted somewhere was counted here; None if that takes too long."""
+        ends = time.monotonic() + _CANARY_PATIENCE
+        while (received_at := await in_thread(self._canary_arrived, nonce)) is None and time.monotonic() < ends:
+            await asyncio.sleep(0.05)
+        return received_at
 
     def _add_canary(self, host: str, nonce: bytes, report_uri: str, at: datetime) -> None:
         with writing(self.engine) as connection:
@@ -385,7 +391,7 @@ class Service:
 
 
 def open_service(settings: Settings, metrics: Metrics) -> Service:
-    """Open the store (upgrading an embedded one), load the trust anchors, wire the collector.
+    """Open the store (upgrading an embedded one), load the trust anchors.
 
     Raises RuntimeError where a shared store's schema is behind.
     """
@@ -400,33 +406,10 @@ def open_service(settings: Settings, metrics: Metrics) -> Service:
     def judge_at(report: ViolationReport, history: PolicyHistory, received_at: int, at: int) -> Judgement:
         return judge(report, history, known, catalog, received_at=from_ms(received_at), at=from_ms(at))
 
-    intake = Intake(
-        judge_at,
-        Limits(
-            accept_unknown_hosts=settings.unknown_hosts == "accept",
-            unknown_hosts=settings.max_unknown_hosts,
-            new_violations_per_day=settings.max_new_violations_per_day,
-            report_rows_per_day=settings.max_report_rows_per_day,
-            raw_bodies=settings.max_raw_bodies,
-            rejections=settings.max_rejections,
-        ),
-    )
-    writer = GroupWriter(
-        engine, intake, max_waiting=settings.max_waiting, on_commit=lambda done: metrics.count_commit(*done)
-    )
-    key = canary_key(engine)
     with engine.connect() as connection:
         metrics.count_canary(canaries.last_arrival(connection))
-
-    def take_canary(body: bytes) -> None:
-        canary = read_canary(body, key=key, at=now())
-        with writing(engine) as connection:
-            if not canaries.receive_canary(connection, canary.host, canary.nonce, at=now()):
-                raise InvalidCanary("the canary has arrived before, or was never sent")
-        metrics.count_canary(now())
-
-    collector = Collector(writer, metrics, client_key=client_key(engine), take_canary=take_canary)
-    return Service(settings, engine, known, catalog, judge_at, metrics, intake, writer, collector, session_key(engine))
+    watch = FoldWatch(settings.log_root)
+    return Service(settings, engine, known, catalog, judge_at, metrics, session_key(engine), watch)
 
 
 def _before(at: datetime, days: float) -> int | None:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.collector import Envelope, _sample
+from app.ingest.envelope import Envelope
 from app.hpkp.clients import network_of
 from app.metrics import Metrics
 from app.outcomes import Outcome

@@ -35,5 +35,4 @@ def readyz(service: ServiceDep) -> Health:
 @metrics.get("/metrics", dependencies=[CanRead], responses=describe_problems(), response_class=Response)
 def read_metrics(service: ServiceDep) -> Response:
     """Return the metrics in the Prometheus text format."""
-    service.metrics.waiting.set(service.writer.waiting)
     return Response(service.metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -53,7 +53,6 @@ STATUS: dict[Outcome, tuple[int, str]] = {
     Outcome.TOO_SLOW: (408, "Report too slow"),
     Outcome.CONTENT_ENCODING: (415, "Content encoding not supported"),
     Outcome.UNKNOWN_HOST: (404, "Host not registered"),
-    Outcome.OVER_LIMIT: (429, "Over a limit"),
     Outcome.STORE_UNAVAILABLE: (503, "Store unavailable"),
     Outcome.METHOD_NOT_ALLOWED: (405, "Method not allowed"),
     Outcome.BAD_REQUEST: (400, "Bad request"),
@@ -61,7 +60,7 @@ STATUS: dict[Outcome, tuple[int, str]] = {
 }
 """Status and title for every outcome of ``/report`` that is an error; the others are answered 204."""
 
-RETRY_AFTER = {Outcome.OVER_LIMIT: "3600", Outcome.STORE_UNAVAILABLE: "30"}
+RETRY_AFTER = {Outcome.STORE_UNAVAILABLE: "30"}
 """Seconds after which a sender may try again."""
 
 

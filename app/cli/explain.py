@@ -20,8 +20,8 @@ from app.hpkp.x509.certificate import Certificate, Chain, Element
 from app.senders import CertificateReader, Unreadable, read_report
 from app.service import now
 from app.settings import Settings
-from app.store.additions import pinned_host
 from app.store.engine import exists
+from app.store.read.fold_inputs import load_pinned_host
 from app.store.violations import get_violation, load_report
 
 _LOCKS_OUT = {True: "yes", False: "no", None: "cannot tell"}
@@ -88,7 +88,7 @@ def _policy_of_store(settings: Settings, report: ViolationReport) -> tuple[str, 
     if not exists(settings.database_url):
         return report.hostname, PolicyHistory(())
     with opened(settings) as service, service.engine.connect() as connection:
-        return pinned_host(connection, report)
+        return load_pinned_host(connection, report.hostname, report.noted_hostname)
 
 
 def _plain(host: str, report: ViolationReport, judgement: Judgement) -> dict[str, Any]:

@@ -1,178 +1,181 @@
-"""What the transaction of a batch has to write, planned from the batch alone. Pure: no database, no clock.
+"""Entries of the log, counted: read, looked up, judged where they are new, and handed to one transaction of the store.
 
 ::
 
-    reports of a batch -> drop_retries -> fresh -> plan_counts -> FoldPlan
+    entries ──read──> submissions ──plan──> FoldBatch ──FoldStore.fold──> FoldResult
+                                     ^                       ├──> MarkMoved          to the caller: another place
+                                     └───────────────────────┴──> JudgedWithOldPolicy, UnknownViolations: plan again
 
-The fold knows the identity and the host of each report by now, has judged what is new with no transaction open, and
-asked the limits. The transaction then compares the watermark, writes the plan and moves the watermark; if the policy or
-the catalog changed since the judging, it is rolled back and the batch is judged again. Rows are in the order of their
-keys, so that two folds on one database lock them in the same order.
+Nothing is open and nothing is locked while this reads and judges. Knows no log: `log_fold` follows those.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from app.ingest.limits import OverflowReason
+from app.hpkp.judgement.judge import JudgeReport
+from app.hpkp.overflow import OverflowReason
+from app.ingest.entry import Entry
+from app.ingest.entry_reader import EntryReader, ReadEntries
+from app.ingest.limits import NewViolationLimits
+from app.ingest.new_violations import LeftOut, NewViolationJudge
+from app.store.body_packing import pack_body
+from app.store.engine import to_ms
+from app.store.fold_store import FoldStore, StoreRefused
+from app.store.submissions import Submission
+from app.store.write.values import (
+    FoldBatch,
+    FoldedReport,
+    FoldLimits,
+    FoldResult,
+    LogPosition,
+    MarkMoved,
+    OverflowReport,
+    ReportSource,
+)
 
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
-
-Source = tuple[str, str, str, str]
-"""App, app version, platform and label; empty where unknown."""
-
-
-class FoldedReport(NamedTuple):
-    """One report of the log, read and identified. Instants are in milliseconds since the Unix epoch.
-
-    ``digest`` (16 bytes) is the same for a retry: the submission's, with the place of the report in it. ``overflow`` is
-    set if the report's violation is new and over a limit.
-    """
-
-    digest: bytes
-    identity: bytes
-    host: str
-    client: bytes
-    network: bytes
-    received_at: int
-    source: Source
-    overflow: OverflowReason | None = None
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Fresh:
-    """The reports of a batch that are no retries, in their order, and how many were."""
+class Section:
+    """A part of a log (16 bytes of id) between two positions; the first is None at the log's beginning."""
 
-    reports: tuple[FoldedReport, ...]
-    duplicates: int
-
-
-def drop_retries(reports: Iterable[FoldedReport], seen: Mapping[bytes, int]) -> Fresh:
-    """Drop what was counted within 24 hours before; ``seen`` has, by digest, when that was."""
-    last, fresh, duplicates = dict(seen), list[FoldedReport](), 0
-    for report in reports:
-        at = last.get(report.digest)
-        if at is not None and report.received_at - at < DAY_MS:
-            duplicates += 1
-            continue
-        last[report.digest] = report.received_at
-        fresh.append(report)
-    return Fresh(tuple(fresh), duplicates)
+    log_id: bytes
+    begins_at: LogPosition | None
+    ends_at: LogPosition
 
 
 @dataclass(frozen=True, slots=True)
-class HourCount:
-    """Reports of a violation from a source in an hour."""
+class Counted:
+    """What a committed section has added. ``unreadable`` counts accepted bodies of which nothing could be read."""
 
-    identity: bytes
-    source: Source
-    hour: int
-    reports: int
+    result: FoldResult
+    unreadable: int
 
 
 @dataclass(frozen=True, slots=True)
-class DayCount:
-    """Reports of a violation in a day, the clients that sent them, and the networks they came from."""
+class Limits:
+    """How much that is new is accepted, and how much detail is kept."""
 
-    identity: bytes
-    day: int
-    reports: int
-    clients: frozenset[bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class ViolationCount:
-    """Reports of a violation in all of the batch; ``networks`` has when each reported first."""
-
-    identity: bytes
-    host: str
-    reports: int
-    first_received_at: int
-    last_received_at: int
-    networks: tuple[tuple[bytes, int], ...]
+    new: NewViolationLimits = field(default_factory=NewViolationLimits)
+    detail: FoldLimits = field(default_factory=FoldLimits)
+    accept_unknown_hosts: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class OverflowCount:
-    """Reports that were left out over a limit, and the networks they came from."""
-
-    host: str
-    day: int
-    reason: OverflowReason
-    reports: int
-    networks: frozenset[bytes]
+NO_MORE_THAN_USUAL = Limits()
 
 
-@dataclass(frozen=True, slots=True)
-class FoldPlan:
-    """All counts of a batch, each sorted by its key. Counts of hosts are sums over their violations."""
+class Fold:
+    """Counts entries in a store. For one thread."""
 
-    violations: tuple[ViolationCount, ...]
-    hours: tuple[HourCount, ...]
-    days: tuple[DayCount, ...]
-    overflow: tuple[OverflowCount, ...]
-    digests: tuple[tuple[bytes, int], ...]
-    """To record for 24 hours: retries of what overflowed must not overflow again."""
+    def __init__(
+        self, store: FoldStore, judge: JudgeReport, limits: Limits = NO_MORE_THAN_USUAL, *, canary_key: bytes = b""
+    ) -> None:
+        self._store = store
+        self._limits = limits
+        self._reader = EntryReader(canary_key=canary_key)
+        self._new = NewViolationJudge(store, judge, limits.new, accept_unknown_hosts=limits.accept_unknown_hosts)
 
+    def fold(self, entries: Iterable[Entry], section: Section) -> Counted | MarkMoved:
+        """Count the entries of a section. Raises StoreAway; whether they are counted then is for the mark to tell."""
+        read = self._reader.read(entries)
+        while True:
+            batch = self.plan(read, section)
+            try:
+                outcome = self._store.fold(batch, self._limits.detail)
+            except StoreRefused:
+                logger.exception("a batch of %d reports was refused", len(batch.reports))
+                outcome = self._store.fold(self._leave_out_refused(batch), self._limits.detail)
+            if isinstance(outcome, MarkMoved):
+                return outcome
+            if isinstance(outcome, FoldResult):
+                return Counted(outcome, read.unreadable)
+            logger.info("a batch is planned again: %s", outcome)
 
-def plan_counts(fresh: Fresh) -> FoldPlan:
-    """Plan what is counted of a batch. Every fresh report is counted once, as violation or as overflow."""
-    counted = [report for report in fresh.reports if report.overflow is None]
-    return FoldPlan(
-        violations=_count_violations(counted),
-        hours=_count_hours(counted),
-        days=_count_days(counted),
-        overflow=_count_overflow(report for report in fresh.reports if report.overflow is not None),
-        digests=tuple(sorted({report.digest: report.received_at for report in fresh.reports}.items())),
-    )
-
-
-def _count_violations(reports: Iterable[FoldedReport]) -> tuple[ViolationCount, ...]:
-    by_identity = defaultdict[bytes, list[FoldedReport]](list)
-    for report in reports:
-        by_identity[report.identity].append(report)
-    return tuple(
-        ViolationCount(
-            identity,
-            same[0].host,
-            len(same),
-            min(report.received_at for report in same),
-            max(report.received_at for report in same),
-            _first_of_each_network(same),
+    def plan(self, read: ReadEntries, section: Section) -> FoldBatch:
+        """Look up and judge what was read, and return what is to be counted."""
+        known = self._store.find_violations({submission.identity for submission in read.submissions})
+        judged = self._new.judge([s for s in read.submissions if s.identity not in known])
+        counted = [s for s in read.submissions if s.identity not in judged.left_out]
+        room = Counter(dict.fromkeys(judged.accepted, self._limits.detail.raw_bodies))
+        room.update({identity: self._limits.detail.raw_bodies - v.raw_bodies for identity, v in known.items()})
+        return FoldBatch(
+            log_id=section.log_id,
+            begins_at=section.begins_at,
+            ends_at=section.ends_at,
+            reports=tuple(_with_bodies(counted, room)),
+            new_violations=tuple(judged.accepted.values()),
+            overflow=tuple(_overflow(read.submissions, judged.left_out)),
+            rejections=read.rejections,
+            canaries=read.canaries,
         )
-        for identity, same in sorted(by_identity.items())
-    )
+
+    def _leave_out_refused(self, batch: FoldBatch) -> FoldBatch:
+        """Return the batch with the reports that the store refuses counted as overflow, and without refused samples.
+
+        One that is refused must not keep all that come after it from being counted.
+        """
+        hosts = {violation.identity: violation.host for violation in batch.new_violations}
+        known = self._store.find_violations({report.identity for report in batch.reports})
+        hosts |= {identity: violation.host for identity, violation in known.items()}
+        alone = replace(batch, overflow=(), rejections=(), canaries=())
+
+        def is_taken(reports: Sequence[FoldedReport]) -> bool:
+            return self._store.can_fold(replace(alone, reports=tuple(reports)), self._limits.detail)
+
+        refused = set(_find_refused(batch.reports, is_taken))
+        left_out = [
+            OverflowReport(r.digest, hosts[r.identity], OverflowReason.FAULT, r.received_at, r.network)
+            for r in batch.reports
+            if r in refused
+        ]
+        rest = replace(
+            batch,
+            reports=tuple(report for report in batch.reports if report not in refused),
+            overflow=(*batch.overflow, *left_out),
+        )
+        return rest if self._store.can_fold(rest, self._limits.detail) else replace(rest, rejections=(), canaries=())
 
 
-def _first_of_each_network(reports: Iterable[FoldedReport]) -> tuple[tuple[bytes, int], ...]:
-    first: dict[bytes, int] = {}
-    for report in reports:
-        first[report.network] = min(report.received_at, first.get(report.network, report.received_at))
-    return tuple(sorted(first.items(), key=lambda item: (item[1], item[0])))
+def _find_refused(
+    reports: Sequence[FoldedReport], is_taken: Callable[[Sequence[FoldedReport]], bool]
+) -> Iterable[FoldedReport]:
+    """Find those of some reports that are refused by themselves, by halves."""
+    if is_taken(reports):
+        return
+    if len(reports) == 1:
+        yield from reports
+        return
+    middle = len(reports) // 2
+    yield from _find_refused(reports[:middle], is_taken)
+    yield from _find_refused(reports[middle:], is_taken)
 
 
-def _count_hours(reports: Iterable[FoldedReport]) -> tuple[HourCount, ...]:
-    hours = Counter((report.identity, report.source, _start(report.received_at, HOUR_MS)) for report in reports)
-    return tuple(HourCount(*key, count) for key, count in sorted(hours.items()))
+def _with_bodies(submissions: Iterable[Submission], room: Counter[bytes]) -> Iterable[FoldedReport]:
+    """Yield what is counted of submissions, the first ones of each violation with their bodies while there is room."""
+    for submission in submissions:
+        report = submission.report
+        with_body = room[submission.identity] > 0
+        room[submission.identity] -= with_body
+        yield FoldedReport(
+            digest=submission.digest,
+            identity=submission.identity,
+            client=submission.client,
+            received_at=submission.received_at,
+            source=ReportSource(*submission.source),
+            network=submission.network,
+            date_time=None if report.date_time is None else to_ms(report.date_time),
+            date_time_text=report.date_time_text,
+            effective_expiration_text=report.effective_expiration_text,
+            platform_version=report.platform_version,
+            user_agent=submission.user_agent,
+            body=pack_body(submission.body, report) if with_body else None,
+        )
 
 
-def _count_days(reports: Iterable[FoldedReport]) -> tuple[DayCount, ...]:
-    days = defaultdict[tuple[bytes, int], list[bytes]](list)
-    for report in reports:
-        days[report.identity, _start(report.received_at, DAY_MS)].append(report.client)
-    return tuple(DayCount(*key, len(clients), frozenset(clients)) for key, clients in sorted(days.items()))
-
-
-def _count_overflow(reports: Iterable[FoldedReport]) -> tuple[OverflowCount, ...]:
-    overflow = defaultdict[tuple[str, int, OverflowReason], list[bytes]](list)
-    for report in reports:
-        assert report.overflow is not None  # selected by the caller
-        overflow[report.host, _start(report.received_at, DAY_MS), report.overflow].append(report.network)
-    return tuple(OverflowCount(*key, len(networks), frozenset(networks)) for key, networks in sorted(overflow.items()))
-
-
-def _start(moment: int, length: int) -> int:
-    """Return the beginning of the hour or the day that an instant is in."""
-    return moment - moment % length
+def _overflow(submissions: Iterable[Submission], left_out: Mapping[bytes, LeftOut]) -> Iterable[OverflowReport]:
+    for s in submissions:
+        if (why := left_out.get(s.identity)) is not None:
+            yield OverflowReport(s.digest, why.host, why.reason, s.received_at, s.network)

@@ -85,14 +85,27 @@ class GroupCommit:
         self._writing = False
         self._stopping = False
         self._waiting_bytes = 0
+        self._waiting = 0
         self._to_write: SimpleQueue[_Batch | None] = SimpleQueue()
+        self._failure: tuple[NotAppended, float] | None = None
         self._idle = asyncio.Event()
         self._idle.set()
+
+    @property
+    def waiting(self) -> int:
+        """How many entries wait for their write."""
+        return self._waiting
 
     @property
     def waiting_bytes(self) -> int:
         """Memory of the entries that wait for their write, about."""
         return self._waiting_bytes
+
+    def recent_failure(self, seconds: float) -> NotAppended | None:
+        """Return why the last batch was not appended, if that was less than so many seconds ago."""
+        if self._failure is None or monotonic() - self._failure[1] > seconds:
+            return None
+        return self._failure[0]
 
     def start(self) -> None:
         """Start the thread that writes, for the running event loop."""
@@ -127,6 +140,7 @@ class GroupCommit:
         batch.entries.append(entry)
         batch.own_bytes += own_bytes
         self._waiting_bytes += own_bytes
+        self._waiting += 1
         return batch.future
 
     def _refuse(self, kind: FailureKind, reason: str) -> asyncio.Future[AppendResult]:
@@ -157,7 +171,9 @@ class GroupCommit:
         self._writing = False
         self._send()
         self._waiting_bytes -= batch.own_bytes
+        self._waiting -= len(batch.entries)
         assert batch.result is not None  # set by the thread
+        self._failure = (batch.result, monotonic()) if isinstance(batch.result, NotAppended) else None
         batch.future.set_result(batch.result)
         if not self._writing:
             self._idle.set()

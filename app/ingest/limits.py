@@ -13,20 +13,9 @@ What is over a limit is counted as overflow, with its reason; nothing is lost wi
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from enum import StrEnum
 
+from app.hpkp.overflow import OverflowReason
 from app.ingest.entry import UNKNOWN_NETWORK
-
-
-class OverflowReason(StrEnum):
-    """Which limit a new violation was over."""
-
-    NETWORK_AND_HOST = "network_and_host"
-    NETWORK = "network"
-    HOST = "host"
-    UNREGISTERED_HOSTS = "unregistered_hosts"
-    UNREGISTERED_HOSTS_OF_NETWORK = "unregistered_hosts_of_network"
-    UNREGISTERED_VIOLATIONS = "unregistered_violations"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +117,7 @@ def decide(violations: Iterable[NewViolation], used: Usage, limits: NewViolation
     now, added = used.plus(Usage()), Usage()
     by_identity: dict[bytes, Decision] = {}
     for violation in _in_turn(violations, used):
-        reason = _find_limit(violation, now, limits)
+        reason = find_limit(violation, now, limits)
         by_identity[violation.identity] = Accepted() if reason is None else Overflow(reason)
         if reason is None:
             is_new_host = not violation.is_registered and violation.host not in now.hosts
@@ -148,7 +137,7 @@ def _in_turn(violations: Iterable[NewViolation], used: Usage) -> list[NewViolati
     return [violation for _, _, violation in sorted(ordered, key=lambda item: item[:2])]
 
 
-def _find_limit(violation: NewViolation, used: Usage, limits: NewViolationLimits) -> OverflowReason | None:
+def find_limit(violation: NewViolation, used: Usage, limits: NewViolationLimits) -> OverflowReason | None:
     """Return the first limit that a violation is over."""
     host, network, day = violation.host, violation.network, violation.day
     # An unknown network may be everybody behind a proxy: nothing to share between, and the limits of hosts remain.
@@ -156,10 +145,10 @@ def _find_limit(violation: NewViolation, used: Usage, limits: NewViolationLimits
     if is_known and used.network_and_host[network, host, day] >= limits.per_network_and_host:
         return OverflowReason.NETWORK_AND_HOST
     if is_known and used.network[network, day] >= limits.per_network:
-        return OverflowReason.NETWORK
+        return OverflowReason.NETWORK_AND_DAY
     open_room = limits.per_host - limits.reserved_for_checked
     if used.host[host, day] >= limits.per_host or (not violation.is_checked and used.unchecked[host, day] >= open_room):
-        return OverflowReason.HOST
+        return OverflowReason.HOST_AND_DAY
     if violation.is_registered:
         return None
     if used.unregistered[day] >= limits.unregistered_violations:
@@ -184,38 +173,3 @@ def _use(usage: Usage, violation: NewViolation, *, is_new_host: bool) -> None:
     if is_new_host:
         usage.hosts[host] = 1
         usage.new_hosts[network, day] += 1
-
-
-@dataclass(frozen=True, slots=True)
-class NewSource:
-    """App, version, platform and label that occur together for the first time."""
-
-    source: tuple[str, str, str, str]
-    network: bytes
-    day: int
-
-
-@dataclass(frozen=True, slots=True)
-class SourceLimits:
-    """Limits on sources. Reports of others are counted without naming theirs."""
-
-    sources: int = 5000
-    per_network: int = 100
-    """New ones of a day."""
-
-
-def accept_sources(
-    new: Iterable[NewSource], limits: SourceLimits, *, kept: int, used: Counter[tuple[bytes, int]]
-) -> tuple[NewSource, ...]:
-    """Return the new sources to keep. ``kept`` is how many there are, ``used`` the new ones by network and day."""
-    accepted: dict[tuple[str, str, str, str], NewSource] = {}
-    networks = Counter(used)
-    for source in new:
-        key = source.network, source.day
-        if source.source in accepted or kept + len(accepted) >= limits.sources:
-            continue
-        if source.network != UNKNOWN_NETWORK and networks[key] >= limits.per_network:
-            continue
-        networks[key] += 1
-        accepted[source.source] = source
-    return tuple(accepted.values())

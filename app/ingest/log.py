@@ -22,7 +22,7 @@ from pathlib import Path
 from app.ingest.coding import Encoder
 from app.ingest.entry import Entry
 from app.ingest.frames import FRAME_OVERHEAD, HEADER_BYTES, SegmentHeader, build_frame
-from app.ingest.log_directory import Lock, LogDirectory, find_logs
+from app.ingest.log_directory import EndFile, Lock, LogDirectory, PublishedEnd, find_logs
 from app.ingest.log_values import (
     Appended,
     AppendResult,
@@ -82,10 +82,13 @@ class IngestLog:
         self._current: _Current | None = None
         self._failure: tuple[NotAppended, float] | None = None
         self._failing = False
+        self._end_file = EndFile(directory.end_path)
         self.end = end
         """The position behind the last durable frame."""
         self.syncs = 0
         """How many frames were written and synced."""
+        if end.segment:
+            self._publish_end()
 
     def append(self, entries: Sequence[Entry]) -> AppendResult:
         """Append a batch in one frame; durable when it returns Appended, else nothing of it will be read.
@@ -106,6 +109,7 @@ class IngestLog:
     def close(self) -> None:
         """Close the files and unlock. What is in the log stays for a fold."""
         self._leave_segment()
+        self._end_file.close()
         self._lock.release()
 
     def _append(self, entries: Sequence[Entry]) -> AppendResult:
@@ -164,7 +168,11 @@ class IngestLog:
             logger.info("the ingest log accepts entries again")
             self._failing = False
         self.end = current.end = Position(segment, offset + len(frame), sequence + entries)
+        self._publish_end()
         return Appended(self.end)
+
+    def _publish_end(self) -> None:
+        self._end_file.publish(PublishedEnd(self.end, time.time_ns() // 1_000_000))
 
     def _leave_segment(self) -> None:
         if self._current is not None:

@@ -5,6 +5,7 @@
     HPKP_LOG_DIR/                      0700
       3f0c…/                           0700, named by the log's id: one log of one process
         writer.lock  fold.lock         flock: at most one writer and one fold
+        end                            where the log ends and since when, for others to see without reading it
         0000000000000001.segment       0600; numbers follow each other
         0000000000000002.segment
         0000000000000000.spare         folded, filled with zeros: becomes a segment again
@@ -14,21 +15,51 @@ Files are used again because overwriting changes no metadata: an append takes 48
 record 24). A file on its way from segment to spare is ``.dirty``.
 """
 
+import contextlib
 import errno
 import fcntl
 import os
 import secrets
 import shutil
+import struct
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from app.ingest.frames import SegmentHeader
+from app.ingest.log_values import Position
 
 _ID_BYTES = 16
 _REMOVED = ".removed"
 _ZEROS = bytes(1 << 18)
 _SPARES = 2
 """Spare files that are kept: with a fold that keeps up, the writer never waits for a new file."""
+
+
+class PublishedEnd(NamedTuple):
+    """Where a log ends, and when that was appended, in milliseconds since the Unix epoch."""
+
+    position: Position
+    appended_at: int
+
+
+_END = struct.Struct("<4Q")
+
+
+class EndFile:
+    """The file in which a writer publishes where its log ends. Not durable: only the segments are."""
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+
+    def publish(self, end: PublishedEnd) -> None:
+        """Write where the log ends; 1 us, so it is done for each frame."""
+        with contextlib.suppress(OSError):  # on a full disk the old end stays: readers then do not wait
+            os.pwrite(self._fd, _END.pack(*end.position, end.appended_at), 0)
+
+    def close(self) -> None:
+        """Close the file; what was published stays."""
+        os.close(self._fd)
 
 
 class Lock:
@@ -95,6 +126,19 @@ class LogDirectory:
     def lock_for_folding(self) -> Lock | None:
         """Lock the log as its only fold; None if it has one. Raises OSError."""
         return Lock.take(self.path / "fold.lock")
+
+    @property
+    def end_path(self) -> Path:
+        """The file in which the writer publishes where the log ends."""
+        return self.path / "end"
+
+    def read_end(self) -> PublishedEnd | None:
+        """Read where the log ends; None if its writer did not publish that."""
+        try:
+            *position, appended_at = _END.unpack(self.end_path.read_bytes())
+        except (OSError, struct.error):
+            return None
+        return PublishedEnd(Position(*position), appended_at)
 
     def segment_path(self, number: int) -> Path:
         """Return the path of a segment."""
@@ -172,6 +216,12 @@ class LogDirectory:
         self.path.rename(removed)
         sync_directory(self.path.parent)
         shutil.rmtree(removed)
+
+
+def lock_directory(root: Path) -> Lock | None:
+    """Lock a directory of logs as the only fold of all of them; None if there is one. Raises OSError."""
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return Lock.take(root / "fold.lock")
 
 
 def find_logs(root: Path) -> list[LogDirectory]:

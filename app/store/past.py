@@ -13,10 +13,10 @@ from sqlalchemy import Connection, Row, or_, select
 
 from app.hpkp.exposure import add_up
 from app.hpkp.judgement.causes import Cause
+from app.hpkp.judgement.judge import JudgeReport
 from app.hpkp.policy import PolicyHistory
 from app.hpkp.readiness import Evidence, OpenViolation
 from app.store import tables
-from app.store.additions import JudgeReport
 from app.store.canaries import last_canary
 from app.store.engine import from_ms, to_ms
 from app.store.exposures import list_exposure

@@ -224,6 +224,7 @@ class Violation(SQLModel, table=True):
     __table_args__ = (
         Index("ix_violations_host_last", "host", "last_received_at"),
         Index("ix_violations_host_first", "host", "first_received_at"),
+        Index("ix_violations_first", "first_received_at"),
         Index("ix_violations_hostname", "hostname"),
         Index("ix_violations_served_chain", "served_chain"),
         Index("ix_violations_validated_chain", "validated_chain"),

@@ -7,17 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.hpkp.overflow import OverflowReason
 from app.ingest.entry import UNKNOWN_NETWORK
 from app.ingest.limits import (
     Accepted,
-    NewSource,
     NewViolation,
     NewViolationLimits,
     Overflow,
-    OverflowReason,
-    SourceLimits,
     Usage,
-    accept_sources,
     decide,
 )
 
@@ -92,8 +89,8 @@ def test_what_is_over_a_limit_names_one_that_is_used_up(batches: list[list[NewVi
                 continue
             full = {
                 OverflowReason.NETWORK_AND_HOST: used.network_and_host[v.network, v.host, v.day] == 3,
-                OverflowReason.NETWORK: used.network[v.network, v.day] == 5,
-                OverflowReason.HOST: used.host[v.host, v.day] == 10 or used.unchecked[v.host, v.day] == 6,
+                OverflowReason.NETWORK_AND_DAY: used.network[v.network, v.day] == 5,
+                OverflowReason.HOST_AND_DAY: used.host[v.host, v.day] == 10 or used.unchecked[v.host, v.day] == 6,
                 OverflowReason.UNREGISTERED_HOSTS: len(used.hosts) == 3 and v.host not in used.hosts,
                 OverflowReason.UNREGISTERED_HOSTS_OF_NETWORK: used.new_hosts[v.network, v.day] == 2,
                 OverflowReason.UNREGISTERED_VIOLATIONS: used.unregistered[v.day] == 7,
@@ -150,22 +147,3 @@ def test_100_000_junk_violations_from_5_networks_take_what_5_networks_may() -> N
 def test_limits_that_contradict_each_other_are_refused() -> None:
     with pytest.raises(ValueError, match="part of the room of a host"):
         NewViolationLimits(per_host=10, reserved_for_checked=11)
-
-
-_SOURCES = st.builds(
-    NewSource,
-    source=st.tuples(st.just("app"), st.sampled_from("123456789"), st.just(""), st.just("")),
-    network=st.sampled_from(_NETWORKS),
-    day=st.sampled_from([0, _DAY]),
-)
-
-
-@given(st.lists(_SOURCES, max_size=60), st.integers(0, 8))
-def test_sources_stay_within_their_limits(new: list[NewSource], kept: int) -> None:
-    accepted = accept_sources(new, SourceLimits(sources=7, per_network=2), kept=kept, used=Counter())
-    assert kept + len(accepted) <= max(7, kept)
-    known = Counter((s.network, s.day) for s in accepted if s.network != UNKNOWN_NETWORK)
-    assert max(known.values(), default=0) <= 2
-    assert len({source.source for source in accepted}) == len(accepted)
-    everything = accept_sources(new, SourceLimits(10**6, 10**6), kept=kept, used=Counter())
-    assert {source.source for source in everything} == {source.source for source in new}

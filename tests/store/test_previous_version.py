@@ -18,8 +18,8 @@ from app.metrics import Metrics
 from app.service import Service, now, open_service
 from app.settings import Settings
 from app.store import tables
-from app.store.additions import pinned_host
 from app.store.engine import from_ms, schema_is_current, to_ms
+from app.store.read.fold_inputs import load_pinned_host
 from app.store.violations import load_report
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -53,7 +53,12 @@ def _causes_by_the_present_rules(service: Service) -> dict[int, Cause]:
     with service.engine.connect() as connection:
         reports = {row.id: (load_report(connection, row), row) for row in _rows(service, tables.violations)}
         return {
-            id_: service.judge(report, pinned_host(connection, report)[1], row.first_received_at, to_ms(now())).cause
+            id_: service.judge(
+                report,
+                load_pinned_host(connection, report.hostname, report.noted_hostname)[1],
+                row.first_received_at,
+                to_ms(now()),
+            ).cause
             for id_, (report, row) in reports.items()
         }
 

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select
 
-from app.hpkp.pinned_host import hosts_that_may_answer
+from app.hpkp.pinned_host import find_pinned_host, hosts_that_may_answer
 from app.hpkp.pins import Pin, parse_pin
 from app.hpkp.policy import PinningPolicy, PolicyHistory
 from app.store import tables
@@ -30,16 +30,19 @@ class KnownViolation:
 
 @dataclass(frozen=True, slots=True)
 class NewViolations:
-    """What was added since an instant, of which limits are reckoned: by host and by first network.
+    """What was added in a time, from which limits are reckoned: by host and by the network that reported it first.
 
-    ``unregistered_hosts`` are all hosts without a policy, whenever they were added. Evidence with a checked path, which
-    nobody can forge, is counted apart: room is reserved for it.
+    Evidence with a checked path, which nobody can forge, is counted apart: room is reserved for it.
+    ``unregistered_hosts`` are all hosts without a policy, whenever they were added; ``of_unregistered_hosts`` counts
+    their new violations, and ``new_hosts_by_network`` those of them that are new.
     """
 
     by_host: Mapping[str, int]
     by_host_with_checked_path: Mapping[str, int]
-    by_network: Mapping[bytes, int]
+    by_network_and_host: Mapping[tuple[bytes, str], int]
     unregistered_hosts: frozenset[str]
+    of_unregistered_hosts: int
+    new_hosts_by_network: Mapping[bytes, int]
 
 
 _FIND_VIOLATIONS = select(
@@ -76,15 +79,31 @@ def load_histories(connection: Connection, hosts: Iterable[str]) -> dict[str, Po
     return {host: PolicyHistory.of(of_host, frozenset(keys.get(host, ()))) for host, of_host in revisions.items()}
 
 
-def count_new_violations(connection: Connection, hosts: Iterable[str], *, since: int) -> NewViolations:
-    """Count violations first received since an instant, in milliseconds: for these hosts, and for all networks."""
+def load_pinned_host(connection: Connection, hostname: str, noted_hostname: str | None) -> tuple[str, PolicyHistory]:
+    """Load the host under which a report is counted, and the history of its policy, which may be empty."""
+    histories = load_histories_for(connection, [(hostname, noted_hostname)])
+    return find_pinned_host(hostname, noted_hostname, histories)
+
+
+def load_registered(connection: Connection) -> dict[str, bool]:
+    """Load every host that ever had a policy, and whether that ever covered its subdomains."""
+    policies = tables.policy_revisions.c
+    found: dict[str, bool] = {}
+    for host, covers_subdomains in connection.execute(select(policies.host, policies.include_subdomains).distinct()):
+        found[host] = found.get(host, False) or covers_subdomains
+    return found
+
+
+def count_new_violations(connection: Connection, hosts: Iterable[str], *, since: int, until: int) -> NewViolations:
+    """Count violations first received from ``since`` to before ``until``, in milliseconds: of hosts, and by network."""
     violations, networks = tables.violations.c, tables.violation_networks.c
+    is_new = (violations.first_received_at >= since, violations.first_received_at < until)
     by_host: dict[str, int] = {}
     with_checked_path: dict[str, int] = {}
     for some in _pieces(hosts):
         query = (
             select(violations.host, violations.checked_path, func.count())
-            .where(violations.host.in_(some), violations.first_received_at >= since)
+            .where(violations.host.in_(some), *is_new)
             .group_by(violations.host, violations.checked_path)
         )
         for host, checked_path, count in connection.execute(query):
@@ -92,14 +111,46 @@ def count_new_violations(connection: Connection, hosts: Iterable[str], *, since:
             if checked_path:
                 with_checked_path[host] = count
     # The network of the first report is the one that was recorded with it.
-    first = (
-        select(networks.network, func.count())
+    first_networks = (
+        select(networks.network, violations.host, func.count())
         .join(tables.violations, violations.id == networks.violation_id)
-        .where(violations.first_received_at >= since, networks.first_at == violations.first_received_at)
+        .where(*is_new, networks.first_at == violations.first_received_at)
+        .group_by(networks.network, violations.host)
+    )
+    by_network = {(bytes(network), host): count for network, host, count in connection.execute(first_networks)}
+    unregistered = ~_has_policy(violations.host)
+    return NewViolations(
+        by_host=by_host,
+        by_host_with_checked_path=with_checked_path,
+        by_network_and_host=by_network,
+        unregistered_hosts=find_unregistered_hosts(connection),
+        of_unregistered_hosts=connection.scalar(select(func.count()).where(*is_new, unregistered)) or 0,
+        new_hosts_by_network=_count_new_hosts(connection, since, until),
+    )
+
+
+def _count_new_hosts(connection: Connection, since: int, until: int) -> dict[bytes, int]:
+    """Count the hosts without a policy that were added in a time, by the network of their first report."""
+    violations, networks, hosts = tables.violations.c, tables.violation_networks.c, tables.hosts.c
+    query = (
+        select(networks.network, func.count(violations.host.distinct()))
+        .join(tables.violations, violations.id == networks.violation_id)
+        .join(tables.hosts, hosts.name == violations.host)
+        .where(
+            violations.first_received_at >= since,
+            violations.first_received_at < until,
+            hosts.first_seen_at == violations.first_received_at,
+            networks.first_at == violations.first_received_at,
+            ~_has_policy(violations.host),
+        )
         .group_by(networks.network)
     )
-    by_network = {bytes(network): count for network, count in connection.execute(first)}
-    return NewViolations(by_host, with_checked_path, by_network, find_unregistered_hosts(connection))
+    return {bytes(network): count for network, count in connection.execute(query)}
+
+
+def _has_policy(host: ColumnElement[str]) -> ColumnElement[bool]:
+    policies = tables.policy_revisions.c
+    return select(policies.host).where(policies.host == host).exists()
 
 
 def find_unregistered_hosts(connection: Connection) -> frozenset[str]:

@@ -50,6 +50,7 @@ def upgrade() -> None:
     op.create_index("ix_chain_certificates_chain", "chain_certificates", ["chain"])
     for column in ("served_chain", "validated_chain"):
         op.create_index(f"ix_violations_{column}", "violations", [column])
+    op.create_index("ix_violations_first", "violations", ["first_received_at"])
     for table in ("rollup_hours", "reports"):  # without these, deleting a source reads both tables as wholes
         op.create_index(f"ix_{table}_source", table, ["source_id"])
     op.add_column("reports", sa.Column("body_packing", sa.Integer(), server_default="0", nullable=False))
@@ -107,6 +108,7 @@ def downgrade() -> None:
     op.execute("UPDATE reports SET body = NULL WHERE body_packing <> 0")
     for table in ("rollup_hours", "reports"):
         op.drop_index(f"ix_{table}_source", table)
+    op.drop_index("ix_violations_first", "violations")
     op.drop_column("violations", "checked_path")
     op.drop_column("reports", "body_packing")
     for column in ("served_chain", "validated_chain"):

@@ -1,0 +1,22 @@
+"""Entries folded without a log: for demos and whoever writes into a store at hand, as of whatever moment."""
+
+from collections.abc import Sequence
+
+from app.ingest.entry import Entry
+from app.ingest.fold import Counted, Fold, Section
+from app.store.fold_store import FoldStore
+from app.store.write.values import LogPosition
+
+WITHOUT_LOG = b"not from any log"
+"""Stands for the id of the log that there is not: its mark counts these entries."""
+
+
+def fold_directly(fold: Fold, store: FoldStore, entries: Sequence[Entry], *, log_id: bytes = WITHOUT_LOG) -> Counted:
+    """Count entries in one transaction. Raises what `FoldStore` raises."""
+    while True:
+        mark = store.find_mark(log_id)
+        begins_at = None if mark is None else mark.position
+        sequence = (0 if begins_at is None else begins_at.sequence) + len(entries)
+        counted = fold.fold(entries, Section(log_id, begins_at, LogPosition(1, sequence, sequence)))
+        if isinstance(counted, Counted):
+            return counted
