@@ -2,15 +2,17 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 from app.canary import read_canary
+from app.ingest.body_reader import BodyReader
 from app.ingest.collector import Collector
-from app.ingest.direct import fold_directly
+from app.ingest.direct import count_directly
 from app.ingest.entry import Entry
+from app.ingest.envelope import Envelope
 from app.ingest.fold import Counted, Fold, Limits
 from app.ingest.fold_thread import FoldThread
 from app.ingest.fold_watch import FoldWatch
@@ -21,6 +23,7 @@ from app.ingest.log import open_log
 from app.ingest.log_fold import LogFold
 from app.ingest.log_values import Appended
 from app.ingest.registered_hosts import RegisteredHosts
+from app.ingest.rejections import describe_rejection
 from app.metrics import FoldFigures, Metrics
 from app.service import Service, now
 from app.settings import Settings
@@ -64,10 +67,27 @@ def log_fold(service: Service) -> Iterator[LogFold]:
         yield LogFold(service.settings.log_root, fold, store, store_id=store_id(service.engine))
 
 
-def fold_entries(service: Service, entries: Sequence[Entry]) -> Counted:
-    """Count entries at once, without a log."""
-    store = FoldStore(service.engine)
-    return fold_directly(make_fold(service, store), store, entries)
+class DirectIntake:
+    """Takes bodies into a service's store as of any moment, without a log: for demos and imports."""
+
+    def __init__(self, service: Service) -> None:
+        self._hashes = KeyedHashes(client_key(service.engine))
+        self._bodies = BodyReader(self._hashes)
+        self._store = FoldStore(service.engine)
+        self._fold = make_fold(service, self._store)
+
+    def take(self, received: Iterable[tuple[bytes, Envelope, int]]) -> Counted:
+        """Count bodies, each with its envelope and receipt in milliseconds; keep what is no report as a rejection."""
+        entries = [entry for one in received for entry in self._read(*one)]
+        return count_directly(self._fold, self._store, self._fold.read(entries))
+
+    def _read(self, body: bytes, envelope: Envelope, received_at: int) -> Iterator[Entry]:
+        read = self._bodies.read(body, envelope, received_at=received_at)
+        if read.entry is not None:
+            yield read.entry
+        _, network = self._hashes.of_address(envelope.address)
+        for fate in read.refused:
+            yield describe_rejection(fate, envelope, body, network=network, received_at=received_at)
 
 
 def catch_up(service: Service) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from app.api.access import CanAdmin, CanRead, ServiceDep
+from app.api.counted_until import CountedUntil
 from app.api.filters import ViolationFilter
 from app.api.pages import LimitQuery, link_next
 from app.api.problems import ProblemError, not_found
@@ -186,6 +187,7 @@ def summary(
     service: ServiceDep,
     host: HostPath,
     narrowed: ViolationFilter,
+    counted_until: CountedUntil,
     interval: Literal["hour", "day"] = "hour",
 ) -> SummaryResponse:
     """Summarise what was reported for a host, by hour of receipt (`since` is rounded down to the hour)."""
@@ -196,6 +198,7 @@ def summary(
         found = summaries.summarise(connection, wanted, interval=interval)
     return SummaryResponse(
         host=host,
+        counted_until=counted_until,
         totals=Totals(reports=found.reports, violations=found.violations, clients=found.clients.about),
         by_cause=found.by_cause,
         by_sender=found.by_sender,

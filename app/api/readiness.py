@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.access import CanAdmin, CanRead, ServiceDep
+from app.api.counted_until import CountedUntil
 from app.api.hosts import HostPath, read_moment
 from app.api.pages import LimitQuery, link_next, parse_cursor
 from app.api.problems import ProblemError, not_found
@@ -80,6 +81,7 @@ class ReadinessResponse(BaseModel):
     revision: int
     mode: Literal["report-only", "enforce"]
     at: datetime
+    counted_until: datetime = Field(description="Until when everything that was accepted is counted.")
     as_of: str | None = Field(description="What an answer for a past moment rests on; null for now.")
     verdict: Literal["ready", "not_ready", "not_enough_data"]
     headline: str
@@ -136,6 +138,7 @@ class CanaryResponse(BaseModel):
 def readiness(
     service: ServiceDep,
     host: HostPath,
+    counted_until: CountedUntil,
     at: Annotated[datetime | None, Query(description="A past moment; now where nothing is said.")] = None,
     server: Annotated[Server, Query(description="In whose configuration the next header is written.")] = Server.TEXT,
 ) -> ReadinessResponse:
@@ -148,7 +151,8 @@ def readiness(
     if assessed is None:
         raise not_found("policy in force for", host)
     policy, answer = assessed
-    return ReadinessResponse.model_validate(as_plain(policy, answer, at=moment, server=server, past=past))
+    plain = as_plain(policy, answer, at=moment, server=server, past=past)
+    return ReadinessResponse.model_validate(plain | {"counted_until": counted_until})
 
 
 def _past(at: datetime | None) -> datetime:

@@ -144,6 +144,7 @@ class SummaryResponse(BaseModel):
     """What was reported for a host."""
 
     host: str
+    counted_until: datetime = Field(description="Until when everything that was accepted is counted.")
     totals: Totals
     by_cause: dict[str, int]
     by_sender: dict[str, int]

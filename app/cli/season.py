@@ -9,6 +9,7 @@ from app.samples.crowd import Post
 from app.samples.rollout import Mark, SendCanary
 from app.samples.season import DAYS, Assess, Counted, LookAt, Publish, Season, Tell, Timed
 from app.service import Service
+from app.wiring import DirectIntake
 
 _ALERTED = 30
 """For so many days, up to the end, the service looked for what to alert of."""
@@ -16,11 +17,12 @@ _ALERTED = 30
 
 def play_season(service: Service, season: Season) -> Iterator[int]:
     """Play a season day by day; give the number of each day when it is over."""
+    intake = DirectIntake(service)
     stages = {part.host: Stage(service, part.host, season.until) for part in season.parts}
     for day, acts in enumerate(season.acts()):
         for posted, together in groupby(acts, lambda timed: isinstance(timed.act, Post)):
             if posted:
-                take(service, [timed.act for timed in together if isinstance(timed.act, Post)])
+                take(intake, [timed.act for timed in together if isinstance(timed.act, Post)])
             else:
                 for timed in together:
                     _act(stages[timed.host], timed)

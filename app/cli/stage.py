@@ -1,16 +1,16 @@
 """Plays into a store at hand, as of whatever moment: what a made-up rollout tells is written by the service's parts."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from app.collector import Envelope, Fate, describe_rejection
 from app.hpkp.exposure import ExposedDay
 from app.hpkp.hosts import Host
 from app.hpkp.judgement.causes import Cause
 from app.hpkp.policy import Mode, PinningPolicy
 from app.hpkp.probe_result import Answer, Endpoint, Probe
 from app.hpkp.x509.certificate import read_certificate
+from app.ingest.envelope import Envelope
 from app.samples.crowd import Post
 from app.samples.rollout import Chain, Expose, pinning_field
 from app.service import Service
@@ -18,8 +18,8 @@ from app.store.canaries import add_canary, receive_canary
 from app.store.engine import to_ms, writing
 from app.store.events import add_event
 from app.store.exposures import record_exposure
-from app.store.submissions import RejectedSubmission, Submission
 from app.store.violations import Filter, list_violations, set_status
+from app.wiring import DirectIntake
 
 _ADDRESS = "192.0.2.1"
 
@@ -33,6 +33,11 @@ class Stage:
     moment: datetime
     policy: PinningPolicy | None = None
     canaries: int = 0
+    intake: DirectIntake = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Take reports as the service would."""
+        self.intake = DirectIntake(self.service)
 
     def set_policy(self, policy: PinningPolicy, *, report_uri_on_host: bool) -> None:
         """Publish a policy from this moment on; its report-uri is the stage's own, or one under the pins."""
@@ -47,7 +52,7 @@ class Stage:
 
     def post(self, body: bytes, *, address: str) -> None:
         """Send a report from an address."""
-        take(self.service, [Post(self.moment, body, address)])
+        take(self.intake, [Post(self.moment, body, address)])
 
     def expose(self, sessions: int | None, clients: int | None, *, app: str = "") -> None:
         """Tell how many were served the pins today."""
@@ -112,19 +117,13 @@ class Stage:
             add_event(connection, kind, text, host=self.host, at=to_ms(self.moment))
 
 
-def take(service: Service, posts: Iterable[Post]) -> None:
-    """Take what was sent, each at its moment, in one transaction; what is no report is refused and kept as such."""
-    submissions, refused = list[Submission](), list[RejectedSubmission]()
-    for post in posts:
-        at = to_ms(post.at)
-        around = Envelope(post.address, post.label, content_type=post.content_type, user_agent=post.user_agent)
-        for read in service.collector.read(post.body, around, received_at=at):
-            if isinstance(read, Submission):
-                submissions.append(read)
-            else:
-                fate = Fate(read.outcome, read.reason, read.pointer)
-                refused.append(describe_rejection(fate, around, post.body, received_at=at))
-    with writing(service.engine) as connection:
-        service.intake.write(connection, submissions)
-        if refused:
-            service.intake.reject(connection, refused)
+def take(intake: DirectIntake, posts: Iterable[Post]) -> None:
+    """Take what was sent, each at its moment, in one transaction; what is no report is kept as a rejection."""
+    intake.take(
+        (
+            post.body,
+            Envelope(post.address, post.label, content_type=post.content_type, user_agent=post.user_agent),
+            to_ms(post.at),
+        )
+        for post in posts
+    )

@@ -19,6 +19,7 @@ from app.metrics import Metrics
 from app.service import Service, open_service
 from app.settings import Settings
 from app.store.engine import without_password
+from app.wiring import catch_up
 
 out = Console(highlight=False, soft_wrap=True)
 """Standard output; never wraps, so that pins and headers stay on their line."""
@@ -67,7 +68,7 @@ def read_settings(**changes: Any) -> Settings:
 
 @contextmanager
 def opened(settings: Settings | None = None) -> Iterator[Service]:
-    """Open the store for one command; what goes wrong with it ends the command with the reason."""
+    """Open the store for one command, with what was accepted counted; what goes wrong ends it with the reason."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     chosen = settings or read_settings()
     try:
@@ -75,6 +76,7 @@ def opened(settings: Settings | None = None) -> Iterator[Service]:
     except (SQLAlchemyError, OSError, RuntimeError, ValueError) as error:
         fail(cannot_use(chosen, error))
     try:
+        catch_up(service)
         yield service
     except HpkpError as error:
         fail(str(error))

@@ -80,7 +80,14 @@ class Fold:
 
     def fold(self, entries: Iterable[Entry], section: Section) -> Counted | MarkMoved:
         """Count the entries of a section. Raises StoreAway; whether they are counted then is for the mark to tell."""
-        read = self._reader.read(entries)
+        return self.count(self.read(entries), section)
+
+    def read(self, entries: Iterable[Entry]) -> ReadEntries:
+        """Read what entries contain."""
+        return self._reader.read(entries)
+
+    def count(self, read: ReadEntries, section: Section) -> Counted | MarkMoved:
+        """Count what was read of a section; raises what `fold` raises."""
         while True:
             batch = self.plan(read, section)
             try:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 
 from app.hpkp.judgement.causes import ALARMING, Cause
 from app.hpkp.readiness import OpenViolation
-from app.hpkp.readiness.sources import PROVING_ANCHORS, disbelieve, is_believed
+from app.hpkp.readiness.sources import FEW, PROVING_ANCHORS, disbelieve, is_believed
 from app.store import tables
 from app.store.engine import to_ms
 from app.store.submissions import UNPLACED

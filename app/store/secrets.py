@@ -50,11 +50,14 @@ def store_id(engine: Engine) -> bytes:
 
 
 def _key(engine: Engine, name: str, *, length: int = 32) -> bytes:
-    with writing(engine) as connection:
-        insert_missing(connection, tables.secrets, [{"name": name, "value": secrets.token_bytes(length)}])
-        return bytes(
-            connection.execute(select(tables.secrets.c.value).where(tables.secrets.c.name == name)).scalar_one()
-        )
+    query = select(tables.secrets.c.value).where(tables.secrets.c.name == name)
+    with engine.connect() as connection:  # mostly it is there, and then nobody is to wait for a lock
+        found: bytes | None = connection.scalar(query)
+    if found is None:
+        with writing(engine) as connection:
+            insert_missing(connection, tables.secrets, [{"name": name, "value": secrets.token_bytes(length)}])
+            found = connection.execute(query).scalar_one()
+    return bytes(found)
 
 
 def new_token(connection: Connection, name: str, scope: str) -> str:

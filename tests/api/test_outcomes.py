@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from app.collector import Collector
+from app.store.writer import GroupWriter
 from sqlalchemy import event
 
 from app.api.problems import STATUS
 from app.canary import make_canary
-from app.collector import Collector
 from app.hpkp.hosts import Host
 from app.hpkp.pins import parse_pin
 from app.hpkp.policy import ExpectedPin, PinningPolicy
@@ -27,7 +28,6 @@ from app.store.engine import writing
 from app.store.secrets import canary_key
 from app.store.submissions import Submission
 from app.store.upsert import insert_missing
-from app.store.writer import GroupWriter
 from tests.api.answers import DISCONNECT, chunks, counted, exchange, moved, problem_of
 from tests.application import StartApp, TestClient, app_of, service_of
 from tests.reports import distinct_bodies, report_body, site

@@ -2,13 +2,13 @@
 
 import pytest
 
-from app.outcomes import Outcome
 from app.store import tables
 from app.store.engine import DAY_MS
+from app.store.write.deduplication import delete_expired
 from tests.reports import distinct_bodies, other_site, report_body
-from tests.store.desk import AT, Desk, later, submission
+from tests.store.desk import AT, Desk, Taken, later, submission
 
-ACCEPTED, DUPLICATE, OVER_LIMIT = Outcome.ACCEPTED, Outcome.DUPLICATE, Outcome.OVER_LIMIT
+ACCEPTED, DUPLICATE, OVER_LIMIT = Taken.ACCEPTED, Taken.DUPLICATE, Taken.OVER_LIMIT
 
 
 def test_reports_of_the_same_violation_are_counted_once_each_and_the_violation_stands_once(desk: Desk) -> None:
@@ -48,7 +48,7 @@ def test_the_same_bytes_under_another_label_are_another_report_of_another_source
     ("after", "outcome", "reports"),
     [(DAY_MS - 1, DUPLICATE, 1), (DAY_MS, DUPLICATE, 1), (DAY_MS + 1, ACCEPTED, 2)],
 )
-def test_a_retry_counts_again_after_twenty_four_hours(desk: Desk, after: int, outcome: Outcome, reports: int) -> None:
+def test_a_retry_counts_again_after_twenty_four_hours(desk: Desk, after: int, outcome: Taken, reports: int) -> None:
     first = submission()
     assert desk.take_each([first, later(first, milliseconds=after)]) == [ACCEPTED, outcome]
     assert desk.only(tables.violations).reports == reports
@@ -98,7 +98,7 @@ def test_forgotten_retries_count_again(desk: Desk) -> None:
     first, second = (submission(body, at=at) for body, at in zip(distinct_bodies(2), (AT, AT + 10), strict=True))
     desk.take(first, second)
     with desk.engine.begin() as connection:
-        desk.intake.forget_retries(connection, AT + 10)
+        delete_expired(connection, before=AT + 10)
     assert desk.take(first._replace(received_at=AT + 20), second._replace(received_at=AT + 20)) == [ACCEPTED, DUPLICATE]
 
 

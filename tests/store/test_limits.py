@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Engine
 
 from app.outcomes import Outcome
-from app.store import intake, tables
+from app.store import tables
 from app.store.engine import DAY_MS
 from app.store.policies import is_registered
 from app.store.submissions import RejectedSubmission
@@ -12,9 +12,9 @@ from app.store.summaries import list_rejections, summarise
 from app.store.violations import Filter
 from tests.authority import make_site
 from tests.reports import HOST, distinct_bodies, other_site, report_body
-from tests.store.desk import AT, Desk, submission
+from tests.store.desk import AT, Desk, Taken, submission
 
-ACCEPTED, OVER_LIMIT, UNKNOWN_HOST = Outcome.ACCEPTED, Outcome.OVER_LIMIT, Outcome.UNKNOWN_HOST
+ACCEPTED, OVER_LIMIT, UNKNOWN_HOST = Taken.ACCEPTED, Taken.OVER_LIMIT, Taken.UNKNOWN_HOST
 
 
 def _of(number: int) -> bytes:
@@ -136,8 +136,8 @@ def test_a_policy_with_subdomains_registers_them(engine: Engine) -> None:
         assert not is_registered(connection, HOST)
 
 
-def test_sources_beyond_the_bound_share_the_empty_one(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake, "MAX_SOURCES", 2)
+def test_sources_beyond_the_bound_share_the_empty_one(engine: Engine) -> None:
+    desk = Desk.at(engine, sources=2)
     desk.take_each(submission(label=label) for label in ("a", "b", "c", "d"))
     desk.take(submission(label="a", client="two"))
     assert [source.label for source in desk.rows(tables.sources)] == ["a", "b", ""]
@@ -149,12 +149,12 @@ def test_rejections_stop_at_the_limit_and_the_newest_stay(engine: Engine) -> Non
     desk = Desk.at(engine, rejections=3)
 
     def reject(*numbers: int) -> None:
-        with engine.begin() as connection:
-            samples = [
+        desk.reject(
+            *(
                 RejectedSubmission(received_at=AT, outcome=Outcome.UNREADABLE, reason=str(number), length=0)
                 for number in numbers
-            ]
-            desk.intake.reject(connection, samples)
+            )
+        )
 
     for batch in ((1,), (2, 3), (4, 5, 6, 7, 8), (9,)):
         reject(*batch)
@@ -165,9 +165,7 @@ def test_rejections_stop_at_the_limit_and_the_newest_stay(engine: Engine) -> Non
 def test_no_rejection_is_kept_where_none_may_be(engine: Engine) -> None:
     desk = Desk.at(engine, rejections=0)
     for _ in range(2):
-        with engine.begin() as connection:
-            rejected = RejectedSubmission(received_at=AT, outcome=Outcome.UNREADABLE, reason="", length=0)
-            desk.intake.reject(connection, [rejected])
+        desk.reject(RejectedSubmission(received_at=AT, outcome=Outcome.UNREADABLE, reason="", length=0))
     assert desk.rows(tables.rejections) == []
 
 

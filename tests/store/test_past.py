@@ -226,17 +226,6 @@ def test_of_networks_only_the_first_few_are_kept_and_all_of_them_count_as_many(d
     assert _now(desk, 1).networks == {Cause.PRIVATE_ROOT: 8}
 
 
-def test_what_was_taken_back_is_not_taken_for_kept(desk: Desk) -> None:
-    desk.take(_submission(desk, 1, ONE))
-    desk.take(_submission(desk, 1, ONE, hours=1))
-    with _writing(desk) as connection:
-        desk.intake.write(connection, [_submission(desk, 1, TWO)])
-        connection.rollback()
-    assert len(desk.rows(tables.violation_networks)) == 1
-    desk.take(_submission(desk, 1, TWO))
-    assert len(desk.rows(tables.violation_networks)) == 2
-
-
 def test_where_an_address_told_nothing_or_networks_were_not_kept_nobody_is_left_out(desk: Desk) -> None:
     desk.take(_submission(desk, 1, ONE))
     desk.take(submission())

@@ -13,14 +13,13 @@ from app.hpkp.judgement.judge import Judgement
 from app.hpkp.pins import parse_pin
 from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy
 from app.metrics import Metrics
-from app.outcomes import Outcome
 from app.service import Service, open_service
 from app.settings import Settings
 from app.store import policies, tables
-from app.store.engine import from_ms, writing
+from app.store.engine import from_ms
 from tests.authority import NOW, make_root
 from tests.reports import HOST, report_body, site
-from tests.store.desk import Desk, submission
+from tests.store.desk import Desk, Taken, submission
 
 EXPECTED, OTHER = parse_pin(site().root.pin), parse_pin(make_root("Other").pin)
 HOUR = timedelta(hours=1)
@@ -120,8 +119,7 @@ def test_a_withdrawn_policy_still_registers_its_host(service: Service) -> None:
 
 def _take_two(service: Service) -> None:
     bodies = (report_body(), report_body(port=8443))
-    with writing(service.engine) as connection:
-        assert service.intake.write(connection, [*map(submission, bodies)]) == [Outcome.ACCEPTED] * 2
+    assert Desk.at(service.engine).take(*map(submission, bodies)) == [Taken.ACCEPTED] * 2
 
 
 @pytest.mark.parametrize("ends", [False, True])

@@ -5,7 +5,6 @@ import json
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from app.collector import Envelope
 from app.hpkp.exposure import ExposedDay
 from app.hpkp.header.value import PinningHeader
 from app.hpkp.hosts import Host
@@ -13,13 +12,16 @@ from app.hpkp.policy import ExpectedPin, PinningPolicy
 from app.hpkp.probe_result import Answer, Endpoint, Probe
 from app.hpkp.report import Sender
 from app.hpkp.x509.certificate import read_certificate
+from app.ingest.envelope import Envelope
 from app.outcomes import Outcome
 from app.samples import SampleApp, SampleSite, Scenario, make_site
 from app.service import Service, now
 from app.store.canaries import add_canary, receive_canary
 from app.store.engine import to_ms, writing
 from app.store.exposures import record_exposure
-from app.store.submissions import RejectedSubmission, Submission
+from app.store.submissions import RejectedSubmission
+from app.store.write.samples import record_rejections
+from app.wiring import DirectIntake
 from tests.authority import make_root
 from tests.reports import report_body
 
@@ -83,10 +85,8 @@ def fill(service: Service, *, at: datetime) -> None:
 def take(service: Service, body: bytes, *, at: datetime, label: str = "", user_agent: str | None = None) -> None:
     """Take a report as if it had come at a moment."""
     envelope = Envelope(address="203.0.113.7", label=label, user_agent=user_agent)
-    [submission] = service.collector.read(body, envelope, received_at=to_ms(at))
-    assert isinstance(submission, Submission)
-    with writing(service.engine) as connection:
-        service.intake.write(connection, [submission])
+    counted = DirectIntake(service).take([(body, envelope, to_ms(at))])
+    assert counted.result.accepted == 1
 
 
 def _add_facts(service: Service, at: datetime) -> None:
@@ -136,4 +136,4 @@ def _add_hostile(service: Service, at: datetime) -> None:
         sample=json.dumps([SCRIPT, REVERSED, LONG[:200]]),
     )
     with writing(service.engine) as connection:
-        service.intake.reject(connection, [rejected])
+        record_rejections(connection, [rejected], limit=1000)

@@ -144,7 +144,7 @@ class _Room:
         self._limits = limits
         self._today: Counter[tuple[str, int]] = Counter()
         self._counted: set[tuple[str, int]] = set()
-        self._unregistered = set(count_new_violations(connection, (), since=0).unregistered_hosts)
+        self._unregistered = set(count_new_violations(connection, (), since=0, until=0).unregistered_hosts)
 
     def refuse(self, host: str, history: PolicyHistory, at: int) -> OverflowReason | None:
         if not history.revisions and host not in self._unregistered:
@@ -154,7 +154,9 @@ class _Room:
         day = host, at - at % DAY_MS
         if day not in self._counted:
             self._counted.add(day)
-            self._today[day] = count_new_violations(self._connection, [host], since=day[1]).by_host.get(host, 0)
+            self._today[day] = count_new_violations(
+                self._connection, [host], since=day[1], until=day[1] + DAY_MS
+            ).by_host.get(host, 0)
         if self._today[day] >= self._limits.new_violations_per_day:
             return OverflowReason.HOST_AND_DAY
         self._today[day] += 1
