@@ -37,7 +37,8 @@ def service(tmp_path: Path) -> Iterator[Service]:
 
 def _counters(service: Service) -> dict[str, float]:
     lines = service.metrics.exposition().decode().splitlines()
-    named = (line.removeprefix('hpkp_submissions_total{outcome="').split('"} ') for line in lines if "_total{" in line)
+    first = 'hpkp_submissions_total{outcome="'
+    named = (line.removeprefix(first).split('"} ') for line in lines if line.startswith(first))
     return {name: float(value) for name, value in named if float(value)}
 
 

@@ -66,16 +66,11 @@ def test_a_batch_with_repetitions_inside_counts_each_once(desk: Desk) -> None:
     assert desk.only(tables.violations).reports == 2
 
 
-def test_a_repetition_in_the_batch_of_what_was_refused_is_refused_too(desk: Desk) -> None:
-    # Were it called a duplicate, its sender would be told 204 for a report that stands nowhere.
+def test_a_repetition_of_what_is_over_a_limit_is_not_left_out_twice(desk: Desk) -> None:
     full = Desk.at(desk.engine, unknown_hosts=0)
-    assert full.take(submission(), submission()) == [OVER_LIMIT, OVER_LIMIT]
+    assert full.take(submission(), submission()) == [OVER_LIMIT, DUPLICATE]
     assert full.rows(tables.violations) == []
-
-
-def test_what_was_refused_is_no_retry_once_it_can_be_taken(desk: Desk) -> None:
-    assert Desk.at(desk.engine, unknown_hosts=0).take(submission()) == [OVER_LIMIT]
-    assert desk.take(submission()) == [ACCEPTED]
+    assert full.only(tables.overflow_days).reports == 1
 
 
 def test_a_batch_of_many_violations_keeps_them_apart(desk: Desk) -> None:

@@ -3,10 +3,12 @@
 import pytest
 from sqlalchemy import Engine
 
+from app.hpkp.overflow import OverflowReason
 from app.outcomes import Outcome
 from app.store import tables
 from app.store.engine import DAY_MS
 from app.store.policies import is_registered
+from app.store.read.report_bodies import load_report_body
 from app.store.submissions import RejectedSubmission
 from app.store.summaries import list_rejections, summarise
 from app.store.violations import Filter
@@ -55,7 +57,9 @@ def test_bodies_are_kept_of_the_first_few_and_byte_for_byte(engine: Engine) -> N
     desk = Desk.at(engine, raw_bodies=2)
     bodies = distinct_bodies(4)
     desk.take_each(submission(body) for body in bodies)
-    assert [row.body for row in desk.rows(tables.reports)] == [*bodies[:2], None, None]
+    with engine.connect() as connection:
+        kept = [load_report_body(connection, row.id) for row in desk.rows(tables.reports)]
+    assert kept == [*bodies[:2], None, None]
     assert desk.only(tables.violations).raw_bodies == 2
 
 
@@ -84,15 +88,17 @@ def test_new_violations_of_a_day_stop_at_the_limit_and_known_ones_are_counted(en
     outcomes = desk.take(*(submission(_of(number)) for number in range(3)))
     assert outcomes == [ACCEPTED, ACCEPTED, OVER_LIMIT]
     assert desk.take(submission(_of(1), client="two"), submission(_of(2), client="two")) == [ACCEPTED, OVER_LIMIT]
-    assert desk.take(submission(_of(2), at=AT + DAY_MS)) == [ACCEPTED]
+    assert desk.take(submission(_of(2), at=AT + DAY_MS, client="three")) == [ACCEPTED]
     assert [violation.reports for violation in desk.rows(tables.violations)] == [1, 2, 1]
 
 
-def test_what_was_refused_leaves_nothing_behind(engine: Engine) -> None:
+def test_what_is_over_a_limit_leaves_nothing_behind_but_a_count_and_a_retry_of_it_is_one(engine: Engine) -> None:
     desk = Desk.at(engine, new_violations_per_day=1)
     desk.take(submission(_of(1)), submission(_of(2)))
     assert len(desk.rows(tables.chains)) == 2  # the served and the validated one of the first
-    assert len(desk.rows(tables.seen_submissions)) == 1
+    assert desk.take(submission(_of(2))) == [Taken.DUPLICATE]
+    overflow = desk.only(tables.overflow_days)
+    assert (overflow.host, overflow.reason, overflow.reports) == (HOST, OverflowReason.HOST_AND_DAY, 1)
 
 
 def test_the_limit_is_each_hosts_own(engine: Engine) -> None:
@@ -115,16 +121,16 @@ def test_a_host_with_a_policy_takes_no_place_among_those_without(engine: Engine)
     hosts = ("a.example", "b.example", "c.example")
     assert desk.take(*map(submission, map(_for_host, hosts))) == [ACCEPTED, ACCEPTED, OVER_LIMIT]
     desk.set_policy("b.example")
-    assert desk.take(submission(_for_host("c.example"))) == [ACCEPTED]
+    assert desk.take(submission(_for_host("c.example"), client="two")) == [ACCEPTED]
 
 
-def test_where_hosts_without_a_policy_are_refused_so_are_their_violations_known_from_before(engine: Engine) -> None:
+def test_where_hosts_without_a_policy_are_refused_only_known_violations_of_theirs_are_counted(engine: Engine) -> None:
     Desk.at(engine).take(submission())
     strict = Desk.at(engine, accept_unknown_hosts=False)
-    assert strict.take(submission(client="two"), submission(_for_host("b.example"))) == [UNKNOWN_HOST, UNKNOWN_HOST]
-    strict.set_policy()
-    assert strict.take(submission(client="two")) == [ACCEPTED]
+    # The endpoint refuses both; what it accepted, such as before the setting was changed, is not lost.
+    assert strict.take(submission(client="two"), submission(_for_host("b.example"))) == [ACCEPTED, UNKNOWN_HOST]
     assert strict.only(tables.violations).reports == 2
+    assert strict.only(tables.overflow_days).reason == OverflowReason.UNKNOWN_HOST
 
 
 def test_a_policy_with_subdomains_registers_them(engine: Engine) -> None:
