@@ -96,7 +96,7 @@ def test_a_violation_that_cannot_be_read_any_more_does_not_keep_a_policy_from_be
         connection.exec_driver_sql("UPDATE violations SET sender = 'a sender that nobody knows'")
     service.set_policy(_policy(LIVE), at=now())
     assert _revisions(service) == [1]
-    assert _causes(service) == ["private_root"]
+    assert _causes(service) == ["unknown_key_public_ca"]
 
 
 def test_only_what_came_since_the_revision_took_effect_is_evidence_for_it(service: Service) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Row
 from app.api.problems import not_found
 from app.api.schemas import AnnotatedCertificate, ReportResponse, ViolationDetail
 from app.hpkp.x509.anchors import Anchor
-from app.hpkp.x509.certificate import Certificate, Element
+from app.hpkp.x509.certificate import Certificate, Element, why_unreadable
 from app.service import Service, now
 from app.store import violations as store
 from app.store.engine import from_ms
@@ -65,16 +65,15 @@ def _annotate(element: Element, finding: dict[str, Any], service: Service) -> An
 
 
 def describe_certificate(element: Element) -> dict[str, Any]:
-    """Return what a certificate says of itself, or why it cannot be read."""
+    """Return what a certificate says of itself, and what of it cannot be read."""
+    described = {
+        "sha256": None if element.fingerprint is None else element.fingerprint.hex(),
+        "pin": None if element.pin is None else str(element.pin),
+        "unreadable": why_unreadable(element),
+    }
     if not isinstance(element, Certificate):
-        fingerprint = element.fingerprint
-        return {
-            "sha256": None if fingerprint is None else fingerprint.hex(),
-            "pin": None if element.pin is None else str(element.pin),
-            "unreadable": element.reason,
-        }
-    return {
-        "sha256": element.fingerprint.hex(),
+        return described
+    return described | {
         "subject": element.subject,
         "issuer": element.issuer,
         "names": list(element.names),
@@ -83,7 +82,6 @@ def describe_certificate(element: Element) -> dict[str, Any]:
         "not_after": element.not_after,
         "signature_hash": element.signature_hash,
         "key": element.key_kind,
-        "pin": str(element.pin),
     }
 
 

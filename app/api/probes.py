@@ -12,7 +12,7 @@ from app.api.problems import not_found
 from app.api.schemas import FindingResponse, describe_problems, finding_response
 from app.hpkp.policy import PinningPolicy
 from app.hpkp.probe_result import Answer, Endpoint, LiveHost, review_live, satisfied
-from app.hpkp.x509.certificate import Certificate, Element
+from app.hpkp.x509.certificate import Certificate, Element, why_unreadable
 from app.service import now
 
 router = APIRouter(prefix="/api/v1/hosts", tags=["hosts"])
@@ -132,9 +132,10 @@ def _certificate(element: Element, policy: PinningPolicy) -> ServedCertificate:
         pin=None if element.pin is None else str(element.pin),
         in_expected_pins=element.pin in policy.expected,
         sha256=None if element.fingerprint is None else element.fingerprint.hex(),
+        unreadable=why_unreadable(element),
     )
     if not isinstance(element, Certificate):
-        return served.model_copy(update={"unreadable": element.reason})
+        return served
     return served.model_copy(
         update={
             "subject": element.subject,

@@ -23,7 +23,7 @@ from app.cli.terminal import (
 from app.hpkp.hosts import canonical_host
 from app.hpkp.policy import PinningPolicy
 from app.hpkp.probe_result import Endpoint, LiveHost, Probe, review_live, satisfied
-from app.hpkp.x509.certificate import Certificate, Element
+from app.hpkp.x509.certificate import Certificate, Element, why_unreadable
 
 _EXIT = {True: 0, False: NO, None: CANNOT_TELL}
 _WORDS = {True: "as the policy says", False: "NOT as the policy says", None: "cannot tell"}
@@ -85,8 +85,9 @@ def _plain(element: Element, policy: PinningPolicy) -> dict[str, Any]:
         "in_expected_pins": element.pin in policy.expected,
     }
     if isinstance(element, Certificate):
-        return item | {"subject": element.subject, "issuer": element.issuer, "not_after": element.not_after}
-    return item | {"unreadable": element.reason}
+        item |= {"subject": element.subject, "issuer": element.issuer, "not_after": element.not_after}
+    unreadable = why_unreadable(element)
+    return item if unreadable is None else item | {"unreadable": unreadable}
 
 
 def _print(policy: PinningPolicy, live: LiveHost) -> None:

@@ -159,7 +159,9 @@ def _beta(keys: Keys) -> Part:
             (81, 13, Deploy({"192.0.2.40": first})),
             (81, 13, _publish(BETA, (first[0].pin, "live key"), (backup, "backup key, offline"))),
         ),
-        meetings=tuple(_between(keys, BETA, (first[0].pin, backup), range(81, DAYS), network=400, scale=0.5, app=None)),
+        meetings=tuple(
+            _between(keys, BETA, (first[0].pin, backup), range(81, DAYS), network=400, scale=0.5, portals_alone=True)
+        ),
         exposed=_exposed(keys, 900, 520),
     )
 
@@ -260,15 +262,19 @@ def _between(
     *,
     network: int,
     scale: float,
-    app: str | None = _SHOP,
+    app: str = _SHOP,
     portals: bool = True,
+    portals_alone: bool = False,
     enforced: bool = False,
 ) -> Iterator[Meeting]:
-    """Meet with what stands between every host and its clients: filters, proxies, portals, and wrong clocks."""
+    """Meet with what stands between every host and its clients: filters, proxies, portals, and wrong clocks.
+
+    Apps alone: Chromium reports neither certificate errors nor roots that were installed.
+    """
     for number, portal in enumerate(keys.portals if portals else (), 21):
-        crowd = _browsers(200, network + number)
-        yield _meet(crowd, portal, keys.seen(portal), known, 2.5 * scale, days, enforced=enforced)
-    if app is None:
+        crowd = _apple(200, network + number, app)
+        yield _meet(crowd, (), keys.seen(portal), known, 2.5 * scale, days, trusted=False, enforced=enforced)
+    if portals_alone:
         return
     for number, root in enumerate(keys.filters, 1):
         crowd = _apple(int(7 * scale) + 1, network + number, app)
@@ -278,7 +284,7 @@ def _between(
         yield _meet(crowd, (), keys.forged(host, root), known, 2.5 * scale, days, enforced=enforced)
     crowd = _apple(int(25 * scale) + 1, network + 31, app)
     expired = keys.forged(host, keys.proxies[0], day=_BEFORE)
-    yield _meet(crowd, (), expired, known, scale, days, enforced=enforced)
+    yield _meet(crowd, (), expired, known, scale, days, trusted=False, enforced=enforced)
 
 
 def _both(chain: Chain) -> tuple[Chain, Chain]:

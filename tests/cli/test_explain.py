@@ -33,7 +33,7 @@ def test_a_report_in_a_file_is_explained_against_the_pins_given() -> None:
     text = _run("explain", REPORT, *EXPECTED).stdout
     assert text.startswith("other_trust_path\nCertificate 2 of the served chain has a pin among the expected pins")
     assert "Whose matter  ours" in text
-    assert "Locks out     yes: No expected pin stands in the validated chain." in text
+    assert "Locks out     yes: No expected pin is on the path that the client compared." in text
     served, validated = text.split("served chain\n")[1].split("validated chain (judged)\n")
     assert [line.split("CN=")[1].split(",")[0] for line in served.splitlines() if "CN=" in line] == [
         "Example Root X1", "Example Intermediate", "www.example.com",

@@ -135,12 +135,29 @@ def test_upgraded_identities_are_those_that_reports_have_now(desk: Desk, url: st
     assert identity_of(report, received_at=from_ms(row.first_received_at)) == row.identity
 
 
-def test_a_sender_that_found_the_path_valid_keeps_its_identity(desk: Desk, url: str) -> None:
-    desk.take(submission(report_body()))
+def _dated_years_ago(desk: Desk, url: str, body: bytes) -> None:
+    """Make the store of the previous version, in which a report of these was dated years ago."""
+    desk.take(submission(body))
     with writing(desk.engine) as connection:
         connection.execute(update(tables.violations).values(date_time=YEARS_AGO))
-    before = desk.only(tables.violations)
-    assert before.sender == Sender.CHROMIUM
+        connection.execute(update(tables.reports).values(date_time=YEARS_AGO))
     command.downgrade(_migrations(url), "0008")
+
+
+def test_an_upgraded_date_at_which_no_client_found_the_path_valid_decides_for_no_others(desk: Desk, url: str) -> None:
+    _dated_years_ago(desk, url, report_body())
+    upgrade(url)
+    desk.take(submission(report_body(), client="two"))
+    with writing(desk.engine) as connection:
+        request_rejudging(connection, at=AT)
+    desk.rejudge()
+    found = [(row.sender, row.cause) for row in desk.rows(tables.violations)]
+    assert found == [("chromium", "implausible"), ("chromium", "unknown_key_public_ca")]
+
+
+def test_an_upgraded_forgery_keeps_its_identity_and_date(desk: Desk, url: str) -> None:
+    _dated_years_ago(desk, url, report_body(noted="www.example.org"))
+    before = desk.only(tables.violations)
+    assert before.contradictions
     upgrade(url)
     assert desk.only(tables.violations) == before

@@ -77,7 +77,7 @@ def test_another_status_is_an_event_and_the_same_again_is_nothing(desk: Desk) ->
         set_status(connection, 1, status="expected", note="our proxy", at=NOW + HOUR)
         set_status(connection, 1, status=None, note="the proxy of the office", at=NOW + HOUR)
         (event,) = list_events(connection, host=HOST, kind="status_changed", limit=9)
-    assert event.text == "Violation 1 (private_root) was open and is expected: our proxy"
+    assert event.text == "Violation 1 (unknown_key_public_ca) was open and is expected: our proxy"
     assert from_ms(event.at) == NOW
     changes = [(row.at, row.was, row.status, row.note) for row in desk.rows(tables.status_changes)]
     assert changes == [(AT, "open", "expected", "our proxy")]
@@ -112,7 +112,7 @@ def test_what_is_expected_or_ignored_stays_so_however_often_it_is_reported(desk:
 def test_a_violation_judged_since_is_judged_again_under_the_policy_of_then(desk: Desk) -> None:
     desk.set_policy(pins=[STRANGE, OTHER], since=NOW - DAY)
     desk.take(submission(report_body(known_pins=[STRANGE])))
-    assert desk.only(tables.violations).cause == Cause.PRIVATE_ROOT
+    assert desk.only(tables.violations).cause == Cause.UNKNOWN_KEY_PUBLIC_CA
     with _writing(desk) as connection:
         policy = PinningPolicy(canonical_host(HOST), (ExpectedPin(parse_pin(site().root.pin)),))
         policies.add_revision(connection, policy, at=NOW + HOUR)
@@ -121,7 +121,7 @@ def test_a_violation_judged_since_is_judged_again_under_the_policy_of_then(desk:
     assert desk.only(tables.violations).cause == Cause.STALE_KNOWN_PINS
     (then,) = _known(desk, NOW + HOUR / 2).open_violations
     (after,) = _known(desk, NOW + 2 * HOUR).open_violations
-    assert (then.cause, after.cause) == (Cause.PRIVATE_ROOT, Cause.STALE_KNOWN_PINS)
+    assert (then.cause, after.cause) == (Cause.UNKNOWN_KEY_PUBLIC_CA, Cause.STALE_KNOWN_PINS)
 
 
 def test_a_policy_counts_from_when_it_was_entered_and_not_from_when_it_took_effect(desk: Desk) -> None:
@@ -211,11 +211,11 @@ def test_one_decision_leaves_out_every_variation_from_the_same_network_then_and_
     for evidence in (_now(desk, 3), _known(desk, NOW + 3 * HOUR)):
         assert _open(evidence) == [3]
         assert [violation.id for violation in evidence.left_out] == [2]
-        assert evidence.networks == {Cause.PRIVATE_ROOT: 1}
+        assert evidence.networks == {Cause.UNKNOWN_KEY_PUBLIC_CA: 1}
     assert _open(_known(desk, NOW + HOUR / 2)) == [1]
     desk.take(_submission(desk, 2, TWO, hours=4))
     assert _open(_now(desk, 5)) == [2, 3]
-    assert _now(desk, 5).networks == {Cause.PRIVATE_ROOT: 2}
+    assert _now(desk, 5).networks == {Cause.UNKNOWN_KEY_PUBLIC_CA: 2}
     assert _open(_known(desk, NOW + 3 * HOUR)) == [3]
 
 
@@ -223,7 +223,7 @@ def test_of_networks_only_the_first_few_are_kept_and_all_of_them_count_as_many(d
     for number in range(12):
         desk.take(_submission(desk, 1, bytes(7) + bytes((number + 1,))))
     assert len(desk.rows(tables.violation_networks)) == 8
-    assert _now(desk, 1).networks == {Cause.PRIVATE_ROOT: 8}
+    assert _now(desk, 1).networks == {Cause.UNKNOWN_KEY_PUBLIC_CA: 8}
 
 
 def test_where_an_address_told_nothing_or_networks_were_not_kept_nobody_is_left_out(desk: Desk) -> None:

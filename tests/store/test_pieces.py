@@ -61,7 +61,7 @@ def _events(desk: Desk) -> list[tuple[str | None, str]]:
     return [(event.host, event.text) for event in desk.rows(tables.events) if event.kind == "rejudged"]
 
 
-OLD, NEW = "private_root", "matches_expected"
+OLD, NEW = "unknown_key_public_ca", "matches_expected"
 
 
 def test_each_piece_is_written_by_itself_with_how_far_it_is(five: Desk) -> None:
@@ -70,7 +70,7 @@ def test_each_piece_is_written_by_itself_with_how_far_it_is(five: Desk) -> None:
         seen.append((_causes(five).count(NEW), progress.run.judged, progress.waiting, progress.finished))
     assert seen == [(2, 2, 3, False), (4, 4, 1, False), (5, 5, 0, False), (5, 5, 0, True)]
     assert five.rows(tables.rejudgings) == []
-    assert _events(five) == [(HOST, "5 violations re-evaluated: 5 private_root -> matches_expected")]
+    assert _events(five) == [(HOST, "5 violations re-evaluated: 5 unknown_key_public_ca -> matches_expected")]
 
 
 def test_another_process_goes_on_where_one_was_killed(five: Desk, url: str) -> None:
@@ -95,7 +95,7 @@ def test_another_process_goes_on_where_one_was_killed(five: Desk, url: str) -> N
     assert [progress.run.judged for progress in run_for(other, judge_at, at=LATER)] == [5, 5]
     other.dispose()
     assert _causes(five) == [NEW] * 5
-    assert _events(five) == [(HOST, "5 violations re-evaluated: 5 private_root -> matches_expected")]
+    assert _events(five) == [(HOST, "5 violations re-evaluated: 5 unknown_key_public_ca -> matches_expected")]
 
 
 def test_a_piece_ends_when_its_time_is_over_and_holds_one_violation_at_least(five: Desk) -> None:
@@ -189,7 +189,7 @@ def test_two_processes_at_it_judge_each_once_and_write_one_event(desk: Desk, url
         list(pool.map(work, range(2)))
     other.dispose()
     assert _causes(desk) == [NEW] * 40
-    assert _events(desk) == [(HOST, "40 violations re-evaluated: 40 private_root -> matches_expected")]
+    assert _events(desk) == [(HOST, "40 violations re-evaluated: 40 unknown_key_public_ca -> matches_expected")]
     assert sum(row.reports for row in desk.rows(tables.host_hours) if row.cause == NEW) == 40
 
 
@@ -204,7 +204,7 @@ def test_one_that_cannot_be_judged_keeps_its_judgement_and_none_from_theirs(
     list(run_for(five.engine, fail_at_the_second, at=LATER))
     assert _causes(five) == [NEW, OLD, NEW, NEW, NEW]
     assert "violation 2 could not be judged again" in caplog.text
-    assert _events(five) == [(HOST, "4 violations re-evaluated: 4 private_root -> matches_expected")]
+    assert _events(five) == [(HOST, "4 violations re-evaluated: 4 unknown_key_public_ca -> matches_expected")]
 
 
 def test_one_that_cannot_be_read_any_more_keeps_its_judgement(five: Desk, caplog: pytest.LogCaptureFixture) -> None:

@@ -58,7 +58,7 @@ def test_two_roots_with_the_same_key_are_two_certificates_with_one_pin(desk: Des
 def _unreadable() -> Chain:
     """Return a chain of everything that can stand in one."""
     leaf = site().leaf.der
-    damaged = leaf.replace(b"\x17\x0d", b"\x17\x0c", 1)
+    damaged = leaf.replace(b"\x17\x0d", b"\x17\x0c", 1)  # the date of a certificate that can be read for the rest
     texts = [leaf, damaged, leaf[:50], b"\x30\x03\x02\x01\x05"]
     elements = tuple(read_certificate(der, position=position) for position, der in enumerate(texts))
     return (
@@ -71,7 +71,7 @@ def _unreadable() -> Chain:
 
 def test_a_chain_with_unreadable_elements_comes_back_as_it_was(desk: Desk) -> None:
     chain = _unreadable()
-    assert sum(isinstance(element, UnreadableCertificate) for element in chain) == 5
+    assert sum(isinstance(element, UnreadableCertificate) for element in chain) == 4
     assert _stored(desk, chain) == chain
 
 

@@ -13,11 +13,17 @@ import pytest
 from fastapi.routing import iter_route_contexts
 
 from app.hpkp.judgement.causes import Cause
+from app.hpkp.pins import parse_pin
+from app.hpkp.policy import ExpectedPin, PinningPolicy
+from app.hpkp.probe_result import Endpoint, Probe
+from app.hpkp.x509.certificate import read_certificate
 from app.main import create_app
 from app.outcomes import Outcome
+from app.service import now
 from app.web.routes import router
 from tests.application import StartApp, TestClient, caller, service_of, settings_for
-from tests.reports import report_body
+from tests.authority import pem_with
+from tests.reports import report_body, site
 from tests.test_docs import command_line
 from tests.web.markup import read, token_of, words_of
 from tests.web.stock import HOST, HOSTILE_HOST, LONG, NAMES, sample_site
@@ -232,7 +238,7 @@ def test_a_violation_shows_both_chains_with_each_pin_marked(filled: TestClient) 
     for issued in (site.leaf, site.by_old_root, site.by_new_root, site.old_root, site.new_root):
         assert str(issued.pin) in text
     assert "CN=Sample Root X2" in text
-    assert "Enforcing locks this client out yes . No expected pin stands in the validated chain" in text
+    assert "Enforcing locks this client out yes . No expected pin is on the path that the client compared" in text
 
 
 def test_a_pin_is_marked_known_alone_where_the_policy_has_another(filled: TestClient) -> None:
@@ -244,6 +250,34 @@ def test_a_pin_is_marked_known_alone_where_the_policy_has_another(filled: TestCl
 def test_a_chain_that_was_not_sent_is_said_not_to_be_there(filled: TestClient) -> None:
     assert "The sender sent an empty one." in words_of(filled.get(f"/violations/{_violations(filled)['no_evidence']}"))
     assert "The sender sent none." in words_of(filled.get(f"/violations/{_violations(filled)['private_root']}"))
+
+
+@pytest.mark.parametrize(("bound", "validity"), [("start", "unreadable to 20"), ("end", " UTC to unreadable")])
+def test_a_certificate_with_half_a_validity_is_shown_with_the_reason(
+    visitor: TestClient, bound: str, validity: str
+) -> None:
+    der = _with_unreadable_date(site().leaf.der, bound)
+    visitor.post("/report", content=report_body(validated=[pem_with(der)]))
+    text = words_of(visitor.get("/violations/1"))
+    assert validity in text
+    assert f"unreadable in part {'not_before' if bound == 'start' else 'not_after'}: " in text
+
+
+@pytest.mark.parametrize("bound", ["start", "end"])
+def test_a_look_that_saw_half_a_validity_is_shown(visitor: TestClient, bound: str) -> None:
+    chain = tuple(map(read_certificate, (_with_unreadable_date(site().leaf.der, bound), site().intermediate.der)))
+    service = service_of(visitor)
+    pins = ExpectedPin(parse_pin(site().leaf.pin)), ExpectedPin(parse_pin(site().root.pin))
+    service.set_policy(PinningPolicy(HOST, pins), at=now())
+    service.record_probe(Probe(HOST, 443, now(), (Endpoint("192.0.2.1", (chain,)),)))
+    assert f"CN={HOST}" in words_of(visitor.get(f"/hosts/{HOST}")).partition("What the last look saw")[2]
+
+
+def _with_unreadable_date(der: bytes, bound: str) -> bytes:
+    """Break one of the two dates, which begin with their tag and their length."""
+    start = der.index(b"\x17\x0d")
+    at = start if bound == "start" else der.index(b"\x17\x0d", start + 2)
+    return der[: at + 2] + b"x" + der[at + 3 :]
 
 
 def test_certificates_and_raw_reports_are_one_click_away_as_downloads(filled: TestClient) -> None:

@@ -140,10 +140,10 @@ class JudgementContext:
 
     @property
     def judged_chain(self) -> str | None:
-        """Which one that is: ``validated``, ``served``, or none."""
+        """The member of the report that holds it: ``validated``, ``served``, or none."""
         if not self.chain:
             return None
-        return "validated" if self.validated else "served"
+        return "validated" if self.validated or not self.report.served_chain else "served"
 
     @cached_property
     def leaf_position(self) -> int:

@@ -112,8 +112,8 @@ def judge(
         anchor_subject=context.anchor_subject,
         path_checkable=context.path_checkable,
         product=None if context.product is None else context.product.name,
-        served=tuple(_certificate_findings(context, report.served_chain or (), failing)),
-        validated=tuple(_certificate_findings(context, report.validated_chain or (), failing)),
+        served=tuple(_certificate_findings(context, "served", report.served_chain or (), failing)),
+        validated=tuple(_certificate_findings(context, "validated", report.validated_chain or (), failing)),
     )
 
 
@@ -150,10 +150,14 @@ def _notes(context: JudgementContext) -> Iterator[str]:
         yield "What this sender calls the validated chain is the served one; the path it built itself is not known."
     elif context.judged_chain == "served":
         yield "There is no validated chain, so the served one was judged."
+    elif context.judged_chain is not None and not context.validated:
+        yield "What this sender calls the validated chain did not validate: it is what the client was shown."
 
 
-def _certificate_findings(context: JudgementContext, chain: Chain, failing: int | None) -> Iterator[CertificateFinding]:
-    judged = chain is context.chain
+def _certificate_findings(
+    context: JudgementContext, member: str, chain: Chain, failing: int | None
+) -> Iterator[CertificateFinding]:
+    judged = member == context.judged_chain
     for position, element in enumerate(chain):
         yield CertificateFinding(
             position=position,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from app.hpkp.judgement.causes import Cause
 from app.hpkp.judgement.context import PUBLIC, JudgementContext
+from app.hpkp.pins import Pin
 from app.hpkp.report import Sender
 from app.hpkp.user_agents.model import Compared
 from app.hpkp.x509.anchors import Anchor
@@ -156,8 +157,7 @@ def _other_trust_path(context: JudgementContext) -> Evidence | None:
             context.top,
         )
     if connected:
-        whose = "expected" if context.policy else "known"
-        return f"A certificate with {_whose_pin(context, connected, whose)}", context.top
+        return _pinned_elsewhere(context, connected), context.top
     if context.policy and context.leaf_is_ours and context.path_is_new:
         return (
             "The leaf key is yours, but the client built its path through an intermediate that the server did not "
@@ -167,12 +167,15 @@ def _other_trust_path(context: JudgementContext) -> Evidence | None:
     return None
 
 
-def _whose_pin(context: JudgementContext, connected: frozenset[object], whose: str) -> str:
-    where = "was not among the certificates sent" if context.model.compares is Compared.SENT else "is not on it"
-    signed = f"a pin among the {whose} pins is joined to this leaf by signatures, but "
+def _pinned_elsewhere(context: JudgementContext, connected: frozenset[Pin]) -> str:
+    """Name the certificate whose pin the client did not find, and say why it did not."""
+    position = next((i for i, e in enumerate(context.served) if e.pin in connected and context.is_joined(e)), None)
+    which = "A certificate that was not sent" if position is None else f"Certificate {position} of the served chain"
+    whose = "expected" if context.policy else "known"
+    joined = f"{which} has a pin among the {whose} pins and signatures join it to this leaf, but"
     if context.model.compares is Compared.SENT:
-        return f"{signed}this client compares only the certificates sent, and it {where}."
-    return f"{signed}the client validated another path, and that certificate {where}."
+        return f"{joined} this client compares only the certificates sent."
+    return f"{joined} the client validated another path, and it is not on it."
 
 
 def _own_key_not_pinned(context: JudgementContext) -> Evidence | None:

@@ -344,6 +344,19 @@ class Certificate:
 Element = Certificate | UnreadableCertificate
 Chain = tuple[Element, ...]
 
+_MOST_PARTS_TOLD = 5
+
+
+def why_unreadable(element: Element) -> str | None:
+    """Say in one line what of an element cannot be read, and why; None if all of it can."""
+    if not isinstance(element, Certificate):
+        return element.reason
+    parts = [f"{fault.part}: {fault.reason}" for fault in element.unreadable_parts]
+    told = parts[:_MOST_PARTS_TOLD]
+    if more := len(parts) - len(told):
+        told.append(f"and {more} more")
+    return "; ".join(told) or None
+
 
 def _attempt(part: str, read: Callable[[], T]) -> T | UnreadablePart:
     """Return what is read, or why it cannot be."""
