@@ -30,11 +30,13 @@ def full_desk(desk: Desk) -> Desk:
         validation_result=1,
         **app,
     )
-    desk.take(
-        submission(label="web"),
-        submission(label="web", client="two"),
-        submission(in_app, at=AT + 2 * 3600 * SECOND),
-        submission(report_body(host="www.example.org"), at=AT + 4 * 3600 * SECOND),
+    desk.take_each(
+        (
+            submission(label="web"),
+            submission(label="web", client="two"),
+            submission(in_app, at=AT + 2 * 3600 * SECOND),
+            submission(report_body(host="www.example.org"), at=AT + 4 * 3600 * SECOND),
+        )
     )
     with writing(desk.engine) as connection:
         assert set_status(connection, 3, status="ignored", note="not ours", at=NOW)
@@ -92,7 +94,7 @@ def test_pages_of_violations_hold_each_once_even_where_they_came_together(desk: 
     chains = [other_site(number) for number in range(6)]
     moments = (0, 0, SECOND, SECOND, SECOND, 0)
     bodies = [report_body(served=chain.served, validated=chain.validated) for chain in chains]
-    desk.take(*(submission(body, at=AT + after) for body, after in zip(bodies, moments, strict=True)))
+    desk.take_each(submission(body, at=AT + after) for body, after in zip(bodies, moments, strict=True))
     seen: list[int] = []
     before = None
     with desk.engine.connect() as connection:
@@ -105,7 +107,8 @@ def test_pages_of_violations_hold_each_once_even_where_they_came_together(desk: 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
 def test_pages_of_reports_hold_each_once_the_newest_first(desk: Desk, size: int) -> None:
-    desk.take(*(submission(body, label="web") for body in distinct_bodies(5)), submission(report_body(port=8443)))
+    desk.take(*(submission(body, label="web") for body in distinct_bodies(5)))
+    desk.take(submission(report_body(port=8443)))
     seen: list[int] = []
     before = None
     with desk.engine.connect() as connection:

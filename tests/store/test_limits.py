@@ -89,7 +89,7 @@ def test_new_violations_of_a_day_stop_at_the_limit_and_known_ones_are_counted(en
     assert outcomes == [ACCEPTED, ACCEPTED, OVER_LIMIT]
     assert desk.take(submission(_of(1), client="two"), submission(_of(2), client="two")) == [ACCEPTED, OVER_LIMIT]
     assert desk.take(submission(_of(2), at=AT + DAY_MS, client="three")) == [ACCEPTED]
-    assert [violation.reports for violation in desk.rows(tables.violations)] == [1, 2, 1]
+    assert sorted(violation.reports for violation in desk.rows(tables.violations)) == [1, 1, 2]
 
 
 def test_what_is_over_a_limit_leaves_nothing_behind_but_a_count_and_a_retry_of_it_is_one(engine: Engine) -> None:

@@ -44,7 +44,7 @@ def _add_policy(desk: Desk, pin: str, host: str = HOST, *, include_subdomains: b
 @pytest.fixture
 def five(desk: Desk) -> Desk:
     """Return a desk whose five violations are to be judged again under a policy that explains them."""
-    desk.take(*map(submission, _bodies(5)))
+    desk.take_each(map(submission, _bodies(5)))
     _add_policy(desk, site().root.pin)
     return desk
 

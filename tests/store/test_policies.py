@@ -128,7 +128,7 @@ def test_a_violation_that_cannot_be_judged_does_not_keep_the_change_from_the_oth
 ) -> None:
     _take_two(service)
     service.set_policy(policy(ExpectedPin(OTHER)), at=NOW)
-    desk = Desk(service.engine, service.intake)
+    desk = Desk.at(service.engine)
     judged: list[object] = []
 
     def fail_at_the_second(*case: object) -> Judgement:
@@ -149,7 +149,7 @@ def test_a_violation_that_cannot_be_judged_does_not_keep_the_change_from_the_oth
 
 def test_until_the_violations_are_judged_the_verdict_rests_on_too_little(service: Service) -> None:
     _take_two(service)
-    desk = Desk(service.engine, service.intake)
+    desk = Desk.at(service.engine)
     seen: list[tuple[int, object, Severity, bool]] = []
 
     def look_and_judge(*case: object) -> Judgement:

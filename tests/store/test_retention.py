@@ -32,6 +32,7 @@ def _count(client: TestClient, table: str, condition: str = "1=1") -> Any:
 
 def _send(client: TestClient, *bodies: bytes) -> None:
     assert {client.post("/report", content=body).status_code for body in bodies} == {204}
+    client.get("/api/v1/violations")  # which waits until they are counted
 
 
 def test_nothing_is_forgotten_before_its_time(start: StartApp) -> None:

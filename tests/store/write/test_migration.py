@@ -7,6 +7,7 @@ from alembic.config import Config
 from sqlalchemy import Engine, update
 
 from app.store import migrations, tables
+from app.store.body_packing import Packing
 from app.store.engine import upgrade, writing
 from app.store.read.report_bodies import load_report_body
 from tests.reports import other_site, report_body
@@ -29,7 +30,7 @@ def _with_garbage() -> bytes:
 
 def test_what_an_earlier_version_stored_is_there_after_the_upgrade_and_is_counted_on(engine: Engine, url: str) -> None:
     bodies = [report_body(), _with_garbage(), report_body(served=[], validated=[])]
-    Desk.at(engine).take(*map(submission, bodies))
+    Desk.at(engine).take_each(map(submission, bodies))
     folder = Folder(engine)
     known = [submission(bodies[0]).identity, submission(bodies[1]).identity]
     with writing(engine) as connection:  # as judgements with public roots had it
@@ -37,6 +38,9 @@ def test_what_an_earlier_version_stored_is_there_after_the_upgrade_and_is_counte
             judgement = {"anchor": anchor, "path_checkable": True}
             violation = tables.violations.c.identity == identity
             connection.execute(update(tables.violations).where(violation).values(judgement=judgement))
+        for row, body in zip(folder.rows(tables.reports), bodies, strict=True):  # which were not packed then
+            plain = {"body": body, "body_packing": Packing.PLAIN}
+            connection.execute(update(tables.reports).where(tables.reports.c.id == row.id).values(plain))
     contained = folder.rows(tables.chain_certificates)
     violations = {row.identity: row for row in folder.rows(tables.violations)}
     _downgrade(url)
