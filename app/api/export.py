@@ -14,7 +14,6 @@ from app.api.pages import parse_cursor
 from app.api.schemas import describe_problems
 from app.export import MEDIA_TYPE, ExportFormat, write_lines
 from app.hpkp.hosts import canonical_host
-from app.store.export import walk_rows
 
 router = APIRouter(prefix="/api/v1", tags=["reports"])
 
@@ -49,8 +48,8 @@ def export(
     """
     after = parse_cursor(cursor, parts=1)
     wanted = replace(narrowed, host=None if host is None else canonical_host(host))
-    rows = walk_rows(service.engine, wanted, after=after[0] if after else 0)
-    lines = (line for _, line in write_lines(rows, form))
+    reports = service.records.export_reports(wanted, after=after[0] if after else 0)
+    lines = (line for _, line in write_lines(reports, form))
     headers = {"Content-Disposition": f'attachment; filename="reports.{form}"'}
     return StreamingResponse(_batches(lines), media_type=MEDIA_TYPE[form], headers=headers)
 

@@ -7,13 +7,13 @@
 What strangers can make grow stops at limits: hosts without a policy, and new violations of a host and day.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Connection, Table, func, select
 
 from app.hpkp.hosts import is_subdomain
-from app.hpkp.judgement.judge import Judgement
+from app.hpkp.judgement.judge import Judgement, JudgeReport
 from app.hpkp.policy import PolicyHistory
 from app.hpkp.report import ViolationReport
 from app.hpkp.violation import chain_digest
@@ -27,9 +27,6 @@ from app.store.submissions import Limits, Submission
 from app.store.texts import to_json
 from app.store.upsert import insert_missing, insert_missing_statement
 from app.store.write.chains import insert_chains
-
-JudgeReport = Callable[[ViolationReport, PolicyHistory, int, int], Judgement]
-"""Judge (report, history of the host's policy, received at, judged at); instants in milliseconds."""
 
 
 def add_violations(

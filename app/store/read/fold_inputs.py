@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, bindparam, func, select
 
-from app.hpkp.pinned_host import hosts_that_may_answer
+from app.hpkp.pinned_host import find_pinned_host, hosts_that_may_answer
 from app.hpkp.pins import Pin, parse_pin
 from app.hpkp.policy import PinningPolicy, PolicyHistory
 from app.store import tables
@@ -74,6 +74,12 @@ def load_histories(connection: Connection, hosts: Iterable[str]) -> dict[str, Po
         for host, pin in connection.execute(select(live.c.host, live.c.pin).where(live.c.host.in_(some))):
             keys.setdefault(host, set()).add(parse_pin(pin))
     return {host: PolicyHistory.of(of_host, frozenset(keys.get(host, ()))) for host, of_host in revisions.items()}
+
+
+def load_pinned_host(connection: Connection, hostname: str, noted_hostname: str | None) -> tuple[str, PolicyHistory]:
+    """Load the host under which a report is counted, and the history of its policy, which may be empty."""
+    histories = load_histories_for(connection, [(hostname, noted_hostname)])
+    return find_pinned_host(hostname, noted_hostname, histories)
 
 
 def count_new_violations(connection: Connection, hosts: Iterable[str], *, since: int) -> NewViolations:

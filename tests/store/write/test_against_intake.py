@@ -23,8 +23,8 @@ from app.outcomes import Outcome
 from app.store import intake, tables
 from app.store.body_packing import PackedBody, Packing, unpack_body
 from app.store.engine import DAY_MS, HOUR_MS, open_engine, upgrade
+from app.store.read.reported import load_chain
 from app.store.submissions import Submission
-from app.store.violations import load_chain
 from app.store.write.values import FoldLimits
 from tests.authority import NOW
 from tests.postgres import postgres_database
