@@ -1,7 +1,7 @@
 """Everything that one running process holds, wired once."""
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 
@@ -29,6 +29,7 @@ from app.store.writer import GroupWriter
 from app.usecases.alerts import Alerts
 from app.usecases.canaries import Canaries
 from app.usecases.deployment import Deployment
+from app.usecases.heavy_reads import HeavyReads
 from app.usecases.hosts import Hosts
 from app.usecases.last_probes import LastProbes
 from app.usecases.policies import Policies
@@ -60,6 +61,8 @@ class Service:
     collector: Collector
     session_key: bytes
     """Signs the sessions and forms of the pages."""
+    heavy_reads: HeavyReads = field(default_factory=HeavyReads)
+    """Slots for replays and exports, of the whole process."""
 
     @cached_property
     def last_probes(self) -> LastProbes:
@@ -94,7 +97,7 @@ class Service:
     @cached_property
     def what_if(self) -> WhatIfReplay:
         """Replay what was reported under other pins."""
-        return WhatIfReplay(self.engine, self.known, self.catalog)
+        return WhatIfReplay(self.engine, self.known, self.catalog, self.heavy_reads)
 
     @cached_property
     def deployment(self) -> Deployment:

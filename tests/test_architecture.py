@@ -43,7 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "answers": {"hpkp", "store", "usecases"},
     "service": {"canary", "catalog", "collector", "hpkp", "metrics", "settings", "store", "usecases"},
     "schedule": {"alerting", "app", "service", "store", "threads"},
-    "api": {"answers", "collector", "export", "hpkp", "outcomes", "senders", "service", "store"},
+    "api": {"answers", "collector", "export", "hpkp", "outcomes", "senders", "service", "store", "usecases"},
     "web": {"answers", "api", "app", "hpkp", "service", "store", "usecases"},
     "main": {"alerting", "api", "app", "metrics", "schedule", "service", "settings", "web"},
     "cli": {

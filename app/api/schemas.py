@@ -26,7 +26,7 @@ _DESCRIPTIONS = {
     404: "There is no such thing.",
     413: "The request is too long.",
     422: "Something in the request is wrong; the problem says what and where.",
-    503: "The store is not available.",
+    503: "The store is not available, or too many costly reads run at once.",
 }
 
 

@@ -146,7 +146,7 @@ class WhatIfResponse(BaseModel):
     )
 
 
-@router.post("/{host}/what-if", dependencies=[CanRead], responses=describe_problems(400, 404))
+@router.post("/{host}/what-if", dependencies=[CanRead], responses=describe_problems(400, 404, 503))
 def what_if(service: ServiceDep, host: HostPath, body: WhatIfRequest) -> WhatIfResponse:
     """Replay the violations that were reported for the host under another set of pins."""
     found = service.what_if.replay(

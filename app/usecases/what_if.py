@@ -15,6 +15,7 @@ from app.hpkp.x509.anchors import KnownCertificates
 from app.store.policies import history_of
 from app.store.read.filters import Filter
 from app.store.read.reported_violations import walk_reported
+from app.usecases.heavy_reads import HeavyReads
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class WhatIfReplay:
     engine: Engine
     known: KnownCertificates
     catalog: Catalog
+    heavy_reads: HeavyReads
 
     def replay(
         self,
@@ -35,8 +37,11 @@ class WhatIfReplay:
         until: datetime | None = None,
         at: datetime,
     ) -> WhatIf | None:
-        """Replay the violations reported for a host under other pins; None if it has no policy in force."""
-        with self.engine.connect() as connection:
+        """Replay the violations reported for a host under other pins; None if it has no policy in force.
+
+        Raises TooManyReadsError if as many replays and exports are running as are allowed at once.
+        """
+        with self.heavy_reads.slot(), self.engine.connect() as connection:
             history = history_of(connection, host)
             policy = history.in_force(at)
             if policy is None:
