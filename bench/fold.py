@@ -17,6 +17,7 @@ from itertools import accumulate
 from pathlib import Path
 from statistics import median
 
+from app.store.intake import Intake
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Engine
@@ -28,7 +29,6 @@ from app.hpkp.violation import identity_of
 from app.hpkp.x509.anchors import KnownCertificates
 from app.senders import CertificateReader, read_report
 from app.store.engine import from_ms, now_ms, open_engine, to_ms, upgrade, writing
-from app.store.intake import Intake
 from app.store.submissions import Limits, Submission
 from app.store.write.fold import fold_batch
 from app.store.write.values import (

@@ -5,7 +5,7 @@ from sqlalchemy import Connection, select
 from app.hpkp.pins import parse_pin
 from app.store import tables
 from app.store.body_packing import PackedBody, Packing, unpack_body
-from app.store.violations import load_chain
+from app.store.read.reported import load_chain
 
 
 def load_report_body(connection: Connection, report_id: int) -> bytes | None:

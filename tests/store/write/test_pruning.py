@@ -10,7 +10,8 @@ from app.hpkp.overflow import OverflowReason
 from app.hpkp.probe_result import Endpoint, LiveHost, Probe
 from app.store import tables
 from app.store.engine import DAY_MS, writing
-from app.store.probes import add_probe, find_look, load_probe
+from app.store.probes import add_probe
+from app.store.read.probes import find_look, load_probe
 from app.store.write.chains import insert_chains
 from app.store.write.deletion import ProbedChains, delete_violations
 from app.store.write.pruning import prune_overflow, prune_unused
