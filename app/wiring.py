@@ -134,17 +134,12 @@ async def collecting(service: Service, *, with_fold: bool) -> AsyncIterator[Inge
         service.metrics.show(waiting=lambda: commit.waiting, fold=partial(figures_of, service.watch))
         if thread is not None:
             thread.start()
-        check = partial(read_canary, key=signing_key)
-        yield Ingest(
-            Collector(
-                commit,
-                service.metrics,
-                hashes,
-                registered=hosts,
-                check_canary=lambda body: check(body, at=now()),
-            ),
-            commit,
-        )
+        check = partial(_check_canary, key=signing_key)
+        yield Ingest(Collector(commit, service.metrics, hashes, registered=hosts, check_canary=check), commit)
+
+
+def _check_canary(body: bytes, *, key: bytes) -> None:
+    read_canary(body, key=key, at=now())
 
 
 def _count_commit(metrics: Metrics, commit: Commit) -> None:
