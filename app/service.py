@@ -2,9 +2,10 @@
 
 import asyncio
 import hashlib
+import logging
 import secrets
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -46,9 +47,14 @@ from app.store.summaries import gather_evidence, walk_counted
 from app.store.turns import Upkeep, turn, wait_for_other_writers
 from app.store.verdicts import record_verdict
 from app.store.violations import Filter, load_report
+from app.store.write.marks import find_newest_receipt
+from app.store.write.pruning import prune_overflow, prune_unused
+from app.store.write.store_size import shrink_store
 from app.threads import in_thread
 from app.usecases import rejudging
 from app.usecases.rejudging import Progress
+
+logger = logging.getLogger(__name__)
 
 _DESCRIBED = 1000
 _CANARY_PATIENCE = 5.0
@@ -267,11 +273,37 @@ class Service:
             ),
             progress,
         )
+        unused = prune_unused(
+            self.engine, hosts_unused_since=_before(at, chosen.keep_unknown_hosts_days), progress=progress
+        )
+        for what, number in unused.items():
+            removed[what] = removed.get(what, 0) + number
+        if (before := _before(at, chosen.keep_rollups_days)) is not None:
+            removed["overflow"] = prune_overflow(self.engine, before=before)
+        self._tell_removed(removed, at)
+        return removed
+
+    def shrink_store(self, *, at: datetime, progress: PruneProgress = lambda what, count: None) -> dict[str, int]:
+        """Delete the least valuable if the store is over its size limit; return how much, by kind."""
+        limit = self.settings.store_bytes
+        if limit is None:
+            return {}
+        with self.engine.connect() as connection:
+            newest = find_newest_receipt(connection)
+        now_or_newest = to_ms(at) if newest is None else newest
+        shrunk = shrink_store(self.engine, limit, newest_received_at=now_or_newest, progress=progress)
+        if not shrunk.is_within:
+            logger.error("the store has %d bytes, of which none may be deleted; its limit is %d", shrunk.after, limit)
+        deleted = dict(shrunk.deleted)
+        self._tell_removed(deleted, at)
+        return deleted
+
+    def _tell_removed(self, removed: Mapping[str, int], at: datetime) -> None:
+        """Record an event if anything was removed."""
         if any(removed.values()):
             told = ", ".join(f"{count} {what}" for what, count in removed.items() if count)
             with writing(self.engine) as connection:
                 add_event(connection, "pruned", f"Forgotten: {told}", at=to_ms(at))
-        return removed
 
     def rejudge_where_knowledge_changed(self, *, at: datetime, seconds: float | None = None) -> None:
         """Judge everything again if roots, catalogs or rules are others than the last time, for so many seconds.
@@ -408,7 +440,7 @@ def open_service(settings: Settings, metrics: Metrics) -> Service:
 
     with engine.connect() as connection:
         metrics.count_canary(canaries.last_arrival(connection))
-    watch = FoldWatch(settings.log_root)
+    watch = FoldWatch(settings.log_root, patience=settings.read_wait_seconds)
     return Service(settings, engine, known, catalog, judge_at, metrics, session_key(engine), watch)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ from app.settings import Settings
 from app.store.fold_store import FoldStore, StoreAway
 from app.store.secrets import canary_key, client_key, store_id
 from app.store.write.values import FoldLimits
+
+logger = logging.getLogger(__name__)
 
 
 def limits_from(settings: Settings) -> Limits:
@@ -94,9 +97,12 @@ def catch_up(service: Service) -> None:
     """Fold what is in the logs, or wait briefly for the fold that does; what a command reads then is up to date."""
     if not service.settings.log_root.is_dir():
         return
-    with contextlib.suppress(StoreAway), log_fold(service) as fold:
-        if not fold.run_once():
-            service.watch.wait_blocking()
+    try:
+        with log_fold(service) as fold:
+            if not fold.run_once():
+                service.watch.wait_blocking()
+    except (StoreAway, OSError) as error:
+        logger.warning("Reports that were accepted may not be counted yet: %s", error)
 
 
 @dataclass(frozen=True, slots=True)
