@@ -15,13 +15,14 @@ from app.api.openapi import describe_ingest
 from app.api.reports import ReportEndpoint
 from app.metrics import Metrics
 from app.schedule import (
+    keep_store_small,
     probe_what_is_due,
     prune_regularly,
     record_verdicts,
     rejudge_what_waits,
     send_alerts,
     send_canaries,
-    tell_what_waits,
+    watch_ingest,
 )
 from app.service import now, open_service
 from app.settings import Settings
@@ -72,6 +73,7 @@ def create_app(
             for work, interval in (
                 (probe_what_is_due, chosen.probe_interval_hours),
                 (prune_regularly, chosen.prune_interval_hours),
+                (keep_store_small, chosen.store_bytes),
                 (send_canaries, chosen.canary_interval_hours),
                 (send_alerts, has_receivers(chosen)),
                 (record_verdicts, chosen.verdict_interval_minutes),
@@ -79,8 +81,7 @@ def create_app(
             if interval
         ]
         regular.append(asyncio.create_task(rejudge_what_waits(service)))
-        if service.metrics.shared:
-            regular.append(asyncio.create_task(tell_what_waits(service)))
+        regular.append(asyncio.create_task(watch_ingest(service)))
         try:
             async with collecting(service, with_fold=with_fold) as ingest:
                 app.state.ingest = ingest

@@ -21,6 +21,9 @@ class Settings(BaseSettings):
     max_log_bytes: int = Field(
         1_000_000_000, ge=1 << 20, description="Most bytes of one process's ingest log before reports are refused."
     )
+    read_wait_seconds: float = Field(
+        0.5, ge=0, description="Longest that a read waits until what was accepted before it is counted."
+    )
     max_store_bytes: int | None = Field(
         None,
         gt=0,
@@ -68,6 +71,9 @@ class Settings(BaseSettings):
         description="Days for which counts are kept, and violations that nobody reports any more; 0 for ever.",
     )
     keep_rejections_days: float = Field(30, ge=0, description="Days for which rejections are kept; 0 for ever.")
+    keep_unknown_hosts_days: float = Field(
+        30, ge=0, description="Days after its last report for which a host without a policy is kept; 0 for ever."
+    )
     prune_interval_hours: float = Field(
         24,
         ge=0,

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ from app.settings import Settings
 from app.store.fold_store import FoldStore, StoreAway
 from app.store.secrets import canary_key, client_key, store_id
 from app.store.write.values import FoldLimits
+
+logger = logging.getLogger(__name__)
 
 
 def limits_from(settings: Settings) -> Limits:
@@ -94,9 +97,12 @@ def catch_up(service: Service) -> None:
     """Fold what is in the logs, or wait briefly for the fold that does; what a command reads then is up to date."""
     if not service.settings.log_root.is_dir():
         return
-    with contextlib.suppress(StoreAway), log_fold(service) as fold:
-        if not fold.run_once():
-            service.watch.wait_blocking()
+    try:
+        with log_fold(service) as fold:
+            if not fold.run_once():
+                service.watch.wait_blocking()
+    except (StoreAway, OSError) as error:
+        logger.warning("Reports that were accepted may not be counted yet: %s", error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,17 +140,12 @@ async def collecting(service: Service, *, with_fold: bool) -> AsyncIterator[Inge
         service.metrics.show(waiting=lambda: commit.waiting, fold=partial(figures_of, service.watch))
         if thread is not None:
             thread.start()
-        check = partial(read_canary, key=signing_key)
-        yield Ingest(
-            Collector(
-                commit,
-                service.metrics,
-                hashes,
-                registered=hosts,
-                check_canary=lambda body: check(body, at=now()),
-            ),
-            commit,
-        )
+        check = partial(_check_canary, key=signing_key)
+        yield Ingest(Collector(commit, service.metrics, hashes, registered=hosts, check_canary=check), commit)
+
+
+def _check_canary(body: bytes, *, key: bytes) -> None:
+    read_canary(body, key=key, at=now())
 
 
 def _count_commit(metrics: Metrics, commit: Commit) -> None:

@@ -1,6 +1,6 @@
-"""CPU time of the fold's transaction per report, next to the intake that it replaces: `python -m bench.fold`.
+"""CPU time of the fold's transaction per report: `python -m bench.fold`.
 
-200 violations of 20 hosts in a zipf mix, 10,000 clients; both get values that were made before, so that neither
+200 violations of 20 hosts in a zipf mix, 10,000 clients; it gets values that were made before, so that neither
 reading nor judging is measured. Counted is the CPU time of this process from BEGIN to COMMIT; PostgreSQL's own is not.
 Medians of batches; the least of them is what a machine takes that does nothing else.
 """
@@ -11,13 +11,12 @@ import hashlib
 import random
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from statistics import median
 
-from app.store.intake import Intake
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Engine
@@ -28,8 +27,8 @@ from app.hpkp.report import ViolationReport
 from app.hpkp.violation import identity_of
 from app.hpkp.x509.anchors import KnownCertificates
 from app.senders import CertificateReader, read_report
-from app.store.engine import from_ms, now_ms, open_engine, to_ms, upgrade, writing
-from app.store.submissions import Limits, Submission
+from app.store.engine import from_ms, now_ms, open_engine, to_ms, upgrade
+from app.store.submissions import Submission
 from app.store.write.fold import fold_batch
 from app.store.write.values import (
     FoldBatch,
@@ -90,19 +89,6 @@ def _judge(report: ViolationReport, history: PolicyHistory, received_at: int, at
     return judge(report, history, KnownCertificates(), received_at=from_ms(received_at), at=from_ms(at))
 
 
-Write = Callable[[Sequence[Submission]], None]
-
-
-def _intake(engine: Engine) -> Write:
-    intake = Intake(_judge, Limits())
-
-    def write(batch: Sequence[Submission]) -> None:
-        with writing(engine) as connection:
-            intake.write(connection, batch)
-
-    return write
-
-
 class _Folder:
     """Folds batches as they come; new violations are judged before."""
 
@@ -154,38 +140,35 @@ def _folded(submission: Submission) -> FoldedReport:
     )
 
 
-def _measure(engine: Engine, what: str, size: int, reports: int) -> tuple[float, float, float]:
+def _measure(engine: Engine, size: int, reports: int) -> tuple[float, float, float]:
     """Return microseconds of CPU a report: while rows are kept, once the day's rows are used up, and the least."""
     submissions = _make_submissions(_make_facts(), seed=1)
     folder = _Folder(engine)
-    write = folder.write if what == "fold" else _intake(engine)
     seconds: list[float] = []
     batches = max(reports // size, 8)
     for _ in range(batches):
         batch = [next(submissions) for _ in range(size)]
-        if what == "fold":
-            folder.prepare(batch)
+        folder.prepare(batch)
         gc.freeze()  # what the bench itself has made is not the transaction's to look through
         began = time.process_time()
-        write(batch)
+        folder.write(batch)
         seconds.append(time.process_time() - began)
     warm, late = seconds[1 : batches // 4], seconds[3 * batches // 4 :]
     return 1e6 * median(warm) / size, 1e6 * median(late) / size, 1e6 * min(late) / size
 
 
 def main() -> None:
-    """Measure both at each size, one after the other on stores of their own."""
+    """Measure each size on a store of its own."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--reports", type=int, default=150_000, help="reports at each size")
     parser.add_argument("--postgresql", action="store_true", help="measure PostgreSQL instead of SQLite")
     parser.add_argument("--sizes", type=int, nargs="*", default=SIZES)
     asked = parser.parse_args()
-    table = Table("reports a batch", "what", "us a report, first", "us a report, rows used up", "least of these")
+    table = Table("reports a batch", "us a report, first", "us a report, rows used up", "least of these")
     for size in asked.sizes:
-        for what in ("intake", "fold"):
-            with _store(postgresql=asked.postgresql) as engine:
-                first, late, least = _measure(engine, what, size, asked.reports)
-            table.add_row(str(size), what, f"{first:.1f}", f"{late:.1f}", f"{least:.1f}")
+        with _store(postgresql=asked.postgresql) as engine:
+            first, late, least = _measure(engine, size, asked.reports)
+        table.add_row(str(size), f"{first:.1f}", f"{late:.1f}", f"{least:.1f}")
     Console().print(table)
 
 

@@ -60,7 +60,7 @@ def readyz(service: ServiceDep, request: Request) -> ReadyResponse:
         fold_lag_seconds=lag.seconds,
         fold_starts=lag.status.starts,
         log_bytes=lag.log_bytes,
-        refused_logs=list(lag.status.refused),
+        refused_logs=list(lag.status.refused.values()),
     )
 
 

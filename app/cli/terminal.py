@@ -67,8 +67,11 @@ def read_settings(**changes: Any) -> Settings:
 
 
 @contextmanager
-def opened(settings: Settings | None = None) -> Iterator[Service]:
-    """Open the store for one command, with what was accepted counted; what goes wrong ends it with the reason."""
+def opened(settings: Settings | None = None, *, caught_up: bool = True) -> Iterator[Service]:
+    """Open the store for one command; what goes wrong with it ends the command with the reason.
+
+    With ``caught_up``, what was accepted before is counted.
+    """
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     chosen = settings or read_settings()
     try:
@@ -76,7 +79,8 @@ def opened(settings: Settings | None = None) -> Iterator[Service]:
     except (SQLAlchemyError, OSError, RuntimeError, ValueError) as error:
         fail(cannot_use(chosen, error))
     try:
-        catch_up(service)
+        if caught_up:
+            catch_up(service)
         yield service
     except HpkpError as error:
         fail(str(error))

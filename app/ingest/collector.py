@@ -14,12 +14,13 @@ the same, and a repetition of the batch counts them once.
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
 from app.canary import MARK, InvalidCanary
 from app.ingest.body_reader import BodyReader, ReadBody
-from app.ingest.entry import CanaryEntry, Entry
+from app.ingest.entry import CanaryEntry, Entry, RejectionEntry
 from app.ingest.envelope import Envelope, Fate
 from app.ingest.keyed_hashes import KeyedHashes
 from app.ingest.log_values import AppendResult, FailureKind, NotAppended
@@ -33,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 _REJECTIONS_WAITING = 500
 """Samples that wait for the log; of a flood of rubbish further ones are counted and not kept."""
+_REJECTIONS_MISSED = 50
+"""Samples of what could not be logged; how many there were, the metrics count."""
 
 _ACCEPTED = Fate(Outcome.ACCEPTED)
 _UNKNOWN_HOST = Fate(Outcome.UNKNOWN_HOST, "No policy is registered for this host, and this service takes no others.")
@@ -80,6 +83,7 @@ class Collector:
         self._check_canary = check_canary
         self._bodies = BodyReader(hashes)
         self._rejections_waiting = 0
+        self._missed: deque[RejectionEntry] = deque(maxlen=_REJECTIONS_MISSED)
 
     async def collect(self, body: bytes, envelope: Envelope) -> Fate:
         """Take one body; returns after it is durable, or says why it is not taken."""
@@ -88,7 +92,9 @@ class Collector:
         except Exception:
             logger.exception("a submission could not be collected")
             fate = _FAULT
-        if fate.reason and fate.outcome not in (Outcome.FAULT, Outcome.STORE_UNAVAILABLE):
+        if fate is _NOT_APPENDED:
+            self._missed.append(self._describe(fate, envelope, body))
+        elif fate.reason and fate is not _FAULT:
             return self.reject(fate, envelope, body)
         self._metrics.count_outcome(fate.outcome)
         return fate
@@ -118,6 +124,8 @@ class Collector:
         appended = await self._commit.submit(entry)
         if isinstance(appended, NotAppended):
             return _FAULT if appended.kind is FailureKind.FAULT else _NOT_APPENDED
+        while self._missed:  # what could not be logged is logged now, so that the operator is alerted of it
+            self._commit.submit(self._missed.popleft())
         return _ACCEPTED
 
     async def _collect_canary(self, body: bytes, envelope: Envelope, received_at: int) -> Fate:
@@ -134,11 +142,14 @@ class Collector:
         """Count a submission that is not taken, and log a sample of it for the operator; nobody waits for that."""
         self._metrics.count_outcome(fate.outcome)
         if self._rejections_waiting < _REJECTIONS_WAITING:
-            _, network = self._hashes.of_address(envelope.address)
-            sample = describe_rejection(fate, envelope, body, network=network, length=length, received_at=now_ms())
             self._rejections_waiting += 1
+            sample = self._describe(fate, envelope, body, length=length)
             self._commit.submit(sample).add_done_callback(self._rejection_done)
         return fate
+
+    def _describe(self, fate: Fate, envelope: Envelope, body: bytes, *, length: int | None = None) -> RejectionEntry:
+        _, network = self._hashes.of_address(envelope.address)
+        return describe_rejection(fate, envelope, body, network=network, length=length, received_at=now_ms())
 
     def _rejection_done(self, _appended: "asyncio.Future[AppendResult]") -> None:
         self._rejections_waiting -= 1

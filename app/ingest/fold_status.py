@@ -29,8 +29,8 @@ class Folded(NamedTuple):
 class FoldStatus:
     """The fold of a directory of logs: what it has counted since the directory came into being, and what hinders it.
 
-    Instants are in milliseconds since the Unix epoch. ``refused`` are the logs that it does not use, each with reason
-    and remedy. ``error`` is why the last batch could not be counted; None if it was.
+    Instants are in milliseconds since the Unix epoch. ``refused`` are the logs that it does not use, by name, each
+    with reason and remedy. ``error`` is why the last batch could not be counted; None if it was.
     """
 
     pid: int = 0
@@ -46,7 +46,7 @@ class FoldStatus:
     canary_at: int = 0
     folded: Mapping[str, Folded] = field(default_factory=dict)
     """By the name of the log."""
-    refused: tuple[str, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
     error: str | None = None
 
     def plus(self, result: FoldResult, *, unreadable: int, canary_at: int, at: int) -> "FoldStatus":
@@ -76,7 +76,7 @@ def read_status(root: Path) -> FoldStatus:
         known = {item.name for item in fields(FoldStatus)}
         status = FoldStatus(**{name: value for name, value in told.items() if name in known})
         folded = {name: Folded(*mark) for name, mark in status.folded.items()}
-        return replace(status, folded=folded, refused=tuple(status.refused))
+        return replace(status, folded=folded)
     except FileNotFoundError:
         return FoldStatus()
     except (OSError, ValueError, TypeError, KeyError, AttributeError):

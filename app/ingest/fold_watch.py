@@ -42,8 +42,11 @@ class FoldLag:
 class FoldWatch:
     """Compares where the logs of a directory end with how far they are folded."""
 
-    def __init__(self, root: Path, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, root: Path, *, patience: float = PATIENCE, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._root = root
+        self._patience = patience
         self._monotonic = monotonic
         self._samples: deque[tuple[int, _Ends]] = deque()
         self._has_looked = False
@@ -53,29 +56,30 @@ class FoldWatch:
         """Set what tells a fold in this process that somebody waits."""
         self._wake = wake
 
-    async def wait(self, patience: float = PATIENCE) -> datetime:
-        """Wait until everything that was acknowledged before is counted; return until when everything is.
+    async def wait(self) -> datetime:
+        """Wait until everything that was accepted before is counted; return until when everything is.
 
-        That is the moment of the call, or an earlier one if the fold took longer than ``patience`` seconds.
+        That is the moment of the call; or an earlier one if the fold took longer than the patience, or does not use a
+        log.
         """
-        steps = self._steps(patience)
+        steps = self._steps()
         while (counted_until := next(steps)) is None:
             await asyncio.sleep(_PAUSE)
         return counted_until
 
-    def wait_blocking(self, patience: float = PATIENCE) -> datetime:
+    def wait_blocking(self) -> datetime:
         """Do the same without an event loop."""
-        steps = self._steps(patience)
+        steps = self._steps()
         while (counted_until := next(steps)) is None:
             time.sleep(_PAUSE)
         return counted_until
 
-    def _steps(self, patience: float) -> Iterator[datetime | None]:
+    def _steps(self) -> Iterator[datetime | None]:
         """Yield None while there is something to wait for, then until when everything is counted."""
-        arrived, deadline = datetime.now(UTC), self._monotonic() + patience
+        arrived, deadline = datetime.now(UTC), self._monotonic() + self._patience
         ends = self._find_ends()
         while behind := _find_behind(ends, status := read_status(self._root)):
-            if self._monotonic() >= deadline:
+            if self._monotonic() >= deadline or status.refused.keys() >= set(behind):
                 yield from_ms(min(_counted_until(name, status) for name in behind))
             self._wake()
             yield None

@@ -102,7 +102,7 @@ class LogFold:
     def _begin(self) -> None:
         remove_leftovers(self._root)
         before = read_status(self._root)
-        self._status = replace(before, pid=os.getpid(), starts=before.starts + 1, refused=(), error=None)
+        self._status = replace(before, pid=os.getpid(), starts=before.starts + 1, refused={}, error=None)
         self._tell(self._status)
 
     def _end(self) -> None:
@@ -188,7 +188,7 @@ class LogFold:
                 logger.error("%s", why)
         if refused != self._refused:
             self._refused = refused
-            self._tell(replace(self._status, refused=tuple(map(str, refused.values()))))
+            self._tell(replace(self._status, refused={name: str(why) for name, why in refused.items()}))
 
     def _fold_next(self, name: str, followed: _Followed, *, in_a_hurry: bool) -> bool:
         """Fold the next batch of a log; whether there was any."""

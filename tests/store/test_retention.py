@@ -12,7 +12,7 @@ from tests.reports import HOST, distinct_bodies, report_body, site
 pytestmark = pytest.mark.sqlite_file
 
 DAY = 86_400_000
-KINDS = ("keep_bodies_days", "keep_rows_days", "keep_rollups_days", "keep_rejections_days")
+KINDS = ("keep_bodies_days", "keep_rows_days", "keep_rollups_days", "keep_rejections_days", "keep_unknown_hosts_days")
 
 
 def _keeping(start: StartApp, **days: float) -> TestClient:

@@ -24,6 +24,7 @@ from sqlalchemy import Connection, Engine, MetaData, Table, func, literal, selec
 from app.hpkp.judgement.causes import Cause
 from app.store import tables
 from app.store.engine import DAY_MS
+from app.store.retention import Progress
 from app.store.write.deletion import ProbedChains, delete_by_key, delete_in_pieces, delete_violations_as_overflow
 
 _GOAL = 0.95
@@ -69,7 +70,9 @@ def measure_store(connection: Connection) -> int:
     return sum(_estimate(connection, table) for table in _tables())
 
 
-def shrink_store(engine: Engine, limit: int, *, newest_received_at: int) -> StoreSize:
+def shrink_store(
+    engine: Engine, limit: int, *, newest_received_at: int, progress: Progress = lambda what, count: None
+) -> StoreSize:
     """Delete in the documented order until the store is below the limit; nothing happens while it is.
 
     ``newest_received_at``, in milliseconds, stands for now: a clock that is wrong must not delete anything.
@@ -82,6 +85,7 @@ def shrink_store(engine: Engine, limit: int, *, newest_received_at: int) -> Stor
     for kind, pieces in _kinds(engine, newest_received_at):
         for number, count in enumerate(pieces):
             deleted[kind] = deleted.get(kind, 0) + count
+            progress(kind, count)
             if number % measured_every == 0:
                 after = _measure(engine)
                 if after <= limit * _GOAL:
