@@ -57,7 +57,7 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         service = open_service(chosen, app.state.metrics)
         app.state.service = service
-        service.rejudge_where_knowledge_changed(at=now(), seconds=_AT_THE_START)
+        service.rejudging.run_if_knowledge_changed(at=now(), seconds=_AT_THE_START)
         service.writer.start()
         regular = [
             asyncio.create_task(work(service))

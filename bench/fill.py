@@ -71,11 +71,11 @@ _FILLED = {
     tables.hosts, tables.policy_revisions, tables.certificates, tables.chains, tables.violations, tables.sources,
     tables.rollup_hours, tables.rollup_days, tables.host_hours, tables.host_days, tables.host_clients, tables.reports,
     tables.violation_networks, tables.secrets, tables.events, tables.probes, tables.probe_looks, tables.live_keys,
-    tables.exposures, tables.canaries, tables.verdicts,
+    tables.exposures, tables.canaries, tables.verdicts, tables.chain_certificates,
 }  # fmt: skip
 _EMPTY = {
     tables.seen_submissions, tables.rejections, tables.tokens, tables.alerts, tables.rejudgings, tables.status_changes,
-    tables.former_exposures,
+    tables.former_exposures, tables.log_marks, tables.overflow_days,
 }  # fmt: skip
 """Not asked by any question that is measured, or small in every store."""
 
@@ -137,11 +137,11 @@ def _add_violations(url: str, material: Material, *, count: int, at: datetime) -
     """Let the service read, judge and write one report of each violation, under policies for all hosts."""
     settings = Settings(_env_file=None, database_url=url, trust_anchors=material.roots)
     service = open_service(settings, Metrics())
-    service.rejudge_where_knowledge_changed(at=at)
+    service.rejudging.run_if_knowledge_changed(at=at)
     for host in HOSTS:
         pins = tuple(ExpectedPin(parse_pin(pin)) for pin in material.pins)
         policy = PinningPolicy(host=Host(host), pins=pins, max_age=5_184_000, effective_from=at)
-        service.set_policy(policy, at=datetime.now(UTC))
+        service.policies.set(policy, at=datetime.now(UTC))
     read = (
         submission
         for body in islice(material.distinct.bodies(at=at), count)
@@ -160,7 +160,7 @@ def _add_violations(url: str, material: Material, *, count: int, at: datetime) -
 def _add_evidence(service: Service, host: Host, chain: Chain, *, since: datetime) -> None:
     """Add what a verdict rests on besides reports: a look at the host, a canary a day, and exposure of every day."""
     now = datetime.now(UTC)
-    service.record_probe(Probe(host, 443, now, (Endpoint("192.0.2.1", (chain,), (Answer("/", 200),)),)))
+    service.probing.record(Probe(host, 443, now, (Endpoint("192.0.2.1", (chain,), (Answer("/", 200),)),)))
     days = [since + timedelta(days=number) for number in range((now - since).days + 1)]
     with writing(service.engine) as connection:
         exposed = [ExposedDay(host, day.date(), sessions=40_000, clients=20_000) for day in days]

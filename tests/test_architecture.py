@@ -3,9 +3,10 @@
 ::
 
     main ──> web ──> api ──> service ──> collector ──> senders ──> hpkp
-    cli  ──> main               └──> usecases ──> store ──> hpkp
+    cli  ──> main    └───> answers ──> usecases ──> store ──> hpkp
 
-Imports point one way. SQL stays in the store, HTTP in the API, the clock and the disk out of the domain.
+Imports point one way. SQL stays in the store, HTTP in the API, the clock and the disk out of the domain. Connections to
+the database are opened by the store and the use cases alone, and no row leaves the store.
 """
 
 import ast
@@ -27,28 +28,29 @@ MAY_IMPORT: dict[str, set[str]] = {
     "samples": {"hpkp"},
     "senders": {"hpkp", "outcomes"},
     "store": {"hpkp", "outcomes"},
+    "ingest": {"hpkp", "outcomes"},
     "metrics": {"outcomes"},
     "access_log": set(),
     "log_selection": {"access_log"},
     "threads": set(),
     "alerts": {"app", "threads"},
-    "alerting": {"alerts", "hpkp", "service", "settings", "store", "threads"},
+    "alerting": {"alerts", "hpkp", "service", "settings", "threads"},
     "canary": {"app", "hpkp"},
     "collector": {"canary", "hpkp", "metrics", "outcomes", "senders", "store"},
     "probe": {"hpkp"},
     "export": {"store"},
-    "usecases": {"hpkp", "store"},
-    "service": {
-        "canary", "catalog", "collector", "hpkp", "metrics", "probe", "settings", "store", "threads", "usecases",
-    },
+    "usecases": {"canary", "hpkp", "metrics", "probe", "settings", "store", "threads"},
+    "answers": {"hpkp", "store", "usecases"},
+    "service": {"canary", "catalog", "collector", "hpkp", "metrics", "settings", "store", "usecases"},
     "schedule": {"alerting", "app", "service", "store", "threads"},
-    "api": {"collector", "export", "hpkp", "outcomes", "senders", "service", "store"},
-    "web": {"api", "app", "hpkp", "service", "store"},
+    "api": {"answers", "collector", "export", "hpkp", "outcomes", "senders", "service", "store", "usecases"},
+    "web": {"answers", "api", "app", "hpkp", "service", "store", "usecases"},
     "main": {"alerting", "api", "app", "metrics", "schedule", "service", "settings", "web"},
     "cli": {
         "access_log",
         "alerting",
         "alerts",
+        "answers",
         "app",
         "catalog",
         "collector",
@@ -85,23 +87,22 @@ ONLY_IN: dict[str, set[str]] = {
 EXCEPTIONS = {
     # Names in annotations.
     ("app.service", "sqlalchemy.Engine"),
-    ("app.usecases.rejudging", "sqlalchemy.Engine"),
-    ("app.api.details", "sqlalchemy.Connection"),
-    ("app.api.details", "sqlalchemy.Row"),
-    ("app.api.violations", "sqlalchemy.Row"),
-    ("app.web.host", "sqlalchemy.Connection"),
-    ("app.web.hosts", "sqlalchemy.Connection"),
-    ("app.web.hosts", "sqlalchemy.Row"),
     # The family of errors of a store that does not answer.
     ("app.collector", "sqlalchemy.exc.SQLAlchemyError"),
     ("app.schedule", "sqlalchemy.exc.SQLAlchemyError"),
-    ("app.usecases.rejudging", "sqlalchemy.exc.DBAPIError"),
     ("app.cli.database", "sqlalchemy.exc.SQLAlchemyError"),
     ("app.cli.terminal", "sqlalchemy.exc.SQLAlchemyError"),
     # A name in annotations.
     ("app.cli.workers", "fastapi.FastAPI"),
 }
 """Imports that stand against the table above: module, name."""
+
+FOR_USECASES = {"sqlalchemy.Connection", "sqlalchemy.Engine", "sqlalchemy.exc.DBAPIError"}
+"""What use cases may know of the database's library: they open connections, and write no SQL."""
+
+MAY_CONNECT = {"store", "usecases"}
+CONNECTS_STILL = {"app.service", "app.cli.serve", "app.cli.stage"}
+"""Modules that open connections although they belong to other parts; with the ingest path they will end."""
 
 IMPURE_MODULES = {
     "asyncio", "glob", "io", "logging", "os", "pathlib", "random", "secrets", "shutil", "socket", "ssl", "subprocess",
@@ -159,9 +160,28 @@ def check_direction(module: Module) -> Iterator[str]:
 
 def check_libraries(module: Module) -> Iterator[str]:
     for name, line in imports_of(module):
+        if module.part == "usecases" and name in FOR_USECASES:
+            continue
         allowed = ONLY_IN.get(name.split(".")[0])
         if allowed is not None and module.part not in allowed and (module.name, name) not in EXCEPTIONS:
             yield f"{module.name}:{line}: imports {name}"
+
+
+def check_connections(module: Module) -> Iterator[str]:
+    """Let only the store and the use cases open connections, and only the store know rows."""
+    if module.part == "store":
+        return
+    for name, line in imports_of(module):
+        if name.startswith("sqlalchemy") and name.endswith(".Row"):
+            yield f"{module.name}:{line}: knows Row"
+        elif module.part not in MAY_CONNECT and name.startswith("sqlalchemy") and name.endswith(".Connection"):
+            yield f"{module.name}:{line}: knows Connection"
+    if module.part in MAY_CONNECT or module.name in CONNECTS_STILL:
+        return
+    for node in ast.walk(module.tree):
+        match node:
+            case ast.Call(func=ast.Name(id="writing") | ast.Attribute(attr="writing" | "connect" | "begin")):
+                yield f"{module.name}:{node.lineno}: opens a connection"
 
 
 def check_purity(module: Module) -> Iterator[str]:
@@ -214,6 +234,7 @@ Check = Callable[[Module], Iterator[str]]
 CHECKS: Mapping[str, Check] = {
     "direction": check_direction,
     "libraries": check_libraries,
+    "connections": check_connections,
     "purity": check_purity,
     "errors": check_errors,
     "docstrings": check_docstrings,
@@ -241,6 +262,12 @@ def test_no_exception_outlives_the_import_that_needed_it() -> None:
     assert imported >= EXCEPTIONS
 
 
+def test_no_exception_outlives_the_connection_that_needed_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    excepted = set(CONNECTS_STILL)
+    monkeypatch.setattr(f"{__name__}.CONNECTS_STILL", set())
+    assert {module.name for module in modules() if list(check_connections(module))} == excepted
+
+
 GOOD = '"""It says what it may know."""\n'
 
 
@@ -262,6 +289,14 @@ GOOD = '"""It says what it may know."""\n'
         ("libraries", "app.store.engine", "from fastapi import Depends", "imports fastapi.Depends"),
         ("libraries", "app.collector", "from starlette.requests import Request", "imports starlette.requests.Request"),
         ("libraries", "app.store.writer", "import prometheus_client as p", "imports prometheus_client"),
+        ("libraries", "app.usecases.policies", "from sqlalchemy import select", "imports sqlalchemy.select"),
+        ("connections", "app.api.hosts", "from sqlalchemy import Row", "knows Row"),
+        ("connections", "app.usecases.hosts", "from sqlalchemy.engine import Row", "knows Row"),
+        ("connections", "app.web.hosts", "from sqlalchemy import Connection", "knows Connection"),
+        ("connections", "app.answers.keys", "with service.engine.connect() as c: pass", "opens a connection"),
+        ("connections", "app.cli.mark", "with writing(service.engine) as c: pass", "opens a connection"),
+        ("connections", "app.export", "with store.writing(e): pass", "opens a connection"),
+        ("connections", "app.api.hosts", "with engine.begin() as c: pass", "opens a connection"),
         ("purity", "app.hpkp.x509.certificate", "from pathlib import Path", "imports pathlib.Path"),
         ("purity", "app.hpkp.x509.certificate", "import os.path", "imports os.path"),
         ("purity", "app.hpkp.x509.certificate", "x = datetime.now(UTC)", "uses .now"),
@@ -289,6 +324,11 @@ def test_a_breach_is_found(check: str, name: str, source: str, fault: str) -> No
         ("direction", "app.hpkp.pins", "from app.hpkp.errors import InvalidPin\nimport appdirs"),
         ("libraries", "app.store.engine", "from sqlalchemy import select"),
         ("libraries", "app.service", "from sqlalchemy import Engine"),
+        ("libraries", "app.usecases.policies", "from sqlalchemy import Connection, Engine"),
+        ("connections", "app.usecases.policies", "with writing(engine) as connection: pass"),
+        ("connections", "app.store.read.hosts", "from sqlalchemy import Row\nengine.connect()"),
+        ("connections", "app.web.chart", "class Row: pass\nx = Row()"),
+        ("connections", "app.cli.workers", "from multiprocessing import connection\nconnection.wait([])"),
         ("purity", "app.store.engine", "import os\nopen('x')"),
         ("purity", "app.hpkp.x509.certificate", "from datetime import datetime\nx = datetime(2026, 1, 1)"),
         ("errors", "app.api.hosts", "raise ProblemError(404, 'Not found', '')"),

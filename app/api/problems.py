@@ -17,6 +17,8 @@ from starlette.routing import Match
 
 from app.hpkp.errors import HpkpError
 from app.outcomes import Outcome
+from app.usecases.heavy_reads import RETRY_AFTER as HEAVY_READ_RETRY_AFTER
+from app.usecases.heavy_reads import TooManyReadsError
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -103,6 +105,12 @@ def install(app: FastAPI, *, show: ShowProblem | None = None) -> None:
     @app.exception_handler(HpkpError)
     async def _domain(request: Request, error: HpkpError) -> Response:
         return respond(request, Problem(title=_title(error), status=422, detail=str(error)))
+
+    @app.exception_handler(TooManyReadsError)
+    async def _too_many_reads(request: Request, _error: TooManyReadsError) -> Response:
+        detail = "As many replays and exports are running as are allowed at once. Try again in a moment."
+        problem = Problem(title="Too many costly reads", status=503, detail=detail)
+        return respond(request, problem, {"Retry-After": str(HEAVY_READ_RETRY_AFTER)})
 
     @app.exception_handler(RequestValidationError)
     async def _validation(request: Request, error: RequestValidationError) -> Response:

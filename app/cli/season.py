@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from itertools import groupby
 
-from app.alerting import look_for_alarms
 from app.cli.stage import Stage, take
 from app.samples.crowd import Post
 from app.samples.rollout import Mark, SendCanary
@@ -25,10 +24,10 @@ def play_season(service: Service, season: Season) -> Iterator[int]:
                 for timed in together:
                     _act(stages[timed.host], timed)
         if acts and day >= DAYS - _ALERTED:
-            look_for_alarms(service, at=acts[-1].at)
+            service.alerts.update(at=acts[-1].at)
         yield day
     for host in stages:
-        service.record_verdict(host, at=season.until)
+        service.readiness.record(host, at=season.until)
 
 
 def _act(stage: Stage, timed: Timed) -> None:
@@ -47,4 +46,4 @@ def _act(stage: Stage, timed: Timed) -> None:
         case Tell(kind, text):
             stage.tell(kind, text)
         case Assess():
-            stage.service.record_verdict(stage.host, at=stage.moment)
+            stage.service.readiness.record(stage.host, at=stage.moment)

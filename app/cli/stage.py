@@ -14,12 +14,9 @@ from app.hpkp.x509.certificate import read_certificate
 from app.samples.crowd import Post
 from app.samples.rollout import Chain, Expose, pinning_field
 from app.service import Service
-from app.store.canaries import add_canary, receive_canary
 from app.store.engine import to_ms, writing
-from app.store.events import add_event
-from app.store.exposures import record_exposure
+from app.store.read.filters import Filter
 from app.store.submissions import RejectedSubmission, Submission
-from app.store.violations import Filter, list_violations, set_status
 
 _ADDRESS = "192.0.2.1"
 
@@ -42,7 +39,7 @@ class Stage:
     def publish(self, policy: PinningPolicy) -> None:
         """Publish a policy as it is; without a date it takes effect at this moment."""
         self.policy = policy
-        self.service.set_policy(policy, at=self.moment)
+        self.service.policies.set(policy, at=self.moment)
         self._finish_rejudging()
 
     def post(self, body: bytes, *, address: str) -> None:
@@ -57,8 +54,7 @@ class Stage:
         """Tell how many were served the pins today, of the site and of the versions of apps."""
         today = self.moment.date()
         days = [ExposedDay(self.host, today, e.sessions, e.clients, e.app, e.app_version) for e in exposed]
-        with writing(self.service.engine) as connection:
-            record_exposure(connection, days, origin="demo", at=self.moment)
+        self.service.records.record_exposure(days, origin="demo", at=self.moment)
 
     def send_canary(self, *, arrives: bool) -> None:
         """Send a canary to the report-uri."""
@@ -68,10 +64,8 @@ class Stage:
         nonce = f"{self.host}{self.canaries}".encode()[-16:].rjust(16, b"\0")
         if f"//{self.host}/" in self.policy.report_uri:
             arrives = False  # the host does not collect reports
-        with writing(self.service.engine) as connection:
-            add_canary(connection, self.host, nonce, report_uri=self.policy.report_uri, at=self.moment)
-            if arrives:
-                receive_canary(connection, self.host, nonce, at=self.moment)
+        uri = self.policy.report_uri
+        self.service.canaries.add(self.host, nonce, report_uri=uri, at=self.moment, arrived=arrives)
 
     def look(self, chain: Chain, *, header: bool) -> None:
         """Look at the host, which serves a chain at its one address, and the policy's own field or none."""
@@ -92,24 +86,23 @@ class Stage:
             )
             for address, chain in chains.items()
         )
-        self.service.record_probe(Probe(self.host, 443, self.moment, endpoints))
+        self.service.probing.record(Probe(self.host, 443, self.moment, endpoints))
         self._finish_rejudging()
 
     def _finish_rejudging(self) -> None:
         """Judge to the end what a slow machine left, so that a rollout is the same on all of them."""
-        while self.service.rejudge_further(at=self.moment) is not None:
+        while self.service.rejudging.go_on(at=self.moment) is not None:
             pass
 
     def mark(self, cause: Cause, status: str, note: str = "the operator of the story") -> None:
         """Close all violations of a cause."""
-        with writing(self.service.engine) as connection:
-            for row in list_violations(connection, Filter(host=self.host, cause=cause), limit=500):
-                set_status(connection, row.id, status=status, note=note, at=self.moment)
+        violations = self.service.violations
+        for violation in violations.list(Filter(host=self.host, cause=cause), limit=500):
+            violations.set_status(violation.id, status=status, note=note, at=self.moment)
 
     def tell(self, kind: str, text: str) -> None:
         """Record an event."""
-        with writing(self.service.engine) as connection:
-            add_event(connection, kind, text, host=self.host, at=to_ms(self.moment))
+        self.service.records.add_event(kind, text, host=self.host, at=self.moment)
 
 
 def take(service: Service, posts: Iterable[Post]) -> None:

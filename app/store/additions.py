@@ -7,18 +7,17 @@
 What strangers can make grow stops at limits: hosts without a policy, and new violations of a host and day.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from operator import itemgetter
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Connection, Table, func, select
 
 from app.hpkp.hosts import is_subdomain
-from app.hpkp.judgement.judge import Judgement
+from app.hpkp.judgement.judge import Judgement, JudgeReport
 from app.hpkp.policy import PolicyHistory
 from app.hpkp.report import ViolationReport
 from app.hpkp.violation import chain_digest
-from app.hpkp.x509.certificate import Certificate, Chain, Element, UnreadableCertificate
+from app.hpkp.x509.certificate import Chain
 from app.outcomes import Outcome
 from app.store import policies, tables
 from app.store.engine import DAY_MS, from_ms, to_ms
@@ -27,9 +26,7 @@ from app.store.prepared import PreparedForEach, Row, into
 from app.store.submissions import Limits, Submission
 from app.store.texts import to_json
 from app.store.upsert import insert_missing, insert_missing_statement
-
-JudgeReport = Callable[[ViolationReport, PolicyHistory, int, int], Judgement]
-"""Judge (report, history of the host's policy, received at, judged at); instants in milliseconds."""
+from app.store.write.chains import insert_chains
 
 
 def add_violations(
@@ -59,8 +56,7 @@ class _Additions:
         self._full_for: dict[str, bool] = {}
         self._today: dict[tuple[str, int], int] = {}
         self._hosts: set[str] = set()
-        self._certificates: dict[bytes, Row] = {}
-        self._chains: dict[bytes, Row] = {}
+        self._chains: list[Chain] = []
         self._violations: dict[bytes, Row] = {}
 
     def add(self, submission: Submission) -> Outcome | None:
@@ -79,8 +75,7 @@ class _Additions:
             insert_missing(self._connection, tables.hosts, [{"name": host, "first_seen_at": at}])
         for chain in (report.served_chain, report.validated_chain):
             if chain is not None:
-                self._certificates.update((row[0], row) for row in _certificates(chain))
-                self._chains[chain_digest(chain)] = chain_digest(chain), _elements(chain)
+                self._chains.append(chain)
         judgement = self._judge(report, history, at, at)
         self._violations[submission.identity] = _violation(submission, host, history, judgement)
         return None
@@ -104,15 +99,8 @@ class _Additions:
 
     def write(self) -> None:
         """Write what lies ready; violations in the order in which they were reported."""
-        _ADD_CERTIFICATE.run(self._connection, sorted(self._certificates.values(), key=itemgetter(0)))
-        _ADD_CHAIN.run(self._connection, sorted(self._chains.values()))
+        insert_chains(self._connection, self._chains)
         _ADD_VIOLATION.run(self._connection, list(self._violations.values()))
-
-
-def add_chain(connection: Connection, chain: Chain) -> None:
-    """Store a chain and its certificates, each once."""
-    _ADD_CERTIFICATE.run(connection, sorted(_certificates(chain), key=itemgetter(0)))
-    _ADD_CHAIN.run(connection, [(chain_digest(chain), _elements(chain))])
 
 
 def _adding(table: Table, *but: str) -> PreparedForEach:
@@ -122,36 +110,9 @@ def _adding(table: Table, *but: str) -> PreparedForEach:
     )
 
 
-_ADD_CERTIFICATE = _adding(tables.certificates)
-_ADD_CHAIN = _adding(tables.chains)
 _NOT_YET = "id", "client_sketch"
 _ADD_VIOLATION = _adding(tables.violations, *_NOT_YET)
 _VIOLATION = tuple(column.name for column in tables.violations.columns if column.name not in _NOT_YET)
-
-
-def _certificates(chain: Chain) -> Iterator[Row]:
-    """Return rows of `tables.certificates`, in the order of its columns."""
-    for element in chain:
-        if element.der is not None:
-            pin = None if element.pin is None else str(element.pin)
-            if isinstance(element, Certificate):
-                names, validity = (element.subject, element.issuer), (element.not_before, element.not_after)
-                times = (None if time is None else to_ms(time) for time in validity)
-                yield element.fingerprint, element.der, pin, *names, *times, None
-            else:
-                yield element.fingerprint, element.der, pin, *[None] * 4, element.reason
-
-
-def _elements(chain: Chain) -> str:
-    return to_json(list(map(_element, chain)))
-
-
-def _element(element: Element) -> dict[str, str]:
-    if element.fingerprint is not None:
-        return {"sha256": element.fingerprint.hex()}
-    assert isinstance(element, UnreadableCertificate)  # only of these there may be no DER
-    pin = {} if element.pin is None else {"pin": str(element.pin)}
-    return {"unreadable": element.reason} | pin
 
 
 def _violation(submission: Submission, host: str, history: PolicyHistory, judgement: Judgement) -> Row:

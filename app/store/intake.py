@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
+from app.hpkp.judgement.judge import JudgeReport
 from app.outcomes import Outcome
 from app.store import policies, retries, tables
-from app.store.additions import JudgeReport, add_violations
+from app.store.additions import add_violations
 from app.store.networks import Networks
 from app.store.prepared import Prepared
 from app.store.submissions import Limits, RejectedSubmission, Source, Submission

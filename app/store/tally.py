@@ -170,7 +170,9 @@ _ADD_HOST_HOURS = _adding(tables.host_hours, "reports")
 _ADD_HOST_DAYS = _adding(tables.host_days, "reports")
 _PUT_HOST_CLIENTS = _adding(tables.host_clients, put=_CLIENTS)
 _ADD_REPORT = PreparedForEach(
-    lambda _dialect, values: into(insert(tables.reports), values), _types(tables.reports, "id"), texts=True
+    lambda _dialect, values: into(insert(tables.reports), values),
+    _types(tables.reports, "id", "body_packing"),
+    texts=True,
 )
 
 

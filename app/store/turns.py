@@ -29,6 +29,16 @@ def wait_for_other_writers(connection: Connection) -> None:
         postgres.wait_to_add(connection)
 
 
+def lock_for_fold(connection: Connection, *, alone: bool) -> None:
+    """Keep policies, judgements and deletions as they are until the end of the transaction, next to other folds.
+
+    So a violation is added under the policy that it was judged with, and what it refers to is not deleted meanwhile.
+    With ``alone`` no other fold runs either. Whoever changes these things calls `wait_for_other_writers` first.
+    """
+    if connection.dialect.name == "postgresql":
+        postgres.wait_to_add(connection) if alone else postgres.wait_to_fold(connection)
+
+
 @contextmanager
 def turn(engine: Engine, upkeep: Upkeep) -> Iterator[bool]:
     """Tell whether nobody else does this now, and keep others from it within the block; nobody waits."""

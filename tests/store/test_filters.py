@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 
 from app.store import tables
-from app.store.engine import from_ms, writing
-from app.store.summaries import summarise
-from app.store.violations import Filter, get_report, list_reports, list_violations, set_status
+from app.store.engine import from_ms, to_ms, writing
+from app.store.read.filters import Filter
+from app.store.read.single_reports import find_report, list_reports
+from app.store.read.summaries import summarise
+from app.store.read.violations import list_violations
+from app.store.write.statuses import set_status
 from tests.authority import NOW
 from tests.reports import HOST, distinct_bodies, other_site, report_body
 from tests.store.desk import AT, Desk, submission
@@ -99,7 +102,7 @@ def test_pages_of_violations_hold_each_once_even_where_they_came_together(desk: 
         while page := list_violations(connection, Filter(), limit=size, before=before):
             assert len(page) <= size
             seen += [row.id for row in page]
-            before = (page[-1].last_received_at, page[-1].id)
+            before = to_ms(page[-1].last_received_at), page[-1].id
     assert seen == [5, 4, 3, 6, 2, 1]
 
 
@@ -113,8 +116,8 @@ def test_pages_of_reports_hold_each_once_the_newest_first(desk: Desk, size: int)
             seen += [row.id for row in page]
             before = seen[-1]
             assert {row.label for row in page} == {"web"}
-        assert get_report(connection, seen[0]) == list_reports(connection, 1, Filter(), limit=1)[0]
-        assert get_report(connection, 99) is None
+        assert find_report(connection, seen[0]) == list_reports(connection, 1, Filter(), limit=1)[0]
+        assert find_report(connection, 99) is None
     assert len(seen) == 5
     assert seen == sorted(seen, reverse=True)
 

@@ -7,9 +7,10 @@ from app.outcomes import Outcome
 from app.store import intake, tables
 from app.store.engine import DAY_MS
 from app.store.policies import is_registered
+from app.store.read.filters import Filter
+from app.store.read.rejections import list_rejections
+from app.store.read.summaries import summarise
 from app.store.submissions import RejectedSubmission
-from app.store.summaries import list_rejections, summarise
-from app.store.violations import Filter
 from tests.authority import make_site
 from tests.reports import HOST, distinct_bodies, other_site, report_body
 from tests.store.desk import AT, Desk, submission

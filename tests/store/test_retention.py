@@ -21,7 +21,7 @@ def _keeping(start: StartApp, **days: float) -> TestClient:
 
 
 def _prune(client: TestClient, *, days_later: float = 0) -> dict[str, int]:
-    removed = service_of(client).prune(at=datetime.now(UTC) + timedelta(days=days_later))
+    removed = service_of(client).retention.prune(at=datetime.now(UTC) + timedelta(days=days_later))
     return {what: count for what, count in removed.items() if count}
 
 
@@ -123,6 +123,6 @@ def test_reports_are_taken_while_much_is_forgotten(start: StartApp) -> None:
     def take_one(what: str, count: int) -> None:
         taken.append(client.post("/report", content=report_body(port=len(taken) + 1)).status_code)
 
-    service_of(client).prune(at=datetime.now(UTC) + timedelta(days=3), progress=take_one)
+    service_of(client).retention.prune(at=datetime.now(UTC) + timedelta(days=3), progress=take_one)
     assert taken
     assert set(taken) == {204}

@@ -15,8 +15,8 @@ from sqlmodel import SQLModel
 
 from app.store import migrations, tables
 from app.store.engine import DAY_MS, newest_version, open_engine, schema_is_current, schema_version, upgrade, writing
-from app.store.summaries import summarise
-from app.store.violations import Filter
+from app.store.read.filters import Filter
+from app.store.read.summaries import summarise
 from tests.reports import HOST, other_site, report_body
 from tests.store.desk import AT, Desk, submission
 

@@ -10,7 +10,8 @@ from sqlalchemy import insert, select
 from app.outcomes import Outcome
 from app.store import tables
 from app.store.engine import writing
-from app.store.events import add_event, list_events
+from app.store.events import add_event
+from app.store.read.events import list_events
 from app.store.submissions import RejectedSubmission
 from app.store.texts import storable
 from tests.reports import report_body

@@ -57,7 +57,7 @@ def fill(service: Service, *, at: datetime) -> None:
     current = (ExpectedPin(site.old_root.pin, "our CA's root"), ExpectedPin(site.backup, "backup key, offline"))
     former = (ExpectedPin(site.former, "former key"), ExpectedPin(site.backup, "backup key, offline"))
     for pins, days in ((former, 60), (current, _DAYS)):
-        service.set_policy(
+        service.policies.set(
             PinningPolicy(
                 host=site.host,
                 pins=pins,
@@ -75,9 +75,9 @@ def fill(service: Service, *, at: datetime) -> None:
             chosen = (Sender.TRUSTKIT_APPLE, app) if scenario in _IN_APPS else (Sender.CHROMIUM, None)
             take(service, site.report(scenario, at=moment, sender=chosen[0], app=chosen[1]), at=moment)
     _add_facts(service, at)
-    service.record_probe(_look(service, at))
+    service.probing.record(_look(service, at))
     _add_hostile(service, at)
-    service.record_verdict(HOST, at=at)
+    service.readiness.record(HOST, at=at)
 
 
 def take(service: Service, body: bytes, *, at: datetime, label: str = "", user_agent: str | None = None) -> None:
@@ -101,7 +101,7 @@ def _add_facts(service: Service, at: datetime) -> None:
 def _look(service: Service, at: datetime) -> Probe:
     """Return a look at a host that serves what its policy says, and an address that is not there."""
     site = sample_site()
-    policy = service.policy_in_force(HOST, at=at)
+    policy = service.policies.in_force(HOST, at=at)
     assert policy is not None
     served = tuple(
         read_certificate(issued.der, position=position)

@@ -1,23 +1,18 @@
-"""The answer as plain values, under the names that the API and ``--json`` give them; instants stay instants."""
+"""Readiness: the verdict, the numbers, the findings, and the plan."""
 
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from app.hpkp.findings import Finding
+from app.answers.findings import finding_answer
 from app.hpkp.header.server_lines import ENFORCING, PLACE, REPORT_ONLY, Server, for_server, server_line
 from app.hpkp.policy import Mode, PinningPolicy
 from app.hpkp.readiness import Estimate, Readiness
 from app.hpkp.readiness.plan import NextStep, Plan
-from app.hpkp.readiness.words import title_of
-
-AS_OF = (
-    "This answer is for a past moment: it rests on the policy, reports, statuses, exposure, canaries and looks at the "
-    "host that were known then, and on the rules, limits, catalogs and root stores of today."
-)
+from app.hpkp.readiness.words import AS_OF
 
 
-def as_plain(
+def readiness_answer(
     policy: PinningPolicy, answer: Readiness, *, at: datetime, server: Server = Server.TEXT, past: bool = False
 ) -> dict[str, Any]:
     """Return all of an answer; ``server`` chooses in whose configuration the next header is written."""
@@ -29,18 +24,14 @@ def as_plain(
         "as_of": AS_OF if past else None,
         "verdict": answer.verdict.value,
         "headline": answer.headline,
-        "estimate": _estimate(answer.estimate),
-        "findings": [_finding(finding) for finding in answer.findings],
+        "estimate": estimate_answer(answer.estimate),
+        "findings": list(map(finding_answer, answer.findings)),
         "plan": _plan(answer.plan, server),
         "thresholds": answer.thresholds.as_plain(),
     }
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
-    return asdict(finding) | {"severity": finding.severity.value, "title": title_of(finding.code)}
-
-
-def _estimate(numbers: Estimate) -> dict[str, Any]:
+def estimate_answer(numbers: Estimate) -> dict[str, Any]:
     """Return the numbers; of clients those that were certainly met, since each is told as a lower bound."""
     return {
         "ours": numbers.ours.at_least,

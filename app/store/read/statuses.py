@@ -1,21 +1,20 @@
 """How the statuses of violations stood at a moment, and which were reported again after they were resolved."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, func, select
 
+from app.hpkp.violation_status import Status
 from app.store import tables
 from app.store.engine import from_ms, to_ms
-from app.store.violations import Status
 
 _IDS_AT_ONCE = 500
 
 
-def statuses_at(connection: Connection, rows: Sequence[Row[Any]], at: datetime) -> dict[int, str]:
-    """Return each violation's status at a moment: as the first change after it found it, or as it is."""
-    found = {row.id: str(row.status) for row in rows}
+def statuses_at(connection: Connection, statuses: Mapping[int, str], at: datetime) -> dict[int, str]:
+    """Return each violation's status at a moment: as the first change after it found it, or as it is now."""
+    found = dict(statuses)
     changes = tables.status_changes
     for ids in _chunks(list(found)):
         query = (
