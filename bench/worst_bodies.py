@@ -1,230 +1,133 @@
 """``python -m bench.worst_bodies``: what the dearest reports cost that a stranger can write, in CPU time.
 
-Each body is built to spend one limit, and holds no more than the intake takes: two chains of 20 certificates, 256 kB
-of JSON. Measured with nothing cached: reading the certificates, finding both leaves, completing both chains within one
-budget, and assessing both at one moment.
+The whole way of a body, with nothing cached::
+
+    bytes ──ReportReader──> report, identity ──judge──> Judgement
+            reading                           judging, of which completing: finding the leaf and building its paths
+
+Each body is within what the intake takes: 256 kB, two chains of 20 certificates, 100 entries of a batch.
 """
 
 import base64
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from itertools import permutations, product
+from datetime import timedelta
+from itertools import chain
+from typing import Any, TypeVar
 
 import typer
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from app.catalog import load_known_certificates
+from app.hpkp.catalog import Catalog
+from app.hpkp.hosts import Host
+from app.hpkp.judgement.context import JudgementContext
+from app.hpkp.judgement.judge import judge
+from app.hpkp.pins import Pin
+from app.hpkp.policy import ExpectedPin, PinningPolicy, PolicyHistory
+from app.hpkp.report import ViolationReport
 from app.hpkp.x509 import names, signatures
 from app.hpkp.x509.anchors import KnownCertificates
-from app.hpkp.x509.budget import Budget
-from app.hpkp.x509.certificate import Certificate, read_certificate
-from app.hpkp.x509.paths import complete_paths, find_leaf
-from app.hpkp.x509.slices import slice_certificate
-from app.senders.wire import MAX_CHAIN
+from app.senders.pem import PemForm
+from app.senders.reader import Identified, ReportReader
+from app.senders.reporting_api import MAX_ENTRIES
+from app.senders.wire import MAX_CHAIN, MAX_PINS
+from app.settings import Settings
+from bench.worst_chains import CHAINS, HOST, NOW, namesakes
 
-MOST_BYTES = 262_144
-"""The default of ``HPKP_MAX_BODY_BYTES``."""
-HOST = "www.example.com"
-NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
-_SEQUENCE = 0x30
+MOST_BYTES: int = Settings.model_fields["max_body_bytes"].default
+GOAL_MS = 60
 
-Signer = ec.EllipticCurvePrivateKey
-_SIGNER = ec.generate_private_key(ec.SECP256R1())
-_SERIALS = iter(range(1000, 10**9))
+T = TypeVar("T")
 
-
-def certificate(
-    subject: x509.Name,
-    issuer: x509.Name,
-    *,
-    key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey | None = None,
-    signer: Signer = _SIGNER,
-    digest: hashes.SHA256 | hashes.SHA3_512 | None = None,
-    extensions: Sequence[x509.ExtensionType] = (),
-    ca: bool = True,
-) -> bytes:
-    """Make the DER of a certificate; nobody needs the private key of ``key``."""
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key or _SIGNER.public_key())
-        .serial_number(next(_SERIALS))
-        .not_valid_before(NOW - timedelta(days=10))
-        .not_valid_after(NOW + timedelta(days=10))
-        .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-    )
-    for extension in extensions:
-        builder = builder.add_extension(extension, critical=False)
-    return builder.sign(signer, digest or hashes.SHA256()).public_bytes(Encoding.DER)
+_PINS = tuple(Pin(bytes((number,)) * 32) for number in range(MAX_PINS))
+HISTORY = PolicyHistory((PinningPolicy(Host(HOST), tuple(map(ExpectedPin, _PINS[:5])), effective_from=NOW),))
 
 
-def name(text: str, *more: str) -> x509.Name:
-    """Make a name of one common name, and organizational units."""
-    kinds = (x509.oid.NameOID.COMMON_NAME, *[x509.oid.NameOID.ORGANIZATIONAL_UNIT_NAME] * len(more))
-    return x509.Name([x509.NameAttribute(kind, value) for kind, value in zip(kinds, (text, *more), strict=True)])
+def members(ders: Sequence[bytes]) -> dict[str, Any]:
+    """Return the members of a report in Chromium's form, its certificates in one chain, or in two with one leaf."""
+    texts = list(map(_pem, ders[: 2 * MAX_CHAIN - 1]))
+    moment = f"{NOW:%Y-%m-%dT%H:%M:%S}.000Z"
+    return {
+        "date-time": moment,
+        "effective-expiration-date": moment,
+        "hostname": HOST,
+        "include-subdomains": False,
+        "known-pins": [pin.directive for pin in _PINS],
+        "noted-hostname": HOST,
+        "port": 443,
+        "served-certificate-chain": texts[:MAX_CHAIN] if len(texts) > MAX_CHAIN else [],
+        "validated-certificate-chain": [texts[0], *texts[MAX_CHAIN:]] if len(texts) > MAX_CHAIN else texts,
+    }
 
 
-_LEAF, _CA = name(HOST), name("Namesake")
+def _pem(der: bytes) -> str:
+    text = base64.b64encode(der).decode("ascii")
+    lines = [text[at : at + 64] for at in range(0, len(text), 64)]
+    pem = "\n".join(("-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----", ""))
+    assert PemForm.COLUMNS_64.value.fullmatch(pem)
+    return pem
 
 
-def _namesakes(
-    keys: Iterator[rsa.RSAPublicKey | ec.EllipticCurvePublicKey], sign: Callable[[bytes], bytes] = bytes
-) -> list[bytes]:
-    """Make a leaf and CAs of the name that it gives as its issuer, which they give as theirs as well."""
-    made = [certificate(_LEAF, _CA, ca=False), *(certificate(_CA, _CA, key=key) for key in keys)]
-    return [sign(der) for der in made]
+def _write(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode("ascii")
 
 
-def _sign_with_rsa(der: bytes) -> bytes:
-    """Say of a certificate that RSA 8192 signed it, with something of the right length and below every modulus."""
-    ecdsa, sha256_with_rsa = (
-        bytes.fromhex(one) for one in ("300a06082a8648ce3d040302", "300d06092a864886f70d01010b0500")
-    )
-    slices = slice_certificate(der)
-    inner = der[slices.tbs.content : slices.tbs.end].replace(ecdsa, sha256_with_rsa, 1)
-    signature = b"\x00" + b"\x7a" * 1024
-    return _tlv(0x30, _tlv(0x30, inner) + sha256_with_rsa + _tlv(0x03, signature))
+def _batch(cas: int) -> bytes:
+    """Make a batch of as many reports as there is room for, each with keys that are dear to verify with."""
+    entries = list[bytes]()
+    size = 0
+    while len(entries) < MAX_ENTRIES:
+        ders = namesakes(ec.generate_private_key(ec.BrainpoolP512R1()).public_key() for _ in range(cas))
+        body = {"hostname": HOST, "served-certificate-chain": [base64.b64encode(der).decode("ascii") for der in ders]}
+        entry = _write({"type": "hpkp", "body": body})
+        size += len(entry) + 1
+        if size >= MOST_BYTES:
+            break
+        entries.append(entry)
+    return b"[" + b",".join(entries) + b"]"
 
 
-def _tlv(tag: int, content: bytes) -> bytes:
-    size = len(content)
-    return bytes((tag, 0x83)) + size.to_bytes(3, "big") + content
+def _keys_in_quotes() -> bytes:
+    """Make texts that each begin as the DER of a key might."""
+    return _filled({"padding": ["M" + "A" * 80] * 3000})
 
 
-def _curve_keys(curve: type[ec.EllipticCurve]) -> Iterator[ec.EllipticCurvePublicKey]:
-    return (ec.generate_private_key(curve()).public_key() for _ in range(2 * MAX_CHAIN - 1))
+def _escapes() -> bytes:
+    return _filled({"padding": "\u0001" * 40_000})
 
 
-def _rsa_keys(bits: int, exponent: int) -> Iterator[rsa.RSAPublicKey]:
-    moduli = ((1 << (bits - 1)) + 2 * number + 1 for number in range(2 * MAX_CHAIN - 1))
-    return (rsa.RSAPublicNumbers(exponent, modulus).public_key() for modulus in moduli)
+def _nested() -> bytes:
+    """Nest as deep as the JSON reader goes, below a member sent twice: a private key's place is looked for in vain."""
+    value: Any = [[0]] * 40_000
+    for _ in range(180):
+        value = [value]
+    return b'{"padding":"PRIVATE KEY",' + _filled({"padding": value})[1:]
 
 
-def _clique(size: int) -> list[bytes]:
-    """Make CAs of which each signed a certificate for every other; without an anchor no path of theirs ends early."""
-    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(size)]
-    numbered = [name(f"CA {number}") for number in range(size)]
-    crosses = [
-        certificate(numbered[one], numbered[other], key=keys[one].public_key(), signer=keys[other])
-        for one, other in permutations(range(size), 2)
-    ]
-    return [certificate(_LEAF, numbered[0], signer=keys[0], ca=False), *crosses]
+def _filled(more: dict[str, Any]) -> bytes:
+    return _write(members([b"0"]) | more)
 
 
-def _lattice(wide: int, high: int) -> list[bytes]:
-    """Make layers of CAs, each signed by every CA of the layer above."""
-    keys = [[ec.generate_private_key(ec.SECP256R1()) for _ in range(wide)] for _ in range(high)]
-    made = [certificate(_LEAF, name("0/0"), signer=keys[0][0], ca=False)]
-    for layer, (one, other) in product(range(high - 1), product(range(wide), repeat=2)):
-        subject, issuer = name(f"{layer}/{one}"), name(f"{layer + 1}/{other}")
-        made.append(certificate(subject, issuer, key=keys[layer][one].public_key(), signer=keys[layer + 1][other]))
-    return made
-
-
-def _alternatives() -> list[bytes]:
-    """Make one CA's name and key in many certificates, at two layers."""
-    upper, lower = name("Upper"), name("Lower")
-    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
-    lowers = [certificate(lower, upper, key=keys[0].public_key(), signer=keys[1]) for _ in range(MAX_CHAIN)]
-    uppers = [certificate(upper, upper, key=keys[1].public_key(), signer=keys[1]) for _ in range(MAX_CHAIN - 1)]
-    return [certificate(_LEAF, lower, signer=keys[0], ca=False), *lowers, *uppers]
-
-
-def _constrained(count: int, cas: int, labels: int) -> list[bytes]:
-    """Make a leaf of many names below CAs with name constraints."""
-    dns = [x509.DNSName(f"{'a.' * labels}{number}.b") for number in range(count)]
-    subtrees = [x509.DNSName(f"{number}.b") for number in range(count)]
-    constraints = x509.NameConstraints(subtrees, None)
-    leaf = certificate(_LEAF, name("CA 0"), ca=False, extensions=[x509.SubjectAlternativeName(dns)])
-    above = [
-        certificate(name(f"CA {number}"), name(f"CA {number + 1}"), extensions=[constraints] if number < 2 else ())
-        for number in range(cas)
-    ]
-    return [leaf, *above]
-
-
-def _deep(depth: int) -> list[bytes]:
-    """Make certificates with extensions of nested sequences."""
-    nested = b""
-    for _ in range(depth):
-        size = len(nested)
-        nested = bytes((_SEQUENCE, 0x82)) + size.to_bytes(2, "big") + nested
-    oids = (x509.ObjectIdentifier(f"2.5.29.{arc}") for arc in (15, 17, 30, 35, 37))
-    extensions = [x509.UnrecognizedExtension(oid, nested) for oid in oids]
-    return [certificate(_CA, _CA, extensions=extensions) for _ in range(2 * MAX_CHAIN)]
-
-
-def _many_extensions(count: int) -> list[bytes]:
-    oids = [x509.ObjectIdentifier(f"1.2.{number}") for number in range(count)]
-    extensions = [x509.UnrecognizedExtension(oid, b"") for oid in oids]
-    return [certificate(_CA, _CA, extensions=extensions) for _ in range(2 * MAX_CHAIN)]
-
-
-def _long_names() -> list[bytes]:
-    numbered = [name(f"CA {number}", *(f"{unit}" for unit in range(23))) for number in range(2 * MAX_CHAIN + 1)]
-    return [certificate(numbered[n], numbered[n + 1]) for n in range(2 * MAX_CHAIN)]
-
-
-def _many_leaves(count: int) -> list[bytes]:
-    """Make a CA first and leaves after it, so that the names of each are read to find the one for the host."""
-    dns = x509.UnrecognizedExtension(x509.oid.ExtensionOID.SUBJECT_ALTERNATIVE_NAME, _tlv(0x30, b"\x82\x01a" * count))
-    leaves = [certificate(name("Leaf"), _CA, ca=False, extensions=[dns]) for _ in range(MAX_CHAIN - 1)]
-    return [certificate(_CA, _CA), *leaves, *_namesakes(iter(_curve_keys(ec.SECP384R1)))[:MAX_CHAIN]]
-
-
-def _all_at_once() -> list[bytes]:
-    """Make names of 24 attributes, many extensions, a leaf of many names, and keys that are dear to verify with."""
-    units = tuple(f"{unit}" for unit in range(23))
-    oids = [x509.ObjectIdentifier(f"1.2.{number}") for number in range(60)]
-    extensions = [x509.UnrecognizedExtension(oid, b"") for oid in oids]
-    dns = x509.UnrecognizedExtension(x509.oid.ExtensionOID.SUBJECT_ALTERNATIVE_NAME, _tlv(0x30, b"\x82\x01a" * 5000))
-    ca = name("Namesake", *units)
-    leaf = certificate(name("Leaf", *units), ca, ca=False, extensions=[dns])
-    return [leaf, *(certificate(ca, ca, key=key, extensions=extensions) for key in _curve_keys(ec.BrainpoolP384R1))]
-
-
-def _large_child() -> list[bytes]:
-    """Make a leaf that is slow to hash, and CAs of the name of its issuer."""
-    filling = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), bytes(100_000))
-    leaf = certificate(_LEAF, _CA, ca=False, extensions=[filling], digest=hashes.SHA3_512())
-    return [leaf, *_namesakes(iter(_curve_keys(ec.SECP256R1)))[1:]]
-
-
-BODIES: dict[str, Callable[[], list[bytes]]] = {
-    "one name, P-256": lambda: _namesakes(_curve_keys(ec.SECP256R1)),
-    "one name, P-384": lambda: _namesakes(_curve_keys(ec.SECP384R1)),
-    "one name, P-521": lambda: _namesakes(_curve_keys(ec.SECP521R1)),
-    "one name, brainpoolP512r1": lambda: _namesakes(_curve_keys(ec.BrainpoolP512R1)),
-    "one name, RSA 8192, exponent of 33 bits": lambda: _namesakes(_rsa_keys(8192, (1 << 33) - 1), _sign_with_rsa),
-    "one name, RSA 3072, exponent of 3064 bits": lambda: _namesakes(_rsa_keys(3072, (1 << 3063) + 1)),
-    "clique of 6 CAs": lambda: _clique(6),
-    "lattice of 3 by 5 CAs": lambda: _lattice(3, 5),
-    "lattice of 2 by 9 CAs": lambda: _lattice(2, 9),
-    "40 certificates of two CAs": _alternatives,
-    "4,900 names, 2 constrained CAs": lambda: _constrained(4900, 9, 1),
-    "700 names of 40 labels, 2 constrained CAs": lambda: _constrained(700, 9, 40),
-    "sequences 200 deep": lambda: _deep(200),
-    "120 extensions": lambda: _many_extensions(120),
-    "names of 24 attributes": _long_names,
-    "19 leaves of 2,000 names": lambda: _many_leaves(2000),
-    "a leaf of 100 kB": _large_child,
-    "all at once": _all_at_once,
+BODIES: dict[str, Callable[[], bytes]] = {
+    **{title: lambda make=make: _write(members(make())) for title, make in CHAINS.items()},  # type: ignore[misc]
+    "batch of reports, 12 CAs each": lambda: _batch(12),
+    "3,000 texts like keys": _keys_in_quotes,
+    "40,000 escapes": _escapes,
+    "40,000 lists 180 deep": _nested,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """CPU time in milliseconds, and what was spent."""
+    """CPU time in milliseconds, and what was spent. Completing is a part of judging, measured by itself."""
 
     reading: float
+    judging: float
     completing: float
-    assessing: float
+    reports: int
     checks: int
     paths: int
     limits: tuple[str, ...]
@@ -232,53 +135,70 @@ class Cost:
     @property
     def total(self) -> float:
         """Milliseconds for the whole body."""
-        return self.reading + self.completing + self.assessing
+        return self.reading + self.judging
 
 
-def measure(ders: Sequence[bytes], known: KnownCertificates) -> Cost:
-    """Measure one body with nothing cached: its certificates divided into a served and a validated chain."""
+def measure(body: bytes, known: KnownCertificates, catalog: Catalog | None = None) -> Cost:
+    """Measure one body with nothing cached."""
+    catalog = catalog or Catalog()
+    reports, reading = _timed(lambda: read(body))
+    _, judging = _timed(lambda: [judge_one(report, known, catalog) for report in reports])
+    # Judging has left its marks on the certificates, so completing is measured with those of another reading.
+    contexts = [_context(report, known, catalog) for report in read(body)]
+    completed, completing = _timed(lambda: [context.completed for context in contexts])
+    found = [one for one in completed if one is not None]
+    return Cost(
+        reading=reading,
+        judging=judging,
+        completing=completing,
+        reports=len(reports),
+        checks=sum(one.checks for one in found),
+        paths=sum(len(one.candidates) for one in found),
+        limits=tuple(dict.fromkeys(chain.from_iterable(one.limits_reached for one in found))),
+    )
+
+
+def read(body: bytes) -> list[ViolationReport]:
+    """Read a body as a service does that has read nothing before; what cannot be read is left out."""
+    return [one.report for one in ReportReader().read(body, received_at=NOW) if isinstance(one, Identified)]
+
+
+def judge_one(report: ViolationReport, known: KnownCertificates, catalog: Catalog) -> object:
+    """Judge a report by a policy of which nothing is in the bodies."""
+    return judge(report, HISTORY, known, catalog, received_at=NOW + timedelta(hours=1), at=NOW)
+
+
+def _context(report: ViolationReport, known: KnownCertificates, catalog: Catalog) -> JudgementContext:
+    return JudgementContext(report, HISTORY, known, catalog, received_at=NOW + timedelta(hours=1), at=NOW)
+
+
+def _timed(act: Callable[[], T]) -> tuple[T, float]:
     signatures._KEPT.clear()
     names._normalize_short.cache_clear()
-    started = time.process_time()
-    read = [read_certificate(der) for der in ders]
-    chains = read[:MAX_CHAIN], (read[0], *read[MAX_CHAIN:])
-    after_reading = time.process_time()
-    budget = Budget()
-    leaves = [chain[find_leaf(chain, HOST, budget=budget)] for chain in chains]
-    completed = [complete_paths(leaf, read, known, budget=budget) for leaf in leaves if isinstance(leaf, Certificate)]
-    after_completing = time.process_time()
-    assessed = [one.at(NOW, host=HOST) for one in completed]
-    ended = time.process_time()
-    return Cost(
-        reading=1000 * (after_reading - started),
-        completing=1000 * (after_completing - after_reading),
-        assessing=1000 * (ended - after_completing),
-        checks=budget.spent_checks,
-        paths=sum(len(one.paths) for one in assessed),
-        limits=tuple(dict.fromkeys(limit for one in completed for limit in one.limits_reached)),
-    )
+    began = time.process_time()
+    done = act()
+    return done, 1000 * (time.process_time() - began)
+
+
+def rows(rounds: int) -> Iterator[tuple[str, int, Cost]]:
+    """Measure each body some rounds, and return its size in bytes and the round in the middle."""
+    known = load_known_certificates()
+    known.identities_named(names.normalize_name(b""))  # builds the indexes before anything is measured
+    for title, make in BODIES.items():
+        body = make()
+        assert len(body) <= MOST_BYTES, f"{title}: {len(body)} bytes"
+        costs = sorted((measure(body, known) for _ in range(rounds)), key=lambda cost: cost.total)
+        yield title, len(body), costs[len(costs) // 2]
 
 
 def main(rounds: int = 5) -> None:
     """Print the median of some rounds for each body as Markdown."""
-    known = load_known_certificates()
-    known.identities_named(read_names()[0])
-    typer.echo("| body | kB | checks | paths | reading, ms | completing, ms | assessing, ms | total, ms | limits |")
-    typer.echo("|---|---|---|---|---|---|---|---|---|")
-    for title, make in BODIES.items():
-        ders = make()[: 2 * MAX_CHAIN]
-        size = sum(len(base64.b64encode(der)) + 60 for der in ders)
-        assert size <= MOST_BYTES, f"{title}: {size} bytes"
-        costs = sorted((measure(ders, known) for _ in range(rounds)), key=lambda cost: cost.total)
-        cost = costs[len(costs) // 2]
+    head = "body", "kB", "reports", "checks", "paths", "reading, ms", "judging, ms", "completing, ms", "total, ms"
+    typer.echo(f"| {' | '.join(head)} | limits |\n{'|---' * (len(head) + 1)}|")
+    for title, size, cost in rows(rounds):
         limits = ", ".join(limit.removeprefix("The limit of ").partition(" was")[0] for limit in cost.limits)
-        times = " | ".join(f"{part:.1f}" for part in (cost.reading, cost.completing, cost.assessing, cost.total))
-        typer.echo(f"| {title} | {size // 1000} | {cost.checks} | {cost.paths} | {times} | {limits} |")
-
-
-def read_names() -> list[names.Name]:
-    """Return a name for which nothing is known; asking for it builds the indexes before anything is measured."""
-    return [names.normalize_name(b"")]
+        times = " | ".join(f"{part:.1f}" for part in (cost.reading, cost.judging, cost.completing, cost.total))
+        typer.echo(f"| {title} | {size // 1000} | {cost.reports} | {cost.checks} | {cost.paths} | {times} | {limits} |")
 
 
 if __name__ == "__main__":

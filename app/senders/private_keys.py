@@ -8,13 +8,15 @@ base64 of the DER of the structures that PEM would hold.
 import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 FOUND: Final = "A private key stands here. It was not stored; treat it as compromised, because it was sent."
 
 _LABEL = "PRIVATE KEY"
 _HEAD = 40
 """Characters of base64 that hold the first bytes of every structure below."""
+_SHORTEST = 8
+"""Characters of base64 of the shortest beginning by which one of them is told."""
 
 _LENGTH = rb"(?:[\x00-\x7f]|\x81.|\x82..|\x83...)"
 _PRIVATE_KEY = re.compile(
@@ -28,7 +30,7 @@ _PRIVATE_KEY = re.compile(
 )  # fmt: skip
 
 # A DER SEQUENCE begins with 0x30, so its base64 with M.
-_BARE = re.compile(rb'"(?:\\[nrt]| )*(M(?:[A-Za-z0-9+/_-]|\\[nrt/]| ){43,80})')
+_BARE = re.compile(rb'"(?:\\[nrt]| )*+(M(?:[A-Za-z0-9+/_-]|\\[nrt/]| ){43,80})')
 _JSON_ESCAPES = re.compile(rb"\\[nrt]|\\(?=/)")
 _ASCII_ESCAPE = re.compile(rb"\\u00([0-7][0-9A-Fa-f])")
 
@@ -36,7 +38,8 @@ _ASCII_ESCAPE = re.compile(rb"\\u00([0-7][0-9A-Fa-f])")
 def find_private_key(body: bytes, value: Any) -> list[str | int] | None:
     """Return where a private key stands in a body: the location in its decoded ``value``.
 
-    An empty location where it stands in no value, but in a member that was sent again. None where there is none.
+    An empty location where it stands in no value, but in a member that was sent again, or among too many others.
+    None where there is none.
     """
     if b"\\u" in body:
         body = _ASCII_ESCAPE.sub(lambda match: bytes((int(match[1], 16),)), body)
@@ -48,6 +51,8 @@ def find_private_key(body: bytes, value: Any) -> list[str | int] | None:
 
 def is_private_key(text: str) -> bool:
     """Whether base64 begins as the DER of a private key does."""
+    if len(text) < _SHORTEST or text.lstrip()[:1] != "M":
+        return False
     head = "".join(text[: 4 * _HEAD].split())[:_HEAD].replace("-", "+").replace("_", "/")
     try:
         return _PRIVATE_KEY.match(a2b_base64(head[: len(head) // 4 * 4])) is not None
@@ -55,16 +60,37 @@ def is_private_key(text: str) -> bool:
         return False
 
 
+_CONTAINERS = (dict, list)
+_MOST_PARTS = 10_000
+"""Members and elements among which the place is looked for; reports have a hundred."""
+_Place: TypeAlias = "tuple[_Place, str | int] | None"
+"""A place in a JSON value: that of what holds it, and its name or index there. Copies of paths would take memory."""
+
+
 def _locate(value: Any) -> list[str | int]:
-    waiting: list[tuple[list[str | int], Any]] = [([], value)]
+    waiting: list[tuple[_Place, Any]] = [(None, [value])]
+    left = _MOST_PARTS
     while waiting:
-        location, item = waiting.pop()
-        if isinstance(item, str) and (_LABEL in item or is_private_key(item)):
-            return location
-        if isinstance(item, dict):
-            if any(_LABEL in key or is_private_key(key) for key in item):
-                return location
-            waiting.extend(([*location, key], part) for key, part in item.items())
-        elif isinstance(item, list):
-            waiting.extend(([*location, index], part) for index, part in enumerate(item))
+        place, item = waiting.pop()
+        if (left := left - len(item)) < 0:
+            break
+        if isinstance(item, dict) and any(map(_tells, item)):
+            return _location(place)
+        for key, part in item.items() if isinstance(item, dict) else enumerate(item):
+            if isinstance(part, str) and _tells(part):
+                return _location((place, key))
+            if isinstance(part, _CONTAINERS) and part:
+                waiting.append(((place, key), part))
     return []
+
+
+def _tells(text: str) -> bool:
+    return _LABEL in text or is_private_key(text)
+
+
+def _location(place: _Place) -> list[str | int]:
+    found: list[str | int] = []
+    while place is not None:
+        place, key = place
+        found.append(key)
+    return found[-2::-1]  # the value itself was in a list

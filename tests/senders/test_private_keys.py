@@ -2,6 +2,7 @@
 
 import base64
 import json
+import tracemalloc
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from app.outcomes import Outcome
-from app.senders.private_keys import is_private_key
+from app.senders.private_keys import find_private_key, is_private_key
 from tests.authority import new_key
 from tests.senders.submissions import accepted, body_with, read, refused, site
 
@@ -139,3 +140,26 @@ def test_certificates_and_pins_are_not_taken_for_private_keys() -> None:
     assert not any(map(is_private_key, pins))
     bare = [base64.b64encode(each.der).decode() for each in issued]
     assert accepted(body_with({"validated-certificate-chain": bare, "known-pins": pins[:64]})).validated_chain
+
+
+def test_looking_for_the_place_of_a_key_takes_no_more_memory_than_the_body_explains() -> None:
+    value: object = [["x"]] * 40_000
+    for _ in range(100):
+        value = [value]
+    body = b'{"padding":"PRIVATE KEY","padding":' + json.dumps(value, separators=(",", ":")).encode() + b"}"
+    decoded = json.loads(body)
+    tracemalloc.start()
+    try:
+        assert find_private_key(body, decoded) == []
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 40 * len(body)
+
+
+@pytest.mark.parametrize("place", [["a", 1, "b"], ["a", 0], ["a"]])
+def test_the_place_of_a_key_is_told_from_the_outside_in(place: list[str | int]) -> None:
+    value: object = "PRIVATE KEY"
+    for step in reversed(place):
+        value = {step: value} if isinstance(step, str) else ["x"] * step + [value]
+    assert find_private_key(json.dumps(value).encode(), value) == place

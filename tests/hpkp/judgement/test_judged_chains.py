@@ -345,3 +345,15 @@ def test_pins_without_certificates_are_said() -> None:
     judgement = next(story for story in STORIES if story.name.startswith("our stray key, only pins")).judged()
     assert "Of these certificates the sender gave only the pins: 0." in judgement.notes
     assert not any("cannot be read" in note for note in judgement.notes)
+
+
+def test_the_member_that_holds_the_judged_chain_is_named() -> None:
+    untrusted = next(story for story in STORIES if story.name == "the app says that the chain is not trusted").judged()
+    assert untrusted.judged_chain == "validated"
+    assert [finding.failing for finding in untrusted.validated] == [False, True]
+    assert any("did not validate: it is what the client was shown" in note for note in untrusted.notes)
+    served = next(
+        story for story in STORIES if story.name == "a self-signed leaf, refused by a program that always enforces"
+    )
+    assert served.judged().judged_chain == "served"
+    assert next(story for story in STORIES if story.name == "no chain at all").judged().judged_chain is None
