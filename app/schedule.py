@@ -52,7 +52,7 @@ async def prune_regularly(service: Service) -> None:
     def prune(progress: Progress) -> None:
         with service.turn(Upkeep.PRUNING) as ours:
             if ours:
-                service.prune(at=now(), progress=progress)
+                service.retention.prune(at=now(), progress=progress)
 
     while True:
         try:
@@ -68,7 +68,7 @@ async def keep_store_small(service: Service) -> None:
     def shrink(progress: Progress) -> None:
         with service.turn(Upkeep.PRUNING) as ours:
             if ours:
-                service.shrink_store(at=now(), progress=progress)
+                service.retention.shrink_store(at=now(), progress=progress)
 
     while True:
         try:
@@ -99,11 +99,11 @@ async def rejudge_what_waits(service: Service) -> None:
     """Judge again what waits for it, piece by piece, for ever; as long a pause as each piece took, for the reports."""
     while True:
         try:
-            if await in_thread(service.is_rejudging):
+            if await in_thread(service.rejudging.is_pending):
                 async with _turn(service, Upkeep.REJUDGING) as ours:
                     while ours:
                         began = time.monotonic()
-                        if await in_thread(service.rejudge_further, at=now()) is None:
+                        if await in_thread(service.rejudging.go_on, at=now()) is None:
                             break
                         await asyncio.sleep(time.monotonic() - began)
         except SQLAlchemyError as error:
@@ -116,8 +116,8 @@ async def probe_what_is_due(service: Service) -> None:
     while True:
         try:
             async with _turn(service, Upkeep.PROBING) as ours:
-                for host in await in_thread(service.due_for_a_probe, at=now()) if ours else ():
-                    await service.probe(host)
+                for host in await in_thread(service.probing.list_due, at=now()) if ours else ():
+                    await service.probing.probe(host, at=now())
         except SQLAlchemyError as error:
             logger.error("hosts could not be looked at: %s", error)
         await asyncio.sleep(_PAUSE)
@@ -128,8 +128,8 @@ async def send_canaries(service: Service) -> None:
     while True:
         try:
             async with _turn(service, Upkeep.CANARIES) as ours:
-                for host in await in_thread(service.due_for_a_canary, at=now()) if ours else ():
-                    await service.send_canary(host, at=now())
+                for host in await in_thread(service.canaries.list_due, at=now()) if ours else ():
+                    await service.canaries.send(host, at=now())
         except SQLAlchemyError as error:
             logger.error("canaries could not be recorded: %s", error)
         await asyncio.sleep(_PAUSE)
@@ -156,7 +156,7 @@ async def record_verdicts(service: Service) -> None:
         try:
             async with _turn(service, Upkeep.VERDICTS) as ours:
                 if ours:
-                    await in_thread(service.record_verdicts, at=now())
+                    await in_thread(service.readiness.record_all, at=now())
         except SQLAlchemyError as error:
             logger.error("verdicts could not be recorded: %s", error)
         await asyncio.sleep(service.settings.verdict_interval_minutes * 60)

@@ -17,7 +17,6 @@ from app.hpkp.x509.anchors import KnownCertificates
 from app.ingest.fold_watch import FoldWatch
 from app.metrics import Metrics
 from app.settings import Settings
-from app.store import canaries
 from app.store import engine as store_engine
 from app.store.engine import from_ms, open_engine
 from app.store.secrets import session_key
@@ -150,10 +149,10 @@ def open_service(settings: Settings, metrics: Metrics) -> Service:
     def judge_at(report: ViolationReport, history: PolicyHistory, received_at: int, at: int) -> Judgement:
         return judge(report, history, known, catalog, received_at=from_ms(received_at), at=from_ms(at))
 
-    with engine.connect() as connection:
-        metrics.count_canary(canaries.last_arrival(connection))
-    watch = FoldWatch(settings.log_root)
-    return Service(settings, engine, known, catalog, judge_at, metrics, session_key(engine), watch)
+    watch = FoldWatch(settings.log_root, patience=settings.read_wait_seconds)
+    service = Service(settings, engine, known, catalog, judge_at, metrics, session_key(engine), watch)
+    metrics.count_canary(service.canaries.find_last_arrival())
+    return service
 
 
 def now() -> datetime:

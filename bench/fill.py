@@ -147,11 +147,11 @@ def _add_violations(url: str, material: Material, *, count: int, at: datetime) -
         **limits,  # type: ignore[arg-type]
     )
     service = open_service(settings, Metrics())
-    service.rejudge_where_knowledge_changed(at=at)
+    service.rejudging.run_if_knowledge_changed(at=at)
     for host in HOSTS:
         pins = tuple(ExpectedPin(parse_pin(pin)) for pin in material.pins)
         policy = PinningPolicy(host=Host(host), pins=pins, max_age=5_184_000, effective_from=at)
-        service.set_policy(policy, at=datetime.now(UTC))
+        service.policies.set(policy, at=datetime.now(UTC))
     intake = DirectIntake(service)
     bodies = islice(material.distinct.bodies(at=at), count)
     served: dict[str, Chain] = {}
@@ -169,7 +169,7 @@ def _add_violations(url: str, material: Material, *, count: int, at: datetime) -
 def _add_evidence(service: Service, host: Host, chain: Chain, *, since: datetime) -> None:
     """Add what a verdict rests on besides reports: a look at the host, a canary a day, and exposure of every day."""
     now = datetime.now(UTC)
-    service.record_probe(Probe(host, 443, now, (Endpoint("192.0.2.1", (chain,), (Answer("/", 200),)),)))
+    service.probing.record(Probe(host, 443, now, (Endpoint("192.0.2.1", (chain,), (Answer("/", 200),)),)))
     days = [since + timedelta(days=number) for number in range((now - since).days + 1)]
     with writing(service.engine) as connection:
         exposed = [ExposedDay(host, day.date(), sessions=40_000, clients=20_000) for day in days]

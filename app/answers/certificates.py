@@ -1,4 +1,4 @@
-"""Certificates: what they say of themselves, or why they cannot be read."""
+"""Certificates: what they say of themselves, and what of them cannot be read."""
 
 from typing import Any
 
@@ -7,14 +7,14 @@ from app.hpkp.x509.certificate import Certificate, Element, why_unreadable
 
 def certificate_answer(element: Element) -> dict[str, Any]:
     """Return what a certificate says of itself, and what of it cannot be read."""
-    described = {
+    answer = {
         "sha256": None if element.fingerprint is None else element.fingerprint.hex(),
         "pin": None if element.pin is None else str(element.pin),
         "unreadable": why_unreadable(element),
     }
     if not isinstance(element, Certificate):
-        return described
-    return described | {
+        return answer
+    return answer | {
         "subject": element.subject,
         "issuer": element.issuer,
         "names": list(element.names),

@@ -14,7 +14,6 @@ from app.cli.fold_process import FoldProcess
 from app.cli.terminal import fail, opened, read_settings
 from app.main import create_app
 from app.service import Service
-from app.store.secrets import any_token
 
 _DRAIN_SECONDS = 20
 _HUNG_SECONDS = 30
@@ -74,13 +73,11 @@ def _exit(_signal: int, _frame: FrameType | None) -> None:
 
 
 def _refuse_what_cannot_be(service: Service, host: str, *, intake_only: bool) -> None:
-    if not intake_only and not _is_loopback(host):
-        with service.engine.connect() as connection:
-            if not any_token(connection):
-                fail(
-                    f"{host} can be reached from elsewhere and there is no API token. Make one with "
-                    "`hpkp token new NAME`, or serve reports alone with --intake-only."
-                )
+    if not intake_only and not _is_loopback(host) and not service.tokens.exist():
+        fail(
+            f"{host} can be reached from elsewhere and there is no API token. Make one with "
+            "`hpkp token new NAME`, or serve reports alone with --intake-only."
+        )
 
 
 def _is_loopback(host: str) -> bool:

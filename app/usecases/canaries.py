@@ -84,6 +84,11 @@ class Canaries:
         with self.engine.connect() as connection:
             return store.received_at(connection, nonce)
 
+    def find_last_arrival(self) -> datetime | None:
+        """Return when a canary of any host last arrived, or None."""
+        with self.engine.connect() as connection:
+            return store.last_arrival(connection)
+
     def list_due(self, *, at: datetime) -> list[str]:
         """Return the hosts whose policy in force names a report-uri to which none was sent within the interval set."""
         since = at - timedelta(hours=self.settings.canary_interval_hours)
