@@ -54,7 +54,7 @@ def test_a_catalog_of_the_operators_own_gives_violations_another_cause(tmp_path:
 def test_what_is_left_after_the_first_second_is_judged_beside_the_reports(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.service._AT_ONCE", 0.0)
+    monkeypatch.setattr("app.usecases.rejudging_queue._AT_ONCE", 0.0)
     monkeypatch.setattr("app.main._AT_THE_START", 0.0)
     monkeypatch.setattr("app.schedule._REJUDGING_PAUSE", 0.1)
     settings = Settings(database_url=f"sqlite:///{tmp_path}/hpkp.sqlite3")
@@ -71,7 +71,7 @@ def test_what_is_left_after_the_first_second_is_judged_beside_the_reports(
         again = client.put("/api/v1/hosts/www.example.com/policy", json=pins).raise_for_status().json()
         assert again["violations_to_reevaluate"] == 0
 
-    monkeypatch.setattr("app.service.RULES_VERSION", 10_000)
+    monkeypatch.setattr("app.usecases.rejudging_queue.RULES_VERSION", 10_000)
     with TestClient(create_app(settings), client=LOOPBACK, base_url=BASE) as client:
         client.post("/report", json=body | {"port": 9000}).raise_for_status()
         _wait_for(lambda: len(_events(client, "knowledge_changed")) == 2)

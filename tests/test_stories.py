@@ -138,7 +138,7 @@ def play_story(story: Story, directory: Path, monkeypatch: pytest.MonkeyPatch) -
             clock.move_to(noon)
             rollout.play(story.acts(keys, day), at=noon)
             clock.move_to(evening)
-            situation = service.situation(HOST, at=evening)
+            situation = service.readiness.gather(HOST, at=evening)
             assert situation is not None
             found.append(Played(story, day, situation, stage.ask(), {}))
         for played in found:

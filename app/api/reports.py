@@ -14,8 +14,9 @@ from urllib.parse import parse_qs
 from starlette.types import Message, Receive, Scope, Send
 
 from app.api.problems import MEDIA_TYPE, RETRY_AFTER, STATUS, encode, problem_of_outcome
-from app.collector import Collector, Envelope, Fate
 from app.hpkp.policy import Mode
+from app.ingest.collector import Collector
+from app.ingest.envelope import Envelope, Fate
 from app.outcomes import Outcome
 
 _LABEL = re.compile(r"[A-Za-z0-9._~-]{1,64}")

@@ -20,7 +20,7 @@ def prune(as_json: JsonOption = False) -> None:
             counted[what] = counted.get(what, 0) + count
             shown.update(task, description=", ".join(f"{number} {name}" for name, number in counted.items()))
 
-        removed = service.prune(at=now(), progress=progress)
+        removed = service.retention.prune(at=now(), progress=progress)
     if as_json:
         print_json(removed)
         return

@@ -3,11 +3,12 @@
 ::
 
     parent: binds, listens ──spawns──> workers: each an application of its own, settings from the environment
-       ├─ SIGTERM: closes the socket, tells the workers, waits until they have written what waits
+       ├─ SIGTERM: closes the socket, tells the workers, waits until they have logged what waits
        ├─ a worker ends: another takes its place
        └─ the parent is killed: the workers end too
 
-The processes share the store and the metrics, and nothing else.
+The processes share the store and the metrics, and nothing else. Each has an ingest log of its own; one more process,
+the fold, counts what is in all of them.
 """
 
 import gc
@@ -38,17 +39,17 @@ def keep_what_stays() -> None:
 
 def create_worker() -> FastAPI:
     """Make a worker's application."""
-    _end_with_the_parent()
-    return create_app(when_ready=keep_what_stays)
+    end_with_the_parent()
+    return create_app(with_fold=False, when_ready=keep_what_stays)
 
 
 def create_intake_worker() -> FastAPI:
     """Make the application of a worker that serves reports alone."""
-    _end_with_the_parent()
-    return create_app(intake_only=True, when_ready=keep_what_stays)
+    end_with_the_parent()
+    return create_app(intake_only=True, with_fold=False, when_ready=keep_what_stays)
 
 
-def _end_with_the_parent() -> None:
+def end_with_the_parent() -> None:
     """Drain and end where the parent is gone: nobody else would, and the port would stay taken."""
     parent = parent_process()
     if parent is None:

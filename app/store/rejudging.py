@@ -21,12 +21,13 @@ from app.hpkp.judgement.judge import Judgement
 from app.hpkp.policy import PolicyHistory
 from app.hpkp.report import ViolationReport
 from app.store import host_counts, tables
-from app.store.additions import pinned_host
-from app.store.events import add_event, last_event
+from app.store.events import add_event
 from app.store.judgements import judged_columns
+from app.store.read.events import last_event
+from app.store.read.fold_inputs import load_pinned_host
+from app.store.read.reported import report_of_row
 from app.store.turns import wait_for_other_writers
 from app.store.upsert import insert_missing, replace_rows
-from app.store.violations import load_report
 
 logger = logging.getLogger(__name__)
 
@@ -165,7 +166,7 @@ _Histories = dict[tuple[str, str | None], tuple[str, PolicyHistory]]
 
 def _load(connection: Connection, row: Row[Any], histories: _Histories) -> StoredViolation:
     try:
-        report = load_report(connection, row)
+        report = report_of_row(connection, row)
     except ValueError:
         logger.exception("violation %s cannot be read and keeps its judgement", row.id)
         report = None
@@ -178,7 +179,7 @@ def _load(connection: Connection, row: Row[Any], histories: _Histories) -> Store
 def _speaks_for(connection: Connection, report: ViolationReport, histories: _Histories) -> tuple[str, PolicyHistory]:
     names = report.hostname, report.noted_hostname
     if names not in histories:
-        histories[names] = pinned_host(connection, report)
+        histories[names] = load_pinned_host(connection, *names)
     return histories[names]
 
 

@@ -50,15 +50,3 @@ class RejectedSubmission:
     content_type: str | None = None
     user_agent: str | None = None
     sample: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much detail is kept, and how much that is new is taken."""
-
-    accept_unknown_hosts: bool = True
-    unknown_hosts: int = 100
-    new_violations_per_day: int = 1000
-    report_rows_per_day: int = 100
-    raw_bodies: int = 5
-    rejections: int = 1000

@@ -178,6 +178,6 @@ def test_a_story_is_the_same_at_whatever_hour_it_is_played(hour: int, tmp_path: 
     roots.write_text(keys.roots_pem)
     catalog.write_text(keys.catalog)
     with opened(read_settings(trust_anchors=roots, catalog=catalog)) as service:
-        service.rejudge_where_knowledge_changed(at=until)
+        service.rejudging.run_if_knowledge_changed(at=until)
         verdicts = [answer.verdict for _, answer in play(service, story, keys, until=until)]
     assert verdicts == [story.right(day)[0] for day in range(story.days)]

@@ -3,7 +3,7 @@
 Pure. The first rule that holds names the cause; every further rule that holds is kept as a secondary finding.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -68,6 +68,10 @@ class Judgement:
     product: str | None
     served: tuple[CertificateFinding, ...]
     validated: tuple[CertificateFinding, ...]
+
+
+JudgeReport = Callable[[ViolationReport, PolicyHistory, int, int], Judgement]
+"""Judge (report, history of the host's policy, received at, judged at); instants in milliseconds."""
 
 
 def judge(

@@ -8,9 +8,11 @@ An attack that is proven is never left out: nobody can forge checked signatures 
 be one can be forged: Chromium's word that it ships a root, or a chain under a root whose private key is published.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from app.hpkp.judgement.causes import ALARMING, Cause
+from app.hpkp.readiness.evidence import OpenViolation
 from app.hpkp.x509.anchors import Anchor
 
 FEW = 8
@@ -48,3 +50,39 @@ def is_believed(
     if not networks or proven or len(networks) >= FEW:
         return True
     return any((cause, network) not in disbelieved for network in networks)
+
+
+@dataclass(frozen=True, slots=True)
+class Believed:
+    """Open violations that count, those left out, and from how many networks those that count came, by cause."""
+
+    violations: tuple[OpenViolation, ...]
+    left_out: tuple[OpenViolation, ...]
+    networks: dict[Cause, int]
+
+
+def believe(
+    violations: Sequence[OpenViolation],
+    ignored: Iterable[tuple[int, Cause]],
+    *,
+    networks: Mapping[int, frozenset[bytes]],
+    proven: Collection[int],
+) -> Believed:
+    """Part open violations into those that count and those left out, by what the operator ignores (id and cause).
+
+    ``networks`` holds, by id, those of every violation of which they are fully known; ``proven`` are the ids of those
+    that their certificates prove.
+    """
+    disbelieved = disbelieve((cause, networks.get(id_), id_ in proven) for id_, cause in ignored)
+    counted, left_out = list[OpenViolation](), list[OpenViolation]()
+    by_cause: dict[Cause, frozenset[bytes] | None] = {}
+    for violation in violations:
+        where = networks.get(violation.id)
+        if is_believed(violation.cause, where, disbelieved, proven=violation.id in proven):
+            counted.append(violation)
+            before = by_cause.get(violation.cause, frozenset())
+            by_cause[violation.cause] = None if where is None or before is None else before | where
+        else:
+            left_out.append(violation)
+    told = {cause: min(len(where), FEW) for cause, where in by_cause.items() if where is not None}
+    return Believed(tuple(counted), tuple(left_out), told)

@@ -99,3 +99,10 @@ def percent(share: float) -> str:
 
 def _plain(number: Decimal) -> str:
     return f"{number:f}".rstrip("0").rstrip(".") if "." in f"{number:f}" else f"{number:f}"
+
+
+AS_OF = (
+    "This answer is for a past moment: it rests on the policy, reports, statuses, exposure, canaries and looks at the "
+    "host that were known then, and on the rules, limits, catalogs and root stores of today."
+)
+"""What an answer for a past moment rests on."""

@@ -1,0 +1,33 @@
+"""Which host's policy answers for a report."""
+
+from collections.abc import Iterator, Mapping
+
+from app.hpkp.hosts import is_subdomain, superdomains
+from app.hpkp.policy import PolicyHistory
+
+_NO_POLICY = PolicyHistory(())
+
+
+def hosts_that_may_answer(hostname: str, noted_hostname: str | None) -> Iterator[str]:
+    """Yield the hosts whose policy may answer for a report: what `find_pinned_host` needs the histories of."""
+    yield hostname
+    yield from superdomains(hostname)
+    if noted_hostname:
+        yield noted_hostname
+
+
+def find_pinned_host(
+    hostname: str, noted_hostname: str | None, histories: Mapping[str, PolicyHistory]
+) -> tuple[str, PolicyHistory]:
+    """Return the host under which a report is counted, and the history of its policy, which may be empty.
+
+    ``histories`` contains only hosts that ever had a policy. A noted host with a policy that never covered its
+    subdomains does not answer for them (RFC 7469 section 2.1.3).
+    """
+    for candidate in (hostname, *superdomains(hostname)):
+        history = histories.get(candidate, _NO_POLICY)
+        if any(policy.covers(hostname) for policy in history.revisions):
+            return candidate, history
+    if noted_hostname and is_subdomain(hostname, of=noted_hostname) and noted_hostname not in histories:
+        return noted_hostname, _NO_POLICY
+    return hostname, _NO_POLICY

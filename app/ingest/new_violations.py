@@ -1,0 +1,171 @@
+"""Violations that are new: judged with no transaction open, and accepted within fair limits.
+
+::
+
+    1 find the host that answers, with the policies that are there now
+    2 leave out what is over a limit whatever its evidence is, so that a flood is not judged
+    3 judge the rest
+    4 decide on the limits, which reserve room for evidence that cannot be forged
+"""
+
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from app.hpkp.judgement.judge import Judgement, JudgeReport
+from app.hpkp.overflow import OverflowReason
+from app.hpkp.pinned_host import find_pinned_host
+from app.hpkp.policy import PolicyHistory
+from app.ingest.limits import NewViolation, NewViolationLimits, Overflow, Usage, decide, find_limit
+from app.store.engine import DAY_MS
+from app.store.fold_store import FoldStore
+from app.store.judgements import has_checked_path
+from app.store.read.fold_inputs import NewViolations
+from app.store.submissions import Submission
+from app.store.write.values import JudgedViolation
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Why a violation is not stored, and the host for which its reports are counted as overflow."""
+
+    host: str
+    reason: OverflowReason
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What becomes of the new violations of a batch, by identity."""
+
+    accepted: Mapping[bytes, JudgedViolation]
+    left_out: Mapping[bytes, LeftOut]
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A new violation as its first report of a day gives it, and the policy history of the host that answers."""
+
+    submission: Submission
+    host: str
+    history: PolicyHistory
+    day: int
+
+    def as_new(self, *, is_checked: bool) -> NewViolation:
+        return NewViolation(
+            identity=self.submission.identity,
+            host=self.host,
+            network=self.submission.network,
+            day=self.day,
+            is_checked=is_checked,
+            is_registered=bool(self.history.revisions),
+        )
+
+
+class NewViolationJudge:
+    """Judges what is new. ``accept_unknown_hosts`` False leaves out every violation of a host without a policy."""
+
+    def __init__(
+        self, store: FoldStore, judge: JudgeReport, limits: NewViolationLimits, *, accept_unknown_hosts: bool = True
+    ) -> None:
+        self._store = store
+        self._judge = judge
+        self._limits = limits
+        self._accept_unknown_hosts = accept_unknown_hosts
+
+    def judge(self, new: Collection[Submission]) -> Judged:
+        """Judge the violations of submissions that the store does not have; raises what `FoldStore` raises."""
+        accepted: dict[bytes, JudgedViolation] = {}
+        left_out: dict[bytes, LeftOut] = {}
+        if not new:
+            return Judged(accepted, left_out)
+        names = {(s.report.hostname, s.report.noted_hostname) for s in new}
+        histories = self._store.load_histories(names)
+        pinned = {name: find_pinned_host(*name, histories) for name in names}
+        by_day = defaultdict[int, dict[bytes, _Candidate]](dict)
+        for submission in new:
+            day = submission.received_at - submission.received_at % DAY_MS
+            host, history = pinned[submission.report.hostname, submission.report.noted_hostname]
+            by_day[day].setdefault(submission.identity, _Candidate(submission, host, history, day))
+        for _, candidates in sorted(by_day.items()):
+            # What was over a limit one day may be accepted the next: then its reports of both days are counted.
+            waiting = [candidate for identity, candidate in candidates.items() if identity not in accepted]
+            accepted |= self._judge_day(waiting, left_out)
+        return Judged(accepted, {identity: why for identity, why in left_out.items() if identity not in accepted})
+
+    def _judge_day(
+        self, candidates: Collection[_Candidate], left_out: dict[bytes, LeftOut]
+    ) -> dict[bytes, JudgedViolation]:
+        """Return the violations of a day that are accepted, and note the others with their reasons."""
+        if not candidates:
+            return {}
+        day = next(iter(candidates)).day
+        used = self._load_usage({candidate.host for candidate in candidates}, day)
+        judged: dict[bytes, JudgedViolation] = {}
+        possible: list[NewViolation] = []
+        for candidate in candidates:
+            identity = candidate.submission.identity
+            if (reason := self._refuse(candidate, used)) is not None:
+                left_out[identity] = LeftOut(candidate.host, reason)
+            elif (judgement := self._judge_one(candidate)) is None:
+                left_out[identity] = LeftOut(candidate.host, OverflowReason.FAULT)
+            else:
+                judged[identity] = _judged(candidate, judgement)
+                possible.append(candidate.as_new(is_checked=has_checked_path(judgement)))
+        for identity, decision in decide(possible, used, self._limits).by_identity.items():
+            if isinstance(decision, Overflow):
+                left_out[identity] = LeftOut(judged.pop(identity).host, decision.reason)
+        return judged
+
+    def _refuse(self, candidate: _Candidate, used: Usage) -> OverflowReason | None:
+        """Say which limit a violation is over even if its evidence is checked: usage only grows."""
+        if not (self._accept_unknown_hosts or candidate.history.revisions):
+            return OverflowReason.UNKNOWN_HOST
+        return find_limit(candidate.as_new(is_checked=True), used, self._limits)
+
+    def _judge_one(self, candidate: _Candidate) -> Judgement | None:
+        submission = candidate.submission
+        try:
+            return self._judge(submission.report, candidate.history, submission.received_at, submission.received_at)
+        except Exception:  # one that cannot be judged must not keep all that come after it from being counted
+            logger.exception("a violation of %s could not be judged", candidate.host)
+            return None
+
+    def _load_usage(self, hosts: Iterable[str], day: int) -> Usage:
+        return _usage(self._store.count_new_violations(hosts, since=day, until=day + DAY_MS), day)
+
+
+def _judged(candidate: _Candidate, judgement: Judgement) -> JudgedViolation:
+    submission = candidate.submission
+    return JudgedViolation(
+        identity=submission.identity,
+        report=submission.report,
+        host=candidate.host,
+        history=candidate.history,
+        judgement=judgement,
+        received_at=submission.received_at,
+        judged_at=submission.received_at,
+    )
+
+
+def _usage(counted: NewViolations, day: int) -> Usage:
+    """Return what is used of a day's limits, as `decide` takes it."""
+    network: Counter[tuple[bytes, int]] = Counter()
+    for (hashed, _), count in counted.by_network_and_host.items():
+        network[hashed, day] += count
+    return Usage(
+        host=Counter({(host, day): count for host, count in counted.by_host.items()}),
+        unchecked=Counter(
+            {
+                (host, day): count - counted.by_host_with_checked_path.get(host, 0)
+                for host, count in counted.by_host.items()
+            }
+        ),
+        network_and_host=Counter({(*key, day): count for key, count in counted.by_network_and_host.items()}),
+        network=network,
+        unregistered=Counter({day: counted.of_unregistered_hosts}),
+        new_hosts=Counter({(hashed, day): count for hashed, count in counted.new_hosts_by_network.items()}),
+        hosts=Counter(dict.fromkeys(counted.unregistered_hosts, 1)),
+    )

@@ -1,0 +1,133 @@
+"""The evidence of a window, as it is known now or as it was known at a past moment.
+
+1. Count the violations of the window, with the status that each has or had.
+2. Those that are open, or were reported again after they were set to resolved, count. As of a past moment, those that
+   were judged since are judged again under the policy of then.
+3. Leave out what the operator does not believe (`app.hpkp.readiness.sources`).
+
+What was deleted by age since a past moment is not known any more.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from app.hpkp.clients import ClientCount
+from app.hpkp.exposure import add_up
+from app.hpkp.judgement.causes import Cause
+from app.hpkp.judgement.judge import JudgeReport
+from app.hpkp.policy import PolicyHistory
+from app.hpkp.readiness import Evidence, Group, OpenViolation
+from app.hpkp.readiness.sources import believe
+from app.hpkp.violation_status import OPEN, Status
+from app.store import tables
+from app.store.canaries import last_canary
+from app.store.engine import from_ms, to_ms
+from app.store.read.counted_violations import CountedViolation, count_violations, find_sketches, list_ignored
+from app.store.read.exposures import list_exposure
+from app.store.read.filters import Filter
+from app.store.read.networks import find_networks, find_proven
+from app.store.read.reported import report_of_row
+from app.store.read.statuses import reported_again, statuses_at
+from app.store.read.window import Window
+from app.store.sketches import count_of, union
+
+
+@dataclass(frozen=True, slots=True)
+class AsOf:
+    """A past moment: the history of the policy as it was known then, and how to judge by it."""
+
+    moment: datetime
+    history: PolicyHistory
+    judge: JudgeReport
+
+
+def gather_evidence(
+    connection: Connection, host: str, *, since: datetime, until: datetime, as_of: AsOf | None = None
+) -> Evidence:
+    """Gather what was reported for a host in a window, by the hour: the last one counts whole.
+
+    ``until`` is the moment of the answer: now, or that of ``as_of``, which takes longer.
+    """
+    known_by = None if as_of is None else as_of.moment
+    wanted = Filter(host=host, since=since, until=until)
+    counted = count_violations(connection, wanted, Window.of(wanted))  # 1
+    statuses = _statuses(connection, counted, known_by)
+    resolved = [found.id for found in counted if statuses[found.id] == Status.RESOLVED]
+    again = reported_again(connection, resolved, until=until)
+    opened = [found for found in counted if statuses[found.id] in OPEN or found.id in again]  # 2
+    violations = [_as_known(connection, found, again.get(found.id), as_of) for found in opened]
+    ignored = list_ignored(connection, host, as_of=known_by) if opened else []
+    statuses = _statuses(connection, ignored, known_by)
+    ignored = [found for found in ignored if statuses[found.id] == Status.IGNORED]
+    closed = [(found.id, _judgement(connection, found, as_of)[0]) for found in ignored]
+    first = {found.id: found.first_received_at for found in (*opened, *ignored)}
+    causes = [*((violation.id, violation.cause) for violation in violations), *closed]
+    believed = believe(  # 3
+        violations,
+        closed,
+        networks=find_networks(connection, first, by=known_by),
+        proven=find_proven(connection, causes),
+    )
+    exposed = list_exposure(connection, host, since=since, until=until, known_by=known_by)
+    hostnames = Counter[str]()
+    for found in counted:
+        hostnames[found.hostname] += found.reports
+    return Evidence(
+        reports=hostnames.total(),
+        open_violations=believed.violations,
+        left_out=believed.left_out,
+        networks=believed.networks,
+        clients=count_groups(connection, believed.violations, since=since, until=until),
+        exposure=add_up(exposed, since=since, until=until),
+        canary=last_canary(connection, host, since=since, until=until),
+        hostnames=dict(hostnames),
+    )
+
+
+def _statuses(
+    connection: Connection, violations: Iterable[CountedViolation], as_of: datetime | None
+) -> Mapping[int, str]:
+    now = {found.id: found.status for found in violations}
+    return now if as_of is None else statuses_at(connection, now, as_of)
+
+
+def _as_known(
+    connection: Connection, found: CountedViolation, resolved_at: datetime | None, as_of: AsOf | None
+) -> OpenViolation:
+    """Return a violation as it is known now, or was then."""
+    cause, locks_out = _judgement(connection, found, as_of)
+    last = found.last_received_at
+    return OpenViolation(
+        id=found.id,
+        cause=cause,
+        reports=found.reports,
+        last_received_at=from_ms(last if as_of is None else min(last, to_ms(as_of.moment))),
+        locks_out=locks_out,
+        hostname=found.hostname,
+        resolved_at=resolved_at,
+    )
+
+
+def _judgement(connection: Connection, found: CountedViolation, as_of: AsOf | None) -> tuple[Cause, bool | None]:
+    """Return cause and lockout; if they were judged since a past moment, judge again for then."""
+    if as_of is None or found.judged_at <= to_ms(as_of.moment):
+        return Cause(found.cause), found.locks_out
+    row = connection.execute(select(tables.violations).where(tables.violations.c.id == found.id)).one()
+    judged = as_of.judge(report_of_row(connection, row), as_of.history, found.first_received_at, to_ms(as_of.moment))
+    return judged.cause, judged.locks_out
+
+
+def count_groups(
+    connection: Connection, violations: Iterable[OpenViolation], *, since: datetime, until: datetime
+) -> dict[Group, ClientCount]:
+    """Count the clients of violations by whose doing it is, each client once in a group."""
+    window = Window.of(Filter(since=since, until=until))
+    groups: defaultdict[Group, list[int]] = defaultdict(list)
+    for violation in violations:
+        if violation.group is not None:
+            groups[violation.group].append(violation.id)
+    return {group: count_of(union(find_sketches(connection, ids, window))) for group, ids in groups.items()}
