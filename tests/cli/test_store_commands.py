@@ -126,7 +126,7 @@ def test_serve_refuses_to_open_the_api_to_the_world_without_a_token() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "reason"),
     [
-        ("HPKP_MAX_WAITING", "many", "HPKP_MAX_WAITING"),
+        ("HPKP_MAX_LOG_BYTES", "many", "HPKP_MAX_LOG_BYTES"),
         ("HPKP_UNKNOWN_HOSTS", "perhaps", "HPKP_UNKNOWN_HOSTS"),
         ("HPKP_DATABASE_URL", "nonsense", "cannot be used"),
         ("HPKP_DATABASE_URL", "sqlite:////proc/none/hpkp.sqlite3", "cannot be used"),
