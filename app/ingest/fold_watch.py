@@ -104,7 +104,8 @@ class FoldWatch:
         self._has_looked = True
         appended = [end.appended_at for end in published.values()]
         return FoldLag(
-            seconds=(now - self._samples[0][0]) / 1000 if self._samples else 0.0,
+            # Never 0 while something is not counted, even if this is the first look that finds it.
+            seconds=max(now - self._samples[0][0], 1) / 1000 if self._samples else 0.0,
             log_bytes=sum(log.size() for log in logs),
             appended_at=from_ms(max(appended)) if appended else None,
             status=status,
