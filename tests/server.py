@@ -62,7 +62,10 @@ def running_service(
     with log.open("wb") as stream:
         process = subprocess.Popen(command, env=environment, stdout=stream, stderr=stream)
     try:
-        service = RunningService(_url(process, log), process, log, log_root)
+        url = _url(process, log)
+        # It may be on a disk that is there for the service alone.
+        seen = Path(f"/proc/{process.pid}/root{log_root}") if within else log_root
+        service = RunningService(url, process, log, seen)
         _wait_for_fold(service, starts)
         yield service
     finally:
