@@ -18,7 +18,7 @@ _EARLY = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The memory of the service and its fold (PSS, bytes): at first, after a tenth of the load, after all of it, most."""
+    """The memory of the service and its fold in bytes of PSS: at first, after a tenth, at the end, most."""
 
     load: str
     sent: int

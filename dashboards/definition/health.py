@@ -136,7 +136,7 @@ _STORE = (
     _over_time(
         Series(unit="reqps", bars=True, calc="max"),
         "Store errors",
-        "Requests a second that were refused because the ingest log was full, or for a fault of the disk or the service.",
+        "Requests a second that were refused because the ingest log was full, or for a fault.",
         (f"""sum by (outcome) ({_submissions(',outcome=~"store_unavailable|fault"')})""", "{{outcome}}"),
         width=8,
     ),
