@@ -57,7 +57,7 @@ def prune(engine: Engine, before: Cutoffs, progress: Progress = lambda what, cou
         whole_days = before.rollups - before.rollups % DAY_MS  # so that hours and days go together
         _prune_violations(engine, whole_days, count)
         _prune_hosts(engine, whole_days)
-    _give_space_back(engine)
+    give_space_back(engine)
     return removed
 
 
@@ -131,7 +131,7 @@ def _prune_hosts(engine: Engine, cutoff: int) -> None:
                     connection.execute(delete(table).where(table.c.host == host, start < until))
 
 
-def _give_space_back(engine: Engine) -> None:
+def give_space_back(engine: Engine) -> None:
     """Return free pages of a SQLite file to the file system, some at a time; PostgreSQL does so by itself."""
     if engine.dialect.name != "sqlite":
         return

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from app.settings import Settings
 from app.store.engine import to_ms, writing
 from app.store.events import add_event
-from app.store.retention import Cutoffs, Progress, prune
+from app.store.retention import Cutoffs, Progress, give_space_back, prune
 from app.store.write.marks import find_newest_receipt
 from app.store.write.pruning import prune_overflow, prune_unused
 from app.store.write.store_size import shrink_store
@@ -45,6 +45,7 @@ class Retention:
             removed[what] = removed.get(what, 0) + number
         if (before := _before(at, chosen.keep_rollups_days)) is not None:
             removed["overflow"] = prune_overflow(self.engine, before=before)
+        give_space_back(self.engine)
         self._record(removed, at)
         return removed
 

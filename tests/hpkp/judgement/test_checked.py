@@ -43,7 +43,9 @@ def _find(report: ViolationReport, *, after: timedelta = timedelta()) -> Issued 
     found = find_checked_leaf(report, judgement, received_at=at)
     if found is not None:
         assert may_have_checked_leaf(report, received_at=at)
-    return next((one for one in (LEAF, WILDCARD, EXPIRED) if found is not None and found.fingerprint == _sha(one)), None)
+    return next(
+        (one for one in (LEAF, WILDCARD, EXPIRED) if found is not None and found.fingerprint == _sha(one)), None
+    )
 
 
 def _sha(issued: Issued) -> bytes:
