@@ -76,7 +76,10 @@ class Settings(BaseSettings):
     )
     keep_rejections_days: float = Field(30, ge=0, description="Days for which rejections are kept; 0 for ever.")
     keep_unknown_hosts_days: float = Field(
-        30, ge=0, description="Days after its last report for which a host without a policy is kept; 0 for ever."
+        30,
+        ge=0,
+        description="Days after its last report for which a host without a policy is kept, and a source (app, version, "
+        "platform and label) while few are free; 0 for ever.",
     )
     prune_interval_hours: float = Field(
         24,
