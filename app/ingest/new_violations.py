@@ -3,14 +3,14 @@
 ::
 
     1 find the host that answers, with the policies that are there now
-    2 leave out what is over a limit whatever its evidence is, and most of what is unless its evidence can be checked, so
-      that a flood is not judged
+    2 leave out what is over a limit whatever its evidence is, and most of what is over one unless its evidence can be
+      checked, so that a flood is not judged
     3 judge the rest
     4 decide on the limits, which reserve room for evidence that cannot be made up
 
-Of a network over its limits a few violations of each batch are still judged (2), because an honest client may be in it:
-after a flood its evidence is accepted, and during one by and by. What it has that cannot be checked is counted as overflow,
-until a client in any other network reports the same violation; from then on all reports of it are counted.
+Of a network over its limits a few violations of each batch are still judged (2), because an honest client may be in
+it: after a flood its evidence is accepted, and during one by and by. What it has that cannot be checked is counted as
+overflow, until a client in any other network reports the same violation; from then on all reports of it are counted.
 """
 
 import logging

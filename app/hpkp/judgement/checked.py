@@ -1,9 +1,9 @@
-"""Evidence that nobody can make up: a certificate for the reported host, and checked signatures from it up to a root.
+"""Evidence that nobody can make up: a certificate for the reported host, joined to a root by checked signatures.
 
-Anybody can copy the chain of a real host and put another host, port or other pins beside it. A copy proves nothing about
-a host that its leaf is not for; and what is varied around one leaf is told apart from other evidence by that leaf, so
-that limits can be shared by leaf. Old certificates can be collected from Certificate Transparency logs (RFC 6962), so the
-leaf has to be valid at receipt. Pure.
+Anybody can copy the chain of a real host and put another host, port or other pins beside it. A copy proves nothing
+about a host that its leaf is not for; and what is varied around one leaf is told apart from other evidence by that
+leaf, so that limits can be shared by leaf. Old certificates can be collected from Certificate Transparency logs
+(RFC 6962), so the leaf has to be valid at receipt. Pure.
 """
 
 from datetime import datetime

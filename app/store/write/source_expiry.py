@@ -50,7 +50,7 @@ def _merge(engine: Engine, condition: object) -> int:
 
     def merge(connection: Connection, ids: Sequence[int]) -> int:
         # Asked again: a fold may have counted reports of it since, but no fold runs now.
-        still = [id_ for id_ in connection.scalars(query.where(hours.source_id.in_(ids)))]
+        still = list(connection.scalars(query.where(hours.source_id.in_(ids))))
         insert_missing(connection, tables.sources, [NO_SOURCE._asdict()])
         unnamed = connection.scalar(select(sources.id).where(*empty))
         moved = select(hours.violation_id, hours.hour, literal(unnamed), func.sum(hours.reports))
