@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from app import __version__
 from app.alerting import has_receivers
-from app.api import events, export, health, hosts, probes, problems, readiness, violations, workshop
+from app.api import events, export, health, hosts, overflow, probes, problems, readiness, violations, workshop
 from app.api.counted_until import WaitForFold
 from app.api.openapi import describe_ingest
 from app.api.reports import ReportEndpoint
@@ -116,6 +116,7 @@ def create_app(
             violations.router,
             export.router,
             events.router,
+            overflow.router,
             pages,
         ):
             app.include_router(router)

@@ -23,8 +23,10 @@ logger = logging.getLogger(__name__)
 
 _PAUSE = 60.0
 """Seconds after which it looks again for what is due."""
-_SHRINKING_PAUSE = 600.0
-"""Seconds between looks at the store's size. What a day may add is bounded, so it cannot grow much meanwhile."""
+_SHRINKING_PAUSE = 60.0
+"""Seconds between looks at the store's size: a flood adds some 100 MB in that time."""
+_SHRINKING_REST = 20
+"""How many times as long as a look took the next one waits: PostgreSQL reads every row for it."""
 _REJUDGING_PAUSE = 2.0
 """Seconds after which it looks for violations to judge again: an operator who changed a policy waits for them."""
 
@@ -71,11 +73,12 @@ async def keep_store_small(service: Service) -> None:
                 service.retention.shrink_store(at=now(), progress=progress)
 
     while True:
+        began = time.monotonic()
         try:
             await _in_pieces(shrink)
         except SQLAlchemyError as error:
             logger.error("the store could not be kept below its size limit: %s", error)
-        await asyncio.sleep(_SHRINKING_PAUSE)
+        await asyncio.sleep(max(_SHRINKING_PAUSE, _SHRINKING_REST * (time.monotonic() - began)))
 
 
 async def _in_pieces(work: Callable[[Progress], None]) -> None:

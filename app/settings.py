@@ -49,7 +49,11 @@ class Settings(BaseSettings):
         50,
         ge=0,
         le=100,
-        description="Share of a host's new violations reserved for evidence with checked signatures to a known root.",
+        description="Share of a host's new violations reserved for evidence that nobody can make up: a leaf for the "
+        "host with checked signatures to a known root.",
+    )
+    max_new_violations_per_checked_leaf: int = Field(
+        10, gt=0, description="New violations per host, day and such leaf that use the reserved room."
     )
     max_new_violations_per_network: int = Field(200, gt=0, description="New violations per network and day.")
     max_new_violations_per_network_and_host: int = Field(
@@ -72,7 +76,10 @@ class Settings(BaseSettings):
     )
     keep_rejections_days: float = Field(30, ge=0, description="Days for which rejections are kept; 0 for ever.")
     keep_unknown_hosts_days: float = Field(
-        30, ge=0, description="Days after its last report for which a host without a policy is kept; 0 for ever."
+        30,
+        ge=0,
+        description="Days after its last report for which a host without a policy is kept, and a source (app, version, "
+        "platform and label) while few are free; 0 for ever.",
     )
     prune_interval_hours: float = Field(
         24,

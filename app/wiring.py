@@ -42,6 +42,7 @@ def limits_from(settings: Settings) -> Limits:
         new=NewViolationLimits(
             per_host=per_host,
             reserved_for_checked=int(per_host * settings.reserved_for_checked_percent / 100),
+            per_checked_leaf=settings.max_new_violations_per_checked_leaf,
             per_network_and_host=settings.max_new_violations_per_network_and_host,
             per_network=settings.max_new_violations_per_network,
             unregistered_hosts=settings.max_unknown_hosts,

@@ -1,11 +1,15 @@
 """Which new violations are accepted: fair limits on what unauthenticated senders can make grow. Pure.
 
-Reports of known violations are always counted; limits concern what is new. Two rules make them fair:
+Reports of known violations are always counted; limits concern what is new. Three rules make them fair:
 
-1. **Reserved room.** Part of each host's day is reserved for checked evidence: a path whose signatures verify up to a
-   public root. A flood of anything else cannot fill it, from however many networks it comes.
-2. **Networks share.** A network has a limit for each host and day, and one for all hosts. Within a batch its first new
-   violation is considered before the second of any other, so a flood in the same batch does not go first.
+1. **Reserved room.** Part of each host's day is reserved for evidence that nobody can make up (`find_checked_leaf`): a
+   leaf for the host whose signatures verify up to a known root. A flood of anything else cannot fill it, from however
+   many networks it comes, nor use up what the network of an honest client has.
+2. **Leaves share it.** A chain can be copied, and a port, pins or another chain varied beside it without end. So each
+   leaf has a few violations of a day in the reserved room; further ones count as everything else. To fill the room
+   takes many certificates for the host that are valid at once, and a copier has those that the host itself has.
+3. **Networks share the rest.** A network has a limit for each host and day, and one for all hosts. Within a batch its
+   first new violation is considered before the second of any other, so a flood in the same batch does not go first.
 
 What is over a limit is counted as overflow, with its reason; nothing is lost without a count.
 """
@@ -25,6 +29,8 @@ class NewViolationLimits:
     per_host: int = 1000
     reserved_for_checked: int = 500
     """Of ``per_host``: room that only checked evidence may use."""
+    per_checked_leaf: int = 10
+    """Of the reserved room, for each leaf: clients of several kinds and revisions, behind several ports, fit in."""
     per_network_and_host: int = 50
     per_network: int = 200
     unregistered_hosts: int = 100
@@ -44,15 +50,15 @@ class NewViolationLimits:
 class NewViolation:
     """A violation that is not known yet, as its first report gives it.
 
-    ``day`` is its beginning in milliseconds. ``is_checked``: a path has verified signatures up to a public root.
-    ``is_registered``: the host has a policy.
+    ``day`` is its beginning in milliseconds. ``checked_leaf`` is the SHA-256 of the leaf of evidence that nobody can
+    make up. ``is_registered``: the host has a policy.
     """
 
     identity: bytes
     host: str
     network: bytes
     day: int
-    is_checked: bool = False
+    checked_leaf: bytes | None = None
     is_registered: bool = True
 
 
@@ -78,7 +84,9 @@ class Usage:
     host: Counter[tuple[str, int]] = field(default_factory=Counter)
     """New violations by host and day."""
     unchecked: Counter[tuple[str, int]] = field(default_factory=Counter)
-    """Those of them without checked evidence."""
+    """Those of them that are outside the reserved room."""
+    leaf: Counter[tuple[str, bytes, int]] = field(default_factory=Counter)
+    """Those with checked evidence, by host, leaf and day."""
     network_and_host: Counter[tuple[bytes, str, int]] = field(default_factory=Counter)
     network: Counter[tuple[bytes, int]] = field(default_factory=Counter)
     unregistered: Counter[int] = field(default_factory=Counter)
@@ -93,6 +101,7 @@ class Usage:
         return Usage(
             self.host + other.host,
             self.unchecked + other.unchecked,
+            self.leaf + other.leaf,
             self.network_and_host + other.network_and_host,
             self.network + other.network,
             self.unregistered + other.unregistered,
@@ -121,8 +130,9 @@ def decide(violations: Iterable[NewViolation], used: Usage, limits: NewViolation
         by_identity[violation.identity] = Accepted() if reason is None else Overflow(reason)
         if reason is None:
             is_new_host = not violation.is_registered and violation.host not in now.hosts
+            is_reserved = _has_reserved_room(violation, now, limits)
             for usage in (now, added):
-                _use(usage, violation, is_new_host=is_new_host)
+                _use(usage, violation, is_new_host=is_new_host, is_reserved=is_reserved)
     return Decisions(by_identity, added)
 
 
@@ -142,12 +152,13 @@ def find_limit(violation: NewViolation, used: Usage, limits: NewViolationLimits)
     host, network, day = violation.host, violation.network, violation.day
     # An unknown network may be everybody behind a proxy: nothing to share between, and the limits of hosts remain.
     is_known = network != UNKNOWN_NETWORK
-    if is_known and used.network_and_host[network, host, day] >= limits.per_network_and_host:
+    is_reserved = _has_reserved_room(violation, used, limits)
+    if is_known and not is_reserved and used.network_and_host[network, host, day] >= limits.per_network_and_host:
         return OverflowReason.NETWORK_AND_HOST
-    if is_known and used.network[network, day] >= limits.per_network:
+    if is_known and not is_reserved and used.network[network, day] >= limits.per_network:
         return OverflowReason.NETWORK_AND_DAY
     open_room = limits.per_host - limits.reserved_for_checked
-    if used.host[host, day] >= limits.per_host or (not violation.is_checked and used.unchecked[host, day] >= open_room):
+    if used.host[host, day] >= limits.per_host or (not is_reserved and used.unchecked[host, day] >= open_room):
         return OverflowReason.HOST_AND_DAY
     if violation.is_registered:
         return None
@@ -162,11 +173,21 @@ def find_limit(violation: NewViolation, used: Usage, limits: NewViolationLimits)
     return None
 
 
-def _use(usage: Usage, violation: NewViolation, *, is_new_host: bool) -> None:
+def _has_reserved_room(violation: NewViolation, used: Usage, limits: NewViolationLimits) -> bool:
+    """Whether there is room for it among the reserved. Of hosts without a policy anybody may have certificates."""
+    leaf = violation.checked_leaf
+    if leaf is None or not violation.is_registered:
+        return False
+    return used.leaf[violation.host, leaf, violation.day] < limits.per_checked_leaf
+
+
+def _use(usage: Usage, violation: NewViolation, *, is_new_host: bool, is_reserved: bool) -> None:
     """Add an accepted violation."""
     host, network, day = violation.host, violation.network, violation.day
     usage.host[host, day] += 1
-    usage.unchecked[host, day] += not violation.is_checked
+    usage.unchecked[host, day] += not is_reserved
+    if violation.checked_leaf is not None:
+        usage.leaf[host, violation.checked_leaf, day] += 1
     usage.network_and_host[network, host, day] += 1
     usage.network[network, day] += 1
     usage.unregistered[day] += not violation.is_registered

@@ -3,9 +3,14 @@
 ::
 
     1 find the host that answers, with the policies that are there now
-    2 leave out what is over a limit whatever its evidence is, so that a flood is not judged
+    2 leave out what is over a limit whatever its evidence is, and most of what is over one unless its evidence can be
+      checked, so that a flood is not judged
     3 judge the rest
-    4 decide on the limits, which reserve room for evidence that cannot be forged
+    4 decide on the limits, which reserve room for evidence that cannot be made up
+
+Of a network over its limits a few violations of each batch are still judged (2), because an honest client may be in
+it: after a flood its evidence is accepted, and during one by and by. What it has that cannot be checked is counted as
+overflow, until a client in any other network reports the same violation; from then on all reports of it are counted.
 """
 
 import logging
@@ -13,19 +18,25 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from app.hpkp.judgement.checked import find_checked_leaf, may_have_checked_leaf
 from app.hpkp.judgement.judge import Judgement, JudgeReport
 from app.hpkp.overflow import OverflowReason
 from app.hpkp.pinned_host import find_pinned_host
 from app.hpkp.policy import PolicyHistory
+from app.ingest.entry import UNKNOWN_NETWORK
 from app.ingest.limits import NewViolation, NewViolationLimits, Overflow, Usage, decide, find_limit
-from app.store.engine import DAY_MS
+from app.store.engine import DAY_MS, from_ms
 from app.store.fold_store import FoldStore
-from app.store.judgements import has_checked_path
 from app.store.read.fold_inputs import NewViolations
 from app.store.submissions import Submission
 from app.store.write.values import JudgedViolation
 
 logger = logging.getLogger(__name__)
+
+_JUDGED_OVER_LIMIT = 4
+"""Violations of a batch that are judged for each network that is over its limits: some 4 ms, or 250 at the worst."""
+_ANY_LEAF = b""
+"""Stands for evidence of which nothing has been accepted: the best that there can be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +64,13 @@ class _Candidate:
     history: PolicyHistory
     day: int
 
-    def as_new(self, *, is_checked: bool) -> NewViolation:
+    def as_new(self, *, checked_leaf: bytes | None) -> NewViolation:
         return NewViolation(
             identity=self.submission.identity,
             host=self.host,
             network=self.submission.network,
             day=self.day,
-            is_checked=is_checked,
+            checked_leaf=checked_leaf,
             is_registered=bool(self.history.revisions),
         )
 
@@ -103,27 +114,27 @@ class NewViolationJudge:
             return {}
         day = next(iter(candidates)).day
         used = self._load_usage({candidate.host for candidate in candidates}, day)
+        screen = _Screen(used, self._limits)
         judged: dict[bytes, JudgedViolation] = {}
         possible: list[NewViolation] = []
         for candidate in candidates:
             identity = candidate.submission.identity
-            if (reason := self._refuse(candidate, used)) is not None:
+            if (reason := self._refuse(candidate) or screen.refuse(candidate)) is not None:
                 left_out[identity] = LeftOut(candidate.host, reason)
             elif (judgement := self._judge_one(candidate)) is None:
                 left_out[identity] = LeftOut(candidate.host, OverflowReason.FAULT)
             else:
                 judged[identity] = _judged(candidate, judgement)
-                possible.append(candidate.as_new(is_checked=has_checked_path(judgement)))
+                possible.append(candidate.as_new(checked_leaf=_checked_leaf(candidate, judgement)))
         for identity, decision in decide(possible, used, self._limits).by_identity.items():
             if isinstance(decision, Overflow):
                 left_out[identity] = LeftOut(judged.pop(identity).host, decision.reason)
         return judged
 
-    def _refuse(self, candidate: _Candidate, used: Usage) -> OverflowReason | None:
-        """Say which limit a violation is over even if its evidence is checked: usage only grows."""
-        if not (self._accept_unknown_hosts or candidate.history.revisions):
-            return OverflowReason.UNKNOWN_HOST
-        return find_limit(candidate.as_new(is_checked=True), used, self._limits)
+    def _refuse(self, candidate: _Candidate) -> OverflowReason | None:
+        """Refuse a violation of a host without a policy, if that is so set."""
+        is_known = self._accept_unknown_hosts or bool(candidate.history.revisions)
+        return None if is_known else OverflowReason.UNKNOWN_HOST
 
     def _judge_one(self, candidate: _Candidate) -> Judgement | None:
         submission = candidate.submission
@@ -134,7 +145,39 @@ class NewViolationJudge:
             return None
 
     def _load_usage(self, hosts: Iterable[str], day: int) -> Usage:
-        return _usage(self._store.count_new_violations(hosts, since=day, until=day + DAY_MS), day)
+        counted = self._store.count_new_violations(hosts, since=day, until=day + DAY_MS)
+        return _usage(counted, day, per_checked_leaf=self._limits.per_checked_leaf)
+
+
+class _Screen:
+    """Leaves out what need not be judged, as far as the usage before a batch tells: usage only grows."""
+
+    def __init__(self, used: Usage, limits: NewViolationLimits) -> None:
+        self._now = used.plus(Usage())
+        self._limits = limits
+        self._judged_over_limit: Counter[bytes] = Counter()
+
+    def refuse(self, candidate: _Candidate) -> OverflowReason | None:
+        """Say which limit a violation is over; None if it is to be judged."""
+        if (reason := find_limit(candidate.as_new(checked_leaf=_ANY_LEAF), self._now, self._limits)) is not None:
+            return reason
+        submission, new = candidate.submission, candidate.as_new(checked_leaf=None)
+        if (reason := find_limit(new, self._now, self._limits)) is None:
+            self._now.network_and_host[new.network, new.host, new.day] += 1
+            self._now.network[new.network, new.day] += 1
+            return None
+        # Over a limit, unless its evidence is checked.
+        if not may_have_checked_leaf(submission.report, received_at=from_ms(submission.received_at)):
+            return reason
+        self._judged_over_limit[new.network] += 1
+        is_known = new.network != UNKNOWN_NETWORK
+        return reason if is_known and self._judged_over_limit[new.network] > _JUDGED_OVER_LIMIT else None
+
+
+def _checked_leaf(candidate: _Candidate, judgement: Judgement) -> bytes | None:
+    submission = candidate.submission
+    leaf = find_checked_leaf(submission.report, judgement, received_at=from_ms(submission.received_at))
+    return None if leaf is None else leaf.fingerprint
 
 
 def _judged(candidate: _Candidate, judgement: Judgement) -> JudgedViolation:
@@ -150,19 +193,19 @@ def _judged(candidate: _Candidate, judgement: Judgement) -> JudgedViolation:
     )
 
 
-def _usage(counted: NewViolations, day: int) -> Usage:
+def _usage(counted: NewViolations, day: int, *, per_checked_leaf: int) -> Usage:
     """Return what is used of a day's limits, as `decide` takes it."""
+    reserved: Counter[str] = Counter()
+    for (host, _), count in counted.by_host_and_leaf.items():
+        if host not in counted.unregistered_hosts:
+            reserved[host] += min(count, per_checked_leaf)
     network: Counter[tuple[bytes, int]] = Counter()
     for (hashed, _), count in counted.by_network_and_host.items():
         network[hashed, day] += count
     return Usage(
         host=Counter({(host, day): count for host, count in counted.by_host.items()}),
-        unchecked=Counter(
-            {
-                (host, day): count - counted.by_host_with_checked_path.get(host, 0)
-                for host, count in counted.by_host.items()
-            }
-        ),
+        unchecked=Counter({(host, day): count - reserved[host] for host, count in counted.by_host.items()}),
+        leaf=Counter({(*key, day): count for key, count in counted.by_host_and_leaf.items()}),
         network_and_host=Counter({(*key, day): count for key, count in counted.by_network_and_host.items()}),
         network=network,
         unregistered=Counter({day: counted.of_unregistered_hosts}),

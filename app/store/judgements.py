@@ -4,9 +4,12 @@ from dataclasses import fields
 from typing import Any
 
 from app.hpkp.judgement.causes import Cause, Side
+from app.hpkp.judgement.checked import find_checked_leaf
 from app.hpkp.judgement.judge import CertificateFinding, Judgement, Reason
 from app.hpkp.pins import parse_pin
+from app.hpkp.report import ViolationReport
 from app.hpkp.x509.anchors import Anchor
+from app.store.engine import from_ms
 
 _MEMBERS, _REASON, _CERTIFICATE = (
     tuple(field.name for field in fields(kind)) for kind in (Judgement, Reason, CertificateFinding)
@@ -57,22 +60,12 @@ def _plain(value: object, members: tuple[str, ...]) -> dict[str, Any]:
     return {name: getattr(value, name) for name in members}
 
 
-def judged_columns(judgement: Judgement) -> dict[str, Any]:
-    """Return what the violations table keeps of a judgement, by column."""
+def judged_columns(judgement: Judgement, report: ViolationReport, *, received_at: int) -> dict[str, Any]:
+    """Return what the violations table keeps of a judgement, by column; the receipt is in milliseconds."""
+    leaf = find_checked_leaf(report, judgement, received_at=from_ms(received_at))
     return {
         "cause": judgement.cause,
         "locks_out": judgement.locks_out,
-        "checked_path": has_checked_path(judgement),
+        "checked_leaf": None if leaf is None else leaf.fingerprint,
         "judgement": judgement_to_json(judgement),
     }
-
-
-_ROOTS = ("public", "former_public", "operator")
-
-
-def has_checked_path(judgement: Judgement) -> bool:
-    """Whether checked signatures join the leaf to a root that is or was public, or that is the operator's.
-
-    Nobody can forge such evidence; that a copy of it was sent proves less.
-    """
-    return judgement.path_checkable and judgement.anchor in _ROOTS

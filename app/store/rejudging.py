@@ -192,18 +192,23 @@ def write_piece(connection: Connection, run: Run, judged: Sequence[Rejudged], *,
     if not _is_current(connection, run):
         return None
     cursor, written = _unchanged(connection, run, judged)
-    new = [(one.violation, one.judgement) for one in written if one.judgement is not None]
+    new = [
+        (one.violation, one.judgement, one.violation.report)
+        for one in written
+        if one.judgement is not None and one.violation.report is not None
+    ]
     recounted = [one.violation.id for one in written if one.changes_counts]
-    moved = {name for v, _ in new if v.pinned != v.host for name in (v.pinned, v.host)}
+    moved = {name for v, *_ in new if v.pinned != v.host for name in (v.pinned, v.host)}
     changes = Counter(run.changes)
-    changes.update(f"{v.cause} -> {judgement.cause}" for v, judgement in new if judgement.cause != v.cause)
+    changes.update(f"{v.cause} -> {judgement.cause}" for v, judgement, _ in new if judgement.cause != v.cause)
 
-    hosts = [{"name": v.pinned, "first_seen_at": v.first_received_at} for v, _ in new if v.pinned != v.host]
+    hosts = [{"name": v.pinned, "first_seen_at": v.first_received_at} for v, *_ in new if v.pinned != v.host]
     if hosts:
         insert_missing(connection, tables.hosts, sorted(hosts, key=lambda row: str(row["name"])))
     host_counts.take_out(connection, recounted)
-    for violation, judgement in new:
-        values = {"host": violation.pinned, **judged_columns(judgement), "judged_at": at}
+    for violation, judgement, report in new:
+        columns = judged_columns(judgement, report, received_at=violation.first_received_at)
+        values = {"host": violation.pinned, **columns, "judged_at": at}
         connection.execute(update(tables.violations).where(tables.violations.c.id == violation.id).values(values))
     host_counts.put_in(connection, recounted)
     return _advance(

@@ -57,7 +57,7 @@ def prune(engine: Engine, before: Cutoffs, progress: Progress = lambda what, cou
         whole_days = before.rollups - before.rollups % DAY_MS  # so that hours and days go together
         _prune_violations(engine, whole_days, count)
         _prune_hosts(engine, whole_days)
-    _give_space_back(engine)
+    give_space_back(engine)
     return removed
 
 
@@ -131,8 +131,8 @@ def _prune_hosts(engine: Engine, cutoff: int) -> None:
                     connection.execute(delete(table).where(table.c.host == host, start < until))
 
 
-def _give_space_back(engine: Engine) -> None:
-    """Return free pages of a SQLite file to the file system, some at a time; PostgreSQL does so by itself."""
+def give_space_back(engine: Engine) -> None:
+    """Return free pages of a SQLite file, and its write-ahead log, to the file system; PostgreSQL does so by itself."""
     if engine.dialect.name != "sqlite":
         return
     with engine.connect() as connection:
@@ -142,3 +142,6 @@ def _give_space_back(engine: Engine) -> None:
             driver: Any = connection.connection.driver_connection
             # It frees a page with each step; of what answers nothing, execute() makes one step alone.
             driver.executescript(f"PRAGMA incremental_vacuum({_PAGES})")
+    with engine.connect() as connection:
+        driver = connection.connection.driver_connection
+        driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # as far as no reader is in the way

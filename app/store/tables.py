@@ -17,7 +17,6 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
-    Boolean,
     Column,
     ForeignKey,
     Index,
@@ -25,7 +24,6 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     UniqueConstraint,
-    false,
 )
 from sqlmodel import Field, SQLModel
 
@@ -251,8 +249,8 @@ class Violation(SQLModel, table=True):
     cause: str = Field(index=True)
     locks_out: bool | None = None
     """Whether enforcing would lock the client out, as the judgement says."""
-    checked_path: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=false()))
-    """Whether checked signatures join the leaf to a public or operator's root: it cannot be forged, and stays."""
+    checked_leaf: bytes | None = Field(default=None, sa_column=Column(LargeBinary(32), nullable=True))
+    """SHA-256 of the leaf of evidence that nobody can make up, see `app.hpkp.judgement.checked`; it stays longest."""
     judgement: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     judged_at: int = Field(sa_column=_big())
     first_received_at: int = Field(sa_column=_big())

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Engine
 
 from app.hpkp.exposure import ExposedDay
+from app.hpkp.overflow import OverflowDay
 from app.store.engine import from_ms, to_ms, writing
 from app.store.events import add_event
 from app.store.exposures import record_exposure
@@ -15,6 +16,7 @@ from app.store.read.events import Event, list_events
 from app.store.read.export import ExportedReport, count_reports, walk_reports
 from app.store.read.exposures import list_exposure
 from app.store.read.filters import Filter
+from app.store.read.overflow import list_overflow
 from app.store.read.rejections import Rejection, list_rejections
 
 
@@ -53,6 +55,11 @@ class Records:
         """Return rejected submissions, the newest first."""
         with self.engine.connect() as connection:
             return list_rejections(connection, outcome=outcome, limit=limit, before=before)
+
+    def list_overflow(self, host: str | None = None, *, since: datetime, until: datetime) -> Sequence[OverflowDay]:
+        """Return what was acknowledged and not kept, of a host or of all, by the days that a window touches."""
+        with self.engine.connect() as connection:
+            return list_overflow(connection, host, since=since, until=until)
 
     def list_alerts(self, *, limit: int, since: datetime) -> Sequence[StoredAlert]:
         """Return alerts that are open, or were resolved since a moment, the newest first."""

@@ -10,9 +10,10 @@ from sqlalchemy import Engine
 from app.settings import Settings
 from app.store.engine import to_ms, writing
 from app.store.events import add_event
-from app.store.retention import Cutoffs, Progress, prune
+from app.store.retention import Cutoffs, Progress, give_space_back, prune
 from app.store.write.marks import find_newest_receipt
 from app.store.write.pruning import prune_overflow, prune_unused
+from app.store.write.source_expiry import expire_sources, free_sources
 from app.store.write.store_size import shrink_store
 
 logger = logging.getLogger(__name__)
@@ -43,8 +44,23 @@ class Retention:
         )
         for what, number in unused.items():
             removed[what] = removed.get(what, 0) + number
+        if (since := _before(at, chosen.keep_unknown_hosts_days)) is not None:
+            removed["sources"] = removed.get("sources", 0) + expire_sources(self.engine, unused_since=since)
         if (before := _before(at, chosen.keep_rollups_days)) is not None:
             removed["overflow"] = prune_overflow(self.engine, before=before)
+        give_space_back(self.engine)
+        self._record(removed, at)
+        return removed
+
+    def free_unknown_hosts(self, *, at: datetime, progress: Progress = lambda what, count: None) -> dict[str, int]:
+        """Delete all hosts without a policy, whenever they were reported, with all that belongs to them."""
+        removed = prune_unused(self.engine, hosts_unused_since=to_ms(at) + 1, progress=progress)
+        self._record(removed, at)
+        return removed
+
+    def free_sources(self, *, fewer_reports_than: int, at: datetime) -> dict[str, int]:
+        """Count sources with fewer reports under the empty one from now on: apps, versions, platforms, labels."""
+        removed = {"sources": free_sources(self.engine, fewer_reports_than=fewer_reports_than)}
         self._record(removed, at)
         return removed
 

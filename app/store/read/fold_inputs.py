@@ -32,13 +32,13 @@ class KnownViolation:
 class NewViolations:
     """What was added in a time, from which limits are reckoned: by host and by the network that reported it first.
 
-    Evidence with a checked path, which nobody can forge, is counted apart: room is reserved for it.
+    Evidence that nobody can make up is counted by its leaf (SHA-256), too: room is reserved for it.
     ``unregistered_hosts`` are all hosts without a policy, whenever they were added; ``of_unregistered_hosts`` counts
     their new violations, and ``new_hosts_by_network`` those of them that are new.
     """
 
     by_host: Mapping[str, int]
-    by_host_with_checked_path: Mapping[str, int]
+    by_host_and_leaf: Mapping[tuple[str, bytes], int]
     by_network_and_host: Mapping[tuple[bytes, str], int]
     unregistered_hosts: frozenset[str]
     of_unregistered_hosts: int
@@ -99,17 +99,17 @@ def count_new_violations(connection: Connection, hosts: Iterable[str], *, since:
     violations, networks = tables.violations.c, tables.violation_networks.c
     is_new = (violations.first_received_at >= since, violations.first_received_at < until)
     by_host: dict[str, int] = {}
-    with_checked_path: dict[str, int] = {}
+    by_leaf: dict[tuple[str, bytes], int] = {}
     for some in _pieces(hosts):
         query = (
-            select(violations.host, violations.checked_path, func.count())
+            select(violations.host, violations.checked_leaf, func.count())
             .where(violations.host.in_(some), *is_new)
-            .group_by(violations.host, violations.checked_path)
+            .group_by(violations.host, violations.checked_leaf)
         )
-        for host, checked_path, count in connection.execute(query):
+        for host, leaf, count in connection.execute(query):
             by_host[host] = by_host.get(host, 0) + count
-            if checked_path:
-                with_checked_path[host] = count
+            if leaf is not None:
+                by_leaf[host, bytes(leaf)] = count
     # The network of the first report is the one that was recorded with it.
     first_networks = (
         select(networks.network, violations.host, func.count())
@@ -121,7 +121,7 @@ def count_new_violations(connection: Connection, hosts: Iterable[str], *, since:
     unregistered = ~_has_policy(violations.host)
     return NewViolations(
         by_host=by_host,
-        by_host_with_checked_path=with_checked_path,
+        by_host_and_leaf=by_leaf,
         by_network_and_host=by_network,
         unregistered_hosts=find_unregistered_hosts(connection),
         of_unregistered_hosts=connection.scalar(select(func.count()).where(*is_new, unregistered)) or 0,

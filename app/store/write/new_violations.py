@@ -71,7 +71,7 @@ def _row(violation: JudgedViolation) -> dict[str, Any]:
         "served_chain": None if report.served_chain is None else chain_digest(report.served_chain),
         "validated_chain": None if report.validated_chain is None else chain_digest(report.validated_chain),
         "date_time": None if report.date_time is None else to_ms(report.date_time),
-        **judged_columns(violation.judgement),
+        **judged_columns(violation.judgement, report, received_at=at),
         "judged_at": violation.judged_at,
         "first_received_at": at,
         "last_received_at": at,

@@ -50,7 +50,7 @@ def prune_unused(
     if hosts_unused_since is not None:
         steps += [
             ("violations", _delete_violations_of_unregistered(engine, hosts_unused_since)),
-            ("hosts", _delete_unregistered(engine, hosts_unused_since)),
+            ("hosts", delete_unregistered_hosts(engine, hosts_unused_since)),
         ]
     steps += [
         ("chains", _delete_unused_chains(engine)),
@@ -98,7 +98,11 @@ def _delete_violations_of_unregistered(engine: Engine, since: int) -> Iterator[i
     )
 
 
-def _delete_unregistered(engine: Engine, since: int) -> Iterator[int]:
+def delete_unregistered_hosts(engine: Engine, since: int) -> Iterator[int]:
+    """Delete hosts first seen before an instant, in milliseconds, that have neither policy nor violations.
+
+    Their counts go with them; their overflow stays.
+    """
     hosts = tables.hosts.c
     unused = [hosts.first_seen_at < since, *(~_has(table, hosts.name) for table in _KEEPS_HOST)]
 

@@ -5,14 +5,18 @@ In this order, each kind from the oldest on, in short transactions, until the st
 1. raw bodies of reports;
 2. single reports;
 3. samples of rejected submissions;
-4. counts by hour and source older than a week (those by day, and of hosts by hour, stay);
-5. violations of hosts without a policy, whose evidence can be forged;
-6. implausible violations, and those without evidence, of hosts with a policy;
-7. other violations whose evidence can be forged.
+4. digests of retries older than an hour: a sender that repeats a report later than that is counted twice;
+5. counts by hour and source older than a week (those by day, and of hosts by hour, stay);
+6. violations of hosts without a policy, and then these hosts with all their counts: anybody makes them up;
+7. implausible violations, and those without evidence, of hosts with a policy;
+8. other violations whose evidence can be made up;
+9. violations with evidence that nobody can make up;
+10. counts of hosts by hour older than a week (those by day stay);
+11. the digests of retries that are left.
 
 Reports of violations that are deleted are counted as overflow, reason ``store_full``: a flood makes the verdict wait,
-it does not make it forget. Never deleted: evidence with checked signatures up to a public
-or operator's root; policies, exposures, probes, verdicts, events, and the counts of hosts.
+it does not make it forget. Never deleted: policies, exposures, probes, verdicts, events, overflow, and the counts of
+hosts with a policy by day. Strangers make these grow by less than 1 MB a day for each such host.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,9 +27,11 @@ from sqlalchemy import Connection, Engine, MetaData, Table, func, literal, selec
 
 from app.hpkp.judgement.causes import Cause
 from app.store import tables
-from app.store.engine import DAY_MS
-from app.store.retention import Progress
+from app.store.engine import DAY_MS, HOUR_MS, writing
+from app.store.retention import Progress, give_space_back
+from app.store.write.deduplication import delete_expired
 from app.store.write.deletion import ProbedChains, delete_by_key, delete_in_pieces, delete_violations_as_overflow
+from app.store.write.pruning import delete_unregistered_hosts
 
 _GOAL = 0.95
 """Once over the limit, so much of it is the goal: not a piece with each fold."""
@@ -35,6 +41,7 @@ _FOUND_AT_ONCE = 5000
 _PIECES_UNMEASURED = 20
 """PostgreSQL reads all rows to measure, so it does that after so many pieces."""
 _HOURS_KEPT = 7 * DAY_MS
+_HOURS_AT_ONCE = 24
 _ROW_BYTES, _INDEX_ROW_BYTES = 28, 40
 """PostgreSQL: header and pointer of a row, and about what a row takes in an index."""
 _WORTHLESS = (Cause.IMPLAUSIBLE, Cause.NO_EVIDENCE)
@@ -77,10 +84,18 @@ def shrink_store(
 
     ``newest_received_at``, in milliseconds, stands for now: a clock that is wrong must not delete anything.
     """
-    before = after = _measure(engine)
-    deleted: dict[str, int] = {}
+    before = _measure(engine)
     if before <= limit:
-        return StoreSize(before, after, limit, deleted)
+        return StoreSize(before, before, limit, {})
+    deleted: dict[str, int] = {}
+    after = _shrink(engine, limit, newest_received_at, deleted, progress)
+    give_space_back(engine)
+    return StoreSize(before, after, limit, deleted)
+
+
+def _shrink(engine: Engine, limit: int, newest_received_at: int, deleted: dict[str, int], progress: Progress) -> int:
+    """Delete until the store is small enough or nothing is left; count what, and return the size at the end."""
+    after = limit + 1
     measured_every = 1 if engine.dialect.name == "sqlite" else _PIECES_UNMEASURED
     for kind, pieces in _kinds(engine, newest_received_at):
         for number, count in enumerate(pieces):
@@ -89,11 +104,11 @@ def shrink_store(
             if number % measured_every == 0:
                 after = _measure(engine)
                 if after <= limit * _GOAL:
-                    return StoreSize(before, after, limit, deleted)
+                    return after
         after = _measure(engine)
         if after <= limit * _GOAL:
             break
-    return StoreSize(before, after, limit, deleted)
+    return after
 
 
 def _measure(engine: Engine) -> int:
@@ -106,13 +121,19 @@ def _kinds(engine: Engine, newest_received_at: int) -> Iterator[tuple[str, Itera
     yield "bodies", _delete_bodies(engine)
     yield "reports", _delete_rows(engine, tables.reports)
     yield "rejections", _delete_rows(engine, tables.rejections)
+    yield "digests", _delete_digests(engine, newest_received_at - HOUR_MS)
     yield "rollup_hours", _delete_hours(engine, newest_received_at - _HOURS_KEPT)
     violations = tables.violations.c
     policies = tables.policy_revisions.c
     registered = select(policies.host).where(policies.host == violations.host).exists()
-    yield "violations", _delete_forgeable(engine, ~registered)
-    yield "violations", _delete_forgeable(engine, violations.cause.in_(_WORTHLESS))
-    yield "violations", _delete_forgeable(engine)
+    can_be_made_up = violations.checked_leaf.is_(None)
+    yield "violations", _delete_violations(engine, ~registered)
+    yield "hosts", delete_unregistered_hosts(engine, newest_received_at)
+    yield "violations", _delete_violations(engine, can_be_made_up, violations.cause.in_(_WORTHLESS))
+    yield "violations", _delete_violations(engine, can_be_made_up)
+    yield "violations", _delete_violations(engine)
+    yield "host_hours", _delete_host_hours(engine, newest_received_at - _HOURS_KEPT)
+    yield "digests", _delete_digests(engine, newest_received_at + 1)
 
 
 def _again(find_and_delete: Callable[[], Iterator[int]]) -> Iterator[int]:
@@ -156,14 +177,33 @@ def _delete_hours(engine: Engine, before: int) -> Iterator[int]:
     )
 
 
-def _delete_forgeable(engine: Engine, *conditions: Any) -> Iterator[int]:
+def _delete_digests(engine: Engine, before: int) -> Iterator[int]:
+    while True:
+        with writing(engine) as connection:
+            count = delete_expired(connection, before=before)
+        if not count:
+            return
+        yield count
+
+
+def _delete_host_hours(engine: Engine, before: int) -> Iterator[int]:
+    hours = tables.host_hours.c
+    old = select(hours.hour).where(hours.hour < before).distinct().order_by(hours.hour)
+    yield from delete_in_pieces(
+        engine,
+        lambda connection: connection.scalars(old).all(),
+        delete_by_key(hours.hour),
+        at_once=_HOURS_AT_ONCE,
+    )
+
+
+def _delete_violations(engine: Engine, *conditions: Any) -> Iterator[int]:
     violations = tables.violations.c
     probed = ProbedChains()
-    forgeable = (violations.checked_path.is_(False), *conditions)
-    find = _oldest(violations.id, *forgeable, by=violations.last_received_at)
+    find = _oldest(violations.id, *conditions, by=violations.last_received_at)
 
     def drop(connection: Connection, ids: Sequence[int]) -> int:
-        still = select(violations.id).where(violations.id.in_(ids), *forgeable).order_by(violations.id)
+        still = select(violations.id).where(violations.id.in_(ids), *conditions).order_by(violations.id)
         return delete_violations_as_overflow(connection, connection.scalars(still.with_for_update()).all(), probed)
 
     yield from _again(lambda: delete_in_pieces(engine, find, drop, at_once=_VIOLATIONS_AT_ONCE))

@@ -1,4 +1,4 @@
-"""A store over its limit shrinks in the documented order, and never loses evidence that cannot be forged."""
+"""A store over its limit shrinks in the documented order; evidence that nobody can make up goes last."""
 
 import random
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from sqlalchemy import Engine, update
 from app.hpkp.overflow import OverflowReason
 from app.outcomes import Outcome
 from app.store import tables
-from app.store.engine import DAY_MS, writing
+from app.store.engine import DAY_MS, HOUR_MS, writing
 from app.store.submissions import RejectedSubmission
 from app.store.write.store_size import StoreSize, measure_store, shrink_store
 from app.store.write.values import FoldLimits
@@ -18,6 +18,7 @@ from tests.reports import HOST, other_site, report_body
 from tests.store.desk import AT, submission
 from tests.store.write.folding import Folder
 
+_LEAF = b"leaf" * 8
 _ROWS = (tables.reports, tables.rejections, tables.violations, tables.rollup_hours)
 
 
@@ -38,7 +39,9 @@ def folder(engine: Engine) -> Folder:
         of_host = tables.violations.c.host == HOST
         evidence = submission(_body(HOST, 0)).identity
         connection.execute(
-            update(tables.violations).where(of_host, tables.violations.c.identity == evidence).values(checked_path=True)
+            update(tables.violations)
+            .where(of_host, tables.violations.c.identity == evidence)
+            .values(checked_leaf=_LEAF)
         )
         worthless = submission(_body(HOST, 1)).identity
         connection.execute(
@@ -79,17 +82,19 @@ def test_a_store_below_its_limit_is_left_alone(folder: Folder) -> None:
 def test_what_goes_first_is_what_is_worth_least(folder: Folder) -> None:
     """A limit that is never reached lets everything go that may: the order is that of the kinds in the result."""
     shrunk = _shrink(folder, 1)
-    assert list(shrunk.deleted) == ["bodies", "reports", "rejections", "rollup_hours", "violations"]
-    assert shrunk.deleted == {"bodies": 16, "reports": 16, "rejections": 40, "rollup_hours": 8, "violations": 7}
+    assert list(shrunk.deleted) == [
+        "bodies", "reports", "rejections", "rollup_hours", "violations", "hosts", "host_hours", "digests",
+    ]  # fmt: skip
+    assert [shrunk.deleted[kind] for kind in ("bodies", "reports", "rejections", "violations")] == [16, 16, 40, 8]
     assert not shrunk.is_within
     assert shrunk.before > shrunk.after == _size(folder)
 
 
-def test_evidence_that_cannot_be_forged_and_policies_stay_whatever_the_limit(folder: Folder) -> None:
+def test_policies_and_counts_by_day_of_hosts_with_one_stay_whatever_the_limit(folder: Folder) -> None:
     _shrink(folder, 1)
-    assert _identities(folder) == _identities_of(HOST, [0])
-    assert folder.only(tables.policy_revisions).host == HOST
-    assert len(folder.rows(tables.chains)) == 2
+    assert folder.rows(tables.violations) == folder.rows(tables.chains) == folder.rows(tables.certificates) == []
+    assert folder.only(tables.policy_revisions).host == folder.only(tables.hosts).name == HOST
+    assert {row.host for row in folder.rows(tables.overflow_days)} == {HOST, "stranger.example"}
 
 
 def test_reports_of_violations_that_are_deleted_become_overflow(folder: Folder) -> None:
@@ -97,7 +102,7 @@ def test_reports_of_violations_that_are_deleted_become_overflow(folder: Folder) 
     _shrink(folder, 1)
     overflow = folder.rows(tables.overflow_days)
     assert {row.reason for row in overflow} == {OverflowReason.STORE_FULL}
-    assert sum(row.reports for row in overflow if row.host == HOST) == 6
+    assert sum(row.reports for row in overflow if row.host == HOST) == 8
     assert sum(row.reports for row in overflow) + sum(row.reports for row in folder.rows(tables.host_days)) == before
     assert all(row.networks == 1 for row in overflow)
 
@@ -120,7 +125,36 @@ def test_violations_go_by_host_then_by_cause_then_by_age(folder: Folder, monkeyp
     went = [before - after for before, after in pairwise(remaining)]
     assert set().union(*went[:4]) == _identities_of("stranger.example", range(4))
     assert went[4] == _identities_of(HOST, [1])
-    assert set().union(*went[5:]) == _identities_of(HOST, [2, 3])
+    assert set().union(*went[5:7]) == _identities_of(HOST, [2, 3])
+    assert went[7] == _identities_of(HOST, [0])
+    assert len(went) == 8
+
+
+def test_evidence_for_hosts_without_a_policy_goes_with_them(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody has certificates for hosts of their own."""
+    with writing(folder.engine) as connection:
+        of_stranger = tables.violations.c.host == "stranger.example"
+        connection.execute(update(tables.violations).where(of_stranger).values(checked_leaf=_LEAF))
+    there = [{row.host for row in folder.rows(tables.violations)}]
+
+    def measure(engine: Engine) -> int:
+        """Be small enough as soon as no violation of the stranger's is left."""
+        there.append({row.host for row in folder.rows(tables.violations)})
+        return 0 if there[-1] == {HOST} else 10**9
+
+    monkeypatch.setattr("app.store.write.store_size._measure", measure)
+    assert shrink_store(folder.engine, 100, newest_received_at=AT).deleted["violations"] == 4
+    assert there[0] == {HOST, "stranger.example"}
+    assert _identities_of(HOST, range(4)) == _identities(folder)
+
+
+def test_digests_older_than_an_hour_go_before_counts_and_the_rest_at_the_end(folder: Folder) -> None:
+    folder.fold(submission(at=AT + 2 * HOUR_MS, client="late"))
+    shrunk = shrink_store(folder.engine, 1, newest_received_at=AT + 2 * HOUR_MS)
+    kinds = list(shrunk.deleted)
+    assert kinds.index("digests") == kinds.index("rejections") + 1
+    assert shrunk.deleted["digests"] == 9
+    assert folder.rows(tables.seen_submissions) == []
 
 
 def test_it_stops_as_soon_as_the_store_is_small_enough(folder: Folder) -> None:
@@ -140,7 +174,7 @@ def test_a_flood_of_violations_leaves_the_store_within_its_limit_and_evidence_in
     folder.set_policy(HOST)
     folder.fold(submission(_body(HOST, 0)))
     with writing(engine) as connection:
-        connection.execute(update(tables.violations).values(checked_path=True))
+        connection.execute(update(tables.violations).values(checked_leaf=_LEAF))
     limit = _size(folder) + 400_000
     for start in range(0, 600, 100):
         ports = range(start, start + 100)
