@@ -38,16 +38,15 @@ from tests.server import RunningService, running_service
 _NEW_EACH = 250
 """One violation in so many reports is new: it is judged, and stored with its chains, amid the kills."""
 _SECONDS_AFTER_A_KILL = 0.1
-_SETTINGS = {
-    name: "1000000"
-    for name in (
-        "HPKP_MAX_REPORT_ROWS_PER_DAY",
-        "HPKP_MAX_NEW_VIOLATIONS_PER_DAY",
-        "HPKP_MAX_NEW_VIOLATIONS_PER_NETWORK",
-        "HPKP_MAX_NEW_VIOLATIONS_PER_NETWORK_AND_HOST",
-        "HPKP_MAX_UNKNOWN_VIOLATIONS_PER_DAY",
-    )
-}
+_UNLIMITED = (
+    "HPKP_MAX_REPORT_ROWS_PER_DAY",
+    "HPKP_MAX_NEW_VIOLATIONS_PER_DAY",
+    "HPKP_MAX_NEW_VIOLATIONS_PER_NETWORK",
+    "HPKP_MAX_NEW_VIOLATIONS_PER_NETWORK_AND_HOST",
+    "HPKP_MAX_UNKNOWN_VIOLATIONS_PER_DAY",
+)
+SETTINGS = dict.fromkeys(_UNLIMITED, "1000000")
+"""All rows are kept, and nothing is left out: every report can be found again."""
 
 
 class Target(StrEnum):
@@ -104,7 +103,7 @@ class Rounds:
         self._running.close()
         self._running = ExitStack()
         self.service = self._running.enter_context(
-            running_service(self.directory, *self.start, HPKP_DATABASE_URL=self.url, **_SETTINGS)
+            running_service(self.directory, *self.start, HPKP_DATABASE_URL=self.url, **SETTINGS)
         )
         self.stack.callback(self._running.close)
 
@@ -175,13 +174,11 @@ class Rounds:
 @contextmanager
 def open_rounds(store: str, directory: Path, *, workers: int, seed: int) -> Iterator[Rounds]:
     """Start a service on a new store (``sqlite`` or ``postgres``) to be killed."""
-    port = _find_free_port()
+    port = find_free_port()
     reports = Reports()
     with ExitStack() as stack:
-        if store == "postgres":
-            url = stack.enter_context(postgres_database())
-        else:
-            url = f"sqlite:///{directory}/hpkp.sqlite3"
+        sqlite = f"sqlite:///{directory}/hpkp.sqlite3"
+        url = stack.enter_context(postgres_database()) if store == "postgres" else sqlite
         clients = ReportClients(f"http://127.0.0.1:{port}", reports.body)
         start = ["--port", str(port), "--workers", str(workers)]
         rounds = Rounds(url, clients, stack, start, directory, random.Random(seed))
@@ -191,7 +188,8 @@ def open_rounds(store: str, directory: Path, *, workers: int, seed: int) -> Iter
         yield rounds
 
 
-def _find_free_port() -> int:
+def find_free_port() -> int:
+    """Return a port for a service that is to be started on it again and again."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
@@ -205,26 +203,30 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
     chosen = parser.parse_args()
-    print(f"{chosen.rounds} rounds, {chosen.store}, {chosen.workers} workers, seed {chosen.seed}", flush=True)
+    _tell(f"{chosen.rounds} rounds, {chosen.store}, {chosen.workers} workers, seed {chosen.seed}")
     began = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="hpkp-kills-") as folder,
         open_rounds(chosen.store, Path(folder), workers=chosen.workers, seed=chosen.seed) as rounds,
     ):
         for number in range(1, chosen.rounds + 1):
-            _compare(rounds.round(), rounds, number)
-        _compare(rounds.finish(), rounds, chosen.rounds)
-        print(f"{chosen.rounds} rounds in {time.monotonic() - began:.0f} s; {rounds.clients.acknowledged} reports")
-        print(f"acknowledged and counted once; {rounds.clients.broken} connections broken; statuses:", end=" ")
-        print(dict(rounds.clients.statuses), "; killed:", dict(rounds.killed))
+            _compare(rounds.round(), rounds, f"round {number}")
+        _compare(rounds.finish(), rounds, "ended")
+        _tell(f"{chosen.rounds} rounds in {time.monotonic() - began:.0f} s, killed: {dict(rounds.killed)}")
+        _tell(f"{rounds.clients.broken} times no answer, answers: {dict(rounds.clients.statuses)}")
 
 
-def _compare(counts: StoredCounts, rounds: Rounds, number: int) -> None:
-    expected, exact = rounds.clients.acknowledged, counts.are_all(rounds.clients.acknowledged)
-    print(f"round {number}: {expected} acknowledged, {counts}, {'exact' if exact else 'NOT EXACT'}", flush=True)
+def _compare(counts: StoredCounts, rounds: Rounds, when: str) -> None:
+    exact = counts.are_all(rounds.clients.acknowledged)
+    _tell(f"{when}: {rounds.clients.acknowledged} acknowledged, {'exact' if exact else f'NOT EXACT: {counts}'}")
     if not exact:
-        print(rounds.service.log.read_text())
+        _tell(rounds.service.log.read_text())
         sys.exit(1)
+
+
+def _tell(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
