@@ -53,6 +53,7 @@ class FoldFigures:
     committed_at: float = 0.0
     canary_at: float = 0.0
     refused_logs: int = 0
+    fails: bool = False
     starts: int = 0
     new_violations: int = 0
     reports: Mapping[str, int] = field(default_factory=dict)
@@ -84,6 +85,7 @@ class _FoldCollector(Collector):
             ("hpkp_fold_lag_seconds", "Age of the oldest accepted report that is not counted yet.", now.lag_seconds),
             ("hpkp_ingest_log_bytes", "Bytes of all ingest logs of this machine.", now.log_bytes),
             ("hpkp_refused_ingest_logs", "Ingest logs that cannot be used; the log tells why.", now.refused_logs),
+            ("hpkp_fold_fails", "Whether the last attempt to count failed, 1 or 0; the log tells why.", now.fails),
             ("hpkp_last_append_timestamp_seconds", "When a report was last accepted; Unix time.", now.appended_at),
             ("hpkp_last_fold_timestamp_seconds", "When reports were last counted; Unix time.", now.committed_at),
         ):

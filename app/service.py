@@ -33,6 +33,7 @@ from app.usecases.readiness import ReadinessAssessor
 from app.usecases.records import Records
 from app.usecases.rejudging_queue import RejudgingQueue
 from app.usecases.retention import Retention
+from app.usecases.store_check import StoreCheck
 from app.usecases.tokens import Tokens
 from app.usecases.violations import Violations
 from app.usecases.what_if import WhatIfReplay
@@ -57,6 +58,11 @@ class Service:
     """How far the fold is behind what was accepted."""
     heavy_reads: HeavyReads = field(default_factory=HeavyReads)
     """Slots for replays and exports, of the whole process."""
+
+    @cached_property
+    def store_check(self) -> StoreCheck:
+        """Whether the store answers."""
+        return StoreCheck(self.engine)
 
     @cached_property
     def last_probes(self) -> LastProbes:

@@ -165,6 +165,7 @@ def figures_of(watch: FoldWatch) -> FoldFigures:
         committed_at=status.committed_at / 1000,
         canary_at=status.canary_at / 1000,
         refused_logs=len(status.refused),
+        fails=status.error is not None,
         starts=status.starts,
         new_violations=status.new_violations,
         reports={

@@ -24,7 +24,7 @@ class EventResponse(BaseModel):
     at: datetime
     kind: str = Field(
         description="`policy_changed`, `verdict_changed`, `rejudged`, `knowledge_changed`, `served_chain_changed`, "
-        "`served_header_changed`, `probe_failed`, `probe_recovered` or `pruned`; told by others: "
+        "`served_header_changed`, `probe_failed`, `probe_recovered`, `pruned` or `log_skipped`; told by others: "
         "`certificate_rotated`, `deployed`, `note`."
     )
     host: str | None

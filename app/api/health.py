@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from app.api.access import CanRead, ServiceDep
 from app.api.problems import ProblemError
 from app.api.schemas import describe_problems
-from app.store.engine import answers, from_ms
+from app.store.engine import from_ms
 from app.wiring import Ingest
 
 probes = APIRouter(tags=["health"])
@@ -33,6 +33,9 @@ class ReadyResponse(Health):
     last_append_at: datetime | None = Field(description="When a report last became durable.")
     last_fold_at: datetime | None = Field(description="When reports were last counted.")
     fold_lag_seconds: float = Field(description="Age of the oldest accepted report that is not counted yet.")
+    fold_fails: bool = Field(
+        description="Whether the last attempt to count failed, as while the store cannot be written; it is repeated."
+    )
     fold_starts: int = Field(description="How often the fold was started.")
     log_bytes: int = Field(description="Bytes of all ingest logs here.")
     refused_logs: list[str] = Field(description="Ingest logs that cannot be used, why, and what to do.")
@@ -54,10 +57,11 @@ def readyz(service: ServiceDep, request: Request) -> ReadyResponse:
     folded_at = lag.status.committed_at
     return ReadyResponse(
         status="ready",
-        store="answers" if answers(service.engine) else "away",
+        store="answers" if service.store_check.answers() else "away",
         last_append_at=lag.appended_at,
         last_fold_at=from_ms(folded_at) if folded_at else None,
         fold_lag_seconds=lag.seconds,
+        fold_fails=lag.status.error is not None,
         fold_starts=lag.status.starts,
         log_bytes=lag.log_bytes,
         refused_logs=list(lag.status.refused.values()),

@@ -17,6 +17,7 @@ from app.cli import (
     export,
     exposure,
     header,
+    log,
     mark,
     pin,
     policy,
@@ -58,6 +59,7 @@ app.command("rejudge")(rejudge.rejudge_hosts)
 app.command("send-sample")(sample.send_sample)
 app.command("demo")(demo.demo)
 app.add_typer(token.app, name="token")
+app.add_typer(log.app, name="log")
 app.add_typer(database.app, name="db")
 
 

@@ -186,9 +186,10 @@ class LogFold:
         for name, why in refused.items():
             if name not in self._refused:
                 logger.error("%s", why)
-        if refused != self._refused:
-            self._refused = refused
-            self._tell(replace(self._status, refused={name: str(why) for name, why in refused.items()}))
+        self._refused = refused
+        # Compared with what was told: after a failure nothing is known as refused, and it may be told still.
+        if (told := {name: str(why) for name, why in refused.items()}) != self._status.refused:
+            self._tell(replace(self._status, refused=told))
 
     def _fold_next(self, name: str, followed: _Followed, *, in_a_hurry: bool) -> bool:
         """Fold the next batch of a log; whether there was any."""

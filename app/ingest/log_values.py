@@ -78,6 +78,10 @@ AppendResult = Appended | NotAppended
 _MOVE_AWAY = "Move the directory away to continue without it: what is in it is then not counted"
 
 
+def _skip(path: Path) -> str:
+    return f"`hpkp log skip {path.name}` continues with the next readable segment, and says what was left out."
+
+
 def other_version(path: Path, found: int) -> LogRefused:
     """Refuse a log of another format."""
     return LogRefused(
@@ -106,7 +110,7 @@ def damaged(path: Path, reason: str) -> LogRefused:
         path,
         RefusalKind.DAMAGED,
         reason,
-        f"Check the disk, and restore the file from a copy if there is one. {_MOVE_AWAY}.",
+        f"Check the disk, and restore the file from a copy if there is one. {_skip(path)}",
     )
 
 
@@ -117,7 +121,7 @@ def incomplete(path: Path, reason: str) -> LogRefused:
         RefusalKind.INCOMPLETE,
         reason,
         "If the database was restored from a backup, the reports since then were counted only in what the backup "
-        f"replaced. {_MOVE_AWAY}.",
+        f"replaced. {_skip(path)}",
     )
 
 

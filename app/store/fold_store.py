@@ -14,7 +14,8 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingErr
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from app.hpkp.policy import PolicyHistory
-from app.store.engine import open_engine, writing
+from app.store.engine import now_ms, open_engine, writing
+from app.store.events import add_event
 from app.store.read.fold_inputs import (
     KnownViolation,
     Names,
@@ -25,7 +26,7 @@ from app.store.read.fold_inputs import (
     load_registered,
 )
 from app.store.write.fold import fold, fold_batch
-from app.store.write.marks import delete_mark, read_mark
+from app.store.write.marks import delete_mark, read_mark, set_mark
 from app.store.write.values import FoldBatch, FoldLimits, FoldOutcome, FoldResult, LogMark
 
 
@@ -61,6 +62,21 @@ class FoldStore:
         """Delete the mark of a log whose files are removed."""
         with _told_apart(), writing(self._engine) as connection:
             delete_mark(connection, log_id)
+
+    def skip_log(self, log_id: bytes, mark: LogMark | None, moved: LogMark | None, text: str) -> bool:
+        """Move or delete the mark of a log of which something is left out, with an event; False if it moved meanwhile.
+
+        The caller holds the log's lock.
+        """
+        with _told_apart(), writing(self._engine) as connection:
+            if read_mark(connection, log_id, lock=True) != mark:
+                return False
+            if moved is None:
+                delete_mark(connection, log_id)
+            else:
+                set_mark(connection, log_id, moved)
+            add_event(connection, "log_skipped", text, at=now_ms())
+            return True
 
     def find_violations(self, identities: Iterable[bytes]) -> dict[bytes, KnownViolation]:
         """Find violations by identity."""
