@@ -64,11 +64,15 @@ class ReportProtocol(HttpToolsProtocol):
         if self._held is not None:
             self._hand_over()
 
+    def on_message_begin(self) -> None:
+        """Begin a request. Its scope is made when ASGI takes it, which nearly no request needs."""
+        self.url, self.headers, self.expect_100_continue = b"", [], False
+
     def on_headers_complete(self) -> None:
         """Hold a request that can be taken here, and hand any other one to ASGI."""
         self._held = self._read_usual_head()
         if self._held is None:
-            super().on_headers_complete()
+            self._begin_with_scope()
         else:
             self._body = b""
 
@@ -96,9 +100,17 @@ class ReportProtocol(HttpToolsProtocol):
     def _hand_over(self) -> None:
         """Let ASGI take the request that is held, from its head on."""
         body, self._held, self._body = self._body, None, b""
-        super().on_headers_complete()
+        self._begin_with_scope()
         if body:
             super().on_body(body)
+
+    def _begin_with_scope(self) -> None:
+        """Do what uvicorn's class does until the head is complete."""
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expects
+        self.headers.extend(headers)  # the scope has this list
+        super().on_headers_complete()
 
     def _read_usual_head(self) -> Envelope | None:
         """Return what comes around the body of a request that can be taken here; None for every other."""
