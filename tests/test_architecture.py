@@ -86,6 +86,12 @@ ONLY_IN: dict[str, set[str]] = {
 """The parts of the package in which a library may be imported."""
 
 EXCEPTIONS = {
+    # A protocol of this server, in which reports are answered.
+    ("app.api.report_protocol", "uvicorn.config.Config"),
+    ("app.api.report_protocol", "uvicorn.middleware.proxy_headers.ProxyHeadersMiddleware"),
+    ("app.api.report_protocol", "uvicorn.protocols.http.httptools_impl.HttpToolsProtocol"),
+    ("app.api.report_protocol", "uvicorn.protocols.http.httptools_impl.STATUS_LINE"),
+    ("app.api.report_protocol", "uvicorn.server.ServerState"),
     # Names in annotations.
     ("app.service", "sqlalchemy.Engine"),
     # The family of errors of a store that does not answer.

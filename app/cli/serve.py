@@ -15,6 +15,7 @@ from app.cli.terminal import fail, opened, read_settings
 from app.main import create_app
 from app.service import Service
 
+_PROTOCOL = "app.api.report_protocol:ReportProtocol"
 _DRAIN_SECONDS = 20
 _HUNG_SECONDS = 30
 """A worker that gives no sign of life for so long is killed; one that starts on a busy machine may be slow."""
@@ -31,6 +32,9 @@ def serve(
         typer.Option(help="Proxies whose X-Forwarded-For names the client: addresses and networks, comma separated."),
     ] = "127.0.0.1,::1",
     workers: Annotated[int, typer.Option(min=1, help="Processes that serve.")] = 1,
+    whole_requests: Annotated[
+        bool, typer.Option(help="Answer reports that come whole in one read before ASGI, which takes less time.")
+    ] = True,
 ) -> None:
     """Run the service. Settings come from the environment (HPKP_…), see docs/operating.md.
 
@@ -46,6 +50,7 @@ def serve(
         else create_app(settings, intake_only=intake_only, with_fold=False, when_ready=many.keep_what_stays),
         factory=workers > 1,
         workers=workers,
+        http=_PROTOCOL if whole_requests else "auto",
         host=host,
         port=port,
         access_log=False,

@@ -15,8 +15,9 @@ the same, and a repetition of the batch counts them once.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple, Protocol
 
 from app.canary import MARK, InvalidCanary
 from app.ingest.body_reader import BodyReader, ReadBody
@@ -40,6 +41,7 @@ _REJECTIONS_MISSED = 50
 _ACCEPTED = Fate(Outcome.ACCEPTED)
 _UNKNOWN_HOST = Fate(Outcome.UNKNOWN_HOST, "No policy is registered for this host, and this service takes no others.")
 _NOT_APPENDED = Fate(Outcome.STORE_UNAVAILABLE, "The service cannot record reports at the moment; nothing was kept.")
+_NOT_COLLECTED = "a submission could not be collected"
 _FAULT = Fate(Outcome.FAULT, "The fault was logged; nothing was stored.")
 
 _WORST_FIRST = (
@@ -62,6 +64,24 @@ class Commit(Protocol):
     def submit(self, entry: Entry) -> "asyncio.Future[AppendResult]":
         """Add an entry to the batch that gathers; the future tells whether it is durable."""
         ...
+
+
+class _Plan(NamedTuple):
+    """What becomes of a submission: its fate once the entry is durable, or at once without one."""
+
+    fate: Fate
+    entry: Entry | None = None
+
+
+def _plan(read: ReadBody, unknown: Sequence[Fate] = ()) -> _Plan:
+    """Decide on a body: what can be taken of it is taken, and its worst outcome is its fate."""
+    if read.entry is not None and not read.refused and not unknown:  # nearly always
+        return _Plan(_ACCEPTED, read.entry)
+    taken = read.entry is not None and len(unknown) < len(read.hostnames)
+    fates = [*read.refused, *unknown, *([_ACCEPTED] if taken else [])]
+    if not fates:  # entries of other types are another collector's; the sender has done nothing wrong
+        return _Plan(Fate(Outcome.FOREIGN_TYPE))
+    return _Plan(min(fates, key=lambda fate: _WORST_FIRST.index(fate.outcome)), read.entry if taken else None)
 
 
 class Collector:
@@ -88,10 +108,53 @@ class Collector:
     async def collect(self, body: bytes, envelope: Envelope) -> Fate:
         """Take one body; returns after it is durable, or says why it is not taken."""
         try:
-            fate = await self._collect(body, envelope)
+            plan = self._read(body, envelope, now_ms())
+            if isinstance(plan, ReadBody):
+                plan = _plan(plan, await self._refuse_hosts(plan))
+            fate = plan.fate if plan.entry is None else self._fate_of(plan, await self._commit.submit(plan.entry))
         except Exception:
-            logger.exception("a submission could not be collected")
+            logger.exception(_NOT_COLLECTED)
             fate = _FAULT
+        return self._conclude(fate, body, envelope)
+
+    def submit(self, body: bytes, envelope: Envelope, answer: Callable[[Fate], None]) -> bool:
+        """Take one body as `collect` does, without a task; ``answer`` is called in a later turn of the event loop.
+
+        Returns False, and has done nothing, if that may need a look into the store: `collect` has to take it then.
+        """
+        try:
+            plan = self._read_without_waiting(body, envelope, now_ms())
+            if plan is None:
+                return False
+            if plan.entry is not None:
+                durable = self._commit.submit(plan.entry)
+                durable.add_done_callback(partial(self._answer, plan, body, envelope, answer))
+                return True
+            fate = plan.fate
+        except Exception:
+            logger.exception(_NOT_COLLECTED)
+            fate = _FAULT
+        asyncio.get_running_loop().call_soon(answer, self._conclude(fate, body, envelope))
+        return True
+
+    def _answer(
+        self,
+        plan: _Plan,
+        body: bytes,
+        envelope: Envelope,
+        answer: Callable[[Fate], None],
+        durable: "asyncio.Future[AppendResult]",
+    ) -> None:
+        """Tell the sender who waits for a batch; called when that is durable or has failed."""
+        try:
+            fate = self._fate_of(plan, durable.result())
+        except Exception:
+            logger.exception(_NOT_COLLECTED)
+            fate = _FAULT
+        answer(self._conclude(fate, body, envelope))
+
+    def _conclude(self, fate: Fate, body: bytes, envelope: Envelope) -> Fate:
+        """Count a submission's one outcome, and keep a sample of what was not taken."""
         if fate is _NOT_APPENDED:
             self._missed.append(self._describe(fate, envelope, body))
         elif fate.reason and fate is not _FAULT:
@@ -99,20 +162,30 @@ class Collector:
         self._metrics.count_outcome(fate.outcome)
         return fate
 
-    async def _collect(self, body: bytes, envelope: Envelope) -> Fate:
-        received_at = now_ms()
-        read = self._bodies.recall(body, envelope, received_at=received_at)
-        if read is None:
-            # Not asked of what is recalled: a report with such a member is not remembered.
-            if self._check_canary is not None and MARK in body:
-                return await self._collect_canary(body, envelope, received_at)
-            read = self._bodies.read(body, envelope, received_at=received_at)
-        fates = [*read.refused, *await self._refuse_hosts(read)]
-        if read.entry is not None and len(fates) < len(read.refused) + len(read.hostnames):
-            fates.append(await self._append(read.entry))
-        if not fates:  # entries of other types are another collector's; the sender has done nothing wrong
-            return Fate(Outcome.FOREIGN_TYPE)
-        return min(fates, key=lambda fate: _WORST_FIRST.index(fate.outcome))
+    def _read_without_waiting(self, body: bytes, envelope: Envelope, received_at: int) -> _Plan | None:
+        """Read a body; None if its hosts may have to be looked for, before the dear part of the reading."""
+        if self._registered is None:
+            plan = self._read(body, envelope, received_at)
+            return _plan(plan) if isinstance(plan, ReadBody) else plan
+        recalled = self._bodies.recall(body, envelope, received_at=received_at)
+        if recalled is None or not all(map(self._registered.knows, recalled.hostnames)):
+            return None
+        return _plan(recalled)
+
+    def _read(self, body: bytes, envelope: Envelope, received_at: int) -> ReadBody | _Plan:
+        """Recognise or read a body. Of a canary it is settled at once what becomes of it."""
+        recalled = self._bodies.recall(body, envelope, received_at=received_at)
+        if recalled is not None:
+            return recalled
+        # Not asked of what is recalled: a report with such a member is not remembered.
+        if self._check_canary is not None and MARK in body:
+            try:
+                self._check_canary(body)
+            except InvalidCanary as error:
+                return _Plan(Fate(Outcome.CANARY_REFUSED, str(error)))
+            _, network = self._hashes.of_address(envelope.address)
+            return _Plan(Fate(Outcome.CANARY), CanaryEntry(received_at, network, body, envelope.label))
+        return self._bodies.read(body, envelope, received_at=received_at)
 
     async def _refuse_hosts(self, read: ReadBody) -> list[Fate]:
         """Refuse each report whose host is not registered, if that matters."""
@@ -120,23 +193,12 @@ class Collector:
             return []
         return [_UNKNOWN_HOST for host in read.hostnames if not await self._registered.covers(host)]
 
-    async def _append(self, entry: Entry) -> Fate:
-        appended = await self._commit.submit(entry)
+    def _fate_of(self, plan: _Plan, appended: AppendResult) -> Fate:
         if isinstance(appended, NotAppended):
             return _FAULT if appended.kind is FailureKind.FAULT else _NOT_APPENDED
         while self._missed:  # what could not be logged is logged now, so that the operator is alerted of it
             self._commit.submit(self._missed.popleft())
-        return _ACCEPTED
-
-    async def _collect_canary(self, body: bytes, envelope: Envelope, received_at: int) -> Fate:
-        assert self._check_canary is not None  # asked before
-        try:
-            self._check_canary(body)
-        except InvalidCanary as error:
-            return Fate(Outcome.CANARY_REFUSED, str(error))
-        _, network = self._hashes.of_address(envelope.address)
-        fate = await self._append(CanaryEntry(received_at, network, body, envelope.label))
-        return Fate(Outcome.CANARY) if fate is _ACCEPTED else fate
+        return plan.fate
 
     def reject(self, fate: Fate, envelope: Envelope, body: bytes = b"", *, length: int | None = None) -> Fate:
         """Count a submission that is not taken, and log a sample of it for the operator; nobody waits for that."""

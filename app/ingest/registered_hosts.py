@@ -27,9 +27,13 @@ class RegisteredHosts:
         self._looked_at = -_PAUSE
         self._next_look: asyncio.Task[None] | None = None
 
+    def knows(self, hostname: str) -> bool:
+        """Whether a policy is known to speak for a host name, without a look: False says nothing."""
+        return self._hosts is not None and _covers(self._hosts, hostname)
+
     async def covers(self, hostname: str) -> bool:
         """Whether a policy speaks for a host name (RFC 7469 section 2.1.3)."""
-        if self._hosts is not None and _covers(self._hosts, hostname):
+        if self.knows(hostname):
             return True
         # A look that has begun may have missed the policy, so it is always the next one that counts.
         if self._next_look is None:
