@@ -1,4 +1,4 @@
-"""Reports answered in the HTTP protocol class: the same as through ASGI to the byte, and never before they are durable."""
+"""Reports answered in the HTTP protocol class: as through ASGI to the byte, and never before they are durable."""
 
 import logging
 import threading
@@ -405,6 +405,7 @@ def test_a_sender_that_does_not_read_its_answers_waits_in_asgi(tmp_path: Path) -
         connection.await_answers(1)
         (protocol,) = served.server.server_state.connections
         protocol.loop.call_soon_threadsafe(protocol.pause_writing)  # as the transport does when its buffer is full
+        wait_until(lambda: protocol.flow.write_paused)
         connection.send(post(KNOWN[1]))
         wait_until(lambda: len(served.given) == 2)
         assert connection.is_silent(0.3)
