@@ -86,9 +86,9 @@ def serving(
     listening = socket.create_server(("127.0.0.1", 0))
     usual: dict[str, Any] = {"lifespan": "on", "access_log": False, "log_config": None, "server_header": False}
     options = usual | (options or {})
-    # pytest puts a handler of its own on loggers that have none, and uvicorn writes access logs where there are handlers.
+    # uvicorn writes access logs where there are handlers, and pytest puts one of its own on loggers that have none.
     access_logger = logging.getLogger("uvicorn.access")
-    with_access_log = mock.patch.object(access_logger, "hasHandlers", lambda: options["access_log"])
+    with_access_log = mock.patch.object(access_logger, "hasHandlers", return_value=options["access_log"])
     http = ReportProtocol if whole_requests else HttpToolsProtocol
     server = uvicorn.Server(uvicorn.Config(app, http=http, **options))
     served = Served(app, server, listening.getsockname())

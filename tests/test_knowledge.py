@@ -12,7 +12,7 @@ from app.main import create_app
 from app.samples import Scenario, make_site
 from app.settings import Settings
 from app.usecases.rejudging import PIECE
-from tests.application import TestClient
+from tests.application import TestClient, settings_for
 from tests.authority import NOW
 
 LOOPBACK = ("127.0.0.1", 50000)
@@ -57,7 +57,7 @@ def test_what_is_left_after_the_first_second_is_judged_beside_the_reports(
     monkeypatch.setattr("app.usecases.rejudging_queue._AT_ONCE", 0.0)
     monkeypatch.setattr("app.main._AT_THE_START", 0.0)
     monkeypatch.setattr("app.schedule._REJUDGING_PAUSE", 0.1)
-    settings = Settings(database_url=f"sqlite:///{tmp_path}/hpkp.sqlite3")
+    settings = settings_for(tmp_path)
     site = make_site(Host("www.example.com"), at=NOW)
     body = json.loads(site.report(Scenario.PRIVATE_ROOT, at=NOW))
     pins = {"pins": [{"sha256": str(pin)} for pin in site.pins]}

@@ -1,6 +1,8 @@
-"""Reports answered in the HTTP protocol class: the same as through ASGI to the byte, and never before they are durable."""
+"""Reports answered in the HTTP protocol class: as through ASGI to the byte, and never before they are durable."""
 
 import logging
+import pickle
+import signal
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -8,7 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import uvicorn
+from typer.testing import CliRunner
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from app.api.report_protocol import ReportProtocol
+from app.cli import app as cli
+from app.cli import workers as workers_module
+from app.cli.fold_process import FoldProcess
 from app.ingest.entry import Entry
 from app.ingest.log import IngestLog
 from app.ingest.log_values import AppendResult, FailureKind, NotAppended
@@ -404,7 +413,9 @@ def test_a_sender_that_does_not_read_its_answers_waits_in_asgi(tmp_path: Path) -
         connection.send(post(KNOWN[0]))
         connection.await_answers(1)
         (protocol,) = served.server.server_state.connections
+        assert isinstance(protocol, ReportProtocol)
         protocol.loop.call_soon_threadsafe(protocol.pause_writing)  # as the transport does when its buffer is full
+        wait_until(lambda: protocol.flow.write_paused)
         connection.send(post(KNOWN[1]))
         wait_until(lambda: len(served.given) == 2)
         assert connection.is_silent(0.3)
@@ -467,3 +478,31 @@ def test_the_client_is_named_by_trusted_proxies_alone(tmp_path: Path, trusted: s
     assert {envelope.address for envelope, _ in served.given} == {
         "127.0.0.1" if trusted == "192.0.2.1" else "203.0.113.7"
     }
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize(("option", "protocol"), [((), ReportProtocol), (("--no-whole-requests",), HttpToolsProtocol)])
+def test_the_command_serves_with_it_unless_told_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: str, option: tuple[str, ...], protocol: type
+) -> None:
+    """Not visible from outside, so the server is not started: its configuration is looked at."""
+    found: list[type] = []
+
+    def load(config: uvicorn.Config) -> bool:
+        handed_over: uvicorn.Config = pickle.loads(pickle.dumps(config)) if config.workers > 1 else config
+        handed_over.load()
+        found.append(handed_over.http_protocol_class)
+        return True
+
+    def load_one(server: uvicorn.Server) -> None:
+        server.started = load(server.config)
+
+    monkeypatch.setenv("HPKP_DATABASE_URL", f"sqlite:///{tmp_path}/hpkp.sqlite3")
+    monkeypatch.setattr(uvicorn.Server, "run", load_one)
+    monkeypatch.setattr(workers_module, "run", load)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(FoldProcess, "__enter__", lambda _: None)
+    monkeypatch.setattr(FoldProcess, "__exit__", lambda *_: None)
+    result = CliRunner().invoke(cli, ["serve", "--workers", workers, *option])
+    assert result.exit_code == 0, result.output
+    assert found == [protocol]

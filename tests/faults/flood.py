@@ -232,7 +232,7 @@ def main() -> None:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         found = flood(Path(directory), junk=chosen.junk, honest=chosen.honest, limit=chosen.limit)
-    print(json.dumps(asdict(found), indent=2))
+    sys.stdout.write(f"{json.dumps(asdict(found), indent=2)}\n")
 
 
 if __name__ == "__main__":

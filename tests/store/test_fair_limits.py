@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import cast
 
 import pytest
 from sqlalchemy import Engine, select
@@ -11,7 +12,7 @@ from app.hpkp.overflow import OverflowReason
 from app.hpkp.policy import PolicyHistory
 from app.hpkp.report import ViolationReport
 from app.hpkp.x509.anchors import KnownCertificates
-from app.hpkp.x509.certificate import read_certificate
+from app.hpkp.x509.certificate import Certificate, read_certificate
 from app.ingest.direct import count_directly
 from app.ingest.entry_reader import ReadEntries
 from app.ingest.fold import Counted, Fold, Limits
@@ -37,7 +38,7 @@ class _Counting:
         self.judged = 0
         self._store = FoldStore(engine)
         self._fold = Fold(self._store, self._judge, Limits(_LIMITS))
-        self._known = KnownCertificates(public=(read_certificate(site().root.der),))
+        self._known = KnownCertificates(public=(cast("Certificate", read_certificate(site().root.der)),))
 
     def _judge(self, report: ViolationReport, history: PolicyHistory, received_at: int, at: int) -> Judgement:
         self.judged += 1

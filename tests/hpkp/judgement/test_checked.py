@@ -11,7 +11,7 @@ from app.hpkp.judgement.judge import judge
 from app.hpkp.policy import PolicyHistory
 from app.hpkp.report import Sender, ViolationReport
 from app.hpkp.x509.anchors import KnownCertificates
-from app.hpkp.x509.certificate import Chain, read_certificate
+from app.hpkp.x509.certificate import Certificate, Chain, read_certificate
 from tests.authority import NOW, Issued, make_root, self_signed
 
 HOST = "www.example.com"
@@ -36,8 +36,14 @@ def _report(chain: Chain, *, hostname: str = HOST, **members: object) -> Violati
     return replace(report, **members)  # type: ignore[arg-type]
 
 
+def _certificate(issued: Issued) -> Certificate:
+    certificate = read_certificate(issued.der)
+    assert isinstance(certificate, Certificate)
+    return certificate
+
+
 def _find(report: ViolationReport, *, after: timedelta = timedelta()) -> Issued | None:
-    known = KnownCertificates(public=(read_certificate(ROOT.der),))
+    known = KnownCertificates(public=(_certificate(ROOT),))
     at = NOW + after
     judgement = judge(report, PolicyHistory(()), known, received_at=at, at=at)
     found = find_checked_leaf(report, judgement, received_at=at)
@@ -49,7 +55,7 @@ def _find(report: ViolationReport, *, after: timedelta = timedelta()) -> Issued 
 
 
 def _sha(issued: Issued) -> bytes:
-    return read_certificate(issued.der).fingerprint
+    return _certificate(issued).fingerprint
 
 
 @pytest.mark.parametrize(
