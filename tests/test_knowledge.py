@@ -65,7 +65,7 @@ def test_what_is_left_after_the_first_second_is_judged_beside_the_reports(
         for port in range(PIECE.violations + 5):
             client.post("/report", json=body | {"port": port + 1}).raise_for_status()
         answer = client.put("/api/v1/hosts/www.example.com/policy", json=pins).raise_for_status().json()
-        assert answer["violations_to_reevaluate"] == 5
+        assert answer["violations_to_reevaluate"] >= 5, "a piece is bounded in time, too"
         _wait_for(lambda: len(_events(client, "rejudged")) == 1)
         assert _events(client, "rejudged")[0].startswith("69 violations re-evaluated: ")
         again = client.put("/api/v1/hosts/www.example.com/policy", json=pins).raise_for_status().json()
