@@ -76,6 +76,7 @@ def flood(directory: Path, *, junk: int, honest: int = 500, limit: int) -> Found
         junk_answers = asyncio.run(_post_all(service, _junk(real, junk)))
         seconds = time.monotonic() - began
         honest_answers = asyncio.run(_post_all(service, _honest(real, unpinned, honest)))
+        _wait_for_fold(client, junk + honest)
         reports, causes = _of_leaf(client, unpinned)
         violations = client.get(f"/api/v1/hosts/{HOST}/summary").json()["totals"]["violations"]
         overflow = _overflow(client)
@@ -210,6 +211,14 @@ def _overflow(client: httpx.Client) -> Counter[str]:
     for day in client.get("/api/v1/overflow").json()["items"]:
         counted[day["reason"]] += day["reports"]
     return counted
+
+
+def _wait_for_fold(client: httpx.Client, total: int) -> None:
+    """Wait until everything is counted: of a large flood the fold is behind."""
+    deadline = time.monotonic() + 600
+    while _all_reports(client) + _overflow(client).total() < total:
+        assert time.monotonic() < deadline, "the fold does not catch up"
+        time.sleep(1)
 
 
 def _file_bytes(directory: Path) -> int:

@@ -8,11 +8,11 @@ In this order, each kind from the oldest on, in short transactions, until the st
 4. digests of retries older than an hour: a sender that repeats a report later than that is counted twice;
 5. counts by hour and source older than a week (those by day, and of hosts by hour, stay);
 6. violations of hosts without a policy, and then these hosts with all their counts: anybody makes them up;
-7. implausible violations, and those without evidence, of hosts with a policy;
-8. other violations whose evidence can be made up;
-9. violations with evidence that nobody can make up;
-10. counts of hosts by hour older than a week (those by day stay);
-11. the digests of retries that are left.
+7. the digests of retries that are left: of a flood within an hour they are most of the store;
+8. implausible violations, and those without evidence, of hosts with a policy;
+9. other violations whose evidence can be made up;
+10. violations with evidence that nobody can make up;
+11. counts of hosts by hour older than a week (those by day stay).
 
 Reports of violations that are deleted are counted as overflow, reason ``store_full``: a flood makes the verdict wait,
 it does not make it forget. Never deleted: policies, exposures, probes, verdicts, events, overflow, and the counts of
@@ -129,11 +129,11 @@ def _kinds(engine: Engine, newest_received_at: int) -> Iterator[tuple[str, Itera
     can_be_made_up = violations.checked_leaf.is_(None)
     yield "violations", _delete_violations(engine, ~registered)
     yield "hosts", delete_unregistered_hosts(engine, newest_received_at)
+    yield "digests", _delete_digests(engine, newest_received_at + 1)
     yield "violations", _delete_violations(engine, can_be_made_up, violations.cause.in_(_WORTHLESS))
     yield "violations", _delete_violations(engine, can_be_made_up)
     yield "violations", _delete_violations(engine)
     yield "host_hours", _delete_host_hours(engine, newest_received_at - _HOURS_KEPT)
-    yield "digests", _delete_digests(engine, newest_received_at + 1)
 
 
 def _again(find_and_delete: Callable[[], Iterator[int]]) -> Iterator[int]:

@@ -83,7 +83,7 @@ def test_what_goes_first_is_what_is_worth_least(folder: Folder) -> None:
     """A limit that is never reached lets everything go that may: the order is that of the kinds in the result."""
     shrunk = _shrink(folder, 1)
     assert list(shrunk.deleted) == [
-        "bodies", "reports", "rejections", "rollup_hours", "violations", "hosts", "host_hours", "digests",
+        "bodies", "reports", "rejections", "rollup_hours", "violations", "hosts", "digests", "host_hours",
     ]  # fmt: skip
     assert [shrunk.deleted[kind] for kind in ("bodies", "reports", "rejections", "violations")] == [16, 16, 40, 8]
     assert not shrunk.is_within
@@ -148,7 +148,7 @@ def test_evidence_for_hosts_without_a_policy_goes_with_them(folder: Folder, monk
     assert _identities_of(HOST, range(4)) == _identities(folder)
 
 
-def test_digests_older_than_an_hour_go_before_counts_and_the_rest_at_the_end(folder: Folder) -> None:
+def test_digests_older_than_an_hour_go_before_counts_and_the_rest_before_violations_with_a_policy(folder: Folder) -> None:
     folder.fold(submission(at=AT + 2 * HOUR_MS, client="late"))
     shrunk = shrink_store(folder.engine, 1, newest_received_at=AT + 2 * HOUR_MS)
     kinds = list(shrunk.deleted)
