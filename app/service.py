@@ -10,10 +10,11 @@ from sqlalchemy import Engine
 from app.catalog import load_known_certificates
 from app.catalog.load import load_catalog
 from app.hpkp.catalog import Catalog
-from app.hpkp.judgement.judge import Judgement, JudgeReport, judge
+from app.hpkp.judgement.judge import Judgement, JudgeWithinBudget, judge
 from app.hpkp.policy import PolicyHistory
 from app.hpkp.report import ViolationReport
 from app.hpkp.x509.anchors import KnownCertificates
+from app.hpkp.x509.budget import Budget
 from app.ingest.fold_watch import FoldWatch
 from app.metrics import Metrics
 from app.settings import Settings
@@ -50,7 +51,7 @@ class Service:
     engine: Engine
     known: KnownCertificates
     catalog: Catalog
-    judge: JudgeReport
+    judge: JudgeWithinBudget
     metrics: Metrics
     session_key: bytes
     """Signs the sessions and forms of the pages."""
@@ -152,8 +153,10 @@ def open_service(settings: Settings, metrics: Metrics) -> Service:
     known = load_known_certificates(settings.trust_anchors, settings.known_certificates)
     catalog = load_catalog(settings.catalog)
 
-    def judge_at(report: ViolationReport, history: PolicyHistory, received_at: int, at: int) -> Judgement:
-        return judge(report, history, known, catalog, received_at=from_ms(received_at), at=from_ms(at))
+    def judge_at(
+        report: ViolationReport, history: PolicyHistory, received_at: int, at: int, budget: Budget | None = None
+    ) -> Judgement:
+        return judge(report, history, known, catalog, received_at=from_ms(received_at), at=from_ms(at), budget=budget)
 
     watch = FoldWatch(settings.log_root, patience=settings.read_wait_seconds)
     service = Service(settings, engine, known, catalog, judge_at, metrics, session_key(engine), watch)

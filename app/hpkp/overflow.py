@@ -22,6 +22,8 @@ class OverflowReason(StrEnum):
     """Its network sent too many new violations of the host on that day."""
     NETWORK_AND_DAY = "network_and_day"
     """Its network sent too many new violations on that day."""
+    BODY = "body"
+    """The other reports of its body had cost so much that this one was not judged."""
     STORE_FULL = "store_full"
     """Its violation was deleted to keep the database below its size limit."""
     FAULT = "fault"

@@ -73,6 +73,7 @@ class EntryReader:
                 label=entry.label,
                 user_agent=entry.user_agent,
                 network=entry.network,
+                body_digest=entry.submission,
             )
             is_first = False
 

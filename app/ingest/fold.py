@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from app.hpkp.judgement.judge import JudgeReport
+from app.hpkp.judgement.judge import JudgeWithinBudget
 from app.hpkp.overflow import OverflowReason
 from app.ingest.entry import Entry
 from app.ingest.entry_reader import EntryReader, ReadEntries
@@ -71,7 +71,12 @@ class Fold:
     """Counts entries in a store. For one thread."""
 
     def __init__(
-        self, store: FoldStore, judge: JudgeReport, limits: Limits = NO_MORE_THAN_USUAL, *, canary_key: bytes = b""
+        self,
+        store: FoldStore,
+        judge: JudgeWithinBudget,
+        limits: Limits = NO_MORE_THAN_USUAL,
+        *,
+        canary_key: bytes = b"",
     ) -> None:
         self._store = store
         self._limits = limits

@@ -5,7 +5,7 @@
     1 find the host that answers, with the policies that are there now
     2 leave out what is over a limit whatever its evidence is, and most of what is over one unless its evidence can be
       checked, so that a flood is not judged
-    3 judge the rest
+    3 judge the rest; reports that came in one body within one budget
     4 decide on the limits, which reserve room for evidence that cannot be made up
 
 Of a network over its limits a few violations of each batch are still judged (2), because an honest client may be in
@@ -15,14 +15,15 @@ overflow, until a client in any other network reports the same violation; from t
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.hpkp.judgement.checked import find_checked_leaf, may_have_checked_leaf
-from app.hpkp.judgement.judge import Judgement, JudgeReport
+from app.hpkp.judgement.judge import Judgement, JudgeWithinBudget
 from app.hpkp.overflow import OverflowReason
 from app.hpkp.pinned_host import find_pinned_host
 from app.hpkp.policy import PolicyHistory
+from app.ingest.body_budgets import BodyBudgets
 from app.ingest.entry import UNKNOWN_NETWORK
 from app.ingest.limits import NewViolation, NewViolationLimits, Overflow, Usage, decide, find_limit
 from app.store.engine import DAY_MS, from_ms
@@ -57,12 +58,17 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """A new violation as its first report of a day gives it, and the policy history of the host that answers."""
+    """A new violation as a report gives it, and the policy history of the host that answers."""
 
     submission: Submission
     host: str
     history: PolicyHistory
     day: int
+
+    @property
+    def body(self) -> bytes:
+        """What names the body that it came in."""
+        return self.submission.body_digest or self.submission.digest
 
     def as_new(self, *, checked_leaf: bytes | None) -> NewViolation:
         return NewViolation(
@@ -79,7 +85,12 @@ class NewViolationJudge:
     """Judges what is new. ``accept_unknown_hosts`` False leaves out every violation of a host without a policy."""
 
     def __init__(
-        self, store: FoldStore, judge: JudgeReport, limits: NewViolationLimits, *, accept_unknown_hosts: bool = True
+        self,
+        store: FoldStore,
+        judge: JudgeWithinBudget,
+        limits: NewViolationLimits,
+        *,
+        accept_unknown_hosts: bool = True,
     ) -> None:
         self._store = store
         self._judge = judge
@@ -95,37 +106,46 @@ class NewViolationJudge:
         names = {(s.report.hostname, s.report.noted_hostname) for s in new}
         histories = self._store.load_histories(names)
         pinned = {name: find_pinned_host(*name, histories) for name in names}
-        by_day = defaultdict[int, dict[bytes, _Candidate]](dict)
+        by_day = defaultdict[int, dict[bytes, dict[bytes, _Candidate]]](lambda: defaultdict(dict))
+        budgets = BodyBudgets(self._judge)
         for submission in new:
             day = submission.received_at - submission.received_at % DAY_MS
             host, history = pinned[submission.report.hostname, submission.report.noted_hostname]
-            by_day[day].setdefault(submission.identity, _Candidate(submission, host, history, day))
+            candidate = _Candidate(submission, host, history, day)
+            by_day[day][submission.identity].setdefault(candidate.body, candidate)
         for _, candidates in sorted(by_day.items()):
             # What was over a limit one day may be accepted the next: then its reports of both days are counted.
-            waiting = [candidate for identity, candidate in candidates.items() if identity not in accepted]
-            accepted |= self._judge_day(waiting, left_out)
+            waiting = [list(by_body.values()) for identity, by_body in candidates.items() if identity not in accepted]
+            accepted |= self._judge_day(waiting, left_out, budgets)
         return Judged(accepted, {identity: why for identity, why in left_out.items() if identity not in accepted})
 
     def _judge_day(
-        self, candidates: Collection[_Candidate], left_out: dict[bytes, LeftOut]
+        self,
+        candidates: Collection[Sequence[_Candidate]],
+        left_out: dict[bytes, LeftOut],
+        budgets: BodyBudgets,
     ) -> dict[bytes, JudgedViolation]:
-        """Return the violations of a day that are accepted, and note the others with their reasons."""
+        """Return the violations of a day that are accepted, and note the others with their reasons.
+
+        ``candidates`` are grouped by violation, each group one for each body, the first one first.
+        """
         if not candidates:
             return {}
-        day = next(iter(candidates)).day
-        used = self._load_usage({candidate.host for candidate in candidates}, day)
+        day = next(iter(candidates))[0].day
+        used = self._load_usage({group[0].host for group in candidates}, day)
         screen = _Screen(used, self._limits)
         judged: dict[bytes, JudgedViolation] = {}
         possible: list[NewViolation] = []
-        for candidate in candidates:
+        for group in candidates:
+            candidate = group[0]
             identity = candidate.submission.identity
-            if (reason := self._refuse(candidate) or screen.refuse(candidate)) is not None:
-                left_out[identity] = LeftOut(candidate.host, reason)
-            elif (judgement := self._judge_one(candidate)) is None:
-                left_out[identity] = LeftOut(candidate.host, OverflowReason.FAULT)
+            reason = self._refuse(candidate) or screen.refuse(candidate)
+            result = reason if reason is not None else self._judge_any(group, budgets)
+            if isinstance(result, OverflowReason):
+                left_out[identity] = LeftOut(candidate.host, result)
             else:
-                judged[identity] = _judged(candidate, judgement)
-                possible.append(candidate.as_new(checked_leaf=_checked_leaf(candidate, judgement)))
+                judged[identity] = result
+                possible.append(candidate.as_new(checked_leaf=_checked_leaf(candidate, result.judgement)))
         for identity, decision in decide(possible, used, self._limits).by_identity.items():
             if isinstance(decision, Overflow):
                 left_out[identity] = LeftOut(judged.pop(identity).host, decision.reason)
@@ -136,13 +156,21 @@ class NewViolationJudge:
         is_known = self._accept_unknown_hosts or bool(candidate.history.revisions)
         return None if is_known else OverflowReason.UNKNOWN_HOST
 
-    def _judge_one(self, candidate: _Candidate) -> Judgement | None:
-        submission = candidate.submission
+    def _judge_any(self, group: Sequence[_Candidate], budgets: BodyBudgets) -> JudgedViolation | OverflowReason:
+        """Judge a violation by the first of its reports whose body can pay for that.
+
+        Otherwise a stranger could send a known report behind costly ones, and have all others of it left out as well.
+        """
         try:
-            return self._judge(submission.report, candidate.history, submission.received_at, submission.received_at)
+            for candidate in group:
+                submission = candidate.submission
+                judgement = budgets.judge(candidate.body, submission.report, candidate.history, submission.received_at)
+                if judgement is not None:
+                    return _judged(candidate, judgement)
+            return OverflowReason.BODY
         except Exception:  # one that cannot be judged must not keep all that come after it from being counted
-            logger.exception("a violation of %s could not be judged", candidate.host)
-            return None
+            logger.exception("a violation of %s could not be judged", group[0].host)
+            return OverflowReason.FAULT
 
     def _load_usage(self, hosts: Iterable[str], day: int) -> Usage:
         counted = self._store.count_new_violations(hosts, since=day, until=day + DAY_MS)

@@ -46,14 +46,19 @@ _WEIGHT = 2
 class Identified(NamedTuple):
     """A report, the bytes that say it, and what it is known by.
 
-    ``identity`` is the violation's; ``fingerprint`` that of the body as sent and the report's place in it: the same for
-    the same bytes.
+    ``fingerprint`` is that of the body as sent and the report's place in it: the same for the same bytes.
     """
 
     report: ViolationReport
     body: bytes
-    identity: bytes
     fingerprint: bytes
+    received_at: datetime
+    known_identity: bytes | None = None
+
+    @property
+    def identity(self) -> bytes:
+        """The violation's identity; worked out here, because it is half the cost of certificates that are only read."""
+        return self.known_identity or identity_of(self.report, received_at=self.received_at)
 
 
 class Recalled(NamedTuple):
@@ -140,7 +145,7 @@ class ReportReader:
         if head is not None and (kept := self._rests.get(sample)) is not None and kept.ends(body):
             date_time, expiration = head.groups()
             report, identity = kept.at(date_time.decode(), expiration.decode(), mode, received_at=received_at)
-            return (Identified(report, body, identity, _fingerprint(body, kept.digest)),)
+            return (Identified(report, body, _fingerprint(body, kept.digest), received_at, identity),)
         rest = body[_HEAD_LENGTH:]
         digest = hashlib.sha256(rest).digest()
         readings = read_reports(body, certificates=self._certificates, mode=mode, received_at=received_at)
@@ -149,12 +154,7 @@ class ReportReader:
         return tuple(
             reading
             if isinstance(reading, Unreadable)
-            else Identified(
-                reading.report,
-                reading.body,
-                identity_of(reading.report, received_at=received_at),
-                _fingerprint(body, digest, position),
-            )
+            else Identified(reading.report, reading.body, _fingerprint(body, digest, position), received_at)
             for position, reading in enumerate(readings)
         )
 

@@ -21,7 +21,14 @@ from app.senders.wire import NotAReport, read_members
 
 MAX_ENTRIES = 100
 """Entries of a batch, of whatever type."""
+MAX_CERTIFICATES = 160
+"""Different ones of all entries together: real ones fill 256 kB with that many."""
+MAX_PINS = 1000
+"""Of all entries together."""
 _TYPE = "hpkp"
+_CHAINS = ("served-certificate-chain", "validated-certificate-chain")
+_PEM = "-----BEGIN"
+"""One text may hold several blocks."""
 _LONGEST_AGE_MS = 366 * 24 * 3600 * 1000
 
 
@@ -58,7 +65,25 @@ def entries(envelope: Any) -> tuple[Entry, ...]:
     kinds = {pointer: kind for pointer, name in types.items() if (kind := kind_of_type(name))}
     if kinds and not found:
         raise NotAReport(f"{next(iter(kinds))}/type", refusal(set(kinds.values())))
+    _check_sizes([body for entry in found if isinstance(body := entry.value.get("body"), dict)])
     return found
+
+
+def _check_sizes(bodies: list[dict[str, Any]]) -> None:
+    """Refuse a batch whose reports would cost much more to read than one. Raises NotAReport."""
+    listed = [_texts(body.get(member)) for body in bodies for member in _CHAINS]
+    certificates = sum(max(1, text.count(_PEM)) for text in {text for texts in listed for text in texts})
+    if certificates > MAX_CERTIFICATES:
+        reason = f"A batch with {certificates} different certificates; at most {MAX_CERTIFICATES} are taken."
+        raise NotAReport("", f"{reason} Send it in parts.")
+    pins = sum(len(pins) for body in bodies if isinstance(pins := body.get("known-pins"), list))
+    if pins > MAX_PINS:
+        raise NotAReport("", f"A batch with {pins} pins; at most {MAX_PINS} are taken. Send it in parts.")
+
+
+def _texts(chain: Any) -> list[str]:
+    listed = chain if isinstance(chain, list) else [chain]
+    return [text for text in listed if isinstance(text, str)]
 
 
 def read(

@@ -29,6 +29,8 @@ class Submission(NamedTuple):
     label: str = ""
     user_agent: str | None = None
     network: bytes = UNPLACED
+    body_digest: bytes = b""
+    """The digest of the first report in the same body; empty stands for its own."""
 
     @property
     def source(self) -> Source:
