@@ -7,6 +7,7 @@ smaller one.
 import argparse
 import asyncio
 import json
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -195,7 +196,7 @@ def main() -> None:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         found = press(Path(directory), violations=chosen.violations)
-    print(json.dumps(asdict(found), indent=2))
+    sys.stdout.write(f"{json.dumps(asdict(found), indent=2)}\n")
 
 
 if __name__ == "__main__":

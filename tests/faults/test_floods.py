@@ -190,10 +190,10 @@ def test_a_flood_of_distinct_hosts_stops_at_the_limit(service: RunningService, d
 
 
 def test_after_a_flood_of_junk_every_honest_client_is_heard_and_the_disk_is_within_its_bound(tmp_path: Path) -> None:
-    """Sent: 10,000 pieces of distinct junk from five networks, then 500 reports of a leaf with a key that is not pinned.
+    """Sent: 10,000 pieces of distinct junk from five networks, then 500 reports of a leaf whose key is not pinned.
 
-    Acknowledged: all. Found: the 500 in violations that are judged, also of those clients that sit in the networks of the
-    flood; the store below its limit, with what the flood left of it gone first, and every report counted.
+    Acknowledged: all. Found: the 500 in violations that are judged, also of those clients that sit in the networks of
+    the flood; the store below its limit, with what the flood left of it gone first, and every report counted.
     """
     found = flood(tmp_path, junk=10_000, limit=2_500_000)
     assert (found.junk_answers, found.honest_answers) == ({204: 10_000}, {204: 500})

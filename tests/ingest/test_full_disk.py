@@ -44,7 +44,7 @@ def test_a_full_disk_refuses_and_recovers_by_itself(small_disk: Path) -> None:
     for _ in range(20):
         time[0] += 1
         assert log.append([report(number)]) == result
-    leftovers = {path.suffix for path in log.directory.path.iterdir() if path.name != "end"}
+    leftovers = {path.suffix for path in log.directory.path.iterdir() if path != log.directory.end_path}
     assert leftovers == {".segment", ".lock"}, "attempts on a full disk leave no files"
 
     ballast.unlink()

@@ -148,7 +148,9 @@ def test_evidence_for_hosts_without_a_policy_goes_with_them(folder: Folder, monk
     assert _identities_of(HOST, range(4)) == _identities(folder)
 
 
-def test_digests_older_than_an_hour_go_before_counts_and_the_rest_before_violations_with_a_policy(folder: Folder) -> None:
+def test_digests_older_than_an_hour_go_before_counts_and_the_rest_before_violations_with_a_policy(
+    folder: Folder,
+) -> None:
     folder.fold(submission(at=AT + 2 * HOUR_MS, client="late"))
     shrunk = shrink_store(folder.engine, 1, newest_received_at=AT + 2 * HOUR_MS)
     kinds = list(shrunk.deleted)
