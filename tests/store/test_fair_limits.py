@@ -12,6 +12,7 @@ from app.hpkp.overflow import OverflowReason
 from app.hpkp.policy import PolicyHistory
 from app.hpkp.report import ViolationReport
 from app.hpkp.x509.anchors import KnownCertificates
+from app.hpkp.x509.budget import Budget
 from app.hpkp.x509.certificate import Certificate, read_certificate
 from app.ingest.direct import count_directly
 from app.ingest.entry_reader import ReadEntries
@@ -40,9 +41,16 @@ class _Counting:
         self._fold = Fold(self._store, self._judge, Limits(_LIMITS))
         self._known = KnownCertificates(public=(cast("Certificate", read_certificate(site().root.der)),))
 
-    def _judge(self, report: ViolationReport, history: PolicyHistory, received_at: int, at: int) -> Judgement:
+    def _judge(
+        self,
+        report: ViolationReport,
+        history: PolicyHistory,
+        received_at: int,
+        at: int,
+        budget: Budget | None = None,
+    ) -> Judgement:
         self.judged += 1
-        return judge(report, history, self._known, received_at=from_ms(received_at), at=from_ms(at))
+        return judge(report, history, self._known, received_at=from_ms(received_at), at=from_ms(at), budget=budget)
 
     def count(self, *bodies: bytes, network: bytes) -> Counted:
         read = (submission(body, client=f"{network!r}")._replace(network=network) for body in bodies)
