@@ -20,6 +20,7 @@ from app.hpkp.hosts import Host
 from app.hpkp.judgement.causes import Cause
 from app.hpkp.policy import PinningPolicy
 from app.hpkp.readiness import RULES, Readiness, Rule, Situation, assess_readiness
+from app.hpkp.readiness.refusal_rules import refusals
 from app.hpkp.readiness.violation_rules import evaluation
 from app.main import create_app
 from app.samples.rollout import Chain, Keys, Rollout, make_keys, pinning_field
@@ -110,7 +111,7 @@ class Played:
 
 
 @contextmanager
-def _stage(directory: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[HttpStage, Service]]:
+def open_stage(directory: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[HttpStage, Service]]:
     """Run the service and the host; both on sockets of their own."""
     roots, catalog = directory / "roots.pem", directory / "catalog.toml"
     roots.write_text(keys.roots_pem)
@@ -130,7 +131,7 @@ def _stage(directory: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> Iter
 def play_story(story: Story, directory: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Keys, list[Played]]:
     """Play a story; return its keys and its days."""
     keys, found = make_keys(HOST, at=START + timedelta(days=10)), list[Played]()
-    with time_machine.travel(START) as clock, _stage(directory, keys, monkeypatch) as (stage, service):
+    with time_machine.travel(START) as clock, open_stage(directory, keys, monkeypatch) as (stage, service):
         rollout = Rollout(keys, stage)
         rollout.play([story.day0(keys)], at=START)
         for day in range(story.days):
@@ -187,8 +188,9 @@ def _all_days() -> list[Played]:
     return [played for days in _PLAYED.values() for played in days]
 
 
-OF_ROLLOUTS = [rule for rule in RULES if rule is not evaluation]
-"""No story tells of a service that is behind with its own work; `tests.store.test_policies` does."""
+OF_ROLLOUTS = [rule for rule in RULES if rule not in (evaluation, refusals)]
+"""No story is about a service that is behind with its own work (`tests.store.test_policies`), and none about what was
+refused (`tests.test_red_team`)."""
 
 
 @pytest.mark.parametrize("rule", OF_ROLLOUTS, ids=lambda rule: rule.__name__)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from app.hpkp.findings import Finding, Severity
-from app.hpkp.readiness import evidence_rules, policy_rules, violation_rules
+from app.hpkp.readiness import evidence_rules, policy_rules, refusal_rules, violation_rules
 from app.hpkp.readiness.evidence import (
     CanarySeen,
     Evidence,
@@ -65,6 +65,7 @@ RULES: tuple[Rule, ...] = (
     violation_rules.lockout_share,
     violation_rules.interception_share,
     violation_rules.unknown_share,
+    refusal_rules.refusals,
     evidence_rules.no_reports,
 )
 """Every rule, in the order in which findings of the same weight are told."""

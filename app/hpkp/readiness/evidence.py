@@ -9,6 +9,7 @@ from app.hpkp.clients import ClientCount
 from app.hpkp.deployment import LONGEST_REMEMBERED
 from app.hpkp.exposure import Exposure
 from app.hpkp.judgement.causes import SIDE, Cause, Side
+from app.hpkp.overflow import Refusals
 from app.hpkp.policy import Mode, PinningPolicy, PolicyHistory
 from app.hpkp.probe_result import LiveHost
 
@@ -128,6 +129,8 @@ class Evidence:
     """Names for which reports came, each with how many."""
     unevaluated: int = 0
     """Violations that are still judged by another policy, catalog or version than is in force."""
+    refused: Refusals | None = None
+    """What may be reports and was refused or not kept, in the time that has to be observed; None if nothing was."""
 
 
 @dataclass(frozen=True, slots=True)

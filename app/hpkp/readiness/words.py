@@ -57,6 +57,8 @@ TITLES: dict[str, str] = {
     "lockout_share_not_bounded": "Too few clients to say that hardly any would be locked out",
     "interception_share_over_limit": "Many installs of the app are behind software that intercepts",
     "unknown_share_over_limit": "Of too many clients the reports do not tell",
+    "reports_refused": "What was refused may hide reports",
+    "refused_left_out": "What was refused does not count, by your decision",
     "no_reports": "No report has arrived",
 }
 """What each finding is called; those on open violations are called as their causes are."""
