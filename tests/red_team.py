@@ -13,6 +13,7 @@ import time_machine
 from app.samples.rollout import Act, Keys, Rollout, Send, Serve, SetPolicy, make_keys
 from app.samples.stories import routine
 from app.service import Service
+from tests.reports import report_body
 from tests.test_stories import HOST, START, HttpStage, open_stage
 
 DAYS = 15
@@ -50,7 +51,11 @@ class RedTeam:
         self.clock.move_to(self.at)
 
     def ask(self) -> dict[str, Any]:
-        """Ask for the verdict of now."""
+        """Ask for the verdict of now.
+
+        Nobody waits for a refusal to be counted, but it is counted no later than a report that comes after it.
+        """
+        self.post(report_body(host="afterwards.example"), address=network(59_000), status=204)
         return self.stage.ask()
 
     def verdict(self) -> str:

@@ -1,14 +1,26 @@
 """What may mislead the verdict, played over HTTP and TLS on a rollout that is `ready`; each with the right answer."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from app.hpkp.header.lint import Subject, lint_header
+from app.hpkp.hosts import Host
 from app.hpkp.pins import Pin
+from app.hpkp.policy import ExpectedPin
+from app.hpkp.probe_result import Endpoint, Probe, keep_last_seen
+from app.hpkp.readiness import Situation, Thresholds, assess_readiness
 from app.hpkp.report import Sender
-from app.samples.rollout import Keys, Send
+from app.hpkp.report_uri import ReportUriFault, check_report_uri
+from app.samples.rollout import Keys, Look, Send, Serve, SetPolicy
+from tests.authority import NOW
+from tests.hpkp.test_readiness import BACKUP, GOOD, LIVE, POLICY, live_host
 from tests.red_team import RedTeam, network, red_team
+from tests.test_stories import HOST, START
+from tests.tls_server import resolve
 
 REFUSED = {"reports_refused"}
 
@@ -131,3 +143,125 @@ def _forged_variation(keys: Keys, number: int) -> Send:
     """Make up a report like no other, from one network."""
     known = keys.leaf[0].pin, keys.backup, Pin(bytes((number,)) * 32)
     return Send((), (), known, 1, Sender.TRUSTKIT_APPLE, forged=True)
+
+
+def _fail(team: RedTeam, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a probe find no address."""
+    resolve(monkeypatch, {HOST: []})
+    assert team.stage.client.post("/api/v1/hosts/www.example.com/probe").status_code == 200
+    resolve(monkeypatch, {HOST: ["127.0.0.1"]})
+
+
+def test_a_failed_probe_erases_nothing_that_was_seen(team: RedTeam, monkeypatch: pytest.MonkeyPatch) -> None:
+    _fail(team, monkeypatch)
+    assert team.decisive() == ("not_enough_data", {"host_not_reached"})
+    team.later(minutes=1)
+    team.play(Serve(team.keys.renewed), Look())
+    assert team.decisive() == ("not_ready", {"no_pin_in_live_chain"})
+    for _ in range(3):
+        team.later(minutes=1)
+        _fail(team, monkeypatch)
+        assert team.decisive() == ("not_ready", {"no_pin_in_live_chain", "host_not_reached"})
+    finding = team.finding("host_not_reached")
+    assert finding is not None
+    assert "What was last seen, on 2026-03-17 12:01 UTC" in finding["message"]
+    team.later(minutes=1)
+    team.play(Serve(team.keys.leaf), Look())
+    assert team.decisive() == ("ready", set())
+
+
+def test_an_address_that_was_not_seen_keeps_what_it_showed() -> None:
+    def probe(minute: int, *shown: str, of: tuple[str, ...] = ("192.0.2.1", "192.0.2.2")) -> Probe:
+        endpoints = tuple(Endpoint(address, ((),) if address in shown else ()) for address in of)
+        return Probe(HOST, 443, START + timedelta(minutes=minute), endpoints)
+
+    both, one = probe(1, "192.0.2.1", "192.0.2.2"), probe(2, "192.0.2.1")
+    kept = keep_last_seen(probe(3, "192.0.2.1"), [one, both])
+    assert [(p.at, [e.address for e in p.endpoints]) for p in kept] == [(both.at, ["192.0.2.2"])]
+    assert [p.at for p in keep_last_seen(probe(3, of=()), [one, both])] == [one.at]
+    assert keep_last_seen(probe(3, "192.0.2.1", of=("192.0.2.1",)), [one, both]) == ()
+
+
+@pytest.mark.parametrize(
+    ("second", "spare", "found"),
+    [("192.0.2.1", False, True), ("192.0.2.2", False, False), ("192.0.2.1", True, None)],
+)
+def test_pins_that_both_live_on_one_machine_are_no_backup(second: str, spare: bool, found: bool | None) -> None:
+    ec, rsa = live_host(LIVE), live_host(BACKUP)  # a pair of keys, each with a chain of its own
+    live = replace(ec, chains=(*ec.chains, *(replace(chain, address=second) for chain in rsa.chains)))
+    pins = (*POLICY.pins, *([ExpectedPin(Pin(bytes((9,)) * 32))] if spare else []))
+    answer = assess_readiness(Situation(replace(POLICY, pins=pins), replace(GOOD, live=live), NOW))
+    told = next((finding.withholds for finding in answer.findings if finding.code == "no_offline_backup"), None)
+    assert told is found
+
+
+def test_an_intermediate_as_the_only_live_pin_blocks_whichever_ca_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def policy(keys: Keys) -> SetPolicy:
+        return SetPolicy((keys.reissued[1].pin, keys.backup))  # of this intermediate no catalog knows
+
+    with red_team(tmp_path, monkeypatch, policy=policy) as team:
+        team.play(Serve(team.keys.reissued), Look())
+        assert team.decisive() == ("not_ready", {"rests_on_rotating_ca"})
+
+
+def test_subdomains_without_evidence_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with red_team(tmp_path, monkeypatch) as team:
+        assert team.finding("subdomains_not_seen") is None
+        assert team.stage.policy is not None
+        team.stage.set_policy(replace(team.stage.policy, include_subdomains=True), report_uri_on_host=False)
+        assert team.finding("subdomains_not_seen") is not None
+        path = f"/api/v1/hosts/shop.{HOST}/exposure/2026-03-17"
+        assert team.stage.client.put(path, json={"sessions": 100}).status_code == 200
+        assert team.finding("subdomains_not_seen") is None
+
+
+@pytest.mark.parametrize(
+    ("uri", "faults"),
+    [
+        ("https://reports.example.net/report", set()),
+        ("https://8.8.8.8/report", set()),
+        ("https://[2606:4700::1111]/report", set()),
+        ("https://127.0.0.1:8000/report", {ReportUriFault.UNREACHABLE}),
+        ("https://[::1]/report", {ReportUriFault.UNREACHABLE}),
+        ("https://10.1.2.3/report", {ReportUriFault.UNREACHABLE}),
+        ("https://localhost/report", {ReportUriFault.UNREACHABLE}),
+        ("https://collector/report", {ReportUriFault.UNREACHABLE}),
+        ("https://collector.internal./report", {ReportUriFault.UNREACHABLE}),
+        ("https://shop.example./report", {ReportUriFault.UNDER_PINS}),
+        ("https://SHOP.example?to=hpkp", {ReportUriFault.UNDER_PINS}),
+        ("https://user:word@shop.example:8443", {ReportUriFault.UNDER_PINS}),
+        ("https://bücher.shop.example/report", {ReportUriFault.UNDER_PINS}),
+        ("https://xn--bcher-kva.shop.example/report", {ReportUriFault.UNDER_PINS}),
+        ("ftp://reports.example.net/", {ReportUriFault.NOT_ABSOLUTE}),
+        ("/report", {ReportUriFault.NOT_ABSOLUTE}),
+        ("https://[::1/report", {ReportUriFault.NOT_ABSOLUTE}),
+    ],
+)
+def test_a_report_uri_is_checked_in_one_place_for_linter_and_verdict(uri: str, faults: set[ReportUriFault]) -> None:
+    checked = check_report_uri(uri, Host("shop.example"), include_subdomains=True)
+    assert checked.faults == faults
+    pins = "; ".join(f'pin-sha256="{Pin(bytes((n,)) * 32)}"' for n in (1, 2))
+    review = lint_header(
+        Subject([f'{pins}; report-uri="{uri}"; includeSubDomains'], host=Host("shop.example"), report_only=True)
+    )
+    policy = replace(POLICY, host=Host("shop.example"), report_uri=uri, include_subdomains=True)
+    verdict = assess_readiness(Situation(policy, GOOD, NOW))
+    for fault, code in (
+        (ReportUriFault.UNREACHABLE, "report_uri_unreachable"),
+        (ReportUriFault.UNDER_PINS, "report_uri_on_pinned_host"),
+    ):
+        for findings in (review.findings, verdict.findings):
+            assert (code in {finding.code for finding in findings}) is (fault in faults)
+    inside = assess_readiness(Situation(policy, GOOD, NOW, limits=Thresholds(private_addresses=True)))
+    assert "report_uri_unreachable" not in {finding.code for finding in inside.findings}
+
+
+@pytest.mark.parametrize(("days", "told"), [(3, True), (13, True), (20, False)])
+def test_a_served_intermediate_that_expires_soon_is_told(days: int, told: bool) -> None:
+    live = live_host(LIVE)
+    ends = NOW + timedelta(days=days)
+    due = replace(live, chains=tuple(replace(chain, intermediates_end=ends) for chain in live.chains))
+    answer = assess_readiness(Situation(POLICY, replace(GOOD, live=due), NOW))
+    assert ("intermediate_expires_soon" in {finding.code for finding in answer.findings}) is told

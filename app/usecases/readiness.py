@@ -15,6 +15,7 @@ from app.settings import Settings
 from app.store.engine import writing
 from app.store.policies import history_of, list_hosts_with_policy
 from app.store.read.evidence import AsOf, gather_evidence
+from app.store.read.hosts import list_subdomains_seen
 from app.store.read.overflow import find_refusals
 from app.store.read.verdicts import RecordedVerdict, list_verdicts
 from app.store.refusal_decisions import record_refusal_decision
@@ -50,8 +51,11 @@ class ReadinessAssessor:
             case = Situation(policy, evidence, at, history, self._thresholds(), self.catalog)
             refused_since = max(policy.effective_from, at - case.needed_observation)
             refused = find_refusals(connection, host, since=refused_since, until=at)
+            below = list_subdomains_seen(connection, host, until=at) if policy.include_subdomains else ()
         live = self.last_probes.find(host, until=at)
-        return replace(case, evidence=replace(evidence, live=live, unevaluated=waiting, refused=refused))
+        return replace(
+            case, evidence=replace(evidence, live=live, unevaluated=waiting, refused=refused, subdomains=below)
+        )
 
     def decide_on_refusals(self, host: str, *, ignore: bool, note: str, at: datetime) -> Evidence | None:
         """Decide whether what was refused matters; return the evidence with the decision, None without a policy.
@@ -78,6 +82,7 @@ class ReadinessAssessor:
             canary_age=timedelta(hours=chosen.max_canary_age_hours),
             lockout_share=chosen.max_lockout_percent / 100,
             interception_share=chosen.max_interception_percent / 100,
+            private_addresses=chosen.probe_private_addresses,
         )
 
     def assess(self, host: str, *, at: datetime, past: bool = False) -> tuple[PinningPolicy, Readiness] | None:

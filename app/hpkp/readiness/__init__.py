@@ -56,6 +56,7 @@ RULES: tuple[Rule, ...] = (
     policy_rules.remembered_pins,
     evidence_rules.live_host,
     policy_rules.report_uri,
+    policy_rules.subdomains,
     evidence_rules.exposure,
     evidence_rules.canary,
     evidence_rules.observation,

@@ -42,6 +42,9 @@ class Thresholds:
     interception_share: float = 0.01
     """Largest share of clients whose apps enforcing may cut off behind interception."""
 
+    private_addresses: bool = False
+    """Whether clients and hosts have private addresses, so that a report-uri may have one, too."""
+
     def as_plain(self) -> dict[str, float]:
         """Return the thresholds under the names of the answer, each with its unit."""
         return {
@@ -127,6 +130,8 @@ class Evidence:
     canary: CanarySeen = CanarySeen()
     hostnames: dict[str, int] = field(default_factory=dict)
     """Names for which reports came, each with how many."""
+    subdomains: tuple[str, ...] = ()
+    """Names below the host that were probed, or whose visitors were counted."""
     unevaluated: int = 0
     """Violations that are still judged by another policy, catalog or version than is in force."""
     refused: Refusals | None = None

@@ -25,3 +25,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_refusal_decisions_host_at", "refusal_decisions", ["host", "at"])
+
+
+def downgrade() -> None:
+    """Take the change back."""
+    op.drop_table("refusal_decisions")
