@@ -10,7 +10,7 @@ import pytest
 from app.hpkp.header.lint import Subject, lint_header
 from app.hpkp.hosts import Host
 from app.hpkp.pins import Pin
-from app.hpkp.policy import ExpectedPin
+from app.hpkp.policy import ExpectedPin, Mode
 from app.hpkp.probe_result import Endpoint, Probe, keep_last_seen
 from app.hpkp.readiness import Situation, Thresholds, assess_readiness
 from app.hpkp.report import Sender
@@ -265,3 +265,42 @@ def test_a_served_intermediate_that_expires_soon_is_told(days: int, told: bool) 
     due = replace(live, chains=tuple(replace(chain, intermediates_end=ends) for chain in live.chains))
     answer = assess_readiness(Situation(POLICY, replace(GOOD, live=due), NOW))
     assert ("intermediate_expires_soon" in {finding.code for finding in answer.findings}) is told
+
+
+def test_clients_that_are_locked_out_now_come_first_with_what_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def policy(keys: Keys) -> SetPolicy:
+        return SetPolicy((keys.leaf[0].pin, keys.backup), Mode.ENFORCE, 300)
+
+    with red_team(tmp_path, monkeypatch, policy=policy) as team:
+        assert team.decisive() == ("ready", set())
+        keys = team.keys
+        team.stage.expose(None, 20_000, app="com.example.shop")
+        met = (*keys.leaf, keys.old_root)
+        former = keys.renewed[0].pin, keys.reissued[1].pin
+        team.play(SetPolicy((*former, keys.backup), Mode.ENFORCE, 300))  # so that they are former pins of ours
+        team.later(minutes=10)
+        team.play(SetPolicy((keys.leaf[0].pin, keys.backup), Mode.ENFORCE, 300))
+        team.play(Send(keys.leaf, met, former, 20, enforced=True))
+        team.play(Send(keys.leaf, met, former, 30, Sender.TRUSTKIT_APPLE, enforced=True))
+        answer = team.ask()
+        assert answer["verdict"] == "not_ready"
+        assert answer["findings"][0]["code"] == "locked_out_now"
+        assert "Clients are locked out now" in answer["headline"]
+        finding = answer["findings"][0]
+        assert "browsers (20 reports)" in finding["message"]
+        assert "com.example.shop 4.2 (30 reports" in finding["message"]
+        assert answer["plan"]["do"][0] == finding["fix"]
+        assert "only an update" in finding["fix"]
+        assert "until max-age has passed" in finding["fix"]
+
+
+def test_clients_that_enforce_a_report_only_policy_are_told(team: RedTeam) -> None:
+    keys = team.keys
+    assert team.finding("clients_enforce_already") is None
+    met = (*keys.leaf, keys.old_root)
+    team.play(Send(keys.leaf, met, (keys.retired, keys.renewed[0].pin), 3, Sender.TRUSTKIT_APPLE, enforced=True))
+    finding = team.finding("clients_enforce_already")
+    assert finding is not None
+    assert finding["severity"] == "caution"

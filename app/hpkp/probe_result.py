@@ -257,7 +257,8 @@ def _of_chains(policy: PinningPolicy, live: LiveHost) -> Iterator[Finding]:
             "no_offline_backup",
             Severity.WARNING,
             "Every pinned key is in a chain that is served now"
-            f"{f', and {on_one[0]} alone has all of them' if on_one else ''}. Lose what is served and no pinned key is left (RFC 7469 section 4.3 asks for an offline backup).",
+            f"{f', and {on_one[0]} alone has all of them' if on_one else ''}. "
+            "Lose what is served and no pinned key is left (RFC 7469 section 4.3 asks for an offline backup).",
             f"Make a backup key: hpkp backup-key {policy.host}. Keep it away from the server, and add its pin to the "
             "policy.",
             {"addresses": on_one},

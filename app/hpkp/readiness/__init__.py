@@ -49,6 +49,7 @@ __all__ = [
 Rule = Callable[[Situation], Iterator[Finding]]
 
 RULES: tuple[Rule, ...] = (
+    violation_rules.locked_out,
     policy_rules.enough_pins,
     policy_rules.unusable_pins,
     policy_rules.intermediate_alone,
@@ -61,6 +62,7 @@ RULES: tuple[Rule, ...] = (
     evidence_rules.canary,
     evidence_rules.observation,
     violation_rules.open_violations,
+    violation_rules.enforcing_clients,
     violation_rules.evaluation,
     violation_rules.left_out,
     violation_rules.lockout_share,
@@ -73,6 +75,7 @@ RULES: tuple[Rule, ...] = (
 
 _OF_REPORTS = frozenset(
     {
+        violation_rules.locked_out,
         violation_rules.open_violations,
         violation_rules.lockout_share,
         violation_rules.interception_share,

@@ -82,6 +82,13 @@ class OpenViolation:
     hostname: str = ""
     resolved_at: datetime | None = None
     """When it was set to resolved, where it was reported again since."""
+    enforced: bool = False
+    """Whether its clients say that they enforce the pins."""
+
+    @property
+    def locked_out_now(self) -> bool:
+        """Whether its clients refuse the connection now, by a mistake or a former policy of ours."""
+        return self.enforced and bool(self.locks_out) and SIDE[self.cause] is Side.OURS
 
     @property
     def group(self) -> Group | None:
@@ -101,6 +108,19 @@ class OpenViolation:
 
 
 @dataclass(frozen=True, slots=True)
+class LockedOut:
+    """Clients that are locked out now: browsers (empty ``app``), or a release of an app; ``reports`` is a lower bound.
+
+    ``installs`` are those of the release on its busiest day, None if they are not known.
+    """
+
+    app: str
+    app_version: str
+    reports: int
+    installs: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CanarySeen:
     """What is known of the canaries of a host: when one last arrived, and what became of the one sent last."""
 
@@ -117,6 +137,8 @@ class Evidence:
     open_violations: tuple[OpenViolation, ...] = ()
     left_out: tuple[OpenViolation, ...] = ()
     """Open as well, but reported only from where the operator ignores reports of the same cause."""
+    locked_out: tuple[LockedOut, ...] = ()
+    """Who is locked out now, by release, those with the most reports first."""
     networks: dict[Cause, int] = field(default_factory=dict)
     """From how many networks the open violations of a cause were reported, by those of which that is known.
 

@@ -45,6 +45,8 @@ TITLES: dict[str, str] = {
     "header_not_everywhere": "Some answers lack the header",
     "header_not_served": "The host does not serve the header",
     "no_report_uri": "Nothing says where clients are told to report",
+    "locked_out_now": "Clients are locked out now",
+    "clients_enforce_already": "Some clients enforce the pins already",
     "report_uri_unreachable": "Clients cannot reach the report-uri",
     "subdomains_not_seen": "The pins hold for names below that nobody has looked at",
     "report_uri_on_pinned_host": "Reports go to a host under the same pins",

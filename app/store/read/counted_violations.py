@@ -26,6 +26,7 @@ class CountedViolation:
     status: str
     locks_out: bool | None
     hostname: str
+    mode: str | None
     first_received_at: int
     last_received_at: int
     judged_at: int
@@ -36,7 +37,7 @@ class CountedViolation:
 _COLUMNS = tuple(
     tables.violations.c[name]
     for name in (
-        "id", "cause", "status", "locks_out", "hostname", "first_received_at", "last_received_at", "judged_at",
+        "id", "cause", "status", "locks_out", "hostname", "mode", "first_received_at", "last_received_at", "judged_at",
         "reports",
     )
 )  # fmt: skip
@@ -49,6 +50,7 @@ def _counted(row: Row[Any], *, reports: int, whole: bool) -> CountedViolation:
         status=row.status,
         locks_out=row.locks_out,
         hostname=row.hostname,
+        mode=row.mode,
         first_received_at=row.first_received_at,
         last_received_at=row.last_received_at,
         judged_at=row.judged_at,
@@ -109,6 +111,24 @@ def _count_parts(connection: Connection, wanted: Filter, window: Window) -> Coun
         for id_, reports in connection.execute(query.group_by(query.selected_columns[0])):
             parts[id_] += int(reports)
     return parts
+
+
+def count_by_release(connection: Connection, ids: Sequence[int], window: Window) -> Counter[tuple[str, str]]:
+    """Count the reports of violations by app and version; both are empty for browsers."""
+    hours, sources = tables.rollup_hours.c, tables.sources.c
+    query = (
+        select(sources.app, sources.app_version, func.sum(hours.reports))
+        .select_from(tables.rollup_hours.join(tables.sources, sources.id == hours.source_id))
+        .where(window.hours(hours.hour))
+        .group_by(sources.app, sources.app_version)
+    )
+    counted = Counter[tuple[str, str]]()
+    for start in range(0, len(ids), _IDS_AT_ONCE):
+        for app, version, reports in connection.execute(
+            query.where(hours.violation_id.in_(ids[start : start + _IDS_AT_ONCE]))
+        ):
+            counted[app, version] += int(reports)
+    return counted
 
 
 def find_sketches(connection: Connection, ids: Sequence[int], window: Window) -> Iterator[bytes | None]:

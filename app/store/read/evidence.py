@@ -16,17 +16,24 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from app.hpkp.clients import ClientCount
-from app.hpkp.exposure import add_up
+from app.hpkp.exposure import ExposedDay, add_up
 from app.hpkp.judgement.causes import Cause
 from app.hpkp.judgement.judge import JudgeReport
-from app.hpkp.policy import PolicyHistory
+from app.hpkp.policy import Mode, PolicyHistory
 from app.hpkp.readiness import Evidence, Group, OpenViolation
+from app.hpkp.readiness.evidence import LockedOut
 from app.hpkp.readiness.sources import believe
 from app.hpkp.violation_status import OPEN, Status
 from app.store import tables
 from app.store.canaries import last_canary
 from app.store.engine import from_ms, to_ms
-from app.store.read.counted_violations import CountedViolation, count_violations, find_sketches, list_ignored
+from app.store.read.counted_violations import (
+    CountedViolation,
+    count_by_release,
+    count_violations,
+    find_sketches,
+    list_ignored,
+)
 from app.store.read.exposures import list_exposure
 from app.store.read.filters import Filter
 from app.store.read.networks import find_networks, find_proven
@@ -80,11 +87,36 @@ def gather_evidence(
         reports=hostnames.total(),
         open_violations=believed.violations,
         left_out=believed.left_out,
+        locked_out=_list_locked_out(connection, believed.violations, exposed, since=since, until=until),
         networks=believed.networks,
         clients=count_groups(connection, believed.violations, since=since, until=until),
         exposure=add_up(exposed, since=since, until=until),
         canary=last_canary(connection, host, since=since, until=until),
         hostnames=dict(hostnames),
+    )
+
+
+def _list_locked_out(
+    connection: Connection,
+    violations: Iterable[OpenViolation],
+    exposed: Iterable[ExposedDay],
+    *,
+    since: datetime,
+    until: datetime,
+) -> tuple[LockedOut, ...]:
+    """Return who is locked out now, with the installs of each release on its busiest day."""
+    ids = [violation.id for violation in violations if violation.locked_out_now]
+    if not ids:
+        return ()
+    installs: dict[tuple[str, str], int] = {}
+    for day in exposed:
+        if day.clients is not None:
+            release = day.app, day.app_version
+            installs[release] = max(installs.get(release, 0), day.clients)
+    counted = count_by_release(connection, ids, Window.of(Filter(since=since, until=until)))
+    return tuple(
+        LockedOut(*release, reports, installs.get(release) if release[0] else None)
+        for release, reports in sorted(counted.items(), key=lambda item: (-item[1], item[0]))
     )
 
 
@@ -109,6 +141,7 @@ def _as_known(
         locks_out=locks_out,
         hostname=found.hostname,
         resolved_at=resolved_at,
+        enforced=found.mode == Mode.ENFORCE,
     )
 
 
