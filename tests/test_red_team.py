@@ -304,3 +304,87 @@ def test_clients_that_enforce_a_report_only_policy_are_told(team: RedTeam) -> No
     finding = team.finding("clients_enforce_already")
     assert finding is not None
     assert finding["severity"] == "caution"
+
+
+def _own_key(keys: Keys, clients: int, *, variation: int = 1, forged: bool = True) -> Send:
+    """Let clients report a certificate of an own key without a pin; anybody can take it from a public log."""
+    known = keys.leaf[0].pin, keys.backup, Pin(bytes((variation,)) * 32)
+    return Send(keys.renewed, (*keys.renewed, keys.old_root), known, clients, Sender.TRUSTKIT_APPLE, forged=forged)
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RedTeam]:
+    """Return a rollout that is `ready`, whose operator has another key that is not pinned."""
+    with red_team(
+        tmp_path, monkeypatch, policy=lambda k: SetPolicy((k.leaf[0].pin, k.backup), own_keys=(k.renewed[0].pin,))
+    ) as team:
+        assert team.decisive() == ("ready", set())
+        yield team
+
+
+def _ids(team: RedTeam) -> list[int]:
+    return [violation["id"] for violation in team.get("/violations", host=HOST)["items"]]
+
+
+def test_what_was_resolved_reopens_with_the_next_report(own: RedTeam) -> None:
+    own.play(_own_key(own.keys, 2))
+    assert own.verdict() == "not_ready"
+    own.later(minutes=5)
+    own.set_status(_ids(own)[0], "resolved")
+    assert own.decisive() == ("ready", set())
+    own.later(minutes=3)
+    assert own.verdict() == "ready"
+    own.play(_own_key(own.keys, 30, forged=False))
+    verdict, codes = own.decisive()
+    assert verdict == "not_ready"
+    assert "open_own_key_not_pinned" in codes
+
+
+def test_what_is_expected_of_a_tester_does_not_cover_a_thousand_installs(own: RedTeam) -> None:
+    own.play(_own_key(own.keys, 1, forged=False))
+    own.set_status(_ids(own)[0], "expected")
+    assert own.decisive() == ("ready", set())
+    own.later(minutes=5)
+    own.play(_own_key(own.keys, 10, forged=False))
+    assert own.decisive() == ("ready", set()), "ten more are covered"
+    own.next_day()
+    own.play(_own_key(own.keys, 40, forged=False))
+    verdict, codes = own.decisive()
+    assert verdict == "not_ready"
+    assert "open_own_key_not_pinned" in codes
+    assert own.finding("decision_outgrown") is not None
+    own.set_status(_ids(own)[0], "expected")  # one decision ends it again
+    assert own.decisive() == ("ready", set())
+
+
+def test_an_ignored_forgery_does_not_mute_others_behind_its_network(own: RedTeam) -> None:
+    own.play(_own_key(own.keys, 3))
+    own.set_status(_ids(own)[0], "ignored")
+    assert own.decisive() == ("ready", set())
+    for day in range(3):  # in new variations, day after day: one decision ends it
+        own.next_day()
+        own.play(_own_key(own.keys, 3, variation=10 + day))
+        assert own.decisive() == ("ready", set())
+        assert own.finding("left_out_as_ignored") is not None
+    own.next_day()
+    own.play(_own_key(own.keys, 90, variation=50))
+    verdict, codes = own.decisive()
+    assert verdict == "not_ready"
+    assert "open_own_key_not_pinned" in codes
+    assert own.finding("decision_outgrown") is not None
+    own.set_status(_ids(own)[0], "ignored")
+    assert own.decisive() == ("ready", set())
+
+
+def test_what_certificates_prove_is_not_ended_by_ignoring_it(team: RedTeam) -> None:
+    keys = team.keys
+    known = keys.leaf[0].pin, keys.backup
+    team.play(Send(keys.misissued, (*keys.misissued, keys.new_root), known, 1, forged=True))
+    verdict, codes = team.decisive()
+    assert (verdict, "open_unknown_key_public_ca" in codes) == ("not_ready", True)
+    (violation,) = _ids(team)
+    team.set_status(violation, "ignored")
+    assert team.verdict() == "not_ready"
+    assert team.finding("decision_outgrown") is not None
+    team.set_status(violation, "expected")  # it is ours after all
+    assert team.decisive() == ("ready", set())

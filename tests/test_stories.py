@@ -22,7 +22,7 @@ from app.hpkp.policy import PinningPolicy
 from app.hpkp.readiness import RULES, Readiness, Rule, Situation, assess_readiness
 from app.hpkp.readiness.policy_rules import subdomains
 from app.hpkp.readiness.refusal_rules import refusals
-from app.hpkp.readiness.violation_rules import enforcing_clients, evaluation
+from app.hpkp.readiness.violation_rules import enforcing_clients, evaluation, reopened
 from app.main import create_app
 from app.samples.rollout import Chain, Keys, Rollout, make_keys, pinning_field
 from app.samples.stories import STORIES, Story
@@ -193,9 +193,9 @@ def _all_days() -> list[Played]:
     return [played for days in _PLAYED.values() for played in days]
 
 
-OF_ROLLOUTS = [rule for rule in RULES if rule not in (evaluation, refusals, subdomains, enforcing_clients)]
+OF_ROLLOUTS = [rule for rule in RULES if rule not in (evaluation, refusals, subdomains, enforcing_clients, reopened)]
 """No story is about a service that is behind with its own work (`tests.store.test_policies`), what was refused,
-subdomains, or clients that enforce a report-only policy (`tests.test_red_team`)."""
+subdomains, clients that enforce a report-only policy, or decisions that are outgrown (`tests.test_red_team`)."""
 
 
 @pytest.mark.parametrize("rule", OF_ROLLOUTS, ids=lambda rule: rule.__name__)

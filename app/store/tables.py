@@ -387,6 +387,8 @@ class StatusChange(SQLModel, table=True):
     """The status before."""
     status: str
     note: str = ""
+    clients: int | None = None
+    """What `expected` and `ignored` are measured by, see `app.hpkp.readiness.decisions`; NULL for others."""
 
 
 class Report(SQLModel, table=True):

@@ -65,6 +65,7 @@ RULES: tuple[Rule, ...] = (
     violation_rules.enforcing_clients,
     violation_rules.evaluation,
     violation_rules.left_out,
+    violation_rules.reopened,
     violation_rules.lockout_share,
     violation_rules.interception_share,
     violation_rules.unknown_share,

@@ -82,6 +82,8 @@ class OpenViolation:
     hostname: str = ""
     resolved_at: datetime | None = None
     """When it was set to resolved, where it was reported again since."""
+    reopened: str = ""
+    """The status that it was given and that does not hold any more, see `app.hpkp.readiness.decisions`."""
     enforced: bool = False
     """Whether its clients say that they enforce the pins."""
 

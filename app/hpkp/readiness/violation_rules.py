@@ -151,6 +151,22 @@ def _fix(case: Situation, cause: Cause, violation: int, networks: int | None) ->
     return fix
 
 
+def reopened(case: Situation) -> Iterator[Finding]:
+    """Tell what counts although the operator closed it: it has outgrown the decision, or cannot be made up."""
+    if violations := [violation for violation in case.evidence.open_violations if violation.reopened]:
+        numbers = " ".join(str(violation.id) for violation in violations[:5])
+        yield Finding(
+            "decision_outgrown",
+            Severity.WARNING,
+            f"{_reported(violations)}: you set these, or others of the same cause and networks, to "
+            f"{' or '.join(sorted({violation.reopened for violation in violations}))}, and they count again. More than "
+            "three times as many clients report them as then, or their certificates prove that nobody made them up.",
+            f"Look at them again (hpkp explain {violations[0].id}). If your decision stands for what is reported now: "
+            f"hpkp mark {numbers} --as expected, or --as ignored unless they are proven.",
+            _evidence(violations),
+        )
+
+
 def evaluation(case: Situation) -> Iterator[Finding]:
     """Rest on judgements of the present alone: what is still to be judged again may be anything."""
     if waiting := case.evidence.unevaluated:

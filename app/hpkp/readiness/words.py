@@ -57,6 +57,7 @@ TITLES: dict[str, str] = {
     "clients_not_counted": "Sessions were counted, and not how many clients they are of",
     "canary_missing": "Nothing proves that reports arrive",
     "canary_too_old": "Nothing proves that reports still arrive",
+    "decision_outgrown": "What you closed is reported by many more, or is proven",
     "evaluation_pending": "Violations are still being re-evaluated",
     "left_out_as_ignored": "Reports from where you ignore the like do not count",
     "lockout_share_over_limit": "Too large a share of clients may be locked out",

@@ -13,6 +13,7 @@ from app.store import tables
 from app.store.engine import to_ms
 from app.store.read.filters import Filter
 from app.store.read.window import Window
+from app.store.sketches import count_of, union
 
 _IDS_AT_ONCE = 500
 
@@ -141,6 +142,25 @@ def find_sketches(connection: Connection, ids: Sequence[int], window: Window) ->
         some = violations.id.in_(ids[start : start + _IDS_AT_ONCE])
         for query in (whole, parts):
             yield from connection.scalars(query.where(some))
+
+
+def count_clients(connection: Connection, ids: Iterable[int], *, until: datetime | None = None) -> dict[int, int]:
+    """Count the clients that reported each violation by then, in its whole life."""
+    window = Window.of(Filter(until=until))
+    return {id_: count_of(union(find_sketches(connection, [id_], window))).about for id_ in ids}
+
+
+def count_busiest_day(
+    connection: Connection, ids: Sequence[int], *, since: datetime | None = None, until: datetime | None = None
+) -> int:
+    """Count the clients that reported any of these violations on the day on which they were most."""
+    window, days = Window.of(Filter(since=since, until=until)), tables.rollup_days.c
+    sketches: dict[int, list[bytes | None]] = {}
+    for start in range(0, len(ids), _IDS_AT_ONCE):
+        some = days.violation_id.in_(ids[start : start + _IDS_AT_ONCE])
+        for row in connection.execute(select(days.day, days.client_sketch).where(some, window.days_touched(days.day))):
+            sketches.setdefault(row.day, []).append(row.client_sketch)
+    return max((count_of(union(of_day)).about for of_day in sketches.values()), default=0)
 
 
 def select_hours(wanted: Filter, *columns: Any) -> Select[Any]:

@@ -24,9 +24,11 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["host"], ["hosts.name"]),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.add_column("status_changes", sa.Column("clients", sa.Integer(), nullable=True))
     op.create_index("ix_refusal_decisions_host_at", "refusal_decisions", ["host", "at"])
 
 
 def downgrade() -> None:
     """Take the change back."""
+    op.drop_column("status_changes", "clients")
     op.drop_table("refusal_decisions")
