@@ -24,6 +24,7 @@ from app.cli import (
     probe,
     prune,
     readiness,
+    refusals,
     rejudge,
     sample,
     serve,
@@ -51,6 +52,7 @@ app.command("readiness")(readiness.readiness)
 app.command("canary")(canary.canary)
 app.command("explain")(explain.explain)
 app.command("mark")(mark.mark)
+app.command("refusals")(refusals.refusals)
 app.command("export")(export.export)
 app.add_typer(exposure.app, name="exposure")
 app.add_typer(alert.app, name="alert")

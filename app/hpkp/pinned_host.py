@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from app.hpkp.hosts import is_subdomain, superdomains
+from app.hpkp.hosts import superdomains
 from app.hpkp.policy import PolicyHistory
 
 _NO_POLICY = PolicyHistory(())
@@ -21,13 +21,14 @@ def find_pinned_host(
 ) -> tuple[str, PolicyHistory]:
     """Return the host under which a report is counted, and the history of its policy, which may be empty.
 
-    ``histories`` contains only hosts that ever had a policy. A noted host with a policy that never covered its
-    subdomains does not answer for them (RFC 7469 section 2.1.3).
+    ``histories`` contains only hosts that ever had a policy. The noted host answers first: its pins are what the client
+    compared (RFC 7469 sections 2.6 and 3), although the name it connected to may have a policy of its own. A noted host
+    with a policy that never covered its subdomains does not answer for them (section 2.1.3).
     """
-    for candidate in (hostname, *superdomains(hostname)):
+    above = superdomains(hostname)
+    noted = (noted_hostname,) if noted_hostname in above else ()
+    for candidate in (*noted, hostname, *above):
         history = histories.get(candidate, _NO_POLICY)
         if any(policy.covers(hostname) for policy in history.revisions):
             return candidate, history
-    if noted_hostname and is_subdomain(hostname, of=noted_hostname) and noted_hostname not in histories:
-        return noted_hostname, _NO_POLICY
-    return hostname, _NO_POLICY
+    return next((host for host in noted if host not in histories), hostname), _NO_POLICY

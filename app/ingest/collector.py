@@ -35,8 +35,9 @@ logger = logging.getLogger(__name__)
 
 _REJECTIONS_WAITING = 500
 """Samples that wait for the log; of a flood of rubbish further ones are counted and not kept."""
-_REJECTIONS_MISSED = 50
-"""Samples of what could not be logged; how many there were, the metrics count."""
+_REJECTIONS_MISSED = 2000
+"""Samples of what could not be logged, 1 kB each: logged later, so that the verdict sees from how many networks reports
+were lost. How many there were, the metrics count."""
 
 _ACCEPTED = Fate(Outcome.ACCEPTED)
 _UNKNOWN_HOST = Fate(Outcome.UNKNOWN_HOST, "No policy is registered for this host, and this service takes no others.")

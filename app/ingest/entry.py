@@ -73,7 +73,11 @@ class CanaryEntry(NamedTuple):
 
 
 class RejectionEntry(NamedTuple):
-    """A sample of a rejected submission, for the operator. ``length`` is the body's, in bytes."""
+    """A sample of a rejected submission, for the operator. ``length`` is the body's, in bytes.
+
+    ``host`` is the one that the body names as pinned: empty if it names none, None for what is known to be no violation
+    report, such as a report of another kind.
+    """
 
     received_at: int
     network: bytes
@@ -85,6 +89,7 @@ class RejectionEntry(NamedTuple):
     content_type: str | None = None
     user_agent: str | None = None
     sample: str = ""
+    host: str | None = ""
 
     @property
     def own_bytes(self) -> int:

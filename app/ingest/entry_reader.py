@@ -97,4 +97,6 @@ def _read_rejection(entry: RejectionEntry) -> RejectedSubmission:
         content_type=entry.content_type,
         user_agent=entry.user_agent,
         sample=entry.sample,
+        network=entry.network,
+        host=entry.host,
     )

@@ -52,3 +52,6 @@ class RejectedSubmission:
     content_type: str | None = None
     user_agent: str | None = None
     sample: str = ""
+    network: bytes = UNPLACED
+    host: str | None = None
+    """The host that its text names, empty if it names none; None if it is known to be no report."""

@@ -7,7 +7,8 @@
                                           │  ├──────< violation_networks, status_changes
                                           │  └──────< reports          bounded detail
     hosts ─< host_hours, host_days, host_clients                       the same counts, for a host as a whole
-          ─< policy_revisions, probes (looks), live_keys, exposures, former_exposures, canaries, verdicts
+          ─< policy_revisions, probes (looks), live_keys, exposures, former_exposures, canaries, verdicts,
+             refusal_decisions
                                           seen_submissions, log_marks, overflow_days, rejections, rejudgings, events,
                                           alerts, secrets, tokens
 """
@@ -384,6 +385,8 @@ class StatusChange(SQLModel, table=True):
     """The status before."""
     status: str
     note: str = ""
+    clients: int | None = None
+    """What `expected` and `ignored` are measured by, see `app.hpkp.readiness.decisions`; NULL for others."""
 
 
 class Report(SQLModel, table=True):
@@ -427,11 +430,11 @@ class LogMark(SQLModel, table=True):
 
 
 class OverflowDay(SQLModel, table=True):
-    """Reports over a limit per host, day and reason: counted, their violations not kept."""
+    """Reports over a limit, and refused submissions, per host, day and reason: counted, nothing else of them kept."""
 
     __tablename__ = "overflow_days"
     host: str = Field(primary_key=True, max_length=253)
-    """Empty for all hosts that are not in ``hosts``."""
+    """Empty for all hosts that are not in ``hosts``, and for refused submissions that name none."""
     day: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     """Start of the day in milliseconds."""
     reason: str = Field(primary_key=True)
@@ -440,6 +443,19 @@ class OverflowDay(SQLModel, table=True):
     """Distinct networks, as the sketch estimates them."""
     network_sketch: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
     last_at: int = Field(sa_column=_big())
+
+
+class RefusalDecisionRow(SQLModel, table=True):
+    """An operator's decision on what was refused for a host, with what had been seen then; the last one holds."""
+
+    __tablename__ = "refusal_decisions"
+    __table_args__ = (Index("ix_refusal_decisions_host_at", "host", "at"),)
+    id: int | None = Field(default=None, sa_column=_id())
+    host: str = Field(max_length=253, foreign_key="hosts.name")
+    at: int = Field(sa_column=_big())
+    networks: int | None = None
+    """From how many networks it had come; NULL takes the decision before back."""
+    note: str = ""
 
 
 class Rejection(SQLModel, table=True):
@@ -519,6 +535,7 @@ reports = _table(Report)
 seen_submissions = _table(SeenSubmission)
 log_marks = _table(LogMark)
 overflow_days = _table(OverflowDay)
+refusal_decisions = _table(RefusalDecisionRow)
 rejections = _table(Rejection)
 events = _table(Event)
 secrets = _table(Secret)

@@ -5,9 +5,9 @@ from datetime import datetime
 
 from sqlalchemy import Engine
 
-from app.hpkp.probe_result import LiveHost, describe_live
+from app.hpkp.probe_result import LiveHost, Probe, describe_live, keep_last_seen
 from app.hpkp.x509.anchors import KnownCertificates
-from app.store.read.probes import find_look, load_probe
+from app.store.read.probes import find_look, find_looks_before, load_probe
 
 _CACHED = 1000
 
@@ -29,7 +29,11 @@ class LastProbes:
             if (known := self._described.get(look.key)) is not None:
                 return known
             found = load_probe(connection, look)
+            earlier: tuple[Probe, ...] = ()
+            if not found.endpoints or not all(endpoint.chains for endpoint in found.endpoints):
+                before = (load_probe(connection, seen) for seen in find_looks_before(connection, look))
+                earlier = keep_last_seen(found, before)
         if len(self._described) >= _CACHED:
             self._described.clear()
-        live = self._described[look.key] = describe_live(found, self.known)
+        live = self._described[look.key] = describe_live(found, self.known, earlier)
         return live

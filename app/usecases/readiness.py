@@ -8,13 +8,17 @@ from sqlalchemy import Engine
 
 from app.hpkp.catalog import Catalog
 from app.hpkp.judgement.judge import JudgeReport
+from app.hpkp.overflow import RefusalDecision
 from app.hpkp.policy import PinningPolicy
-from app.hpkp.readiness import Readiness, Situation, Thresholds, assess_readiness
+from app.hpkp.readiness import Evidence, Readiness, Situation, Thresholds, assess_readiness
 from app.settings import Settings
 from app.store.engine import writing
 from app.store.policies import history_of, list_hosts_with_policy
 from app.store.read.evidence import AsOf, gather_evidence
+from app.store.read.hosts import list_subdomains_seen
+from app.store.read.overflow import find_refusals
 from app.store.read.verdicts import RecordedVerdict, list_verdicts
+from app.store.refusal_decisions import record_refusal_decision
 from app.store.rejudging import count_waiting
 from app.store.verdicts import record_verdict
 from app.usecases.last_probes import LastProbes
@@ -44,8 +48,30 @@ class ReadinessAssessor:
             waiting = count_waiting(connection, host)
             as_of = AsOf(at, history, self.judge) if past else None
             evidence = gather_evidence(connection, host, since=policy.effective_from, until=at, as_of=as_of)
-        evidence = replace(evidence, live=self.last_probes.find(host, until=at), unevaluated=waiting)
-        return Situation(policy, evidence, at, history, self._thresholds(), self.catalog)
+            case = Situation(policy, evidence, at, history, self._thresholds(), self.catalog)
+            refused_since = max(policy.effective_from, at - case.needed_observation)
+            refused = find_refusals(connection, host, since=refused_since, until=at)
+            below = list_subdomains_seen(connection, host, until=at) if policy.include_subdomains else ()
+        live = self.last_probes.find(host, until=at)
+        return replace(
+            case, evidence=replace(evidence, live=live, unevaluated=waiting, refused=refused, subdomains=below)
+        )
+
+    def decide_on_refusals(self, host: str, *, ignore: bool, note: str, at: datetime) -> Evidence | None:
+        """Decide whether what was refused matters; return the evidence with the decision, None without a policy.
+
+        A decision to ignore it holds for a multiple of what has been seen by now (`app.hpkp.overflow`).
+        """
+        case = self.gather(host, at=at)
+        if case is None:
+            return None
+        networks = 0 if case.evidence.refused is None else case.evidence.refused.networks
+        with writing(self.engine) as connection:
+            record_refusal_decision(connection, host, networks=networks if ignore else None, note=note, at=at)
+        if case.evidence.refused is None:
+            return case.evidence
+        decision = RefusalDecision(at, networks, note) if ignore else None
+        return replace(case.evidence, refused=replace(case.evidence.refused, decision=decision))
 
     def _thresholds(self) -> Thresholds:
         chosen = self.settings
@@ -56,6 +82,7 @@ class ReadinessAssessor:
             canary_age=timedelta(hours=chosen.max_canary_age_hours),
             lockout_share=chosen.max_lockout_percent / 100,
             interception_share=chosen.max_interception_percent / 100,
+            private_addresses=chosen.probe_private_addresses,
         )
 
     def assess(self, host: str, *, at: datetime, past: bool = False) -> tuple[PinningPolicy, Readiness] | None:

@@ -9,10 +9,11 @@ be one can be forged: Chromium's word that it ships a root, or a chain under a r
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.hpkp.judgement.causes import ALARMING, Cause
 from app.hpkp.readiness.evidence import OpenViolation
+from app.hpkp.violation_status import Status
 from app.hpkp.x509.anchors import Anchor
 
 FEW = 8
@@ -22,7 +23,8 @@ Disbelieved = frozenset[tuple[Cause, bytes]]
 """Of which cause nothing is believed that comes from which network."""
 
 
-PROVING_ANCHORS = frozenset({Anchor.PUBLIC, Anchor.FORMER_PUBLIC})
+PROVING_ANCHORS = frozenset({Anchor.PUBLIC, Anchor.FORMER_PUBLIC, Anchor.OPERATOR})
+"""Nobody can make up checked signatures up to one of these."""
 
 
 def is_proven(cause: Cause, anchor: str, *, path_checkable: bool) -> bool:
@@ -59,6 +61,16 @@ class Believed:
     violations: tuple[OpenViolation, ...]
     left_out: tuple[OpenViolation, ...]
     networks: dict[Cause, int]
+
+    def with_reopened(self, reopened: Sequence[OpenViolation], causes: Collection[Cause]) -> "Believed":
+        """Return the same with violations that count again, and all those of some causes that were left out."""
+        again = [replace(v, reopened=Status.IGNORED.value) for v in self.left_out if v.cause in causes]
+        changed = {violation.cause for violation in (*again, *reopened)}
+        return Believed(
+            violations=tuple(sorted((*self.violations, *again, *reopened), key=lambda violation: violation.id)),
+            left_out=tuple(violation for violation in self.left_out if violation.cause not in causes),
+            networks={cause: count for cause, count in self.networks.items() if cause not in changed},
+        )
 
 
 def believe(

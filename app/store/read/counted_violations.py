@@ -13,6 +13,7 @@ from app.store import tables
 from app.store.engine import to_ms
 from app.store.read.filters import Filter
 from app.store.read.window import Window
+from app.store.sketches import count_of, union
 
 _IDS_AT_ONCE = 500
 
@@ -26,6 +27,7 @@ class CountedViolation:
     status: str
     locks_out: bool | None
     hostname: str
+    mode: str | None
     first_received_at: int
     last_received_at: int
     judged_at: int
@@ -36,7 +38,7 @@ class CountedViolation:
 _COLUMNS = tuple(
     tables.violations.c[name]
     for name in (
-        "id", "cause", "status", "locks_out", "hostname", "first_received_at", "last_received_at", "judged_at",
+        "id", "cause", "status", "locks_out", "hostname", "mode", "first_received_at", "last_received_at", "judged_at",
         "reports",
     )
 )  # fmt: skip
@@ -49,6 +51,7 @@ def _counted(row: Row[Any], *, reports: int, whole: bool) -> CountedViolation:
         status=row.status,
         locks_out=row.locks_out,
         hostname=row.hostname,
+        mode=row.mode,
         first_received_at=row.first_received_at,
         last_received_at=row.last_received_at,
         judged_at=row.judged_at,
@@ -111,6 +114,24 @@ def _count_parts(connection: Connection, wanted: Filter, window: Window) -> Coun
     return parts
 
 
+def count_by_release(connection: Connection, ids: Sequence[int], window: Window) -> Counter[tuple[str, str]]:
+    """Count the reports of violations by app and version; both are empty for browsers."""
+    hours, sources = tables.rollup_hours.c, tables.sources.c
+    query = (
+        select(sources.app, sources.app_version, func.sum(hours.reports))
+        .select_from(tables.rollup_hours.join(tables.sources, sources.id == hours.source_id))
+        .where(window.hours(hours.hour))
+        .group_by(sources.app, sources.app_version)
+    )
+    counted = Counter[tuple[str, str]]()
+    for start in range(0, len(ids), _IDS_AT_ONCE):
+        for app, version, reports in connection.execute(
+            query.where(hours.violation_id.in_(ids[start : start + _IDS_AT_ONCE]))
+        ):
+            counted[app, version] += int(reports)
+    return counted
+
+
 def find_sketches(connection: Connection, ids: Sequence[int], window: Window) -> Iterator[bytes | None]:
     """Return sketches of the clients of violations in a window."""
     violations, days = tables.violations.c, tables.rollup_days.c
@@ -121,6 +142,25 @@ def find_sketches(connection: Connection, ids: Sequence[int], window: Window) ->
         some = violations.id.in_(ids[start : start + _IDS_AT_ONCE])
         for query in (whole, parts):
             yield from connection.scalars(query.where(some))
+
+
+def count_clients(connection: Connection, ids: Iterable[int], *, until: datetime | None = None) -> dict[int, int]:
+    """Count the clients that reported each violation by then, in its whole life."""
+    window = Window.of(Filter(until=until))
+    return {id_: count_of(union(find_sketches(connection, [id_], window))).about for id_ in ids}
+
+
+def count_busiest_day(
+    connection: Connection, ids: Sequence[int], *, since: datetime | None = None, until: datetime | None = None
+) -> int:
+    """Count the clients that reported any of these violations on the day on which they were most."""
+    window, days = Window.of(Filter(since=since, until=until)), tables.rollup_days.c
+    sketches: dict[int, list[bytes | None]] = {}
+    for start in range(0, len(ids), _IDS_AT_ONCE):
+        some = days.violation_id.in_(ids[start : start + _IDS_AT_ONCE])
+        for row in connection.execute(select(days.day, days.client_sketch).where(some, window.days_touched(days.day))):
+            sketches.setdefault(row.day, []).append(row.client_sketch)
+    return max((count_of(union(of_day)).about for of_day in sketches.values()), default=0)
 
 
 def select_hours(wanted: Filter, *columns: Any) -> Select[Any]:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, union
 
 from app.store import tables
-from app.store.engine import from_ms
+from app.store.engine import from_ms, to_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +61,12 @@ def list_hosts(connection: Connection, *, limit: int, after: str | None = None) 
 def has_host(connection: Connection, host: str) -> bool:
     """Whether anything is known of the host."""
     return connection.scalar(select(tables.hosts.c.name).where(tables.hosts.c.name == host)) is not None
+
+
+def list_subdomains_seen(connection: Connection, host: str, *, until: datetime) -> tuple[str, ...]:
+    """Return the names below a host that a probe reached, or whose exposure is known, by a moment."""
+    probes, exposures = tables.probes.c, tables.exposures.c
+    probed = select(probes.host).where(probes.host.endswith("." + host, autoescape=True), probes.reached)
+    counted = select(exposures.host).where(exposures.host.endswith("." + host, autoescape=True))
+    names = union(probed.where(probes.first_at <= to_ms(until)), counted.where(exposures.recorded_at <= to_ms(until)))
+    return tuple(sorted(connection.scalars(names)))

@@ -1,6 +1,6 @@
 """What hosts were seen to serve, as it is read."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -37,6 +37,19 @@ def find_look(connection: Connection, host: str, *, until: datetime | None = Non
         return None
     at = row.last_at if until is None or row.last_at <= to_ms(until) else _last_look(connection, row, until)
     return Look(row.id, at, row.host, row.port, row.seen)
+
+
+def find_looks_before(connection: Connection, look: Look, *, most: int = 50) -> Iterator[Look]:
+    """Yield what was seen of a host before a look and a chain was among it, the latest first."""
+    probes = tables.probes.c
+    query = (
+        select(tables.probes)
+        .where(probes.host == look.host, probes.reached, probes.first_at < look.at, probes.id != look.probe_id)
+        .order_by(probes.last_at.desc(), probes.id.desc())
+        .limit(most)
+    )
+    for row in connection.execute(query):
+        yield Look(row.id, min(row.last_at, look.at), row.host, row.port, row.seen)
 
 
 def load_probe(connection: Connection, look: Look) -> Probe:

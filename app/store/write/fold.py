@@ -9,7 +9,7 @@
     4 deduplicate   digests of reports and of overflow
     5 add           new violations of which a report is counted, with hosts and chains
     6 count         rollups, sketches, networks, report rows and bodies
-    7 count         overflow; record rejections and canaries
+    7 count         overflow and refusals; record rejections and canaries
     8 move the mark
 
 Every fold takes its locks in this order, and those of a table in the order of its keys, so that folds of several logs
@@ -23,7 +23,7 @@ from collections.abc import Iterable
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from app.hpkp.overflow import OverflowReason
+from app.hpkp.overflow import REFUSED, OverflowReason
 from app.store.engine import now_ms, writing
 from app.store.postgres import failed_by_another
 from app.store.read.fold_inputs import find_violations
@@ -106,10 +106,11 @@ def fold(connection: Connection, batch: FoldBatch, limits: FoldLimits) -> FoldOu
     hosts = count_reports(connection, reports, ids, sources, limits)
 
     # 7.
-    left_out = count_overflow(connection, overflow)
+    left_out = count_overflow(connection, overflow, batch.rejections)
     by_reason: Counter[OverflowReason] = Counter()
     for key, count in left_out.items():
-        by_reason[key.reason] += count
+        if key.reason not in REFUSED:
+            by_reason[key.reason] += count
     if batch.rejections:
         record_rejections(connection, batch.rejections, limit=limits.rejections)
     arrived = record_canaries(connection, batch.canaries)

@@ -1,4 +1,4 @@
-"""Reports over a limit: counted by host, day, reason and number of networks.
+"""Reports over a limit and refused submissions: counted by host, day, reason and number of networks.
 
 Bounded like the other rollups: hosts that the store does not know share one row for each day and reason.
 """
@@ -10,10 +10,12 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, select, tuple_
 
-from app.hpkp.overflow import OverflowReason
+from app.hpkp.hosts import superdomains
+from app.hpkp.overflow import REFUSED, OverflowReason
 from app.store import tables
 from app.store.engine import DAY_MS
 from app.store.sketches import NO_CLIENTS, Sketched, count_in
+from app.store.submissions import RejectedSubmission
 from app.store.upsert import insert_missing, upsert_rows
 from app.store.write.values import OverflowReport
 
@@ -21,7 +23,8 @@ _DAYS = tables.overflow_days
 _KEY = (_DAYS.c.host, _DAYS.c.day, _DAYS.c.reason)
 _AT_ONCE = 200
 UNKNOWN_HOSTS = ""
-"""Stands for every host that is not in the store."""
+"""Stands for every host that is not in the store, and for what names none."""
+_REFUSED = {str(reason): reason for reason in REFUSED}
 
 
 class OverflowKey(NamedTuple):
@@ -40,20 +43,51 @@ class OverflowCount:
     last_at: int = 0
     networks: set[bytes] = field(default_factory=set)
 
+    def add(self, *, network: bytes, received_at: int) -> None:
+        """Count one."""
+        self.reports += 1
+        self.last_at = max(self.last_at, received_at)
+        self.networks.add(network)
 
-def count_overflow(connection: Connection, reports: Sequence[OverflowReport]) -> dict[OverflowKey, int]:
-    """Count reports over a limit; return how many there are by host, day and reason."""
-    known = _known_hosts(connection, {report.host for report in reports})
+
+def count_overflow(
+    connection: Connection, reports: Sequence[OverflowReport], rejected: Sequence[RejectedSubmission] = ()
+) -> dict[OverflowKey, int]:
+    """Count reports over a limit and refused submissions; return how many there are by host, day and reason."""
+    named = {host for submission in rejected if submission.host for host in _answering(submission.host)}
+    known = _known_hosts(connection, named | {report.host for report in reports})
     counts: defaultdict[OverflowKey, OverflowCount] = defaultdict(OverflowCount)
     for report in reports:
         host = report.host if report.host in known else UNKNOWN_HOSTS
-        day = report.received_at - report.received_at % DAY_MS
-        count = counts[OverflowKey(host, day, report.reason)]
-        count.reports += 1
-        count.last_at = max(count.last_at, report.received_at)
-        count.networks.add(report.network)
+        key = OverflowKey(host, _day(report.received_at), report.reason)
+        counts[key].add(network=report.network, received_at=report.received_at)
+    for submission in rejected:
+        reason = _REFUSED.get(submission.outcome)
+        host_of_it = _find_host(submission.host, known)
+        if reason is not None and host_of_it is not None:
+            key = OverflowKey(host_of_it, _day(submission.received_at), reason)
+            counts[key].add(network=submission.network, received_at=submission.received_at)
     add_overflow(connection, counts)
     return {key: count.reports for key, count in counts.items()}
+
+
+def _day(received_at: int) -> int:
+    return received_at - received_at % DAY_MS
+
+
+def _answering(host: str) -> tuple[str, ...]:
+    """Return the hosts to which what names a host may belong, nearest first."""
+    return (host, *superdomains(host))
+
+
+def _find_host(named: str | None, known: Collection[str]) -> str | None:
+    """Return under which host a refused submission counts; None for what concerns no host of the store.
+
+    What names no host may be about any. What names another host is about that one alone, so it counts for none here.
+    """
+    if not named:
+        return None if named is None else UNKNOWN_HOSTS
+    return next((host for host in _answering(named) if host in known), None)
 
 
 def add_overflow(connection: Connection, counts: Mapping[OverflowKey, OverflowCount]) -> None:

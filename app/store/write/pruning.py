@@ -30,7 +30,7 @@ Progress = Callable[[str, int], None]
 
 _OF_HOSTS = (
     tables.host_hours, tables.host_days, tables.host_clients, tables.verdicts, tables.live_keys, tables.canaries,
-    tables.former_exposures,
+    tables.former_exposures, tables.refusal_decisions,
 )  # fmt: skip
 """What goes with a host that is deleted."""
 _KEEPS_HOST = (tables.policy_revisions, tables.violations, tables.exposures, tables.probes)

@@ -1,7 +1,6 @@
 """Samples of rejected submissions, of which the newest are kept, and arrivals of canaries."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from sqlalchemy import Connection, delete, func, insert, select
 
@@ -12,13 +11,14 @@ from app.store.submissions import RejectedSubmission
 from app.store.write.values import CanaryArrival
 
 _REJECTIONS = tables.rejections
+_KEPT = tuple(column.name for column in _REJECTIONS.c if column.name != "id")
 
 
 def record_rejections(connection: Connection, rejected: Sequence[RejectedSubmission], *, limit: int) -> None:
     """Keep rejected submissions, and delete the oldest over the limit."""
     newest = rejected[-limit:] if limit else []
     if newest:
-        connection.execute(insert(_REJECTIONS), [asdict(item) for item in newest])
+        connection.execute(insert(_REJECTIONS), [{name: getattr(item, name) for name in _KEPT} for item in newest])
     last = connection.scalar(select(func.max(_REJECTIONS.c.id))) or 0
     connection.execute(delete(_REJECTIONS).where(_REJECTIONS.c.id <= last - limit))
 
