@@ -18,6 +18,7 @@ from app.hpkp.policy import ExpectedPin, PinningPolicy, PolicyHistory
 from app.hpkp.report import ViolationReport
 from app.hpkp.violation import identity_of
 from app.hpkp.x509.anchors import KnownCertificates
+from app.hpkp.x509.budget import Budget
 from app.ingest.direct import count_directly
 from app.ingest.entry_reader import ReadEntries
 from app.ingest.fold import Counted, Fold, Limits
@@ -37,9 +38,12 @@ AT = to_ms(NOW)
 """Noon, in milliseconds: the default time of receipt."""
 
 
-def judge_at(report: ViolationReport, history: PolicyHistory, received_at: int, at: int) -> Judgement:
+def judge_at(
+    report: ViolationReport, history: PolicyHistory, received_at: int, at: int, budget: Budget | None = None
+) -> Judgement:
     """Judge with no public roots at all."""
-    return judge(report, history, KnownCertificates(), received_at=from_ms(received_at), at=from_ms(at))
+    moments = from_ms(received_at), from_ms(at)
+    return judge(report, history, KnownCertificates(), received_at=moments[0], at=moments[1], budget=budget)
 
 
 def submission(body: bytes | None = None, *, at: int = AT, client: str = "one", label: str = "") -> Submission:
