@@ -130,9 +130,9 @@ def _no_certificates() -> dict[str, Any]:
     return _chains([bytes((0x30, 4, 0x30, 2, 5, number)) for number in range(MAX_PLACES // MAX_ENTRIES - 1)])
 
 
-def _keys_in_quotes() -> bytes:
-    """Make texts that each begin as the DER of a key might."""
-    return _filled({"padding": ["M" + "A" * 80] * 3000})
+def _keys_in_quotes(count: int, make: Callable[[], Sequence[bytes]]) -> bytes:
+    """Make texts that each begin as the DER of a key might, beside a chain."""
+    return _write(members(make()) | {"padding": ["M" + "A" * 80] * count})
 
 
 def _escapes() -> bytes:
@@ -166,7 +166,8 @@ BODIES: dict[str, Callable[[], bytes]] = {
     "batch, 60 extensions and cheap keys": lambda: _batch_of("60 extensions, P-256"),
     "batch, all at once": lambda: _batch_of("all at once"),
     "batch, some of each": _batch_of_all,
-    "3,000 texts like keys": _keys_in_quotes,
+    "all at once, and 1,500 texts like keys": lambda: _keys_in_quotes(1500, CHAINS["all at once"]),
+    "3,000 texts like keys": lambda: _keys_in_quotes(3000, lambda: [b"0"]),
     "40,000 escapes": _escapes,
     "40,000 lists 180 deep": _nested,
 }

@@ -89,7 +89,7 @@ def _check_sizes(bodies: list[dict[str, Any]]) -> None:
 
 
 def _listed(chain: Any) -> list[Any]:
-    return chain if isinstance(chain, list) else [chain]
+    return chain if isinstance(chain, list) else [] if chain is None else [chain]
 
 
 def read(

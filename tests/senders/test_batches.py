@@ -91,7 +91,7 @@ def test_a_list_that_is_no_batch_is_refused_whole(value: object) -> None:
 def test_a_batch_that_costs_much_more_to_read_than_a_report_is_refused_whole(
     bodies: list[dict[str, Any]], reason: str
 ) -> None:
-    empty = {"served_certificate_chain": [], "validated_certificate_chain": []}
+    empty: dict[str, Any] = {"served_certificate_chain": [], "validated_certificate_chain": []}
     [refusal] = read_all([entry(**empty | body) for body in bodies])
     assert isinstance(refusal, Unreadable)
     assert re.search(reason, refusal.reason)
