@@ -6,7 +6,7 @@ The whole way of a body, with nothing cached::
             door                  fold                         judging
 
 Each body is within what the intake takes: 256 kB, two chains of 20 certificates, 100 entries of a batch with 160
-certificates and 1,000 pins.
+different certificates in 640 places and 640 pins.
 """
 
 import base64
@@ -37,7 +37,7 @@ from app.ingest.entry_reader import EntryReader
 from app.ingest.envelope import Envelope
 from app.ingest.keyed_hashes import KeyedHashes
 from app.senders.pem import PemForm
-from app.senders.reporting_api import MAX_CERTIFICATES, MAX_ENTRIES
+from app.senders.reporting_api import MAX_CERTIFICATES, MAX_ENTRIES, MAX_PLACES
 from app.senders.reporting_api import MAX_PINS as MAX_BATCH_PINS
 from app.senders.wire import MAX_CHAIN, MAX_PINS
 from app.settings import Settings
@@ -120,18 +120,19 @@ def _batch_of_all() -> bytes:
     """Make few reports that are costly to judge, many that are to read, and fill what is left with escapes."""
     costly = [_chains(CHAINS["clique of 6 CAs"]()), _namesakes(ec.BrainpoolP512R1, 39), _namesakes(ec.SECP256R1, 39)]
     pins = {"known-pins": [f"no pin {number}" for number in range(MAX_BATCH_PINS // MAX_ENTRIES)]}
-    batch = _batch(lambda number: pins | (costly[number] if number < len(costly) else _no_certificates()))
+    most = MAX_ENTRIES - 1
+    batch = _batch(lambda number: pins | (costly[number] if number < len(costly) else _no_certificates()), most)
     return batch[:-1] + b',{"type":"other","body":"' + b"\\u0041" * ((MOST_BYTES - len(batch) - 30) // 6) + b'"}]'
 
 
 def _no_certificates() -> dict[str, Any]:
-    """Make chains of texts that are DER and no certificates."""
-    return _chains([bytes((0x30, 4, 0x30, 2, 5, number)) for number in range(2 * MAX_CHAIN)])
+    """Make a chain of texts that are DER and no certificates."""
+    return _chains([bytes((0x30, 4, 0x30, 2, 5, number)) for number in range(MAX_PLACES // MAX_ENTRIES - 1)])
 
 
-def _keys_in_quotes() -> bytes:
-    """Make texts that each begin as the DER of a key might."""
-    return _filled({"padding": ["M" + "A" * 80] * 3000})
+def _keys_in_quotes(count: int, make: Callable[[], Sequence[bytes]]) -> bytes:
+    """Make texts that each begin as the DER of a key might, beside a chain."""
+    return _write(members(make()) | {"padding": ["M" + "A" * 80] * count})
 
 
 def _escapes() -> bytes:
@@ -156,15 +157,17 @@ BODIES: dict[str, Callable[[], bytes]] = {
     "batch, 5 cheap keys a report": lambda: _batch(lambda _: _namesakes(ec.SECP256R1, 4), MAX_CERTIFICATES // 5),
     "batch, 100 leaves": lambda: _batch(lambda _: _namesakes(ec.SECP256R1, 0)),
     "batch, 100 reports of one site": _batch_of_one_site,
-    "batch, 4,000 texts for certificates": lambda: _batch(lambda _: _no_certificates()),
+    "batch, 600 texts for certificates": lambda: _batch(lambda _: _no_certificates()),
     "batch, no pins": lambda: _batch(lambda _: {"known-pins": ["no pin"] * (MAX_BATCH_PINS // MAX_ENTRIES)}),
     "batch, cliques of 6 CAs": lambda: _batch_of("clique of 6 CAs"),
     "batch, lattices of 2 by 9 CAs": lambda: _batch_of("lattice of 2 by 9 CAs"),
     "batch, names of 24 attributes": lambda: _batch_of("names of 24 attributes"),
     "batch, 120 extensions": lambda: _batch_of("120 extensions"),
+    "batch, 60 extensions and cheap keys": lambda: _batch_of("60 extensions, P-256"),
     "batch, all at once": lambda: _batch_of("all at once"),
     "batch, some of each": _batch_of_all,
-    "3,000 texts like keys": _keys_in_quotes,
+    "all at once, and 1,500 texts like keys": lambda: _keys_in_quotes(1500, CHAINS["all at once"]),
+    "3,000 texts like keys": lambda: _keys_in_quotes(3000, lambda: [b"0"]),
     "40,000 escapes": _escapes,
     "40,000 lists 180 deep": _nested,
 }

@@ -46,17 +46,24 @@ def find_private_key(body: bytes, value: Any) -> list[str | int] | None:
         parts = _ASCII_ESCAPE.split(body)
         parts[1::2] = map(_ASCII.__getitem__, parts[1::2])  # a third of the time of a function for each
         body = b"".join(parts)
-    bare = (_JSON_ESCAPES.sub(b"", match[1]).decode("ascii") for match in _BARE.finditer(body))
+    bare = (_read_bare(match[1]) for match in _BARE.finditer(body))
     if _LABEL.encode() in body or any(map(is_private_key, bare)):
         return _locate(value)
     return None
+
+
+def _read_bare(text: bytes) -> str:
+    """Return the text without what JSON escapes in it; looking first takes a fifth of the time."""
+    return (_JSON_ESCAPES.sub(b"", text) if b"\\" in text else text).decode("ascii")
 
 
 def is_private_key(text: str) -> bool:
     """Whether base64 begins as the DER of a private key does."""
     if len(text) < _SHORTEST or text.lstrip()[:1] != "M":
         return False
-    head = "".join(text[: 4 * _HEAD].split())[:_HEAD].replace("-", "+").replace("_", "/")
+    head = text[:_HEAD]
+    if not head.isalnum():  # asked first because strangers may send thousands of texts
+        head = "".join(text[: 4 * _HEAD].split())[:_HEAD].replace("-", "+").replace("_", "/")
     try:
         return _PRIVATE_KEY.match(a2b_base64(head[: len(head) // 4 * 4])) is not None
     except (Base64Error, ValueError):

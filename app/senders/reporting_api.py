@@ -23,7 +23,9 @@ MAX_ENTRIES = 100
 """Entries of a batch, of whatever type."""
 MAX_CERTIFICATES = 160
 """Different ones of all entries together: real ones fill 256 kB with that many."""
-MAX_PINS = 1000
+MAX_PLACES = 640
+"""In the chains of all entries together, whatever stands there; 100 reports with two chains of three have 600."""
+MAX_PINS = 640
 """Of all entries together."""
 _TYPE = "hpkp"
 _CHAINS = ("served-certificate-chain", "validated-certificate-chain")
@@ -71,8 +73,13 @@ def entries(envelope: Any) -> tuple[Entry, ...]:
 
 def _check_sizes(bodies: list[dict[str, Any]]) -> None:
     """Refuse a batch whose reports would cost much more to read than one. Raises NotAReport."""
-    listed = [_texts(body.get(member)) for body in bodies for member in _CHAINS]
-    certificates = sum(max(1, text.count(_PEM)) for text in {text for texts in listed for text in texts})
+    listed = [_listed(body.get(member)) for body in bodies for member in _CHAINS]
+    places = sum(map(len, listed))
+    if places > MAX_PLACES:
+        raise NotAReport("", f"A batch with {places} certificates; at most {MAX_PLACES} are taken. Send it in parts.")
+    certificates = sum(
+        max(1, text.count(_PEM)) for text in {one for chain in listed for one in chain if isinstance(one, str)}
+    )
     if certificates > MAX_CERTIFICATES:
         reason = f"A batch with {certificates} different certificates; at most {MAX_CERTIFICATES} are taken."
         raise NotAReport("", f"{reason} Send it in parts.")
@@ -81,9 +88,8 @@ def _check_sizes(bodies: list[dict[str, Any]]) -> None:
         raise NotAReport("", f"A batch with {pins} pins; at most {MAX_PINS} are taken. Send it in parts.")
 
 
-def _texts(chain: Any) -> list[str]:
-    listed = chain if isinstance(chain, list) else [chain]
-    return [text for text in listed if isinstance(text, str)]
+def _listed(chain: Any) -> list[Any]:
+    return chain if isinstance(chain, list) else [] if chain is None else [chain]
 
 
 def read(

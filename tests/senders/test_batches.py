@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from typing import Any
 
 import pytest
@@ -75,6 +76,27 @@ def test_entries_of_other_types_are_no_reports_and_no_mistake(value: object) -> 
 def test_a_list_that_is_no_batch_is_refused_whole(value: object) -> None:
     [refusal] = read_all(value)
     assert isinstance(refusal, Unreadable)
+
+
+@pytest.mark.parametrize(
+    ("bodies", "reason"),
+    [
+        ([{"served_certificate_chain": [f"{n}.{at}" for at in range(16)]} for n in range(11)], "176 different certif"),
+        ([{"served_certificate_chain": "-----BEGIN" * 20 + f"{n}"} for n in range(9)], "180 different certificates"),
+        ([{"validated_certificate_chain": ["M"] * 20}] * 40, "800 certificates"),
+        ([{"known_pins": ["x"] * 64}] * 11, "704 pins"),
+    ],
+)
+def test_a_batch_that_costs_much_more_to_read_than_a_report_is_refused_whole(
+    bodies: list[dict[str, Any]], reason: str
+) -> None:
+    empty: dict[str, Any] = {"served_certificate_chain": [], "validated_certificate_chain": []}
+    [refusal] = read_all([entry(**empty | body) for body in bodies])
+    assert isinstance(refusal, Unreadable)
+    assert re.search(reason, refusal.reason)
+    assert refusal.reason.endswith("are taken. Send it in parts.")
+    fewer = read_all([entry(**empty | body) for body in bodies[: len(bodies) // 2]])
+    assert all(isinstance(read, Reading) for read in fewer)
 
 
 def test_a_private_key_in_a_foreign_entry_refuses_the_whole_batch() -> None:
