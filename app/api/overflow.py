@@ -1,6 +1,6 @@
 """What was acknowledged and not kept: overflow by host, day and reason."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -38,7 +38,8 @@ def read_overflow(
 ) -> Page[OverflowResponse]:
     """List overflow by day, host and reason: all of it, of the last 30 days unless `since` says otherwise."""
     end = until or now()
-    begin = since or end - _DEFAULT
+    earliest = datetime.min.replace(tzinfo=UTC)
+    begin = since or (end - _DEFAULT if end - earliest > _DEFAULT else earliest)
     if not timedelta() <= end - begin <= _LONGEST:
         raise ProblemError(422, "Request not valid", "since lies up to 366 days before until.", pointer="/query/since")
     found = service.records.list_overflow(host and canonical_host(host), since=begin, until=end)
