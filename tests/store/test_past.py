@@ -74,15 +74,24 @@ def test_a_status_from_before_changes_were_recorded_counts_until_the_next_change
 def test_another_status_is_an_event_and_the_same_again_is_nothing(desk: Desk) -> None:
     desk.take(submission())
     with _writing(desk) as connection:
-        set_status(connection, 1, status="expected", note="our proxy", at=NOW)
-        set_status(connection, 1, status="expected", note="our proxy", at=NOW + HOUR)
+        set_status(connection, 1, status="acknowledged", note="our proxy", at=NOW)
+        set_status(connection, 1, status="acknowledged", note="our proxy", at=NOW + HOUR)
         set_status(connection, 1, status=None, note="the proxy of the office", at=NOW + HOUR)
         (event,) = list_events(connection, host=HOST, kind="status_changed", limit=9)
-    assert event.text == "Violation 1 (unknown_key_public_ca) was open and is expected: our proxy"
+    assert event.text == "Violation 1 (unknown_key_public_ca) was open and is acknowledged: our proxy"
     assert event.at == NOW
     changes = [(row.at, row.was, row.status, row.note) for row in desk.rows(tables.status_changes)]
-    assert changes == [(AT, "open", "expected", "our proxy")]
+    assert changes == [(AT, "open", "acknowledged", "our proxy")]
     assert desk.only(tables.violations).note == "the proxy of the office"
+
+
+def test_a_decision_that_is_made_again_is_another_event(desk: Desk) -> None:
+    desk.take(submission())
+    with _writing(desk) as connection:
+        set_status(connection, 1, status="expected", note="our proxy", at=NOW)
+        set_status(connection, 1, status="expected", note="our proxy", at=NOW + HOUR)
+        events = list_events(connection, host=HOST, kind="status_changed", limit=9)
+    assert [event.at for event in events] == [NOW + HOUR, NOW]
 
 
 def test_what_is_reported_after_it_was_resolved_counts_again_until_it_is_resolved_once_more(desk: Desk) -> None:
