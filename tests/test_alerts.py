@@ -216,7 +216,7 @@ def test_what_may_be_an_attack_is_told_once_and_again_in_a_digest(tmp_path: Path
         assert receiver.messages[1]["type"] == "digest"
         assert "alarming_violation" in _kinds(receiver.messages[1])
         with writing(service.engine) as connection:
-            set_status(connection, 1, status="ignored", note="", at=now())
+            set_status(connection, 1, status="expected", note="", at=now())
         assert _send(service, now() + timedelta(hours=26)) == []
         with service.engine.connect() as connection:
             rows = list_alerts(connection, limit=9, since=now())
