@@ -47,7 +47,7 @@ def test_nothing_is_forgotten_before_its_time(start: StartApp) -> None:
         ("keep_bodies_days", {"bodies": 3}),
         ("keep_rows_days", {"rows": 3}),
         ("keep_rejections_days", {"rejections": 1}),
-        ("keep_rollups_days", {"rollups": 1, "violations": 1, "sources": 1}),
+        ("keep_rollups_days", {"rollups": 1, "violations": 1, "sources": 1, "overflow": 1}),
     ],
 )
 def test_each_kind_is_forgotten_by_itself(start: StartApp, kind: str, removed: dict[str, int]) -> None:
