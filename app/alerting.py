@@ -5,21 +5,14 @@
     situations, verdicts, rejections ──alarms──> alerts in the store ──> Message ──tell──> told, or tried again
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from app.alerts import Delivery, Message, MessageKind, Receivers, Told, tell
-from app.hpkp.alarms import Alarm, AlarmKind, GivenVerdict, HostState, alarms_on_host, alarms_on_intake
-from app.hpkp.readiness import Verdict
+from app.hpkp.alarms import AlarmKind
 from app.service import Service
 from app.settings import Settings
-from app.store import alerts, policies
-from app.store.engine import from_ms, writing
-from app.store.verdicts import last_change
 from app.threads import in_thread
-
-_ALERTS_AT_ONCE = 50
 
 
 def receivers_of(settings: Settings) -> Receivers:
@@ -39,14 +32,14 @@ def has_receivers(settings: Settings) -> bool:
 
 async def send_alerts(service: Service, *, at: datetime) -> list[Delivery]:
     """Tell the receivers of what is new, and now and then of all that is still open; return what became of it."""
-    due = await in_thread(_alerts_due, service, at)
+    due = await in_thread(_list_due, service, at)
     found = []
     for message, ids in due:
         deliveries = await tell(receivers_of(service.settings), message)
         for delivery in deliveries:
             service.metrics.count_alert(taken=delivery.fault is None)
         if any(delivery.fault is None for delivery in deliveries):
-            await in_thread(_set_told, service, ids, at)
+            await in_thread(service.alerts.mark_told, ids, at=at)
         found += deliveries
     return found
 
@@ -76,41 +69,10 @@ class StoreWatch:
         return deliveries
 
 
-def look_for_alarms(service: Service, *, at: datetime) -> None:
-    """Open an alert for what is wrong, and settle those of what is over; nobody is told."""
-    alarms = list(_alarms(service, at))
-    with writing(service.engine) as connection:
-        alerts.update_alerts(connection, alarms, at=at)
-
-
-def _alerts_due(service: Service, at: datetime) -> list[tuple[Message, list[int]]]:
-    look_for_alarms(service, at=at)
-    digest = at - timedelta(hours=service.settings.alert_digest_hours or 10**6)
-    with service.engine.connect() as connection:
-        new = alerts.alerts_to_tell(connection, limit=_ALERTS_AT_ONCE)
-        old = alerts.alerts_for_a_digest(connection, before=digest, limit=_ALERTS_AT_ONCE)
+def _list_due(service: Service, at: datetime) -> list[tuple[Message, list[int]]]:
+    due = service.alerts.list_due(at=at)
     return [
-        (Message(kind, at, [Told(r.kind, r.host, r.text, from_ms(r.first_at)) for r in rows]), [r.id for r in rows])
-        for kind, rows in ((MessageKind.ALERT, new), (MessageKind.DIGEST, old))
-        if rows
+        (Message(kind, at, [Told(a.kind, a.host, a.text, a.first_at) for a in found]), [a.id for a in found])
+        for kind, found in ((MessageKind.ALERT, due.new), (MessageKind.DIGEST, due.digest))
+        if found
     ]
-
-
-def _alarms(service: Service, at: datetime) -> Iterator[Alarm]:
-    with service.engine.connect() as connection:
-        hosts = policies.list_hosts_with_policy(connection)
-        refused = alerts.count_refused(connection, since=at - timedelta(hours=1))
-    yield from alarms_on_intake(refused)
-    for host in hosts:
-        if (situation := service.situation(host, at=at)) is None:
-            continue
-        with service.engine.connect() as connection:
-            rows = last_change(connection, host)
-        verdicts = tuple(GivenVerdict(Verdict(row.verdict), row.change) for row in rows)
-        sent = bool(service.settings.canary_interval_hours)
-        yield from alarms_on_host(HostState(situation, verdicts, canaries_are_sent=sent))
-
-
-def _set_told(service: Service, ids: list[int], at: datetime) -> None:
-    with writing(service.engine) as connection:
-        alerts.set_told(connection, ids, at=at)

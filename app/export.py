@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Any
 
-from app.store.engine import from_ms
+from app.store.read.export import ExportedReport
 
 FIELDS = (
     "id", "received_at", "date_time", "violation_id", "host", "hostname", "port", "cause", "locks_out", "status",
@@ -28,26 +28,22 @@ class ExportFormat(StrEnum):
 MEDIA_TYPE = {ExportFormat.NDJSON: "application/x-ndjson", ExportFormat.CSV: "text/csv; charset=utf-8"}
 
 
-def write_lines(rows: Iterable[Any], form: ExportFormat) -> Iterator[tuple[int, str]]:
-    """Yield the id of each row and its line; a CSV begins with a line of names under the id 0."""
+def write_lines(reports: Iterable[ExportedReport], form: ExportFormat) -> Iterator[tuple[int, str]]:
+    """Yield the id of each report and its line; a CSV begins with a line of names under the id 0."""
     if form is ExportFormat.CSV:
         yield 0, _csv_line(FIELDS)
-    for row in rows:
-        values = _values(row)
+    for report in reports:
+        values = _values(report)
         if form is ExportFormat.CSV:
-            yield row.id, _csv_line([_cell(value) for value in values.values()])
+            yield report.id, _csv_line([_cell(value) for value in values.values()])
         else:
-            yield row.id, json.dumps(values, ensure_ascii=False) + "\n"
+            yield report.id, json.dumps(values, ensure_ascii=False) + "\n"
 
 
-def _values(row: Any) -> dict[str, Any]:
-    values = {name: getattr(row, name, None) for name in FIELDS}
-    moment = from_ms(row.received_at).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return values | {
-        "received_at": moment,
-        "date_time": row.date_time_text,
-        "locks_out": row.judgement["locks_out"],
-    }
+def _values(report: ExportedReport) -> dict[str, Any]:
+    values = {name: getattr(report, name, None) for name in FIELDS}
+    moment = report.received_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return values | {"received_at": moment, "date_time": report.date_time_text}
 
 
 def _cell(value: Any) -> Any:

@@ -9,23 +9,26 @@ from starlette.types import Receive, Scope, Send
 
 from app import __version__
 from app.alerting import has_receivers
-from app.api import events, export, health, hosts, probes, problems, readiness, violations, workshop
+from app.api import events, export, health, hosts, overflow, probes, problems, readiness, refusals, violations, workshop
+from app.api.counted_until import WaitForFold
 from app.api.openapi import describe_ingest
 from app.api.reports import ReportEndpoint
 from app.metrics import Metrics
 from app.schedule import (
+    keep_store_small,
     probe_what_is_due,
     prune_regularly,
     record_verdicts,
     rejudge_what_waits,
     send_alerts,
     send_canaries,
-    tell_what_waits,
+    watch_ingest,
 )
 from app.service import now, open_service
 from app.settings import Settings
 from app.web.rendering import show_problem
 from app.web.routes import router as pages
+from app.wiring import collecting
 
 DESCRIPTION = """Receives HTTP public key pinning violation reports (RFC 7469), judges the certificate chains against
 the pins that the operator expects, and says, with evidence, whether enforcing would be safe.
@@ -48,22 +51,29 @@ class Application(FastAPI):
 
 
 def create_app(
-    settings: Settings | None = None, *, intake_only: bool = False, when_ready: Callable[[], None] = lambda: None
+    settings: Settings | None = None,
+    *,
+    intake_only: bool = False,
+    with_fold: bool = True,
+    when_ready: Callable[[], None] = lambda: None,
 ) -> FastAPI:
-    """Make the application. Without settings they are read from the environment; ``when_ready`` follows its start."""
+    """Make the application. Without settings they are read from the environment; ``when_ready`` follows its start.
+
+    It counts what it accepts in a thread, unless a process next to it does (``with_fold`` False).
+    """
     chosen = settings or Settings()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         service = open_service(chosen, app.state.metrics)
         app.state.service = service
-        service.rejudge_where_knowledge_changed(at=now(), seconds=_AT_THE_START)
-        service.writer.start()
+        service.rejudging.run_if_knowledge_changed(at=now(), seconds=_AT_THE_START)
         regular = [
             asyncio.create_task(work(service))
             for work, interval in (
                 (probe_what_is_due, chosen.probe_interval_hours),
                 (prune_regularly, chosen.prune_interval_hours),
+                (keep_store_small, chosen.store_bytes),
                 (send_canaries, chosen.canary_interval_hours),
                 (send_alerts, has_receivers(chosen)),
                 (record_verdicts, chosen.verdict_interval_minutes),
@@ -71,16 +81,16 @@ def create_app(
             if interval
         ]
         regular.append(asyncio.create_task(rejudge_what_waits(service)))
-        if service.metrics.shared:
-            regular.append(asyncio.create_task(tell_what_waits(service)))
-        when_ready()
+        regular.append(asyncio.create_task(watch_ingest(service)))
         try:
-            yield
+            async with collecting(service, with_fold=with_fold) as ingest:
+                app.state.ingest = ingest
+                when_ready()
+                yield
+                for task in regular:
+                    task.cancel()
+                await asyncio.gather(*regular, return_exceptions=True)
         finally:
-            for task in regular:
-                task.cancel()
-            await asyncio.gather(*regular, return_exceptions=True)
-            await service.writer.stop()
             service.engine.dispose()
 
     app = Application(
@@ -93,6 +103,7 @@ def create_app(
         openapi_url=None if intake_only else "/openapi.json",
     )
     app.state.metrics = Metrics()
+    app.add_middleware(WaitForFold, watch=lambda: app.state.service.watch)
     problems.install(app, show=None if intake_only else show_problem)
     app.include_router(health.probes)
     if not intake_only:
@@ -100,17 +111,19 @@ def create_app(
             health.metrics,
             hosts.router,
             readiness.router,
+            refusals.router,
             probes.router,
             workshop.router,
             violations.router,
             export.router,
             events.router,
+            overflow.router,
             pages,
         ):
             app.include_router(router)
         describe_ingest(app)
     app.intake = ReportEndpoint(
-        lambda: app.state.service.collector,
+        lambda: app.state.ingest.collector,
         max_body_bytes=chosen.max_body_bytes,
         max_body_seconds=chosen.max_body_seconds,
     )

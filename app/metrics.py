@@ -7,12 +7,15 @@ started within `shared_folder`.
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.registry import Collector
 
 from app.outcomes import Outcome
 
@@ -40,6 +43,62 @@ def forget_process(pid: int) -> None:
     mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
+@dataclass(frozen=True, slots=True)
+class FoldFigures:
+    """What is shown of the ingest logs of this machine and their fold; instants in seconds since the Unix epoch."""
+
+    lag_seconds: float = 0.0
+    log_bytes: int = 0
+    appended_at: float = 0.0
+    committed_at: float = 0.0
+    canary_at: float = 0.0
+    refused_logs: int = 0
+    fails: bool = False
+    starts: int = 0
+    new_violations: int = 0
+    reports: Mapping[str, int] = field(default_factory=dict)
+    overflow: Mapping[str, int] = field(default_factory=dict)
+    canaries: Mapping[str, int] = field(default_factory=dict)
+
+
+class _FoldCollector(Collector):
+    """The figures of the fold, which it tells in a file: the same for every process that is asked."""
+
+    def __init__(self) -> None:
+        self.read: Callable[[], FoldFigures] = FoldFigures
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics of the logs and their fold."""
+        now = self.read()
+        for name, meaning, label, counts in (
+            ("hpkp_folded_reports", "Accepted reports by what they were counted as.", "result", now.reports),
+            ("hpkp_overflow_reports", "Reports left out over a limit, by reason.", "reason", now.overflow),
+            ("hpkp_folded_canaries", "Accepted canaries by whether they were awaited.", "result", now.canaries),
+        ):
+            yield _counters(name, meaning, label, counts)
+        for name, meaning, value in (
+            ("hpkp_new_violations", "New violations that were stored.", now.new_violations),
+            ("hpkp_fold_starts", "Starts of the fold.", now.starts),
+        ):
+            yield CounterMetricFamily(name, meaning, value=value)
+        for name, meaning, figure in (
+            ("hpkp_fold_lag_seconds", "Age of the oldest accepted report that is not counted yet.", now.lag_seconds),
+            ("hpkp_ingest_log_bytes", "Bytes of all ingest logs of this machine.", now.log_bytes),
+            ("hpkp_refused_ingest_logs", "Ingest logs that cannot be used; the log tells why.", now.refused_logs),
+            ("hpkp_fold_fails", "Whether the last attempt to count failed, 1 or 0; the log tells why.", now.fails),
+            ("hpkp_last_append_timestamp_seconds", "When a report was last accepted; Unix time.", now.appended_at),
+            ("hpkp_last_fold_timestamp_seconds", "When reports were last counted; Unix time.", now.committed_at),
+        ):
+            yield GaugeMetricFamily(name, meaning, value=figure)
+
+
+def _counters(name: str, meaning: str, label: str, counts: Mapping[str, int]) -> Metric:
+    family = CounterMetricFamily(name, meaning, labels=[label])
+    for value, count in counts.items():
+        family.add_metric([value], count)
+    return family
+
+
 class Metrics:
     """The service's metrics in a registry of their own; ``shared`` with the other workers where there are any."""
 
@@ -53,19 +112,19 @@ class Metrics:
             self._submissions.labels(outcome)
         self._commits = Histogram(
             "hpkp_commit_submissions",
-            "Submissions in one commit.",
+            "Submissions in one write of the ingest log.",
             buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
             registry=self.registry,
         )
         self._commit_seconds = Histogram(
             "hpkp_commit_seconds",
-            "Seconds that a commit of submissions took.",
+            "Seconds that a write of the ingest log took.",
             buckets=_SECONDS,
             registry=self.registry,
         )
         self._wait_seconds = Histogram(
             "hpkp_commit_wait_seconds",
-            "Seconds that the submission of a commit waited that waited longest, the commit included.",
+            "Seconds that the submission of a write waited that waited longest, the write included.",
             buckets=_SECONDS,
             registry=self.registry,
         )
@@ -75,9 +134,9 @@ class Metrics:
             multiprocess_mode="max",
             registry=self.registry,
         )
-        self.waiting = Gauge(
+        self._waiting = Gauge(
             "hpkp_waiting_submissions",
-            "Submissions waiting for the store.",
+            "Submissions waiting for the ingest log's disk.",
             multiprocess_mode="livesum",
             registry=self.registry,
         )
@@ -93,7 +152,18 @@ class Metrics:
         for which in ("yes", "no"):  # an increase is seen only of what was there before
             self._probes.labels(which)
             self._alerts.labels(which)
+        self._read_waiting: Callable[[], int] = lambda: 0
+        self._fold = _FoldCollector()
+        self.registry.register(self._fold)
         self._counters = {outcome: self._submissions.labels(outcome) for outcome in Outcome}
+
+    def show(self, *, waiting: Callable[[], int], fold: Callable[[], FoldFigures]) -> None:
+        """Set from where the figures come that are read when they are shown."""
+        self._read_waiting, self._fold.read = waiting, fold
+
+    def refresh(self) -> None:
+        """Set the gauges of this process, which another one may show."""
+        self._waiting.set(self._read_waiting())
 
     def count_outcome(self, outcome: Outcome) -> None:
         """Count one submission's fate."""
@@ -120,8 +190,12 @@ class Metrics:
 
     def exposition(self) -> bytes:
         """Return all metrics in the Prometheus text format."""
+        self.refresh()
+        if canary_at := self._fold.read().canary_at:
+            self.count_canary(datetime.fromtimestamp(canary_at, UTC))
         if not self.shared:
             return generate_latest(self.registry)
         everybody = CollectorRegistry()
         MultiProcessCollector(everybody)  # type: ignore[no-untyped-call]
+        everybody.register(self._fold)
         return generate_latest(everybody)

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app import alerting
 from app.service import Service, now
+from app.store.retention import Progress
 from app.store.turns import Upkeep
 from app.threads import in_thread
 
@@ -22,6 +23,10 @@ logger = logging.getLogger(__name__)
 
 _PAUSE = 60.0
 """Seconds after which it looks again for what is due."""
+_SHRINKING_PAUSE = 60.0
+"""Seconds between looks at the store's size: a flood adds some 100 MB in that time."""
+_SHRINKING_REST = 20
+"""How many times as long as a look took the next one waits: PostgreSQL reads every row for it."""
 _REJUDGING_PAUSE = 2.0
 """Seconds after which it looks for violations to judge again: an operator who changed a policy waits for them."""
 
@@ -45,44 +50,63 @@ async def _turn(service: Service, upkeep: Upkeep) -> AsyncIterator[bool]:
 
 async def prune_regularly(service: Service) -> None:
     """Forget what is too old at the start and then time and again; broken off between two transactions."""
+
+    def prune(progress: Progress) -> None:
+        with service.turn(Upkeep.PRUNING) as ours:
+            if ours:
+                service.retention.prune(at=now(), progress=progress)
+
+    while True:
+        try:
+            await _in_pieces(prune)
+        except SQLAlchemyError as error:
+            logger.error("what is too old could not be forgotten: %s", error)
+        await asyncio.sleep(service.settings.prune_interval_hours * 3600)
+
+
+async def keep_store_small(service: Service) -> None:
+    """Delete the least valuable whenever the store is over its size limit; broken off between two transactions."""
+
+    def shrink(progress: Progress) -> None:
+        with service.turn(Upkeep.PRUNING) as ours:
+            if ours:
+                service.retention.shrink_store(at=now(), progress=progress)
+
+    while True:
+        began = time.monotonic()
+        try:
+            await _in_pieces(shrink)
+        except SQLAlchemyError as error:
+            logger.error("the store could not be kept below its size limit: %s", error)
+        await asyncio.sleep(max(_SHRINKING_PAUSE, _SHRINKING_REST * (time.monotonic() - began)))
+
+
+async def _in_pieces(work: Callable[[Progress], None]) -> None:
+    """Do work that tells its progress in a thread; if the caller is cancelled, it ends at the next piece."""
     stopping = threading.Event()
 
     def go_on(_what: str, _count: int) -> None:
         if stopping.is_set():
             raise _Stopping
 
+    working = asyncio.create_task(asyncio.to_thread(work, go_on))
     try:
-        while True:
-            try:
-                pruning = asyncio.create_task(asyncio.to_thread(_prune, service, go_on))
-                try:
-                    await asyncio.shield(pruning)
-                except asyncio.CancelledError:
-                    stopping.set()
-                    await asyncio.wait([pruning])  # the thread ends before the store is closed
-                    raise
-            except SQLAlchemyError as error:
-                logger.error("what is too old could not be forgotten: %s", error)
-            await asyncio.sleep(service.settings.prune_interval_hours * 3600)
-    finally:
+        await asyncio.shield(working)
+    except asyncio.CancelledError:
         stopping.set()
-
-
-def _prune(service: Service, progress: Callable[[str, int], None]) -> None:
-    with service.turn(Upkeep.PRUNING) as ours:
-        if ours:
-            service.prune(at=now(), progress=progress)
+        await asyncio.wait([working])  # the thread ends before the store is closed
+        raise
 
 
 async def rejudge_what_waits(service: Service) -> None:
     """Judge again what waits for it, piece by piece, for ever; as long a pause as each piece took, for the reports."""
     while True:
         try:
-            if await in_thread(service.is_rejudging):
+            if await in_thread(service.rejudging.is_pending):
                 async with _turn(service, Upkeep.REJUDGING) as ours:
                     while ours:
                         began = time.monotonic()
-                        if await in_thread(service.rejudge_further, at=now()) is None:
+                        if await in_thread(service.rejudging.go_on, at=now()) is None:
                             break
                         await asyncio.sleep(time.monotonic() - began)
         except SQLAlchemyError as error:
@@ -95,8 +119,8 @@ async def probe_what_is_due(service: Service) -> None:
     while True:
         try:
             async with _turn(service, Upkeep.PROBING) as ours:
-                for host in await in_thread(service.due_for_a_probe, at=now()) if ours else ():
-                    await service.probe(host)
+                for host in await in_thread(service.probing.list_due, at=now()) if ours else ():
+                    await service.probing.probe(host, at=now())
         except SQLAlchemyError as error:
             logger.error("hosts could not be looked at: %s", error)
         await asyncio.sleep(_PAUSE)
@@ -107,8 +131,8 @@ async def send_canaries(service: Service) -> None:
     while True:
         try:
             async with _turn(service, Upkeep.CANARIES) as ours:
-                for host in await in_thread(service.due_for_a_canary, at=now()) if ours else ():
-                    await service.send_canary(host, at=now())
+                for host in await in_thread(service.canaries.list_due, at=now()) if ours else ():
+                    await service.canaries.send(host, at=now())
         except SQLAlchemyError as error:
             logger.error("canaries could not be recorded: %s", error)
         await asyncio.sleep(_PAUSE)
@@ -135,14 +159,15 @@ async def record_verdicts(service: Service) -> None:
         try:
             async with _turn(service, Upkeep.VERDICTS) as ours:
                 if ours:
-                    await in_thread(service.record_verdicts, at=now())
+                    await in_thread(service.readiness.record_all, at=now())
         except SQLAlchemyError as error:
             logger.error("verdicts could not be recorded: %s", error)
         await asyncio.sleep(service.settings.verdict_interval_minutes * 60)
 
 
-async def tell_what_waits(service: Service) -> None:
-    """Keep the gauge of what waits up to date for the other workers, any of which may be asked for it."""
+async def watch_ingest(service: Service) -> None:
+    """Look at the fold's lag once a second, and keep the gauges up to date that another worker may be asked for."""
     while True:
-        service.metrics.waiting.set(service.writer.waiting)
+        service.metrics.refresh()
+        service.watch.observe()
         await asyncio.sleep(1)

@@ -88,7 +88,7 @@ def service(mix: Mix, material: Material, processors: Processors, *, fresh: bool
     """Return the service with its own SQLite file, and policies for the hosts."""
     return Contender(
         name="this service, SQLite",
-        answer="committed, synced",
+        answer="in the ingest log, synced",
         mix=mix,
         start=partial(_sqlite_service, material, settings, on=processors.server),
         stored=lambda directory: reports_in(_url(directory)),
@@ -108,7 +108,7 @@ def two_workers(mix: Mix, material: Material, processors: Processors) -> Contend
     urls: dict[Path, str] = {}
     return Contender(
         name=name,
-        answer="committed, synced",
+        answer="in the ingest log, synced",
         mix=mix,
         start=partial(_postgres_service, material, urls, on=processors.all),
         stored=lambda directory: reports_in(urls[directory]),
@@ -136,7 +136,8 @@ def running_service(
     material: Material, url: str, *options: str, directory: Path, on: frozenset[int], **settings: str
 ) -> Iterator[Server]:
     """Run the service on a store, with a policy for each host."""
-    environment = {"HPKP_DATABASE_URL": url, "HPKP_TRUST_ANCHORS": str(material.roots)} | settings
+    placed = {"HPKP_DATABASE_URL": url, "HPKP_LOG_DIR": str(directory / "log")}
+    environment = placed | {"HPKP_TRUST_ANCHORS": str(material.roots)} | settings
     command = [sys.executable, "-m", "app.cli", "serve", "--port", "0", *options]
     with running(command, directory=directory, on=on, environment=environment) as server:
         set_policies(server.url, material)

@@ -32,9 +32,9 @@ def markdown(results: Results) -> str:
     """Return everything that was measured, the figures to reach first."""
     parts = [*_conditions(results), "### Figures to reach", *_figures(results)]
     if results.ingest:
-        parts += ["### Intake, one worker", _intake(results.ingest)]
+        parts += ["### Ingest, one worker", _intake(results.ingest)]
     if results.two_workers:
-        parts += ["### Intake, two workers", _intake(results.two_workers)]
+        parts += ["### Ingest, two workers", _intake(results.two_workers)]
     parts += [f"Not measured: {absent.name}, because {absent.reason}." for absent in results.absent]
     if results.queries:
         parts += ["### Answers, p50 / p95 in milliseconds", _questions(results.queries)]
@@ -74,7 +74,9 @@ def _intake(found: Sequence[Measured]) -> str:
         "Server",
         "Chains",
         "In parts of bare",
-        "Requests/s",
+        "Sustained, requests/s",
+        "Behind at the end, s",
+        "CPU per request, us",
         "p50 at most load, ms",
         "p99 at most load, ms",
         "p99 at 60 %, ms",
@@ -91,6 +93,8 @@ def _contender(measured: Measured) -> tuple[str, ...]:
         measured.contender.bodies,
         _told(Spread.of(measured.of_bare), _ratio),
         _told(measured.spread(_rate), "{:,.0f}".format),
+        _told(measured.spread(_behind), "{:.1f}".format),
+        _told(measured.spread(_cpu), "{:.0f}".format),
         _told(measured.spread(_p50), "{:.1f}".format),
         _told(measured.spread(_p99), "{:.1f}".format),
         _NONE if relaxed is None else f"{relaxed.p99:.1f} (at {share:.0%})",
@@ -109,6 +113,14 @@ def _ratio(value: float) -> str:
 
 def _rate(answers: Answers) -> float:
     return answers.rate
+
+
+def _behind(answers: Answers) -> float:
+    return answers.behind
+
+
+def _cpu(answers: Answers) -> float:
+    return answers.cpu_us
 
 
 def _p50(answers: Answers) -> float:

@@ -20,14 +20,16 @@ from rich.progress import Progress
 from sqlalchemy import Connection, Table, delete, func, insert, select, update
 from sqlmodel import SQLModel
 
-from app.collector import Envelope
 from app.hpkp.exposure import ExposedDay
 from app.hpkp.hosts import Host
 from app.hpkp.pins import parse_pin
 from app.hpkp.policy import ExpectedPin, PinningPolicy
 from app.hpkp.probe_result import Answer, Endpoint, Probe
+from app.hpkp.report import ViolationReport
 from app.hpkp.x509.certificate import Chain
+from app.ingest.envelope import Envelope
 from app.metrics import Metrics
+from app.senders import CertificateReader, read_report
 from app.service import Service, open_service
 from app.settings import Settings
 from app.store import host_counts, tables
@@ -35,12 +37,13 @@ from app.store.canaries import add_canary, receive_canary
 from app.store.engine import DAY_MS, HOUR_MS, from_ms, open_engine, to_ms, writing
 from app.store.exposures import record_exposure
 from app.store.sketches import NO_CLIENTS, count_in, sketch_all
-from app.store.submissions import Limits, Submission
+from app.store.write.values import FoldLimits
+from app.wiring import DirectIntake
 from bench.bodies import HOSTS, Material
 
 DAYS = 90
 
-_LIMITS = Limits()
+_LIMITS = FoldLimits()
 _EXPONENT = 1.1
 _HOURS = tuple(1 + abs(hour - 4) % 12 for hour in range(24))
 """How busy each hour of a day is: nights are quiet."""
@@ -71,11 +74,12 @@ _FILLED = {
     tables.hosts, tables.policy_revisions, tables.certificates, tables.chains, tables.violations, tables.sources,
     tables.rollup_hours, tables.rollup_days, tables.host_hours, tables.host_days, tables.host_clients, tables.reports,
     tables.violation_networks, tables.secrets, tables.events, tables.probes, tables.probe_looks, tables.live_keys,
-    tables.exposures, tables.canaries, tables.verdicts,
+    tables.exposures, tables.canaries, tables.verdicts, tables.chain_certificates,
 }  # fmt: skip
 _EMPTY = {
     tables.seen_submissions, tables.rejections, tables.tokens, tables.alerts, tables.rejudgings, tables.status_changes,
-    tables.former_exposures,
+    tables.former_exposures, tables.log_marks, tables.overflow_days,
+    tables.refusal_decisions,
 }  # fmt: skip
 """Not asked by any question that is measured, or small in every store."""
 
@@ -135,23 +139,29 @@ def _poisson(mean: float, dice: random.Random) -> int:
 
 def _add_violations(url: str, material: Material, *, count: int, at: datetime) -> None:
     """Let the service read, judge and write one report of each violation, under policies for all hosts."""
-    settings = Settings(_env_file=None, database_url=url, trust_anchors=material.roots)
+    limits = dict.fromkeys(("max_new_violations_per_network", "max_new_violations_per_network_and_host"), count)
+    settings = Settings(
+        _env_file=None,
+        database_url=url,
+        trust_anchors=material.roots,
+        max_new_violations_per_day=2 * count,
+        **limits,  # type: ignore[arg-type]
+    )
     service = open_service(settings, Metrics())
-    service.rejudge_where_knowledge_changed(at=at)
+    service.rejudging.run_if_knowledge_changed(at=at)
     for host in HOSTS:
         pins = tuple(ExpectedPin(parse_pin(pin)) for pin in material.pins)
         policy = PinningPolicy(host=Host(host), pins=pins, max_age=5_184_000, effective_from=at)
-        service.set_policy(policy, at=datetime.now(UTC))
-    read = (
-        submission
-        for body in islice(material.distinct.bodies(at=at), count)
-        for submission in service.collector.read(body, Envelope("203.0.113.1"), received_at=to_ms(at))
-    )
+        service.policies.set(policy, at=datetime.now(UTC))
+    intake = DirectIntake(service)
+    bodies = islice(material.distinct.bodies(at=at), count)
     served: dict[str, Chain] = {}
-    while batch := [submission for submission in islice(read, _BATCH) if isinstance(submission, Submission)]:
-        served |= {submission.report.hostname: submission.report.served_chain or () for submission in batch}
-        with writing(service.engine) as connection:
-            service.intake.write(connection, batch)
+    while batch := list(islice(bodies, _BATCH)):
+        intake.take((body, Envelope("203.0.113.1"), to_ms(at)) for body in batch)
+        for body in batch:
+            report = read_report(body, certificates=CertificateReader())
+            assert isinstance(report, ViolationReport)
+            served[report.hostname] = report.served_chain or ()
     for host in HOSTS:
         _add_evidence(service, Host(host), served.get(host, ()), since=at)
     service.engine.dispose()
@@ -160,7 +170,7 @@ def _add_violations(url: str, material: Material, *, count: int, at: datetime) -
 def _add_evidence(service: Service, host: Host, chain: Chain, *, since: datetime) -> None:
     """Add what a verdict rests on besides reports: a look at the host, a canary a day, and exposure of every day."""
     now = datetime.now(UTC)
-    service.record_probe(Probe(host, 443, now, (Endpoint("192.0.2.1", (chain,), (Answer("/", 200),)),)))
+    service.probing.record(Probe(host, 443, now, (Endpoint("192.0.2.1", (chain,), (Answer("/", 200),)),)))
     days = [since + timedelta(days=number) for number in range((now - since).days + 1)]
     with writing(service.engine) as connection:
         exposed = [ExposedDay(host, day.date(), sessions=40_000, clients=20_000) for day in days]

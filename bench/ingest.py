@@ -5,14 +5,15 @@
     start all ──> warm each ──> round 1: A B C ── round 2: A B C ── … ──> 60 % of its own maximum: A B C
 
 Speed is told as the ratio to the bare server in the same round, so that a machine which is slower for a while is slower
-for both. After every load of a server that stores, its store is asked what it holds.
+for both. After every load of a server that stores, its store is asked what it holds; the rate of the service is the
+sustained one, until it has counted all that it accepted.
 """
 
 import re
 import statistics
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -21,7 +22,7 @@ from rich.progress import Progress
 from bench.bodies import Mix
 from bench.contenders import Absent, Contender
 from bench.load import CONNECTIONS, Answers, Loader, LoadFailed
-from bench.running import ServerFailed
+from bench.running import Server, ServerFailed
 
 _ERROR = re.compile(r"\w*(?:Error|Exception|ImproperlyConfigured): ")
 _SHARE = 0.6
@@ -76,7 +77,7 @@ class _Entrant:
     directory: Path
     loader: Loader
     running: ExitStack = field(default_factory=ExitStack)
-    url: str = ""
+    server: Server | None = None
     starts: int = 0
     accepted: int = 0
     loads: int = 0
@@ -85,7 +86,7 @@ class _Entrant:
         """Start the server, or another one, on an empty store, and let it get warm."""
         self.running.close()
         self.starts, self.accepted, self.loads = self.starts + 1, 0, 0
-        self.url = self.running.enter_context(self.measured.contender.start(self._store())).url
+        self.server = self.running.enter_context(self.measured.contender.start(self._store()))
         self.load(warm, warm_seconds)
 
     def load(self, mix: Mix, seconds: float) -> Answers:
@@ -101,8 +102,13 @@ class _Entrant:
 
     def _counted(self, send: Callable[[str], Answers]) -> Answers:
         """Send a load, then ask the store: all that was acknowledged, and nothing twice."""
+        assert self.server is not None  # started before
         accepted, loads = self.loader.accepted, self.loader.loads
-        answers = send(self.url)
+        used, requests = self.server.processor_seconds(), self.loader.requests
+        answers = send(self.server.url)
+        behind = self.server.wait_until_counted() if self.measured.contender.ours else 0
+        used = self.server.processor_seconds() - used
+        answers = replace(answers, behind=behind, cpu_us=used / (self.loader.requests - requests) * 1e6)
         self.accepted += self.loader.accepted - accepted
         self.loads += self.loader.loads - loads
         contender = self.measured.contender

@@ -43,6 +43,10 @@ class Answers:
     p99: float
     load_busy: float
     """The share of its processor that the load generator used; near 1 it was the limit, and not the server."""
+    behind: float = 0
+    """Seconds after the load until the server had counted all that it had accepted."""
+    cpu_us: float = 0
+    """Processor time of all processes of the server for each request, in microseconds, kernel included."""
 
     @property
     def accepted(self) -> int:
@@ -51,7 +55,12 @@ class Answers:
 
     @property
     def rate(self) -> float:
-        """Accepted requests in a second."""
+        """Sustained rate: accepted requests in a second, until all of them were counted."""
+        return self.accepted / (self.seconds + self.behind)
+
+    @property
+    def acknowledged_rate(self) -> float:
+        """Accepted requests in a second, counted or not."""
         return self.accepted / self.seconds
 
 
@@ -63,6 +72,8 @@ class Loader:
         """How many loads were sent so far."""
         self.accepted = 0
         """How many of their requests were answered with 2xx."""
+        self.requests = 0
+        """How many requests were answered."""
         self._number = 0
         self._on = on
         found = find_wrk(fetch=fetch)
@@ -103,6 +114,7 @@ class Loader:
             load_busy=used / took,
         )
         self.accepted += answers.accepted
+        self.requests += answers.requests
         self._number += answers.requests + _NOT_ANSWERED
         return answers
 

@@ -18,7 +18,7 @@ _EARLY = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The memory of the service in bytes: when it began, after a tenth of the load, after all of it, and the most."""
+    """The memory of the service and its fold in bytes of PSS: at first, after a tenth, at the end, most."""
 
     load: str
     sent: int
@@ -55,6 +55,7 @@ def measure_memory(
             sent, *memory = _watch(
                 server, loader, mix, requests=requests, seconds=seconds, progress=progress, task=task
             )
+            server.wait_until_counted()
             progress.remove_task(task)
         found.append(Held(mix.name, sent, reports_in(url), *memory))
     return found
@@ -67,12 +68,12 @@ def _watch(
 
     Returns the number of requests, and the memory at the beginning, after a tenth, at the end, and the most.
     """
-    begun, most = server.memory()
-    early = end = begun
+    begun = early = end = most = server.memory()
     sent, over = 0, time.monotonic() + seconds
     while sent < requests and time.monotonic() < over:
         sent += loader.load(server.url, mix, seconds=_PIECE_SECONDS, path="/report").requests
-        end, most = server.memory()
+        end = server.memory()
+        most = max(most, end)
         if early == begun or sent < _EARLY * requests:
             early = end
         progress.update(task, completed=sent)

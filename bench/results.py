@@ -11,8 +11,10 @@ from bench.machine import Conditions
 from bench.memory import Held
 from bench.queries import READINESS, SUMMARY, Answered
 
-OF_BARE, DISTINCT_OF_ZIPF, P99_AT_60, OF_BARE_TWO_WORKERS = 0.38, 0.5, 5.0, 0.35
-ANSWER_P95, GROWTH, MEMORY_MB = 10.0, 1.2, 150.0
+OF_BARE, CPU_OF_BARE, P99_AT_60, OF_BARE_TWO_WORKERS = 0.60, 1.8, 5.0, 0.45
+DISTINCT_ACKNOWLEDGED_OF_BARE, DISTINCT_JUDGED = 0.08, 900.0
+ANSWER_P95, GROWTH = 20.0, 1.2
+MEMORY_MB = {ZIPF: 225.0, DISTINCT: 250.0}
 
 _SMALL, _LARGE = 120_000, 9_800_000
 """The stores that the goals speak of: 100 thousand and 10 million reports, about."""
@@ -54,18 +56,15 @@ def figures(results: Results) -> Iterator[Figure]:
     """Compare what was measured with every goal."""
     zipf, distinct = results.ours(ZIPF), results.ours(DISTINCT)
     yield _ratio(
-        "Intake, one worker, SQLite, in parts of the bare server", OF_BARE, Spread.of(zipf.of_bare) if zipf else None
+        "Ingest, one worker, SQLite, sustained, in parts of the bare server",
+        OF_BARE,
+        Spread.of(zipf.of_bare) if zipf else None,
     )
-    yield _ratio(
-        "The same with every leaf different, in parts of that",
-        DISTINCT_OF_ZIPF,
-        Spread.of([a.rate / b.rate for a, b in zip(distinct.rounds, zipf.rounds, strict=True)])
-        if zipf and distinct
-        else None,
-    )
-    yield _p99("Intake, p99 at 60 % of its own maximum", zipf.relaxed if zipf else None)
+    yield _cpu(zipf, results.ingest)
+    yield _p99("Ingest, p99 at 60 % of its own maximum", zipf.relaxed if zipf else None)
+    yield from _distinct(distinct, results.ingest)
     two = next((measured for measured in results.two_workers if measured.contender.ours), None)
-    name = "Intake, two workers, PostgreSQL, in parts of the bare server with two"
+    name = "Ingest, two workers, PostgreSQL, in parts of the bare server with two"
     yield _ratio(name, OF_BARE_TWO_WORKERS, Spread.of(two.of_bare) if two else None)
     for question in (SUMMARY, READINESS):
         yield _answer(question, results.queries)
@@ -77,6 +76,31 @@ def _ratio(name: str, goal: float, found: Spread | None) -> Figure:
     if found is None:
         return Figure(name, told)
     return Figure(name, told, f"{found.median:.3f} ({found.least:.3f} to {found.greatest:.3f})", found.median >= goal)
+
+
+def _cpu(ours: Measured | None, found: Sequence[Measured]) -> Figure:
+    name, goal = "CPU per request, all processes, in parts of the bare server", f"at most {CPU_OF_BARE:g}"
+    if ours is None:
+        return Figure(name, goal)
+    spread = Spread.of([a.cpu_us / b.cpu_us for a, b in zip(ours.rounds, found[0].rounds, strict=True)])
+    measured = f"{spread.median:.2f} ({spread.least:.2f} to {spread.greatest:.2f})"
+    return Figure(name, goal, measured, spread.median <= CPU_OF_BARE)
+
+
+def _distinct(ours: Measured | None, found: Sequence[Measured]) -> Iterator[Figure]:
+    """Compare the worst case: how fast it is accepted, and how fast it is judged and counted."""
+    accepted = "Every leaf different, acknowledged, in parts of the bare server"
+    judged, goal = "Every leaf different, judged", f"at least {DISTINCT_JUDGED:,.0f}/s"
+    if ours is None:
+        yield _ratio(accepted, DISTINCT_ACKNOWLEDGED_OF_BARE, None)
+        yield Figure(judged, goal)
+        return
+    pairs = zip(ours.rounds, found[0].rounds, strict=True)
+    of_bare = Spread.of([a.acknowledged_rate / b.rate for a, b in pairs])
+    yield _ratio(accepted, DISTINCT_ACKNOWLEDGED_OF_BARE, of_bare)
+    rate = ours.spread(lambda answers: answers.rate)
+    measured = f"{rate.median:,.0f}/s ({rate.least:,.0f} to {rate.greatest:,.0f}), sharing its processor"
+    yield Figure(judged, goal, measured, rate.median >= DISTINCT_JUDGED)
 
 
 def _p99(name: str, found: Answers | None) -> Figure:
@@ -97,10 +121,12 @@ def _answer(question: str, found: Sequence[Answered]) -> Figure:
 
 
 def _memory(found: Sequence[Held]) -> Iterator[Figure]:
-    goal = f"under {MEMORY_MB:g} MB"
     if not found:
-        yield Figure("Memory", goal)
+        yield Figure("Memory, service and fold, PSS", f"under {MEMORY_MB[ZIPF]:g} MB")
     for held in found:
+        goal = f"under {MEMORY_MB[held.load]:g} MB"
         measured = f"{held.most / 1e6:.0f} MB after {held.sent:,} requests"
-        reached = held.most < MEMORY_MB * 1e6 if held.sent >= _LONG[held.load] else None
-        yield Figure(f"Memory, {held.load}, {_LONG[held.load]:,} requests", goal, measured, reached)
+        reached = held.most < MEMORY_MB[held.load] * 1e6 if held.sent >= _LONG[held.load] else None
+        yield Figure(
+            f"Memory, service and fold, PSS, {held.load}, {_LONG[held.load]:,} requests", goal, measured, reached
+        )

@@ -5,7 +5,7 @@ import re
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,8 @@ ROOT = Path(__file__).parents[1]
 
 _STARTED = re.compile(r"(?:Uvicorn running on|Listening at:) (http://[^ ]+)")
 _PATIENCE = 60.0
+_COUNTING = 300.0
+"""Seconds for which a service may count what it has accepted."""
 
 
 class ServerFailed(Exception):
@@ -59,13 +61,50 @@ class Server:
     url: str
     process: subprocess.Popen[bytes]
 
-    def memory(self) -> tuple[int, int]:
-        """Return the bytes that its process holds in memory now, and the most that it ever held."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        now, most = (re.search(rf"{name}:\s+(\d+) kB", status) for name in ("VmRSS", "VmHWM"))
-        assert now is not None
-        assert most is not None
-        return int(now[1]) * 1024, int(most[1]) * 1024
+    def memory(self) -> int:
+        """Return the bytes that its processes hold now: the sum of their proportional set sizes (PSS)."""
+        return sum(_pss(pid) for pid in self._processes())
+
+    def processor_seconds(self) -> float:
+        """Return the time that its processes have used, kernel included."""
+        return sum(_processor_seconds(pid) for pid in self._processes())
+
+    def wait_until_counted(self) -> float:
+        """Wait until everything that was accepted is counted; return for how many seconds. Raises ServerFailed."""
+        began = time.monotonic()
+        with httpx.Client(base_url=self.url, timeout=60, trust_env=False) as client:
+            while True:
+                ready = client.get("/readyz").json()
+                if ready["fold_lag_seconds"] == 0:
+                    return time.monotonic() - began
+                if time.monotonic() > began + _COUNTING:
+                    raise ServerFailed(f"after {_COUNTING:.0f} s not everything is counted: {ready}")
+                time.sleep(0.02)
+
+    def _processes(self) -> list[int]:
+        """Return the process and all below it."""
+        found = [self.process.pid]
+        for pid in found:
+            with suppress(OSError):  # it may end meanwhile
+                found += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+        return found
+
+
+def _pss(pid: int) -> int:
+    try:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0
+    found = re.search(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE)
+    return 0 if found is None else int(found[1]) * 1024
+
+
+def _processor_seconds(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager

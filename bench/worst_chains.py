@@ -164,6 +164,15 @@ def _many_leaves(count: int) -> list[bytes]:
     return [certificate(_CA, _CA), *leaves, *namesakes(iter(_curve_keys(ec.SECP384R1)))[:MAX_CHAIN]]
 
 
+def _extensions_below_one_name() -> list[bytes]:
+    units = tuple(f"{unit}" for unit in range(23))
+    oids = [x509.ObjectIdentifier(f"1.2.{number}") for number in range(60)]
+    extensions = [x509.UnrecognizedExtension(oid, b"") for oid in oids]
+    ca = name("Namesake", *units)
+    cas = [certificate(ca, ca, key=key, extensions=extensions) for key in _curve_keys(ec.SECP256R1)]
+    return [certificate(name("Leaf", *units), ca, ca=False), *cas]
+
+
 def _all_at_once() -> list[bytes]:
     """Make names of 24 attributes, many extensions, a leaf of many names, and keys that are dear to verify with."""
     units = tuple(f"{unit}" for unit in range(23))
@@ -197,6 +206,7 @@ CHAINS: dict[str, Callable[[], list[bytes]]] = {
     "700 names of 40 labels, 2 constrained CAs": lambda: _constrained(700, 9, 40),
     "sequences 200 deep": lambda: _deep(200),
     "120 extensions": lambda: _many_extensions(120),
+    "60 extensions, P-256": _extensions_below_one_name,
     "names of 24 attributes": _long_names,
     "19 leaves of 2,000 names": lambda: _many_leaves(2000),
     "a leaf of 60 kB": _large_child,

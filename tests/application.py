@@ -1,32 +1,48 @@
 """The application for tests, and callers of it from here and from elsewhere."""
 
+import asyncio
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
 from starlette.exceptions import StarletteDeprecationWarning
 
+from app.ingest.envelope import Envelope
+from app.ingest.fold_status import FoldStatus, read_status
+from app.outcomes import Outcome
 from app.service import Service
 from app.settings import Settings
+from app.wiring import collecting
 
 with warnings.catch_warnings():
     # The test client asks for a successor of httpx; httpx is what the service itself uses, and it serves here.
     warnings.simplefilter("ignore", StarletteDeprecationWarning)
     from starlette.testclient import TestClient
 
-__all__ = ["LOOPBACK", "StartApp", "TestClient", "app_of", "caller", "from_elsewhere", "service_of", "settings_for"]
+__all__ = [
+    "LOOPBACK", "SENDER", "StartApp", "TestClient", "app_of", "caller", "collect", "from_elsewhere", "service_of",
+    "settings_for", "status_of",
+]  # fmt: skip
 
 LOOPBACK = "127.0.0.1"
+PATIENCE = 20.0
+"""Seconds for which reads wait for the fold: a busy machine must not fail a test that is not about that."""
+SENDER = Envelope(address="203.0.113.77", content_type="application/json", user_agent="test")
 
 StartApp = Callable[..., TestClient]
 """Starts an application with some settings, and gives a client on loopback."""
 
 
 def settings_for(directory: Path, **settings: Any) -> Settings:
-    """Return settings with the store in a directory; no file is read for them."""
-    return Settings(_env_file=None, **{"database_url": f"sqlite:///{directory}/hpkp.sqlite3", **settings})
+    """Return settings with the store and its logs in a directory; no file is read for them."""
+    placed: dict[str, Any] = {
+        "database_url": f"sqlite:///{directory}/hpkp.sqlite3",
+        "log_dir": directory / "hpkp.sqlite3-log",
+    }
+    placed["read_wait_seconds"] = PATIENCE
+    return Settings(_env_file=None, **(placed | settings))
 
 
 def caller(app: FastAPI, address: str = LOOPBACK, **headers: str) -> TestClient:
@@ -42,10 +58,26 @@ def caller(app: FastAPI, address: str = LOOPBACK, **headers: str) -> TestClient:
     )
 
 
+async def _collect(service: Service, bodies: Sequence[bytes], envelope: Envelope, with_fold: bool) -> list[Outcome]:
+    async with collecting(service, with_fold=with_fold) as ingest:
+        fates = await asyncio.gather(*(ingest.collector.collect(body, envelope) for body in bodies))
+    return [fate.outcome for fate in fates]
+
+
+def collect(service: Service, *bodies: bytes, envelope: Envelope = SENDER, with_fold: bool = True) -> list[Outcome]:
+    """Let a service without an application collect bodies; with the fold they are counted, too, when this returns."""
+    return asyncio.run(_collect(service, bodies, envelope, with_fold))
+
+
+def status_of(service: Service) -> FoldStatus:
+    """Return what the fold tells."""
+    return read_status(service.settings.log_root)
+
+
 def from_elsewhere(client: TestClient, address: str, **headers: str) -> TestClient:
     """Return another client of the same running application."""
     other = caller(app_of(client), address, **headers)
-    other.portal = client.portal  # the writer lives on one event loop
+    other.portal = client.portal  # the log is written from one event loop
     return other
 
 

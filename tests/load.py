@@ -11,21 +11,22 @@ import httpx
 from app.samples import SampleSite, Scenario
 
 _CONNECTIONS = 64
-_NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
+NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
 """Of today: clients validate their path, and the sample site's certificates are valid around today."""
 
 
 def bodies_of(site: SampleSite) -> Iterator[bytes]:
     """Make reports of one violation that differ in their dates alone, so that each is a report of its own."""
-    template = site.report(Scenario.OTHER_TRUST_PATH, at=_NOON)
+    template = site.report(Scenario.OTHER_TRUST_PATH, at=NOON)
     for number in itertools.count():
         yield template.replace(moment_of(0).encode(), moment_of(number).encode())
 
 
 def moment_of(number: int) -> str:
     """Return the date of the report of a number."""
-    minutes, milliseconds = divmod(number, 1000)
-    return f"{_NOON:%Y-%m-%d}T12:{minutes:02}:00.{milliseconds:03}Z"
+    seconds, milliseconds = divmod(number, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    return f"{NOON:%Y-%m-%d}T12:{minutes:02}:{seconds:02}.{milliseconds:03}Z"
 
 
 async def post_all(url: str, bodies: dict[int, bytes], killed: asyncio.Event | None = None) -> dict[int, int]:

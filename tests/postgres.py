@@ -13,7 +13,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -107,12 +107,22 @@ class OwnPostgres:
         """Kill it with all its processes, as a machine does that loses its power."""
         pid = self._process.pid
         others = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        for process in (pid, *map(int, others)):
-            with suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
+        _send([pid, *map(int, others)], signal.SIGKILL)
         self._process.wait()
         while any(map(_lives, others)):  # the memory that they share is in use as long
             time.sleep(0.01)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let it hang within a block: it takes connections and answers nothing."""
+        pid = self._process.pid
+        others = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        processes = [pid, *map(int, others)]
+        _send(processes, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            _send(processes, signal.SIGCONT)
 
     def start_again(self) -> None:
         """Start it again on what it left."""
@@ -123,6 +133,12 @@ class OwnPostgres:
         if self._process.poll() is None:
             self.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _send(pids: Iterable[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def _lives(pid: str) -> bool:

@@ -11,17 +11,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.ingest.fold_status import FoldStatus, read_status
+
 _STARTED = re.compile(r"Uvicorn running on (http://[^ ]+)")
 _PATIENCE = 180.0
 
 
 @dataclass(frozen=True)
 class RunningService:
-    """A started service: where it answers, and its process."""
+    """A started service: where it answers, its process, what it writes, and where its ingest logs are."""
 
     url: str
     process: subprocess.Popen[bytes]
     log: Path
+    log_root: Path
+
+    @property
+    def fold(self) -> FoldStatus:
+        """What its fold tells."""
+        return read_status(self.log_root)
 
     def kill(self) -> None:
         """Kill it as the kernel does: no handler runs."""
@@ -44,16 +52,34 @@ def running_service(
     """
     directory.mkdir(parents=True, exist_ok=True)
     log = directory / "serve.log"
-    environment = os.environ | {"HPKP_DATABASE_URL": f"sqlite:///{directory}/hpkp.sqlite3", **settings}
+    log_root = directory / "hpkp.sqlite3-log"
+    placed = {"HPKP_DATABASE_URL": f"sqlite:///{directory}/hpkp.sqlite3", "HPKP_LOG_DIR": str(log_root)}
+    placed["HPKP_READ_WAIT_SECONDS"] = "20"  # a busy machine must not fail a test that is not about that
+    environment = os.environ | placed | settings
+    log_root = Path(environment["HPKP_LOG_DIR"])
+    starts = read_status(log_root).starts
     command = [*within, sys.executable, "-m", "app.cli", "serve", "--port", "0", *options]
     with log.open("wb") as stream:
         process = subprocess.Popen(command, env=environment, stdout=stream, stderr=stream)
     try:
-        yield RunningService(_url(process, log), process, log)
+        url = _url(process, log)
+        # It may be on a disk that is there for the service alone.
+        seen = Path(f"/proc/{process.pid}/root{log_root}") if within else log_root
+        service = RunningService(url, process, log, seen)
+        _wait_for_fold(service, starts)
+        yield service
     finally:
         if process.poll() is None:
             process.kill()
         process.wait()
+
+
+def _wait_for_fold(service: RunningService, starts: int) -> None:
+    """Wait until reads can wait for the fold; reports are accepted before."""
+    deadline = time.monotonic() + _PATIENCE
+    while service.fold.starts == starts:
+        assert time.monotonic() < deadline, f"the fold did not start:\n{service.log.read_text()}"
+        time.sleep(0.05)
 
 
 def _url(process: subprocess.Popen[bytes], log: Path) -> str:

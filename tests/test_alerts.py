@@ -35,10 +35,11 @@ from app.samples.rollout import make_keys
 from app.samples.stories import STORIES
 from app.service import Service, now, open_service
 from app.settings import Settings
-from app.store.alerts import list_alerts
 from app.store.engine import to_ms, writing
+from app.store.read.alerts import list_alerts
 from app.store.submissions import RejectedSubmission
-from app.store.violations import set_status
+from app.store.write.samples import record_rejections
+from app.store.write.statuses import set_status
 from tests.application import settings_for
 from tests.server import running_service
 
@@ -215,7 +216,7 @@ def test_what_may_be_an_attack_is_told_once_and_again_in_a_digest(tmp_path: Path
         assert receiver.messages[1]["type"] == "digest"
         assert "alarming_violation" in _kinds(receiver.messages[1])
         with writing(service.engine) as connection:
-            set_status(connection, 1, status="ignored", note="", at=now())
+            set_status(connection, 1, status="expected", note="", at=now())
         assert _send(service, now() + timedelta(hours=26)) == []
         with service.engine.connect() as connection:
             rows = list_alerts(connection, limit=9, since=now())
@@ -231,7 +232,7 @@ def test_a_verdict_that_fell_is_told_until_it_is_another_and_not_for_what_else_c
         assert told["kind"] == "verdict_worse"
         assert told["text"].startswith("the verdict is not ready, it was not enough data. New: The host serves")
         at = now() + timedelta(hours=50)  # the canary is too old by now, and nothing else is different
-        service.record_verdict(HOST, at=at)
+        service.readiness.record(HOST, at=at)
         assert _send(service, at) == [None]
         assert receiver.messages[1]["type"] == "digest"
         assert _kinds(receiver.messages[1]) == {"verdict_worse"}
@@ -278,7 +279,7 @@ def test_a_leaf_about_to_expire_is_told(tmp_path: Path, receiver: Receiver) -> N
         assert _send(service, now() + timedelta(days=30)) == [None]
         (told,) = receiver.messages[0]["alerts"]
         assert told["kind"] == "leaf_expires"
-        policy = service.policy_in_force(HOST, at=now())
+        policy = service.policies.in_force(HOST, at=now())
         assert policy is not None
         assert f"for one that is pinned already: {policy.pins[1].pin}" in told["text"]
 
@@ -288,7 +289,7 @@ def test_refusals_are_told_where_they_are_many_or_our_own(tmp_path: Path, receiv
         for outcome, number in ((Outcome.NOT_A_REPORT, MANY_REFUSED - 1), (Outcome.STORE_UNAVAILABLE, 1)):
             rows = [RejectedSubmission(to_ms(now()), outcome, "a reason", 1)] * number
             with writing(service.engine) as connection:
-                service.intake.reject(connection, rows)
+                record_rejections(connection, rows, limit=1000)
         assert _send(service) == [None]
         (told,) = receiver.messages[0]["alerts"]
         assert (told["kind"], told["host"]) == ("intake_refuses", None)

@@ -2,10 +2,11 @@
 
 ::
 
-    main ──> web ──> api ──> service ──> collector ──> senders ──> hpkp
-    cli  ──> main               └──> usecases ──> store ──> hpkp
+    main ──> web ──> api ──> wiring ──> service ──> ingest ──> senders, store ──> hpkp
+    cli  ──> main    └────> answers ──> usecases ──────────────────┘
 
-Imports point one way. SQL stays in the store, HTTP in the API, the clock and the disk out of the domain.
+Imports point one way. SQL stays in the store, HTTP in the API, the clock and the disk out of the domain. Connections to
+the database are opened by the store and the use cases alone, and no row leaves the store.
 """
 
 import ast
@@ -27,33 +28,34 @@ MAY_IMPORT: dict[str, set[str]] = {
     "samples": {"hpkp"},
     "senders": {"hpkp", "outcomes"},
     "store": {"hpkp", "outcomes"},
+    "ingest": {"canary", "hpkp", "metrics", "outcomes", "senders", "store"},
     "metrics": {"outcomes"},
     "access_log": set(),
     "log_selection": {"access_log"},
     "threads": set(),
     "alerts": {"app", "threads"},
-    "alerting": {"alerts", "hpkp", "service", "settings", "store", "threads"},
+    "alerting": {"alerts", "hpkp", "service", "settings", "threads"},
     "canary": {"app", "hpkp"},
-    "collector": {"canary", "hpkp", "metrics", "outcomes", "senders", "store"},
     "probe": {"hpkp"},
     "export": {"store"},
-    "usecases": {"hpkp", "store"},
-    "service": {
-        "canary", "catalog", "collector", "hpkp", "metrics", "probe", "settings", "store", "threads", "usecases",
-    },
+    "usecases": {"canary", "hpkp", "metrics", "probe", "settings", "store", "threads"},
+    "answers": {"hpkp", "store", "usecases"},
+    "service": {"catalog", "hpkp", "ingest", "metrics", "settings", "store", "usecases"},
+    "wiring": {"canary", "ingest", "metrics", "service", "settings", "store"},
     "schedule": {"alerting", "app", "service", "store", "threads"},
-    "api": {"collector", "export", "hpkp", "outcomes", "senders", "service", "store"},
-    "web": {"api", "app", "hpkp", "service", "store"},
-    "main": {"alerting", "api", "app", "metrics", "schedule", "service", "settings", "web"},
+    "api": {"answers", "export", "hpkp", "ingest", "outcomes", "senders", "service", "store", "usecases", "wiring"},
+    "web": {"answers", "api", "app", "hpkp", "service", "store", "usecases"},
+    "main": {"alerting", "api", "app", "metrics", "schedule", "service", "settings", "web", "wiring"},
     "cli": {
         "access_log",
         "alerting",
         "alerts",
+        "answers",
         "app",
         "catalog",
-        "collector",
         "export",
         "hpkp",
+        "ingest",
         "log_selection",
         "main",
         "metrics",
@@ -63,6 +65,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "service",
         "settings",
         "store",
+        "wiring",
     },
 }  # fmt: skip
 """Which part of the package may import which; a part not named here is not allowed to exist."""
@@ -83,25 +86,27 @@ ONLY_IN: dict[str, set[str]] = {
 """The parts of the package in which a library may be imported."""
 
 EXCEPTIONS = {
+    # A protocol of this server, in which reports are answered.
+    ("app.api.report_protocol", "uvicorn.config.Config"),
+    ("app.api.report_protocol", "uvicorn.middleware.proxy_headers.ProxyHeadersMiddleware"),
+    ("app.api.report_protocol", "uvicorn.protocols.http.httptools_impl.HttpToolsProtocol"),
+    ("app.api.report_protocol", "uvicorn.protocols.http.httptools_impl.STATUS_LINE"),
+    ("app.api.report_protocol", "uvicorn.server.ServerState"),
     # Names in annotations.
     ("app.service", "sqlalchemy.Engine"),
-    ("app.usecases.rejudging", "sqlalchemy.Engine"),
-    ("app.api.details", "sqlalchemy.Connection"),
-    ("app.api.details", "sqlalchemy.Row"),
-    ("app.api.violations", "sqlalchemy.Row"),
-    ("app.web.host", "sqlalchemy.Connection"),
-    ("app.web.hosts", "sqlalchemy.Connection"),
-    ("app.web.hosts", "sqlalchemy.Row"),
     # The family of errors of a store that does not answer.
-    ("app.collector", "sqlalchemy.exc.SQLAlchemyError"),
     ("app.schedule", "sqlalchemy.exc.SQLAlchemyError"),
-    ("app.usecases.rejudging", "sqlalchemy.exc.DBAPIError"),
     ("app.cli.database", "sqlalchemy.exc.SQLAlchemyError"),
     ("app.cli.terminal", "sqlalchemy.exc.SQLAlchemyError"),
     # A name in annotations.
     ("app.cli.workers", "fastapi.FastAPI"),
 }
 """Imports that stand against the table above: module, name."""
+
+FOR_USECASES = {"sqlalchemy.Connection", "sqlalchemy.Engine", "sqlalchemy.exc.DBAPIError"}
+"""What use cases may know of the database's library: they open connections, and write no SQL."""
+
+MAY_CONNECT = {"store", "usecases"}
 
 IMPURE_MODULES = {
     "asyncio", "glob", "io", "logging", "os", "pathlib", "random", "secrets", "shutil", "socket", "ssl", "subprocess",
@@ -159,9 +164,28 @@ def check_direction(module: Module) -> Iterator[str]:
 
 def check_libraries(module: Module) -> Iterator[str]:
     for name, line in imports_of(module):
+        if module.part == "usecases" and name in FOR_USECASES:
+            continue
         allowed = ONLY_IN.get(name.split(".")[0])
         if allowed is not None and module.part not in allowed and (module.name, name) not in EXCEPTIONS:
             yield f"{module.name}:{line}: imports {name}"
+
+
+def check_connections(module: Module) -> Iterator[str]:
+    """Let only the store and the use cases open connections, and only the store know rows."""
+    if module.part == "store":
+        return
+    for name, line in imports_of(module):
+        if name.startswith("sqlalchemy") and name.endswith(".Row"):
+            yield f"{module.name}:{line}: knows Row"
+        elif module.part not in MAY_CONNECT and name.startswith("sqlalchemy") and name.endswith(".Connection"):
+            yield f"{module.name}:{line}: knows Connection"
+    if module.part in MAY_CONNECT:
+        return
+    for node in ast.walk(module.tree):
+        match node:
+            case ast.Call(func=ast.Name(id="writing") | ast.Attribute(attr="writing" | "connect" | "begin")):
+                yield f"{module.name}:{node.lineno}: opens a connection"
 
 
 def check_purity(module: Module) -> Iterator[str]:
@@ -214,6 +238,7 @@ Check = Callable[[Module], Iterator[str]]
 CHECKS: Mapping[str, Check] = {
     "direction": check_direction,
     "libraries": check_libraries,
+    "connections": check_connections,
     "purity": check_purity,
     "errors": check_errors,
     "docstrings": check_docstrings,
@@ -250,18 +275,31 @@ GOOD = '"""It says what it may know."""\n'
         ("direction", "app.hpkp.pins", "from app.store.engine import writing", "hpkp imports store"),
         ("direction", "app.hpkp.pins", "from app import outcomes", "hpkp imports outcomes"),
         ("direction", "app.senders.wire", "def f():\n    import app.store.tables", "senders imports store"),
-        ("direction", "app.store.intake", "from app import catalog", "store imports catalog"),
+        ("direction", "app.store.write.fold", "from app import catalog", "store imports catalog"),
         ("direction", "app.api.hosts", "from app.cli.terminal import out", "api imports cli"),
         ("direction", "app.outcomes", "from app.hpkp.pins import Pin", "outcomes imports hpkp"),
-        ("direction", "app.collector", "from app.api.problems import STATUS", "collector imports api"),
+        ("direction", "app.ingest.fold", "from app.api.problems import STATUS", "ingest imports api"),
         ("direction", "app.senders.wire", "from .pem import read", "imports relatively"),
         ("direction", "app.helpers", "", "the part helpers is not in the table"),
         ("libraries", "app.api.hosts", "from sqlalchemy import select", "imports sqlalchemy.select"),
         ("libraries", "app.service", "import sqlalchemy", "imports sqlalchemy"),
         ("libraries", "app.cli.policy", "from sqlmodel import Session", "imports sqlmodel.Session"),
         ("libraries", "app.store.engine", "from fastapi import Depends", "imports fastapi.Depends"),
-        ("libraries", "app.collector", "from starlette.requests import Request", "imports starlette.requests.Request"),
-        ("libraries", "app.store.writer", "import prometheus_client as p", "imports prometheus_client"),
+        (
+            "libraries",
+            "app.ingest.collector",
+            "from starlette.requests import Request",
+            "imports starlette.requests.Request",
+        ),
+        ("libraries", "app.store.write.fold", "import prometheus_client as p", "imports prometheus_client"),
+        ("libraries", "app.usecases.policies", "from sqlalchemy import select", "imports sqlalchemy.select"),
+        ("connections", "app.api.hosts", "from sqlalchemy import Row", "knows Row"),
+        ("connections", "app.usecases.hosts", "from sqlalchemy.engine import Row", "knows Row"),
+        ("connections", "app.web.hosts", "from sqlalchemy import Connection", "knows Connection"),
+        ("connections", "app.answers.keys", "with service.engine.connect() as c: pass", "opens a connection"),
+        ("connections", "app.cli.mark", "with writing(service.engine) as c: pass", "opens a connection"),
+        ("connections", "app.export", "with store.writing(e): pass", "opens a connection"),
+        ("connections", "app.api.hosts", "with engine.begin() as c: pass", "opens a connection"),
         ("purity", "app.hpkp.x509.certificate", "from pathlib import Path", "imports pathlib.Path"),
         ("purity", "app.hpkp.x509.certificate", "import os.path", "imports os.path"),
         ("purity", "app.hpkp.x509.certificate", "x = datetime.now(UTC)", "uses .now"),
@@ -289,6 +327,11 @@ def test_a_breach_is_found(check: str, name: str, source: str, fault: str) -> No
         ("direction", "app.hpkp.pins", "from app.hpkp.errors import InvalidPin\nimport appdirs"),
         ("libraries", "app.store.engine", "from sqlalchemy import select"),
         ("libraries", "app.service", "from sqlalchemy import Engine"),
+        ("libraries", "app.usecases.policies", "from sqlalchemy import Connection, Engine"),
+        ("connections", "app.usecases.policies", "with writing(engine) as connection: pass"),
+        ("connections", "app.store.read.hosts", "from sqlalchemy import Row\nengine.connect()"),
+        ("connections", "app.web.chart", "class Row: pass\nx = Row()"),
+        ("connections", "app.cli.workers", "from multiprocessing import connection\nconnection.wait([])"),
         ("purity", "app.store.engine", "import os\nopen('x')"),
         ("purity", "app.hpkp.x509.certificate", "from datetime import datetime\nx = datetime(2026, 1, 1)"),
         ("errors", "app.api.hosts", "raise ProblemError(404, 'Not found', '')"),

@@ -41,7 +41,7 @@ def test_a_tiny_run_measures_every_part_and_writes_it_into_the_document(cache: P
     titles = re.findall("^### (.+)$", written, re.MULTILINE)
     assert titles == [
         "Figures to reach",
-        "Intake, one worker",
+        "Ingest, one worker",
         "Answers, p50 / p95 in milliseconds",
         "Memory in MB",
     ]

@@ -1,6 +1,5 @@
 """One submission in, one outcome out; what is kept of a rejected one is harmless."""
 
-import asyncio
 import base64
 import json
 import textwrap
@@ -13,18 +12,20 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.collector import Envelope, _sample
 from app.hpkp.clients import network_of
+from app.ingest.body_reader import BodyReader
+from app.ingest.entry import UNKNOWN_NETWORK, ReportEntry
+from app.ingest.envelope import Envelope
+from app.ingest.keyed_hashes import KeyedHashes
+from app.ingest.rejections import sample_of
 from app.metrics import Metrics
 from app.outcomes import Outcome
 from app.service import Service, open_service
-from app.store.submissions import UNPLACED, Submission
+from app.store.secrets import client_key
 from tests.api.answers import rejections
-from tests.application import TestClient, settings_for
+from tests.application import SENDER, TestClient, collect, settings_for, status_of
 from tests.authority import PrivateKey, new_key
-from tests.reports import report_body
-
-SENDER = Envelope(address="203.0.113.77", content_type="application/json", user_agent="test")
+from tests.reports import distinct_bodies, report_body
 
 
 @pytest.fixture
@@ -34,28 +35,21 @@ def service(tmp_path: Path) -> Iterator[Service]:
     service.engine.dispose()
 
 
-def _collect(service: Service, *bodies: bytes, envelope: Envelope = SENDER) -> list[Outcome]:
-    async def collect() -> list[Outcome]:
-        service.writer.start()
-        fates = await asyncio.gather(*(service.collector.collect(body, envelope) for body in bodies))
-        await service.writer.stop()
-        return [fate.outcome for fate in fates]
-
-    return asyncio.run(collect())
-
-
 def _counters(service: Service) -> dict[str, float]:
     lines = service.metrics.exposition().decode().splitlines()
-    named = (line.removeprefix('hpkp_submissions_total{outcome="').split('"} ') for line in lines if "_total{" in line)
+    first = 'hpkp_submissions_total{outcome="'
+    named = (line.removeprefix(first).split('"} ') for line in lines if line.startswith(first))
     return {name: float(value) for name, value in named if float(value)}
 
 
 def test_submissions_together_have_an_outcome_each(service: Service) -> None:
-    outcomes = _collect(service, report_body(), b"", b"{}", report_body(), report_body(port=8443))
+    outcomes = collect(service, report_body(), b"", b"{}", report_body(), report_body(port=8443))
     assert outcomes == [
-        Outcome.ACCEPTED, Outcome.UNREADABLE, Outcome.NOT_A_REPORT, Outcome.DUPLICATE, Outcome.ACCEPTED,
+        Outcome.ACCEPTED, Outcome.UNREADABLE, Outcome.NOT_A_REPORT, Outcome.ACCEPTED, Outcome.ACCEPTED,
     ]  # fmt: skip
-    assert _counters(service) == {"accepted": 2, "unreadable": 1, "not_a_report": 1, "duplicate": 1}
+    assert _counters(service) == {"accepted": 3, "unreadable": 1, "not_a_report": 1}
+    status = status_of(service)
+    assert (status.accepted, status.duplicates) == (2, 1)
 
 
 @settings(max_examples=40, deadline=None)
@@ -64,7 +58,7 @@ def test_whatever_is_sent_the_counters_add_up_to_what_was_sent(
     tmp_path_factory: pytest.TempPathFactory, bodies: list[bytes]
 ) -> None:
     service = open_service(settings_for(tmp_path_factory.mktemp("any")), Metrics())
-    outcomes = _collect(service, *bodies)
+    outcomes = collect(service, *bodies)
     service.engine.dispose()
     assert sum(_counters(service).values()) == len(outcomes) == len(bodies)
 
@@ -72,8 +66,8 @@ def test_whatever_is_sent_the_counters_add_up_to_what_was_sent(
 @pytest.mark.parametrize("address", ["203.0.113.77", "2001:db8:1234:5678:9abc:def0:1357:2468"])
 def test_no_file_of_the_store_holds_an_address(service: Service, tmp_path: Path, address: str) -> None:
     bodies = (report_body(), report_body(), report_body(port=8443), b"broken", b"{}")
-    assert Outcome.DUPLICATE in _collect(service, *bodies, envelope=Envelope(address=address))
-    files = list(tmp_path.iterdir())
+    assert Outcome.ACCEPTED in collect(service, *bodies, envelope=Envelope(address=address))
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert {file.name for file in files} >= {"hpkp.sqlite3", "hpkp.sqlite3-wal"}
     held = b"".join(file.read_bytes() for file in files)
     assert b"www.example.com" in held
@@ -85,11 +79,15 @@ def test_no_file_of_the_store_holds_an_address(service: Service, tmp_path: Path,
     assert packed not in held or len(packed) == 4  # four bytes stand anywhere by chance
 
 
+def _entry_of(service: Service, body: bytes, address: str) -> ReportEntry:
+    read = BodyReader(KeyedHashes(client_key(service.engine))).read(body, Envelope(address=address), received_at=0)
+    assert read.entry is not None
+    return read.entry
+
+
 def test_a_client_is_the_install_where_one_is_told_and_else_the_address(service: Service) -> None:
     def of(body: bytes, address: str) -> bytes:
-        (read,) = service.collector.read(body, Envelope(address=address), received_at=0)
-        assert hasattr(read, "client")
-        return bytes(read.client)
+        return _entry_of(service, body, address).client
 
     installed = report_body(app_bundle_id="org.example", trustkit_version="3", app_vendor_id="A-1")
     assert of(installed, "192.0.2.1") == of(installed, "192.0.2.2")
@@ -99,12 +97,22 @@ def test_a_client_is_the_install_where_one_is_told_and_else_the_address(service:
 def test_a_network_is_kept_as_a_hash_whatever_the_install_says_and_inside_is_nowhere(service: Service) -> None:
     def of(address: str, install: str) -> bytes:
         body = report_body(app_bundle_id="org.example", trustkit_version="3", app_vendor_id=install)
-        (read,) = service.collector.read(body, Envelope(address=address), received_at=0)
-        assert isinstance(read, Submission)
-        return read.network
+        return _entry_of(service, body, address).network
 
     assert of("203.0.113.1", "A") == of("203.0.113.9", "B") != of("203.0.114.1", "A")
-    assert of("10.0.0.1", "A") == of("", "A") == UNPLACED
+    assert of("10.0.0.1", "A") == of("", "A") == UNKNOWN_NETWORK
+
+
+def test_a_text_that_repeats_is_logged_by_reference_and_a_retry_is_known_in_either_form(service: Service) -> None:
+    bodies = BodyReader(KeyedHashes(client_key(service.engine)))
+    first, second, third = distinct_bodies(3)
+    whole = [bodies.read(body, SENDER, received_at=0).entry for body in (first, second)]
+    recalled = [bodies.recall(body, SENDER, received_at=0) for body in (second, third)]
+    entries = [read.entry for read in recalled if read is not None and read.entry is not None]
+    assert [entry.body for entry in entries] == [second, third]
+    assert entries[0].text is entries[1].text
+    assert whole[1] is not None
+    assert entries[0].submission == whole[1].submission != entries[1].submission
 
 
 def _key_bodies(key: PrivateKey) -> dict[str, bytes]:
@@ -189,6 +197,6 @@ def test_a_sample_of_a_report_shows_its_members_without_its_certificates(client:
 @settings(max_examples=60, deadline=None)
 @given(body=st.one_of(st.binary(max_size=400), st.text(max_size=400).map(str.encode)))
 def test_no_sample_holds_control_characters_or_is_long(body: bytes) -> None:
-    sample = _sample(body)
+    sample = sample_of(body)
     assert sample.isprintable()
     assert len(sample) <= 300

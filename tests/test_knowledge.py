@@ -12,7 +12,7 @@ from app.main import create_app
 from app.samples import Scenario, make_site
 from app.settings import Settings
 from app.usecases.rejudging import PIECE
-from tests.application import TestClient
+from tests.application import TestClient, settings_for
 from tests.authority import NOW
 
 LOOPBACK = ("127.0.0.1", 50000)
@@ -54,10 +54,10 @@ def test_a_catalog_of_the_operators_own_gives_violations_another_cause(tmp_path:
 def test_what_is_left_after_the_first_second_is_judged_beside_the_reports(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.service._AT_ONCE", 0.0)
+    monkeypatch.setattr("app.usecases.rejudging_queue._AT_ONCE", 0.0)
     monkeypatch.setattr("app.main._AT_THE_START", 0.0)
     monkeypatch.setattr("app.schedule._REJUDGING_PAUSE", 0.1)
-    settings = Settings(database_url=f"sqlite:///{tmp_path}/hpkp.sqlite3")
+    settings = settings_for(tmp_path)
     site = make_site(Host("www.example.com"), at=NOW)
     body = json.loads(site.report(Scenario.PRIVATE_ROOT, at=NOW))
     pins = {"pins": [{"sha256": str(pin)} for pin in site.pins]}
@@ -65,13 +65,13 @@ def test_what_is_left_after_the_first_second_is_judged_beside_the_reports(
         for port in range(PIECE.violations + 5):
             client.post("/report", json=body | {"port": port + 1}).raise_for_status()
         answer = client.put("/api/v1/hosts/www.example.com/policy", json=pins).raise_for_status().json()
-        assert answer["violations_to_reevaluate"] == 5
+        assert answer["violations_to_reevaluate"] >= 5, "a piece is bounded in time, too"
         _wait_for(lambda: len(_events(client, "rejudged")) == 1)
         assert _events(client, "rejudged")[0].startswith("69 violations re-evaluated: ")
         again = client.put("/api/v1/hosts/www.example.com/policy", json=pins).raise_for_status().json()
         assert again["violations_to_reevaluate"] == 0
 
-    monkeypatch.setattr("app.service.RULES_VERSION", 10_000)
+    monkeypatch.setattr("app.usecases.rejudging_queue.RULES_VERSION", 10_000)
     with TestClient(create_app(settings), client=LOOPBACK, base_url=BASE) as client:
         client.post("/report", json=body | {"port": 9000}).raise_for_status()
         _wait_for(lambda: len(_events(client, "knowledge_changed")) == 2)

@@ -12,11 +12,14 @@ import pytest
 from app.hpkp.catalog import Catalog
 from app.hpkp.x509 import signatures
 from app.hpkp.x509.anchors import KnownCertificates
+from app.hpkp.x509.budget import BodyBudget
 from app.hpkp.x509.certificate import Element, read_certificate
 from app.hpkp.x509.paths import CompletedPaths, PathsAt
+from app.hpkp.x509.public_keys import PublicKey
 from app.senders import pem
+from app.senders.reporting_api import MAX_CERTIFICATES
 from app.senders.wire import MAX_CHAIN
-from bench.worst_bodies import BODIES, MOST_BYTES, judge_one, measure, read
+from bench.worst_bodies import BODIES, MOST_BYTES, judge_all, measure, read_at_the_door, read_in_the_fold
 
 MEANT = {
     "one name, brainpoolP512r1": "signature checks",
@@ -29,6 +32,7 @@ MEANT = {
     "all at once": "signature checks",
 }
 _REFUSED = {"40,000 lists 180 deep"}
+BODY = BodyBudget()
 _MOMENTS = 4
 """The client's, 14 hours to either side, and that of receipt."""
 
@@ -54,13 +58,14 @@ def test_the_whole_way_of_a_body_stays_within_the_budgets(title: str, monkeypatc
         spent["certificates read"] += 1
         return read_certificate(der)
 
-    def verify_counted(*args: Any) -> bool:
+    def verify_counted(key: PublicKey, *args: Any) -> bool:
         spent["signatures verified"] += 1
-        return verify(*args)
+        spent["microseconds of signatures"] += key.cost
+        return verify(key, *args)
 
     def assess_counted(paths: CompletedPaths, moment: datetime, *, host: str | None = None) -> PathsAt:
         found = assess(paths, moment, host=host)
-        spent["paths assessed"] += len(found.paths)
+        spent["certificates assessed"] += sum(len(path.certificates) for path in found.paths)
         return found
 
     monkeypatch.setattr(pem, "read_certificate", read_counted)
@@ -68,10 +73,36 @@ def test_the_whole_way_of_a_body_stays_within_the_budgets(title: str, monkeypatc
     monkeypatch.setattr(CompletedPaths, "at", assess_counted)
     body = BODIES[title]()
     signatures._KEPT.clear()
-    reports = read(body)
-    assert spent["certificates read"] <= 2 * MAX_CHAIN * len(reports)
-    for report in reports:
-        spent.clear()
-        judge_one(report, KnownCertificates(), Catalog())
-        assert spent["signatures verified"] <= 100
-        assert spent["paths assessed"] <= 40 * _MOMENTS
+    entry = read_at_the_door(body)
+    submissions = read_in_the_fold(entry)
+    assert spent["certificates read"] <= 2 * (2 * MAX_CHAIN if len(submissions) == 1 else MAX_CERTIFICATES)
+    judgements, budgets = judge_all(submissions, KnownCertificates(), Catalog())
+    assert judgements[:1] != [None], "the first report is always judged"
+    for budget in budgets:
+        assert 0 <= 100 - budget.checks <= 100
+        assert min(budget.steps, budget.paths, budget.microseconds) >= 0
+    # Of one body, whatever number of reports is in it.
+    assert len(submissions) != 1 or spent["signatures verified"] <= 100
+    assert spent["microseconds of signatures"] <= BODY.microseconds
+    assert spent["certificates assessed"] * 25 // _MOMENTS <= BODY.microseconds
+
+
+@pytest.mark.parametrize("title", [title for title in BODIES if title.startswith("batch")])
+def test_a_report_of_a_batch_has_the_answer_that_it_has_by_itself(title: str) -> None:
+    submissions = read_in_the_fold(read_at_the_door(BODIES[title]()))
+    assert len(submissions) > 1
+    judgements, _ = judge_all(submissions, KnownCertificates(), Catalog())
+    for submission, judgement in zip(submissions, judgements, strict=True):
+        if judgement is not None:
+            assert [judgement] == judge_all([submission], KnownCertificates(), Catalog())[0]
+
+
+def test_the_costliest_batches_are_not_judged_to_their_end() -> None:
+    for title in ("batch, 4 dear keys a report", "batch, all at once", "batch, some of each"):
+        cost = measure(BODIES[title](), KnownCertificates())
+        assert 0 < cost.judged < cost.reports, title
+
+
+def test_a_batch_of_usual_reports_is_judged_to_its_end() -> None:
+    cost = measure(BODIES["batch, 100 reports of one site"](), KnownCertificates())
+    assert cost.judged == cost.reports == 100

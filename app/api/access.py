@@ -9,7 +9,6 @@ from fastapi import Depends, Request
 from app.api.problems import ProblemError
 from app.api.sessions import COOKIE, Session, read_session
 from app.service import Service, now
-from app.store.secrets import find_token
 
 _FORWARDING = ("forwarded", "via", "x-real-ip")
 
@@ -67,8 +66,7 @@ def find_caller(request: Request, service: Service) -> Caller | None:
     """
     scheme, _, text = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and text:
-        with service.engine.connect() as connection:
-            token = find_token(connection, text=text.strip())
+        token = service.tokens.find(text.strip())
         if token is None:
             raise ProblemError(401, "Not authorised", "This API token is not known.")
         return Caller(token.scope)

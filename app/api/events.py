@@ -12,8 +12,7 @@ from app.api.problems import ProblemError
 from app.api.schemas import Page, describe_problems
 from app.hpkp.hosts import canonical_host
 from app.service import now
-from app.store.engine import from_ms, to_ms, writing
-from app.store.events import add_event, list_events
+from app.store.read.events import Event
 
 router = APIRouter(prefix="/api/v1", tags=["events"])
 
@@ -25,7 +24,7 @@ class EventResponse(BaseModel):
     at: datetime
     kind: str = Field(
         description="`policy_changed`, `verdict_changed`, `rejudged`, `knowledge_changed`, `served_chain_changed`, "
-        "`served_header_changed`, `probe_failed`, `probe_recovered` or `pruned`; told by others: "
+        "`served_header_changed`, `probe_failed`, `probe_recovered`, `pruned` or `log_skipped`; told by others: "
         "`certificate_rotated`, `deployed`, `note`."
     )
     host: str | None
@@ -49,9 +48,7 @@ def tell_of_an_event(told: EventRequest, service: ServiceDep) -> EventResponse:
     host, at = None if told.host is None else canonical_host(told.host), told.at or now()
     if at > now():
         raise ProblemError(422, "Not an event", "at lies in the future.")
-    with writing(service.engine) as connection:
-        id_ = add_event(connection, told.kind, told.text, host=host, at=to_ms(at))
-    return EventResponse(id=id_, at=from_ms(to_ms(at)), kind=told.kind, host=host, text=told.text)
+    return _response(service.records.add_event(told.kind, told.text, host=host, at=at))
 
 
 @router.get("/events", dependencies=[CanRead], responses=describe_problems())
@@ -66,16 +63,15 @@ def read_events(
 ) -> Page[EventResponse]:
     """List events, the newest first."""
     before = parse_cursor(cursor, parts=1)
-    with service.engine.connect() as connection:
-        rows = list_events(
-            connection,
-            host=None if host is None else canonical_host(host),
-            kind=kind,
-            limit=limit + 1,
-            before=before[0] if before else None,
-        )
-    items = [
-        EventResponse(id=row.id, at=from_ms(row.at), kind=row.kind, host=row.host, text=row.text)
-        for row in rows[:limit]
-    ]
-    return Page(items=items, next=link_next(request, response, str(rows[limit - 1].id) if len(rows) > limit else None))
+    found = service.records.list_events(
+        host=None if host is None else canonical_host(host),
+        kind=kind,
+        limit=limit + 1,
+        before=before[0] if before else None,
+    )
+    more = str(found[limit - 1].id) if len(found) > limit else None
+    return Page(items=list(map(_response, found[:limit])), next=link_next(request, response, more))
+
+
+def _response(event: Event) -> EventResponse:
+    return EventResponse(id=event.id, at=event.at, kind=event.kind, host=event.host, text=event.text)

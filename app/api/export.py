@@ -1,12 +1,13 @@
 """Export: the single reports that are kept, as a stream."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from app.api.access import CanRead, ServiceDep
 from app.api.filters import ViolationFilter
@@ -14,7 +15,6 @@ from app.api.pages import parse_cursor
 from app.api.schemas import describe_problems
 from app.export import MEDIA_TYPE, ExportFormat, write_lines
 from app.hpkp.hosts import canonical_host
-from app.store.export import walk_rows
 
 router = APIRouter(prefix="/api/v1", tags=["reports"])
 
@@ -29,11 +29,25 @@ _ANSWER: dict[int | str, dict[str, Any]] = {
 }
 
 
+class _SlotResponse(StreamingResponse):
+    """A stream that gives its slot back at its end, also if the reader goes away in the middle."""
+
+    def __init__(self, release: Callable[[], None], content: Iterator[str], **options: Any) -> None:
+        super().__init__(content, **options)
+        self._release = release
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._release()
+
+
 @router.get(
     "/export",
     dependencies=[CanRead],
     response_class=StreamingResponse,
-    responses=_ANSWER | describe_problems(),
+    responses=_ANSWER | describe_problems(503),
 )
 def export(
     service: ServiceDep,
@@ -49,10 +63,11 @@ def export(
     """
     after = parse_cursor(cursor, parts=1)
     wanted = replace(narrowed, host=None if host is None else canonical_host(host))
-    rows = walk_rows(service.engine, wanted, after=after[0] if after else 0)
-    lines = (line for _, line in write_lines(rows, form))
+    reports = service.records.export_reports(wanted, after=after[0] if after else 0)
+    lines = (line for _, line in write_lines(reports, form))
     headers = {"Content-Disposition": f'attachment; filename="reports.{form}"'}
-    return StreamingResponse(_batches(lines), media_type=MEDIA_TYPE[form], headers=headers)
+    release = service.heavy_reads.take_slot()  # before the status is sent, so that it can be 503
+    return _SlotResponse(release, _batches(lines), media_type=MEDIA_TYPE[form], headers=headers)
 
 
 def _batches(lines: Iterator[str]) -> Iterator[str]:

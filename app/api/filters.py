@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Query
 from pydantic import AwareDatetime
 
-from app.store.violations import Filter
+from app.store.read.filters import Filter
 
 
 def read_report_filter(

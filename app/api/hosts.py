@@ -6,14 +6,15 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from app.answers.policies import policy_answer
 from app.api.access import CanAdmin, CanRead, ServiceDep
+from app.api.counted_until import CountedUntil
 from app.api.filters import ViolationFilter
 from app.api.pages import LimitQuery, link_next
 from app.api.problems import ProblemError, not_found
 from app.api.schemas import (
     HostResponse,
     Page,
-    PolicyPin,
     PolicyRequest,
     PolicyResponse,
     PolicySetResponse,
@@ -29,8 +30,6 @@ from app.hpkp.hosts import Host, canonical_host, is_address
 from app.hpkp.pins import Pin, parse_pin
 from app.hpkp.policy import ExpectedPin, PinningPolicy
 from app.service import now
-from app.store import policies, summaries
-from app.store.engine import from_ms
 
 router = APIRouter(prefix="/api/v1/hosts", tags=["hosts"])
 
@@ -53,27 +52,26 @@ def list_hosts(
     cursor: Annotated[str | None, Query(max_length=253)] = None,
 ) -> Page[HostResponse]:
     """List hosts by name."""
-    with service.engine.connect() as connection:
-        rows = summaries.list_hosts(connection, limit=limit + 1, after=cursor)
+    found = service.hosts.list(limit=limit + 1, after=cursor)
     items = [
         HostResponse(
-            host=row.name,
-            registered=row.registered,
-            first_seen_at=from_ms(row.first_seen_at),
-            last_received_at=None if row.last_received_at is None else from_ms(row.last_received_at),
-            reports=row.reports,
-            violations=row.violations,
+            host=host.name,
+            registered=host.registered,
+            first_seen_at=host.first_seen_at,
+            last_received_at=host.last_received_at,
+            reports=host.reports,
+            violations=host.violations,
         )
-        for row in rows[:limit]
+        for host in found[:limit]
     ]
-    more = items[-1].host if len(rows) > limit else None
+    more = items[-1].host if len(found) > limit else None
     return Page(items=items, next=link_next(request, response, more))
 
 
 @router.get("/{host}/policy", dependencies=[CanRead], responses=describe_problems(404))
 def get_policy(service: ServiceDep, host: HostPath) -> PolicyResponse:
     """Return the policy in force."""
-    policy = service.policy_in_force(host, at=now())
+    policy = service.policies.in_force(host, at=now())
     if policy is None:
         raise not_found("policy in force for", host)
     return policy_response(policy)
@@ -82,11 +80,10 @@ def get_policy(service: ServiceDep, host: HostPath) -> PolicyResponse:
 @router.get("/{host}/policy/revisions", dependencies=[CanRead], responses=describe_problems(404))
 def list_revisions(service: ServiceDep, host: HostPath) -> Page[PolicyResponse]:
     """List every revision, the newest entry first."""
-    with service.engine.connect() as connection:
-        stored = policies.list_revisions(connection, host)
+    stored = service.policies.list_revisions(host)
     if not stored:
         raise not_found("policy for", host)
-    return Page(items=[policy_response(revision.policy) for revision in reversed(stored)])
+    return Page(items=[policy_response(revision.policy) for revision in stored])
 
 
 @router.put("/{host}/policy", dependencies=[CanAdmin], responses=describe_problems(400))
@@ -98,16 +95,16 @@ def put_policy(service: ServiceDep, host: HostPath, body: PolicyRequest) -> Poli
     """
     policy = _read_policy(host, body)
     try:
-        stored = policy_response(service.set_policy(policy, at=now()))
+        stored = policy_response(service.policies.set(policy, at=now()))
     except InvalidPolicy as error:
         raise ProblemError(422, _NO_POLICY, str(error), pointer="/effective_from") from None
-    return PolicySetResponse(**stored.model_dump(), violations_to_reevaluate=service.count_waiting(host))
+    return PolicySetResponse(**stored.model_dump(), violations_to_reevaluate=service.rejudging.count_waiting(host))
 
 
 @router.delete("/{host}/policy", dependencies=[CanAdmin], status_code=204, responses=describe_problems(404))
 def delete_policy(service: ServiceDep, host: HostPath) -> None:
     """Withdraw the policy. Its revisions stay, because clients may still know their pins."""
-    if service.withdraw_policy(host, at=now()) is None:
+    if service.policies.withdraw(host, at=now()) is None:
         raise not_found("policy in force for", host)
 
 
@@ -165,20 +162,7 @@ def read_pin(text: str, pointer: str) -> Pin:
 
 def policy_response(policy: PinningPolicy) -> PolicyResponse:
     """Convert a policy to its response."""
-    assert policy.effective_from is not None  # every stored revision has a beginning
-    return PolicyResponse(
-        host=policy.host,
-        revision=policy.revision,
-        pins=[PolicyPin(sha256=str(expected.pin), label=expected.label) for expected in policy.pins],
-        include_subdomains=policy.include_subdomains,
-        max_age=policy.max_age,
-        mode=policy.mode,
-        report_uri=policy.report_uri,
-        own_keys=sorted(map(str, policy.own_keys)),
-        effective_from=policy.effective_from,
-        withdrawn=policy.withdrawn,
-        header=str(PinningHeader.of_policy(policy)),
-    )
+    return PolicyResponse.model_validate(policy_answer(policy))
 
 
 @router.get("/{host}/summary", dependencies=[CanRead], responses=describe_problems(404))
@@ -186,16 +170,16 @@ def summary(
     service: ServiceDep,
     host: HostPath,
     narrowed: ViolationFilter,
+    counted_until: CountedUntil,
     interval: Literal["hour", "day"] = "hour",
 ) -> SummaryResponse:
     """Summarise what was reported for a host, by hour of receipt (`since` is rounded down to the hour)."""
-    wanted = replace(narrowed, host=host)
-    with service.engine.connect() as connection:
-        if not summaries.has_host(connection, host):
-            raise not_found("host", host)
-        found = summaries.summarise(connection, wanted, interval=interval)
+    found = service.hosts.summarise(replace(narrowed, host=host), interval=interval)
+    if found is None:
+        raise not_found("host", host)
     return SummaryResponse(
         host=host,
+        counted_until=counted_until,
         totals=Totals(reports=found.reports, violations=found.violations, clients=found.clients.about),
         by_cause=found.by_cause,
         by_sender=found.by_sender,

@@ -6,10 +6,11 @@ from typing import Annotated
 from fastapi import APIRouter, Body
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.answers.findings import finding_answer
 from app.api.access import CanAdmin, CanRead, ServiceDep
 from app.api.hosts import HostPath
 from app.api.problems import not_found
-from app.api.schemas import FindingResponse, describe_problems, finding_response
+from app.api.schemas import FindingResponse, describe_problems
 from app.hpkp.policy import PinningPolicy
 from app.hpkp.probe_result import Answer, Endpoint, LiveHost, review_live, satisfied
 from app.hpkp.x509.certificate import Certificate, Element, why_unreadable
@@ -78,7 +79,7 @@ async def probe_host(
 
     Only a host with a policy of its own in force is connected to, and only at public addresses unless set otherwise.
     """
-    looked = await service.probe(host, port=body.port if body else None)
+    looked = await service.probing.probe(host, port=body.port if body else None, at=now())
     if looked is None:
         raise not_found("policy in force for", host)
     return _response(*looked)
@@ -87,10 +88,10 @@ async def probe_host(
 @router.get("/{host}/probe", dependencies=[CanRead], responses=describe_problems(404))
 def read_probe(service: ServiceDep, host: HostPath) -> ProbeResponse:
     """Return what the last look at the host saw, beside the policy now in force."""
-    policy = service.policy_in_force(host, at=now())
+    policy = service.policies.in_force(host, at=now())
     if policy is None:
         raise not_found("policy in force for", host)
-    live = service.last_seen(host)
+    live = service.last_probes.find(host)
     if live is None:
         raise not_found("probe of", host)
     return _response(policy, live)
@@ -104,7 +105,7 @@ def _response(policy: PinningPolicy, live: LiveHost) -> ProbeResponse:
         at=live.probe.at,
         fault=live.probe.fault,
         satisfied=satisfied(findings),
-        findings=list(map(finding_response, findings)),
+        findings=[FindingResponse.model_validate(finding_answer(finding)) for finding in findings],
         endpoints=[_endpoint(endpoint, policy) for endpoint in live.probe.endpoints],
     )
 

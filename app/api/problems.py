@@ -17,6 +17,8 @@ from starlette.routing import Match
 
 from app.hpkp.errors import HpkpError
 from app.outcomes import Outcome
+from app.usecases.heavy_reads import RETRY_AFTER as HEAVY_READ_RETRY_AFTER
+from app.usecases.heavy_reads import TooManyReadsError
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -53,7 +55,6 @@ STATUS: dict[Outcome, tuple[int, str]] = {
     Outcome.TOO_SLOW: (408, "Report too slow"),
     Outcome.CONTENT_ENCODING: (415, "Content encoding not supported"),
     Outcome.UNKNOWN_HOST: (404, "Host not registered"),
-    Outcome.OVER_LIMIT: (429, "Over a limit"),
     Outcome.STORE_UNAVAILABLE: (503, "Store unavailable"),
     Outcome.METHOD_NOT_ALLOWED: (405, "Method not allowed"),
     Outcome.BAD_REQUEST: (400, "Bad request"),
@@ -61,7 +62,7 @@ STATUS: dict[Outcome, tuple[int, str]] = {
 }
 """Status and title for every outcome of ``/report`` that is an error; the others are answered 204."""
 
-RETRY_AFTER = {Outcome.OVER_LIMIT: "3600", Outcome.STORE_UNAVAILABLE: "30"}
+RETRY_AFTER = {Outcome.STORE_UNAVAILABLE: "30"}
 """Seconds after which a sender may try again."""
 
 
@@ -103,6 +104,12 @@ def install(app: FastAPI, *, show: ShowProblem | None = None) -> None:
     @app.exception_handler(HpkpError)
     async def _domain(request: Request, error: HpkpError) -> Response:
         return respond(request, Problem(title=_title(error), status=422, detail=str(error)))
+
+    @app.exception_handler(TooManyReadsError)
+    async def _too_many_reads(request: Request, _error: TooManyReadsError) -> Response:
+        detail = "As many replays and exports are running as are allowed at once. Try again in a moment."
+        problem = Problem(title="Too many costly reads", status=503, detail=detail)
+        return respond(request, problem, {"Retry-After": str(HEAVY_READ_RETRY_AFTER)})
 
     @app.exception_handler(RequestValidationError)
     async def _validation(request: Request, error: RequestValidationError) -> Response:

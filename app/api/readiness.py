@@ -1,12 +1,15 @@
 """The verdict on a host, what it rests on, and how it came about."""
 
+from dataclasses import asdict
 from datetime import date, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.answers.readiness import readiness_answer
 from app.api.access import CanAdmin, CanRead, ServiceDep
+from app.api.counted_until import CountedUntil
 from app.api.hosts import HostPath, read_moment
 from app.api.pages import LimitQuery, link_next, parse_cursor
 from app.api.problems import ProblemError, not_found
@@ -14,10 +17,7 @@ from app.api.schemas import FindingResponse, Page, describe_problems
 from app.hpkp.errors import InvalidPolicy
 from app.hpkp.exposure import ExposedDay
 from app.hpkp.header.server_lines import Server
-from app.hpkp.readiness.plain import as_plain
 from app.service import now
-from app.store import exposures, verdicts
-from app.store.engine import from_ms, writing
 
 router = APIRouter(prefix="/api/v1/hosts", tags=["readiness"])
 
@@ -80,6 +80,7 @@ class ReadinessResponse(BaseModel):
     revision: int
     mode: Literal["report-only", "enforce"]
     at: datetime
+    counted_until: datetime = Field(description="Until when everything that was accepted is counted.")
     as_of: str | None = Field(description="What an answer for a past moment rests on; null for now.")
     verdict: Literal["ready", "not_ready", "not_enough_data"]
     headline: str
@@ -136,6 +137,7 @@ class CanaryResponse(BaseModel):
 def readiness(
     service: ServiceDep,
     host: HostPath,
+    counted_until: CountedUntil,
     at: Annotated[datetime | None, Query(description="A past moment; now where nothing is said.")] = None,
     server: Annotated[Server, Query(description="In whose configuration the next header is written.")] = Server.TEXT,
 ) -> ReadinessResponse:
@@ -144,11 +146,12 @@ def readiness(
     For a past moment the answer rests on what was known then, with the rules and thresholds of today.
     """
     moment, past = _past(at), at is not None
-    assessed = service.assess(host, at=moment, past=past)
+    assessed = service.readiness.assess(host, at=moment, past=past)
     if assessed is None:
         raise not_found("policy in force for", host)
     policy, answer = assessed
-    return ReadinessResponse.model_validate(as_plain(policy, answer, at=moment, server=server, past=past))
+    plain = readiness_answer(policy, answer, at=moment, server=server, past=past)
+    return ReadinessResponse.model_validate(plain | {"counted_until": counted_until})
 
 
 def _past(at: datetime | None) -> datetime:
@@ -170,25 +173,16 @@ def list_verdicts(
 ) -> Page[VerdictResponse]:
     """List the verdicts that differed from the one before, the newest first, with what changed them."""
     place = parse_cursor(cursor, parts=1)
-    with service.engine.connect() as connection:
-        rows = verdicts.list_verdicts(connection, host, limit=limit + 1, before=place[0] if place else None)
-    items = [
-        VerdictResponse(
-            id=row.id, at=from_ms(row.at), revision=row.revision, verdict=row.verdict, headline=row.headline,
-            findings=row.findings, change=row.change,
-        )
-        for row in rows[:limit]
-    ]  # fmt: skip
-    more = str(items[-1].id) if len(rows) > limit else None
+    found = service.readiness.list_verdicts(host, limit=limit + 1, before=place[0] if place else None)
+    items = [VerdictResponse(**asdict(recorded)) for recorded in found[:limit]]
+    more = str(items[-1].id) if len(found) > limit else None
     return Page(items=items, next=link_next(request, response, more))
 
 
 @router.get("/{host}/exposure", dependencies=[CanRead], responses=describe_problems())
 def list_exposure(service: ServiceDep, host: HostPath) -> Page[ExposedDayResponse]:
     """List what is known of how many could have reported, day by day. A day that is missing is unknown, not zero."""
-    with service.engine.connect() as connection:
-        days = exposures.list_exposure(connection, host)
-    return Page(items=list(map(_day, days)))
+    return Page(items=list(map(_day, service.records.list_exposure(host))))
 
 
 @router.put("/{host}/exposure/{date}", dependencies=[CanAdmin], responses=describe_problems(400))
@@ -204,8 +198,7 @@ def put_exposure(service: ServiceDep, host: HostPath, date: date, body: Exposure
     day = ExposedDay(host, date, body.sessions, body.clients, body.app, body.app_version)
     if day.fault is not None:
         raise ProblemError(422, "Request not valid", day.fault, pointer="/sessions")
-    with writing(service.engine) as connection:
-        exposures.record_exposure(connection, [day], origin="api", at=at)
+    service.records.record_exposure([day], origin="api", at=at)
     return _day(day)
 
 
@@ -219,7 +212,7 @@ def _day(day: ExposedDay) -> ExposedDayResponse:
 async def send_canary(service: ServiceDep, host: HostPath) -> CanaryResponse:
     """Send a canary through the policy's report-uri, as a browser would, and say whether it arrived."""
     try:
-        sent = await service.send_canary(host, at=now())
+        sent = await service.canaries.send(host, at=now())
     except InvalidPolicy as error:
         raise ProblemError(422, "No report-uri", str(error), pointer="/path/host") from None
     if sent is None:

@@ -6,16 +6,17 @@ redirect: Chromium follows one as a GET, and the report is lost.
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import parse_qs
 
 from starlette.types import Message, Receive, Scope, Send
 
 from app.api.problems import MEDIA_TYPE, RETRY_AFTER, STATUS, encode, problem_of_outcome
-from app.collector import Collector, Envelope, Fate
 from app.hpkp.policy import Mode
+from app.ingest.collector import Collector
+from app.ingest.envelope import Envelope, Fate
 from app.outcomes import Outcome
 
 _LABEL = re.compile(r"[A-Za-z0-9._~-]{1,64}")
@@ -27,16 +28,26 @@ _CORS = [
     (b"access-control-allow-headers", b"*"),
     (b"access-control-max-age", b"86400"),
 ]
-_TAKEN: Message = {"type": "http.response.start", "status": 204, "headers": [_ANY_ORIGIN]}
-_NO_BODY: Message = {"type": "http.response.body", "body": b""}
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
-    mode: Mode | None
+class Answer(NamedTuple):
+    """What a sender is told; a body has its length and type among the headers."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes = b""
 
 
-_NO_MODE = _Request(None)
+TAKEN = Answer(204, [_ANY_ORIGIN])
+"""The answer to nearly every request."""
+
+
+class Head(NamedTuple):
+    """What comes before a body; ``refusal`` is why it is not even read."""
+
+    envelope: Envelope
+    length: int | None
+    refusal: Fate | None
 
 
 class ReportEndpoint:
@@ -45,7 +56,7 @@ class ReportEndpoint:
     def __init__(
         self, collector: Callable[[], Collector], *, max_body_bytes: int, max_body_seconds: float = 30
     ) -> None:
-        self._collector = collector
+        self.collector = collector
         self._limit = max_body_bytes
         self._patience = max_body_seconds
 
@@ -59,47 +70,59 @@ class ReportEndpoint:
         """Answer a request."""
         fate = await self._take(scope, receive, scope["path"][len("/report/") :])
         if fate.outcome is not Outcome.DISCONNECTED:
-            await _answer(send, fate)
+            answer = answer_to(fate)
+            await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+            await send({"type": "http.response.body", "body": answer.body})
 
     async def _take(self, scope: Scope, receive: Receive, label: str) -> Fate:
-        collector = self._collector()
-        headers = dict(scope["headers"])
-        length = _length(headers)
-        request = self._read_request(scope, headers, label, length)
-        envelope = Envelope(
+        collector = self.collector()
+        head = self.read_head(
+            scope["method"],
+            label,
+            scope["query_string"],
+            dict(scope["headers"]),
             address=scope["client"][0] if scope.get("client") else "",
-            label=label if isinstance(request, _Request) else "",
-            mode=request.mode if isinstance(request, _Request) else None,
-            content_type=_text(headers.get(b"content-type")),
-            user_agent=_text(headers.get(b"user-agent")),
         )
-        if isinstance(request, Fate):
-            if request.outcome in (Outcome.PREFLIGHT, Outcome.METHOD_NOT_ALLOWED):
-                collector.count(request.outcome)
-                return request
-            return collector.reject(request, envelope, length=length or 0)
+        if head.refusal is not None:
+            if head.refusal.outcome in (Outcome.PREFLIGHT, Outcome.METHOD_NOT_ALLOWED):
+                collector.count(head.refusal.outcome)
+                return head.refusal
+            return collector.reject(head.refusal, head.envelope, length=head.length or 0)
         body = await self._read(receive)
         if isinstance(body, bytes):
-            return await collector.collect(body, envelope)
+            return await collector.collect(body, head.envelope)
         if body.outcome is Outcome.DISCONNECTED:
             collector.count(body.outcome)
             return body
-        return collector.reject(body, envelope, length=self._limit if length is None else length)
+        return collector.reject(body, head.envelope, length=self._limit if head.length is None else head.length)
 
-    def _read_request(
-        self, scope: Scope, headers: dict[bytes, bytes], label: str, length: int | None
-    ) -> _Request | Fate:
+    def read_head(self, method: str, label: str, query: bytes, headers: Mapping[bytes, bytes], *, address: str) -> Head:
         """Read the request line and the headers, and refuse what they alone make impossible."""
-        if scope["method"] == "OPTIONS":
+        length = _length(headers)
+        mode = self._check_head(method, label, query, headers, length)
+        refusal = mode if isinstance(mode, Fate) else None
+        envelope = Envelope(
+            address=address,
+            label="" if refusal else label,
+            mode=None if isinstance(mode, Fate) else mode,
+            content_type=_text(headers.get(b"content-type")),
+            user_agent=_text(headers.get(b"user-agent")),
+        )
+        return Head(envelope, length, refusal)
+
+    def _check_head(
+        self, method: str, label: str, query: bytes, headers: Mapping[bytes, bytes], length: int | None
+    ) -> Mode | Fate | None:
+        """Return the mode that the query states, or why the request is refused."""
+        if method == "OPTIONS":
             return Fate(Outcome.PREFLIGHT)
-        if scope["method"] != "POST":
+        if method != "POST":
             return Fate(Outcome.METHOD_NOT_ALLOWED, "Reports are sent with POST.")
         if label and not _LABEL.fullmatch(label):
             return Fate(
                 Outcome.BAD_REQUEST,
                 "A label has 1 to 64 letters, digits, dots, underscores, tildes and hyphens.",
             )
-        query = scope["query_string"]
         stated = parse_qs(query.decode("latin-1")).get("mode", [None])[-1] if query else None
         if stated is not None and stated not in tuple(Mode):
             return Fate(Outcome.BAD_REQUEST, "mode is report-only or enforce.")
@@ -108,7 +131,7 @@ class ReportEndpoint:
             return Fate(Outcome.CONTENT_ENCODING, "Send the report without content encoding.")
         if length is not None and length > self._limit:
             return self._too_large()
-        return _NO_MODE if stated is None else _Request(Mode(stated))
+        return None if stated is None else Mode(stated)
 
     def _too_large(self) -> Fate:
         return Fate(Outcome.TOO_LARGE, f"A report has at most {self._limit} bytes.")
@@ -160,7 +183,7 @@ class _Begun:
         return (yield from self._steps.__await__())
 
 
-def _length(headers: dict[bytes, bytes]) -> int | None:
+def _length(headers: Mapping[bytes, bytes]) -> int | None:
     text = headers.get(b"content-length", b"")
     return int(text) if text.isdigit() and len(text) < 19 else None
 
@@ -174,23 +197,23 @@ def _printable(value: bytes) -> str:
     return "".join(c if c.isprintable() else " " for c in value.decode("latin-1"))
 
 
-async def _answer(send: Send, fate: Fate) -> None:
-    if fate.outcome not in STATUS and fate.outcome is not Outcome.PREFLIGHT:
-        await send(_TAKEN)
-        await send(_NO_BODY)
-        return
-    headers, body, status = _CORS, b"", 204
-    if fate.outcome is not Outcome.PREFLIGHT:
-        headers = [_ANY_ORIGIN]
-        problem = problem_of_outcome(fate.outcome, fate.reason, fate.pointer)
-        status, body = problem.status, encode(problem)
-        headers.append((b"content-type", MEDIA_TYPE.encode()))
-        headers.append((b"content-length", str(len(body)).encode()))
-        if fate.outcome in RETRY_AFTER:
-            headers.append((b"retry-after", RETRY_AFTER[fate.outcome].encode()))
-        if fate.outcome is Outcome.METHOD_NOT_ALLOWED:
-            headers.append((b"allow", b"POST, OPTIONS"))
-        if fate.outcome in (Outcome.TOO_LARGE, Outcome.TOO_SLOW):
-            headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def answer_to(fate: Fate) -> Answer:
+    """Return what a sender is told of the fate of what it sent."""
+    if fate.outcome is Outcome.PREFLIGHT:
+        return Answer(204, _CORS)
+    if fate.outcome not in STATUS:
+        return TAKEN
+    problem = problem_of_outcome(fate.outcome, fate.reason, fate.pointer)
+    body = encode(problem)
+    headers = [
+        _ANY_ORIGIN,
+        (b"content-type", MEDIA_TYPE.encode()),
+        (b"content-length", str(len(body)).encode()),
+    ]
+    if fate.outcome in RETRY_AFTER:
+        headers.append((b"retry-after", RETRY_AFTER[fate.outcome].encode()))
+    if fate.outcome is Outcome.METHOD_NOT_ALLOWED:
+        headers.append((b"allow", b"POST, OPTIONS"))
+    if fate.outcome in (Outcome.TOO_LARGE, Outcome.TOO_SLOW):
+        headers.append((b"connection", b"close"))
+    return Answer(problem.status, headers, body)

@@ -6,11 +6,9 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from app.api.problems import MEDIA_TYPE, Problem
-from app.hpkp.findings import Finding
 from app.hpkp.judgement.causes import Cause, Side
 from app.hpkp.policy import Mode
-from app.hpkp.readiness.words import title_of
-from app.store.violations import Status
+from app.hpkp.violation_status import Status
 
 T = TypeVar("T")
 
@@ -28,7 +26,7 @@ _DESCRIPTIONS = {
     404: "There is no such thing.",
     413: "The request is too long.",
     422: "Something in the request is wrong; the problem says what and where.",
-    503: "The store is not available.",
+    503: "The store is not available, or too many costly reads run at once.",
 }
 
 
@@ -144,6 +142,7 @@ class SummaryResponse(BaseModel):
     """What was reported for a host."""
 
     host: str
+    counted_until: datetime = Field(description="Until when everything that was accepted is counted.")
     totals: Totals
     by_cause: dict[str, int]
     by_sender: dict[str, int]
@@ -302,16 +301,3 @@ class FindingResponse(BaseModel):
     evidence: dict[str, Any]
     fix: str
     withholds: bool = Field(description="Whether it keeps the verdict from being ready by itself.")
-
-
-def finding_response(finding: Finding) -> FindingResponse:
-    """Convert a finding to its response."""
-    return FindingResponse(
-        code=finding.code,
-        title=title_of(finding.code),
-        severity=finding.severity.value,
-        message=finding.message,
-        evidence=finding.evidence,
-        fix=finding.fix,
-        withholds=finding.withholds,
-    )

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from app.service import Service
-from app.store.secrets import TokenInfo, token_named
+from app.store.secrets import TokenInfo
 
 COOKIE = "hpkp_session"
 LIFETIME = timedelta(hours=12)
@@ -51,8 +51,7 @@ def read_session(service: Service, cookie: str, *, at: datetime) -> Session | No
     name = _decode(fields[0])
     if name is None:
         return None
-    with service.engine.connect() as connection:
-        token = token_named(connection, name)
+    token = service.tokens.find_named(name)
     if token is None or not hmac.compare_digest(signature, _sign(service, claimed, token)):
         return None
     expires = datetime.fromtimestamp(int(fields[1]), UTC)

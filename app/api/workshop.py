@@ -6,14 +6,16 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from app.answers.deployment import deployment_answer
+from app.answers.what_if import what_if_answer
 from app.api.access import CanRead, ServiceDep
 from app.api.hosts import HostPath, read_moment, read_pin
 from app.api.problems import ProblemError, not_found
 from app.api.schemas import describe_problems
-from app.hpkp.deployment import DeploymentCheck, read_pem_chain
+from app.hpkp.deployment import read_pem_chain
 from app.hpkp.errors import InvalidCertificate
 from app.hpkp.judgement.causes import Cause, Side
-from app.hpkp.what_if import Change, Replayed, Tally, WhatIf
+from app.hpkp.what_if import Change
 from app.hpkp.x509.certificate import Chain
 from app.hpkp.x509.pem import decode_text
 from app.service import now
@@ -83,26 +85,10 @@ def check_chain(service: ServiceDep, host: HostPath, chain: Annotated[Chain, Dep
 
     The body is the chain in PEM, whatever its content type. Nothing of it is kept.
     """
-    checked = service.check(host, chain, at=now())
+    checked = service.deployment.check(host, chain, at=now())
     if checked is None:
         raise not_found("policy covering", host)
-    return _check_response(host, *checked)
-
-
-def _check_response(host: str, policy_of: str, answer: DeploymentCheck) -> CheckResponse:
-    return CheckResponse(
-        host=host,
-        policy_of=policy_of,
-        deployable=answer.deployable,
-        satisfied=answer.satisfied,
-        why=answer.why,
-        matching=list(map(str, answer.matching)),
-        remembered=[
-            RememberedResponse(revision=former.policy.revision, until=former.until, satisfied=former.satisfied)
-            for former in answer.remembered
-        ],
-        caveats=list(answer.caveats),
-    )
+    return CheckResponse.model_validate(deployment_answer(host, *checked))
 
 
 class WhatIfRequest(BaseModel):
@@ -160,10 +146,10 @@ class WhatIfResponse(BaseModel):
     )
 
 
-@router.post("/{host}/what-if", dependencies=[CanRead], responses=describe_problems(400, 404))
+@router.post("/{host}/what-if", dependencies=[CanRead], responses=describe_problems(400, 404, 503))
 def what_if(service: ServiceDep, host: HostPath, body: WhatIfRequest) -> WhatIfResponse:
     """Replay the violations that were reported for the host under another set of pins."""
-    found = service.what_if(
+    found = service.what_if.replay(
         host,
         dict.fromkeys(read_pin(text, f"/pins/{index}") for index, text in enumerate(body.pins)),
         [read_pin(text, f"/own_keys/{index}") for index, text in enumerate(body.own_keys)],
@@ -173,33 +159,4 @@ def what_if(service: ServiceDep, host: HostPath, body: WhatIfRequest) -> WhatIfR
     )
     if found is None:
         raise not_found("policy in force for", host)
-    return _what_if_response(host, found)
-
-
-def _what_if_response(host: str, found: WhatIf) -> WhatIfResponse:
-    return WhatIfResponse(
-        host=host,
-        pins=[str(expected.pin) for expected in found.candidate.pins],
-        safe=found.safe,
-        changes={change: _tally(tally) for change, tally in found.tallies.items()},
-        closed=_tally(found.closed),
-        implausible=_tally(found.implausible),
-        violations=list(map(_replayed, found.shown)),
-    )
-
-
-def _tally(tally: Tally) -> TallyResponse:
-    return TallyResponse(violations=tally.violations, reports=tally.reports, reports_by_side=tally.by_side)
-
-
-def _replayed(item: Replayed) -> ReplayedResponse:
-    return ReplayedResponse(
-        id=item.violation_id,
-        change=item.change,
-        reports=item.reports,
-        cause=item.before.cause,
-        locks_out=item.before.locks_out,
-        cause_then=item.after.cause,
-        locks_out_then=item.after.locks_out,
-        why_then=item.after.locks_out_why,
-    )
+    return WhatIfResponse.model_validate(what_if_answer(host, found))

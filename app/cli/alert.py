@@ -11,8 +11,6 @@ from app.alerting import receivers_of
 from app.alerts import Message, MessageKind, tell
 from app.cli.terminal import NO, JsonOption, fail, opened, out, print_json, read_settings
 from app.service import now
-from app.store.alerts import list_alerts
-from app.store.engine import from_ms
 
 app = typer.Typer(name="alert", help="Alerts: try the receivers, list what is open.", no_args_is_help=True)
 
@@ -41,18 +39,18 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List alerts that are open, and those settled lately."""
-    with opened() as service, service.engine.connect() as connection:
-        rows = list_alerts(connection, limit=500, since=now() - timedelta(days=days))
+    with opened() as service:
+        alerts = service.records.list_alerts(limit=500, since=now() - timedelta(days=days))
     found = [
         {
-            "kind": row.kind,
-            "host": row.host or None,
-            "text": row.text,
-            "first_at": from_ms(row.first_at),
-            "told_at": None if row.sent_at is None else from_ms(row.sent_at),
-            "resolved_at": None if row.resolved_at is None else from_ms(row.resolved_at),
+            "kind": stored.kind,
+            "host": stored.host or None,
+            "text": stored.text,
+            "first_at": stored.first_at,
+            "told_at": stored.sent_at,
+            "resolved_at": stored.resolved_at,
         }
-        for row in rows
+        for stored in alerts
     ]
     if as_json:
         print_json(found)

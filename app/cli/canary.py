@@ -22,7 +22,7 @@ def canary(
     """
     with opened() as service:
         name = canonical_host(host)
-        sent = asyncio.run(service.send_canary(name, at=now()))
+        sent = asyncio.run(service.canaries.send(name, at=now()))
     if sent is None:
         fail(f"there is no policy in force for {name}; set one with `hpkp policy set {name}`")
     if as_json:

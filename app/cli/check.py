@@ -1,10 +1,11 @@
 """``hpkp check``: may this chain be deployed under the host's pins."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from app.answers.deployment import deployment_answer
 from app.cli.terminal import CANNOT_TELL, NO, JsonOption, fail, opened, out, print_json
 from app.hpkp.deployment import DeploymentCheck, read_pem_chain
 from app.hpkp.errors import HpkpError
@@ -33,28 +34,15 @@ def check(
     except (HpkpError, OSError) as error:
         fail(f"{chain}: {error}")
     with opened() as service:
-        checked = service.check(name, elements, at=now())
+        checked = service.deployment.check(name, elements, at=now())
     if checked is None:
         fail(f"no policy covers {name}; set one with `hpkp policy set {name}`")
     policy_of, answer = checked
     if as_json:
-        print_json({"host": name, "policy_of": policy_of, "deployable": answer.deployable, **as_plain(answer)})
+        print_json(deployment_answer(name, policy_of, answer))
     else:
         _print(name, answer)
     raise typer.Exit(_EXIT[answer.deployable])
-
-
-def as_plain(answer: DeploymentCheck) -> dict[str, Any]:
-    """Return the answer as plain JSON values."""
-    return {
-        "satisfied": answer.satisfied,
-        "why": answer.why,
-        "matching": [str(pin) for pin in answer.matching],
-        "remembered": [
-            {"revision": r.policy.revision, "until": r.until, "satisfied": r.satisfied} for r in answer.remembered
-        ],
-        "caveats": list(answer.caveats),
-    }
 
 
 def _print(host: str, answer: DeploymentCheck) -> None:

@@ -17,12 +17,14 @@ from app.cli import (
     export,
     exposure,
     header,
+    log,
     mark,
     pin,
     policy,
     probe,
     prune,
     readiness,
+    refusals,
     rejudge,
     sample,
     serve,
@@ -50,6 +52,7 @@ app.command("readiness")(readiness.readiness)
 app.command("canary")(canary.canary)
 app.command("explain")(explain.explain)
 app.command("mark")(mark.mark)
+app.command("refusals")(refusals.refusals)
 app.command("export")(export.export)
 app.add_typer(exposure.app, name="exposure")
 app.add_typer(alert.app, name="alert")
@@ -58,6 +61,7 @@ app.command("rejudge")(rejudge.rejudge_hosts)
 app.command("send-sample")(sample.send_sample)
 app.command("demo")(demo.demo)
 app.add_typer(token.app, name="token")
+app.add_typer(log.app, name="log")
 app.add_typer(database.app, name="db")
 
 

@@ -61,8 +61,7 @@ def grafana_role(
                 out.print(_SQLITE, markup=False)
             return
         if password_file is None:
-            with service.engine.connect() as connection:
-                statements = reader_role_statements(connection, name)
+            statements = reader_role_statements(service.engine, name)
             if as_json:
                 print_json({"statements": statements, "made": False, "note": ""})
             else:

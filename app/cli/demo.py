@@ -18,9 +18,7 @@ from app.samples.season import DAYS
 from app.samples.season_hosts import make_season
 from app.service import Service, now
 from app.store.engine import without_password
-from app.store.summaries import list_hosts, summarise
-from app.store.verdicts import last_verdict
-from app.store.violations import Filter
+from app.store.read.filters import Filter
 
 _FILES = Path("data/demo")
 """What the files are named after where the store is none."""
@@ -56,15 +54,15 @@ def demo(
         fail(f"{error.filename} cannot be written: {error.strerror}")
     days: list[tuple[datetime, Readiness]] = []
     with opened(read_settings(database_url=url, trust_anchors=roots, catalog=catalog)) as service:
-        service.rejudge_where_knowledge_changed(at=at)
+        service.rejudging.run_if_knowledge_changed(at=at)
         if scenario:
             story = story_named(scenario.value)
             days = list(_shown(play(service, story, keys, until=at), story.days))
         else:
             list(_shown(play_season(service, season), DAYS))
         hosts = _hosts(service)
-        with service.engine.connect() as connection:
-            summary = summarise(connection, Filter())
+        summary = service.hosts.summarise(Filter())
+        assert summary is not None  # of all hosts
     if as_json:
         print_json(
             {
@@ -88,11 +86,8 @@ def demo(
 
 
 def _refuse_a_full_one(service: Service, url: str) -> None:
-    with service.engine.connect() as connection:
-        if list_hosts(connection, limit=1):
-            fail(
-                f"{without_password(url)} is not empty; the demo would mix with what is there. Name another --database."
-            )
+    if service.hosts.list(limit=1):
+        fail(f"{without_password(url)} is not empty; the demo would mix with what is there. Name another --database.")
 
 
 def _shown(days: Iterator[Any], total: int) -> Iterator[Any]:
@@ -100,17 +95,16 @@ def _shown(days: Iterator[Any], total: int) -> Iterator[Any]:
 
 
 def _hosts(service: Service) -> list[dict[str, Any]]:
-    with service.engine.connect() as connection:
-        rows = list_hosts(connection, limit=100)
-        verdicts = {row.name: last_verdict(connection, row.name) for row in rows}
+    hosts = service.hosts.list(limit=100)
+    verdicts = service.hosts.last_verdicts([host.name for host in hosts])
     return [
         {
-            "host": row.name,
-            "reports": int(row.reports),
-            "violations": row.violations,
-            "verdict": None if (last := verdicts[row.name]) is None else last.verdict,
+            "host": host.name,
+            "reports": host.reports,
+            "violations": host.violations,
+            "verdict": None if (last := verdicts[host.name]) is None else last.verdict,
         }
-        for row in rows
+        for host in hosts
     ]
 
 

@@ -1,7 +1,6 @@
 """``hpkp explain``: why a violation happened, in plain words, for a report in a file or a violation in the store."""
 
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +8,7 @@ import typer
 from rich.markup import escape
 from rich.tree import Tree
 
+from app.answers.judgements import certificate_finding_answer, judgement_answer
 from app.catalog import load_known_certificates
 from app.catalog.load import load_catalog
 from app.cli.policy import read_expected_pins
@@ -20,9 +20,7 @@ from app.hpkp.x509.certificate import Certificate, Chain, Element
 from app.senders import CertificateReader, Unreadable, read_report
 from app.service import now
 from app.settings import Settings
-from app.store.additions import pinned_host
 from app.store.engine import exists
-from app.store.violations import get_violation, load_report
 
 _LOCKS_OUT = {True: "yes", False: "no", None: "cannot tell"}
 
@@ -76,30 +74,35 @@ def _of_file(name: str) -> ViolationReport:
 
 
 def _of_store(settings: Settings, violation_id: int) -> ViolationReport:
-    with opened(settings) as service, service.engine.connect() as connection:
-        row = get_violation(connection, violation_id) if violation_id < 2**63 else None
-        if row is None:
-            fail(f"there is no violation {violation_id}")
-        return load_report(connection, row)
+    with opened(settings) as service:
+        report = service.violations.load_report(violation_id) if violation_id < 2**63 else None
+    if report is None:
+        fail(f"there is no violation {violation_id}")
+    return report
 
 
 def _policy_of_store(settings: Settings, report: ViolationReport) -> tuple[str, PolicyHistory]:
     """Find the policy that speaks for a report; a store that does not exist is not made for it."""
     if not exists(settings.database_url):
         return report.hostname, PolicyHistory(())
-    with opened(settings) as service, service.engine.connect() as connection:
-        return pinned_host(connection, report)
+    with opened(settings) as service:
+        return service.policies.find_for_report(report)
 
 
 def _plain(host: str, report: ViolationReport, judgement: Judgement) -> dict[str, Any]:
-    plain = asdict(judgement)
-    for which, chain in (("served", report.served_chain), ("validated", report.validated_chain)):
-        findings: tuple[CertificateFinding, ...] = getattr(judgement, which)
-        plain[which] = [
-            asdict(finding) | {"pin": None if element.pin is None else str(element.pin), "subject": _subject(element)}
+    chains = {
+        "served": (report.served_chain, judgement.served),
+        "validated": (report.validated_chain, judgement.validated),
+    }
+    answered = {
+        which: [
+            certificate_finding_answer(finding) | {"subject": _subject(element)}
             for element, finding in zip(chain or (), findings, strict=True)
         ]
-    return {"host": host, "hostname": report.hostname, "sender": report.sender} | plain
+        for which, (chain, findings) in chains.items()
+    }
+    said = {"host": host, "hostname": report.hostname, "sender": report.sender}
+    return said | judgement_answer(judgement) | answered
 
 
 def _print(host: str, report: ViolationReport, judgement: Judgement) -> None:

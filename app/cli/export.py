@@ -12,8 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from app.cli.terminal import err, fail, opened
 from app.export import ExportFormat, write_lines
 from app.hpkp.hosts import canonical_host
-from app.store.export import count_rows, walk_rows
-from app.store.violations import Filter
+from app.store.read.filters import Filter
 
 
 def export(
@@ -43,8 +42,7 @@ def export(
     last = cursor
     with ExitStack() as stack:
         service = stack.enter_context(opened())
-        with service.engine.connect() as connection:
-            total = count_rows(connection, wanted, after=cursor)
+        total = service.records.count_reports(wanted, after=cursor)
         try:
             stream = (
                 stack.enter_context(output.open("a" if cursor else "w", encoding="utf-8")) if output else sys.stdout
@@ -55,7 +53,7 @@ def export(
         shown = stack.enter_context(Progress(*columns, console=err))
         task = shown.add_task("reports", total=total)
         try:
-            for number, line in write_lines(walk_rows(service.engine, wanted, after=cursor), chosen):
+            for number, line in write_lines(service.records.export_reports(wanted, after=cursor), chosen):
                 if number == 0 and cursor:
                     continue  # the line of names stands in the file already
                 stream.write(line)

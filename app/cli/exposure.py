@@ -23,8 +23,6 @@ from app.hpkp.user_agents.reporting import never_reports
 from app.hpkp.x509.pem import decode_text
 from app.log_selection import LeftOut, Selection
 from app.service import now
-from app.store.engine import writing
-from app.store.exposures import list_exposure, record_exposure
 
 app = typer.Typer(name="exposure", help="Tell how many could have reported, day by day.", no_args_is_help=True)
 
@@ -252,8 +250,8 @@ def _ask(prometheus: str, query: str, at: datetime) -> float | None:
 def list_days(host: HostArgument, as_json: JsonOption = False) -> None:
     """Print what is known. A day that is missing is unknown, not zero."""
     name = _host(host)
-    with opened() as service, service.engine.connect() as connection:
-        days = list_exposure(connection, name)
+    with opened() as service:
+        days = list(service.records.list_exposure(name))
     _print(days, as_json=as_json)
 
 
@@ -273,8 +271,8 @@ def _record(host: Host, days: list[ExposedDay], origin: str, *, dry_run: bool = 
     if faults := [f"{day.day}: {day.fault}" for day in days if day.fault is not None]:
         fail(f"{faults[0]}; nothing was recorded")
     if not dry_run and days:
-        with opened() as service, writing(service.engine) as connection:
-            record_exposure(connection, days, origin=origin, at=now())
+        with opened() as service:
+            service.records.record_exposure(days, origin=origin, at=now())
     _print(days, as_json=as_json)
     if not days and not as_json:
         err.print(f"There was nothing to record for {host}.", markup=False)

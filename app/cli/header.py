@@ -3,14 +3,16 @@
 import asyncio
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
 
+from app.answers.findings import lint_answer
+from app.answers.headers import header_review_answer
 from app.catalog import load_known_certificates
 from app.catalog.load import load_catalog
-from app.cli.findings import STYLE, lint_as_plain
+from app.cli.findings import STYLE
 from app.cli.policy import read_expected_pins
 from app.cli.terminal import NO, JsonOption, err, fail, opened, out, print_json, read_settings
 from app.hpkp.errors import HpkpError
@@ -88,7 +90,7 @@ def make(
                 "field": REPORT_ONLY if report_only else ENFORCING,
                 "value": str(header),
                 "report_uri_encoded": encoded,
-                "findings": lint_as_plain(review.findings),
+                "findings": lint_answer(review.findings),
             }
         )
     else:
@@ -106,7 +108,7 @@ def make(
 
 def _of_policy(host: str) -> tuple[PinningHeader, Mode]:
     with opened() as service:
-        policy = service.policy_in_force(canonical_host(host), at=now())
+        policy = service.policies.in_force(canonical_host(host), at=now())
     if policy is None:
         fail(f"there is no policy in force for {host}; set one with `hpkp policy set {host}`")
     return PinningHeader.of_policy(policy), policy.mode
@@ -146,7 +148,7 @@ def lint(
         _review(found.values, report_only=found.field == REPORT_ONLY, host=name, paths=paths) for found in fields
     ]
     if as_json:
-        documents = [_plain(found, review) for found, review in zip(fields, reviews, strict=True)]
+        documents = [header_review_answer(found, review) for found, review in zip(fields, reviews, strict=True)]
         print_json(documents[0] if len(documents) == 1 else documents)
     else:
         for found, review in zip(fields, reviews, strict=True):
@@ -229,25 +231,6 @@ def _review(
 ) -> HeaderReview:
     catalog = load_catalog(read_settings().catalog)
     return lint_header(Subject(values, report_only, host, paths[0] if paths else None, catalog, paths[1:]))
-
-
-def _plain(found: FieldValues, review: HeaderReview) -> dict[str, Any]:
-    parsed = review.parsed
-    return {
-        "field": found.field,
-        "taken_from": found.source,
-        "rfc7469": review.conformance,
-        "browsers": {"chromium": review.chromium, "firefox": review.firefox},
-        "parsed": None
-        if parsed is None
-        else {
-            "pins": [str(pin) for pin in parsed.pins],
-            "max_age": parsed.max_age,
-            "include_subdomains": parsed.include_subdomains,
-            "report_uri": parsed.report_uri,
-        },
-        "findings": lint_as_plain(review.findings),
-    }
 
 
 def _print(found: FieldValues, review: HeaderReview) -> None:

@@ -5,9 +5,8 @@ from typing import Annotated
 import typer
 
 from app.cli.terminal import JsonOption, fail, opened, out, print_json
+from app.hpkp.violation_status import Status
 from app.service import now
-from app.store.engine import writing
-from app.store.violations import Status, set_status
 
 
 def mark(
@@ -22,10 +21,10 @@ def mark(
     believed; further reports of the same cause from the same few networks do not count either. Nothing is changed where
     one of the numbers is unknown.
     """
-    with opened() as service, writing(service.engine) as connection:
-        for number in numbers:
-            if not set_status(connection, number, status=status, note=note, at=now()):
-                fail(f"there is no violation {number}; nothing was changed")
+    with opened() as service:
+        fault = service.violations.set_statuses(numbers, status=status, note=note, at=now())
+    if fault is not None:
+        fail(f"there is no violation {fault.unknown}; nothing was changed")
     if as_json:
         print_json([{"id": number, "status": status, "note": note} for number in numbers])
     else:

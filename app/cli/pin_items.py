@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from app.cli.findings import STYLE, lint_as_plain
+from app.answers.findings import lint_answer
+from app.answers.keys import key_answer
+from app.cli.findings import STYLE
 from app.cli.terminal import out
 from app.hpkp.findings import Finding, Severity
 from app.hpkp.key_description import KeyDescription, Validity
@@ -58,30 +60,13 @@ class PinItem:
 
 def as_plain(item: PinItem) -> dict[str, Any]:
     """Return the item as plain JSON values; what a key of its kind does not have is left out."""
-    described, key = item.description, item.description.key
-    plain: dict[str, Any] = {
+    return {
         "file": item.source,
         "position": item.position,
-        "kind": key.kind,
-        "pin": str(key.pin),
-        "ca_names": [f"{ca.name} ({ca.state})" for ca in described.ca_names],
-        "findings": lint_as_plain(item.findings),
+        **key_answer(item.description),
+        "findings": lint_answer(item.findings),
+        **(_plain_place(item.lineage) if item.lineage else {}),
     }
-    if key.subject or key.names:
-        plain |= {"subject": key.subject, "names": list(key.names)}
-    if certificate := key.certificate:
-        plain |= {
-            "issuer": certificate.issuer,
-            "not_before": certificate.not_before,
-            "not_after": certificate.not_after,
-            "validity": described.validity,
-            "role": described.role,
-            "public_root": described.root_store is Anchor.PUBLIC,
-            "sha256": certificate.fingerprint.hex(),
-        }
-    if key.note:
-        plain["note"] = key.note
-    return plain | (_plain_place(item.lineage) if item.lineage else {})
 
 
 def _plain_place(place: LineagePlace) -> dict[str, Any]:

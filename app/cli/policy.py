@@ -2,10 +2,11 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from app.answers.policies import policy_answer
 from app.cli.rejudge import finish_rejudging
 from app.cli.terminal import NO, JsonOption, err, fail, opened, out, print_json
 from app.hpkp.errors import HpkpError
@@ -15,7 +16,6 @@ from app.hpkp.pins import parse_pin
 from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy
 from app.hpkp.x509.keys import read_keys
 from app.service import now
-from app.store.policies import list_revisions
 
 app = typer.Typer(help="Set and show the pins that you expect of a host.", no_args_is_help=True)
 
@@ -74,7 +74,7 @@ def set_(
     except (HpkpError, OSError) as error:
         fail(str(error))
     with opened() as service:
-        stored = service.set_policy(policy, at=now())
+        stored = service.policies.set(policy, at=now())
         finish_rejudging(service)
     _show(stored, as_json)
 
@@ -89,15 +89,14 @@ def show(
     with opened() as service:
         name = canonical_host(host)
         if revisions:
-            with service.engine.connect() as connection:
-                found = [stored.policy for stored in reversed(list_revisions(connection, name))]
+            found = [stored.policy for stored in service.policies.list_revisions(name)]
         else:
-            current = service.policy_in_force(name, at=now())
+            current = service.policies.in_force(name, at=now())
             found = [] if current is None else [current]
     if not found:
         fail(f"there is no policy in force for {name}; set one with `hpkp policy set {name}`", NO)
     if as_json and revisions:
-        print_json([as_plain(policy) for policy in found])
+        print_json([policy_answer(policy) for policy in found])
         return
     for policy in found:
         _show(policy, as_json)
@@ -129,26 +128,9 @@ def _read_file(path: Path) -> ExpectedPin:
     return ExpectedPin(keys[0].pin, path.name)
 
 
-def as_plain(policy: PinningPolicy) -> dict[str, Any]:
-    """Return a policy as plain JSON values, with the header that goes with it."""
-    return {
-        "host": policy.host,
-        "revision": policy.revision,
-        "pins": [{"sha256": str(expected.pin), "label": expected.label} for expected in policy.pins],
-        "include_subdomains": policy.include_subdomains,
-        "max_age": policy.max_age,
-        "mode": policy.mode,
-        "report_uri": policy.report_uri,
-        "own_keys": sorted(map(str, policy.own_keys)),
-        "effective_from": policy.effective_from,
-        "withdrawn": policy.withdrawn,
-        "header": str(PinningHeader.of_policy(policy)),
-    }
-
-
 def _show(policy: PinningPolicy, as_json: bool) -> None:
     if as_json:
-        print_json(as_plain(policy))
+        print_json(policy_answer(policy))
         return
     withdrawn = ", withdrawn" if policy.withdrawn else ""
     out.print(f"{policy.host}  revision {policy.revision}, {policy.mode}{withdrawn}", markup=False, style="bold")

@@ -8,6 +8,7 @@ import typer
 from rich.markup import escape
 from rich.tree import Tree
 
+from app.answers.findings import finding_answer
 from app.cli.findings import print_findings
 from app.cli.terminal import (
     CANNOT_TELL,
@@ -24,6 +25,7 @@ from app.hpkp.hosts import canonical_host
 from app.hpkp.policy import PinningPolicy
 from app.hpkp.probe_result import Endpoint, LiveHost, Probe, review_live, satisfied
 from app.hpkp.x509.certificate import Certificate, Element, why_unreadable
+from app.service import now
 
 _EXIT = {True: 0, False: NO, None: CANNOT_TELL}
 _WORDS = {True: "as the policy says", False: "NOT as the policy says", None: "cannot tell"}
@@ -45,14 +47,16 @@ def probe(
     settings = read_settings(**({"probe_private_addresses": True} if allow_private else {}))
     with opened(settings) as service:
         name = canonical_host(host)
-        looked = asyncio.run(service.probe(name, port=port))
+        looked = asyncio.run(service.probing.probe(name, port=port, at=now()))
     if looked is None:
         fail(f"there is no policy in force for {name}; set one with `hpkp policy set {name}`")
     policy, live = looked
     findings = review_live(policy, live)
     answer = satisfied(findings)
     if as_json:
-        print_json({**as_plain(live.probe, policy), "satisfied": answer, "findings": list(map(asdict, findings))})
+        print_json(
+            {**as_plain(live.probe, policy), "satisfied": answer, "findings": list(map(finding_answer, findings))}
+        )
     else:
         _print(policy, live)
         out.print(f"{name}: {_WORDS[answer]}", markup=False, style="bold")

@@ -1,13 +1,31 @@
-"""``hpkp prune``: forget what is older than the settings say."""
+"""``hpkp prune``: forget what is older than the settings say, or what strangers have filled the store with."""
 
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from app.cli.terminal import JsonOption, err, opened, out, print_json
 from app.service import now
 
 
-def prune(as_json: JsonOption = False) -> None:
-    """Forget raw bodies, single reports, counts and rejections that are older than the settings say.
+def prune(
+    unknown_hosts: Annotated[
+        bool,
+        typer.Option("--unknown-hosts", help="Forget all hosts without a policy as well, with what belongs to them."),
+    ] = False,
+    sources_below: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Count apps, versions, platforms and labels with fewer reports than this without a name from now on.",
+            metavar="REPORTS",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Forget what is older than the settings say, and the least valuable of a store over its size limit.
 
     Runs beside a service that takes reports; may be broken off and begun again. The space is given back to the file
     system as far as the file allows.
@@ -20,7 +38,17 @@ def prune(as_json: JsonOption = False) -> None:
             counted[what] = counted.get(what, 0) + count
             shown.update(task, description=", ".join(f"{number} {name}" for name, number in counted.items()))
 
-        removed = service.prune(at=now(), progress=progress)
+        retention, at = service.retention, now()
+        removed = retention.prune(at=at, progress=progress)
+        further: list[Callable[[], dict[str, int]]] = []
+        if unknown_hosts:
+            further.append(lambda: retention.free_unknown_hosts(at=at, progress=progress))
+        if sources_below is not None:
+            further.append(lambda: retention.free_sources(fewer_reports_than=sources_below, at=at))
+        further.append(lambda: retention.shrink_store(at=at, progress=progress))
+        for work in further:
+            for what, number in work().items():
+                removed[what] = removed.get(what, 0) + number
     if as_json:
         print_json(removed)
         return

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
+from app.answers.readiness import readiness_answer
 from app.cli.terminal import CANNOT_TELL, NO, JsonOption, fail, opened, out, print_json
 from app.hpkp.header.server_lines import Server
 from app.hpkp.hosts import canonical_host
 from app.hpkp.readiness import Verdict
-from app.hpkp.readiness.plain import as_plain
 from app.hpkp.readiness.text import Style, write_text
 from app.service import now
 
@@ -42,12 +42,12 @@ def readiness(
         fail("--at lies in the future, which is not known here")
     with opened() as service:
         name = canonical_host(host)
-        assessed = service.assess(name, at=moment, past=past)
+        assessed = service.readiness.assess(name, at=moment, past=past)
     if assessed is None:
         fail(f"there is no policy in force for {name}; set one with `hpkp policy set {name}`")
     policy, answer = assessed
     if as_json:
-        print_json(as_plain(policy, answer, at=moment, server=server, past=past))
+        print_json(readiness_answer(policy, answer, at=moment, server=server, past=past))
     else:
         for line in write_text(policy, answer, at=moment, server=server, past=past):
             out.print(line.text, markup=False, style=_STYLE.get(line.style))

@@ -22,7 +22,7 @@ def rejudge_hosts(
     """
     with opened() as service:
         name = ALL if host is None else str(canonical_host(host))
-        found = service.request_rejudging(name, at=now())
+        found = service.rejudging.request(name, at=now())
         done = finish_rejudging(service)
         if not found and host is not None:
             fail(f"there are no violations of {name}", NO)
@@ -43,8 +43,8 @@ def finish_rejudging(service: Service) -> dict[str, Run]:
     """Judge all that waits for it, showing how far that is; return the runs that ended here, by host."""
     ended: dict[str, Run] = {}
     with Progress(console=err, transient=True) as bar:
-        task = bar.add_task("Re-evaluating", total=service.count_waiting() or None)
-        while (progress := service.rejudge_further(at=now())) is not None:
+        task = bar.add_task("Re-evaluating", total=service.rejudging.count_waiting() or None)
+        while (progress := service.rejudging.go_on(at=now())) is not None:
             bar.update(task, completed=progress.run.judged, total=progress.run.judged + progress.waiting)
             if progress.finished:
                 ended[progress.run.host] = progress.run

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from itertools import groupby
 
-from app.alerting import look_for_alarms
 from app.cli.stage import Stage, take
 from app.samples.crowd import Post
 from app.samples.rollout import Mark, SendCanary
 from app.samples.season import DAYS, Assess, Counted, LookAt, Publish, Season, Tell, Timed
 from app.service import Service
+from app.wiring import DirectIntake
 
 _ALERTED = 30
 """For so many days, up to the end, the service looked for what to alert of."""
@@ -16,19 +16,20 @@ _ALERTED = 30
 
 def play_season(service: Service, season: Season) -> Iterator[int]:
     """Play a season day by day; give the number of each day when it is over."""
+    intake = DirectIntake(service)
     stages = {part.host: Stage(service, part.host, season.until) for part in season.parts}
     for day, acts in enumerate(season.acts()):
         for posted, together in groupby(acts, lambda timed: isinstance(timed.act, Post)):
             if posted:
-                take(service, [timed.act for timed in together if isinstance(timed.act, Post)])
+                take(intake, [timed.act for timed in together if isinstance(timed.act, Post)])
             else:
                 for timed in together:
                     _act(stages[timed.host], timed)
         if acts and day >= DAYS - _ALERTED:
-            look_for_alarms(service, at=acts[-1].at)
+            service.alerts.update(at=acts[-1].at)
         yield day
     for host in stages:
-        service.record_verdict(host, at=season.until)
+        service.readiness.record(host, at=season.until)
 
 
 def _act(stage: Stage, timed: Timed) -> None:
@@ -47,4 +48,4 @@ def _act(stage: Stage, timed: Timed) -> None:
         case Tell(kind, text):
             stage.tell(kind, text)
         case Assess():
-            stage.service.record_verdict(stage.host, at=stage.moment)
+            stage.service.readiness.record(stage.host, at=stage.moment)

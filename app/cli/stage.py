@@ -1,25 +1,22 @@
 """Plays into a store at hand, as of whatever moment: what a made-up rollout tells is written by the service's parts."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from app.collector import Envelope, Fate, describe_rejection
 from app.hpkp.exposure import ExposedDay
 from app.hpkp.hosts import Host
 from app.hpkp.judgement.causes import Cause
 from app.hpkp.policy import Mode, PinningPolicy
 from app.hpkp.probe_result import Answer, Endpoint, Probe
 from app.hpkp.x509.certificate import read_certificate
+from app.ingest.envelope import Envelope
 from app.samples.crowd import Post
 from app.samples.rollout import Chain, Expose, pinning_field
 from app.service import Service
-from app.store.canaries import add_canary, receive_canary
-from app.store.engine import to_ms, writing
-from app.store.events import add_event
-from app.store.exposures import record_exposure
-from app.store.submissions import RejectedSubmission, Submission
-from app.store.violations import Filter, list_violations, set_status
+from app.store.engine import to_ms
+from app.store.read.filters import Filter
+from app.wiring import DirectIntake
 
 _ADDRESS = "192.0.2.1"
 
@@ -33,6 +30,11 @@ class Stage:
     moment: datetime
     policy: PinningPolicy | None = None
     canaries: int = 0
+    intake: DirectIntake = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Take reports as the service would."""
+        self.intake = DirectIntake(self.service)
 
     def set_policy(self, policy: PinningPolicy, *, report_uri_on_host: bool) -> None:
         """Publish a policy from this moment on; its report-uri is the stage's own, or one under the pins."""
@@ -42,12 +44,12 @@ class Stage:
     def publish(self, policy: PinningPolicy) -> None:
         """Publish a policy as it is; without a date it takes effect at this moment."""
         self.policy = policy
-        self.service.set_policy(policy, at=self.moment)
+        self.service.policies.set(policy, at=self.moment)
         self._finish_rejudging()
 
     def post(self, body: bytes, *, address: str) -> None:
         """Send a report from an address."""
-        take(self.service, [Post(self.moment, body, address)])
+        take(self.intake, [Post(self.moment, body, address)])
 
     def expose(self, sessions: int | None, clients: int | None, *, app: str = "") -> None:
         """Tell how many were served the pins today."""
@@ -57,8 +59,7 @@ class Stage:
         """Tell how many were served the pins today, of the site and of the versions of apps."""
         today = self.moment.date()
         days = [ExposedDay(self.host, today, e.sessions, e.clients, e.app, e.app_version) for e in exposed]
-        with writing(self.service.engine) as connection:
-            record_exposure(connection, days, origin="demo", at=self.moment)
+        self.service.records.record_exposure(days, origin="demo", at=self.moment)
 
     def send_canary(self, *, arrives: bool) -> None:
         """Send a canary to the report-uri."""
@@ -68,10 +69,8 @@ class Stage:
         nonce = f"{self.host}{self.canaries}".encode()[-16:].rjust(16, b"\0")
         if f"//{self.host}/" in self.policy.report_uri:
             arrives = False  # the host does not collect reports
-        with writing(self.service.engine) as connection:
-            add_canary(connection, self.host, nonce, report_uri=self.policy.report_uri, at=self.moment)
-            if arrives:
-                receive_canary(connection, self.host, nonce, at=self.moment)
+        uri = self.policy.report_uri
+        self.service.canaries.add(self.host, nonce, report_uri=uri, at=self.moment, arrived=arrives)
 
     def look(self, chain: Chain, *, header: bool) -> None:
         """Look at the host, which serves a chain at its one address, and the policy's own field or none."""
@@ -92,39 +91,32 @@ class Stage:
             )
             for address, chain in chains.items()
         )
-        self.service.record_probe(Probe(self.host, 443, self.moment, endpoints))
+        self.service.probing.record(Probe(self.host, 443, self.moment, endpoints))
         self._finish_rejudging()
 
     def _finish_rejudging(self) -> None:
         """Judge to the end what a slow machine left, so that a rollout is the same on all of them."""
-        while self.service.rejudge_further(at=self.moment) is not None:
+        while self.service.rejudging.go_on(at=self.moment) is not None:
             pass
 
     def mark(self, cause: Cause, status: str, note: str = "the operator of the story") -> None:
         """Close all violations of a cause."""
-        with writing(self.service.engine) as connection:
-            for row in list_violations(connection, Filter(host=self.host, cause=cause), limit=500):
-                set_status(connection, row.id, status=status, note=note, at=self.moment)
+        violations = self.service.violations
+        for violation in violations.list(Filter(host=self.host, cause=cause), limit=500):
+            violations.set_status(violation.id, status=status, note=note, at=self.moment)
 
     def tell(self, kind: str, text: str) -> None:
         """Record an event."""
-        with writing(self.service.engine) as connection:
-            add_event(connection, kind, text, host=self.host, at=to_ms(self.moment))
+        self.service.records.add_event(kind, text, host=self.host, at=self.moment)
 
 
-def take(service: Service, posts: Iterable[Post]) -> None:
-    """Take what was sent, each at its moment, in one transaction; what is no report is refused and kept as such."""
-    submissions, refused = list[Submission](), list[RejectedSubmission]()
-    for post in posts:
-        at = to_ms(post.at)
-        around = Envelope(post.address, post.label, content_type=post.content_type, user_agent=post.user_agent)
-        for read in service.collector.read(post.body, around, received_at=at):
-            if isinstance(read, Submission):
-                submissions.append(read)
-            else:
-                fate = Fate(read.outcome, read.reason, read.pointer)
-                refused.append(describe_rejection(fate, around, post.body, received_at=at))
-    with writing(service.engine) as connection:
-        service.intake.write(connection, submissions)
-        if refused:
-            service.intake.reject(connection, refused)
+def take(intake: DirectIntake, posts: Iterable[Post]) -> None:
+    """Take what was sent, each at its moment, in one transaction; what is no report is kept as a rejection."""
+    intake.take(
+        (
+            post.body,
+            Envelope(post.address, post.label, content_type=post.content_type, user_agent=post.user_agent),
+            to_ms(post.at),
+        )
+        for post in posts
+    )

@@ -36,6 +36,6 @@ def play(service: Service, story: Story, keys: Keys, *, until: datetime) -> Iter
         stage.moment = start + timedelta(days=day) + half
         rollout.play(story.acts(keys, day), at=stage.moment)
         evening = stage.moment + half
-        answer = service.record_verdict(HOST, at=evening)
+        answer = service.readiness.record(HOST, at=evening)
         assert answer is not None  # the story begins with a policy
         yield evening, answer

@@ -19,6 +19,7 @@ from app.metrics import Metrics
 from app.service import Service, open_service
 from app.settings import Settings
 from app.store.engine import without_password
+from app.wiring import catch_up
 
 out = Console(highlight=False, soft_wrap=True)
 """Standard output; never wraps, so that pins and headers stay on their line."""
@@ -66,8 +67,11 @@ def read_settings(**changes: Any) -> Settings:
 
 
 @contextmanager
-def opened(settings: Settings | None = None) -> Iterator[Service]:
-    """Open the store for one command; what goes wrong with it ends the command with the reason."""
+def opened(settings: Settings | None = None, *, caught_up: bool = True) -> Iterator[Service]:
+    """Open the store for one command; what goes wrong with it ends the command with the reason.
+
+    With ``caught_up``, what was accepted before is counted.
+    """
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     chosen = settings or read_settings()
     try:
@@ -75,6 +79,8 @@ def opened(settings: Settings | None = None) -> Iterator[Service]:
     except (SQLAlchemyError, OSError, RuntimeError, ValueError) as error:
         fail(cannot_use(chosen, error))
     try:
+        if caught_up:
+            catch_up(service)
         yield service
     except HpkpError as error:
         fail(str(error))

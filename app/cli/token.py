@@ -6,8 +6,6 @@ from typing import Annotated
 import typer
 
 from app.cli.terminal import NO, JsonOption, fail, opened, out, print_json
-from app.store.engine import writing
-from app.store.secrets import list_tokens, new_token, revoke_token
 
 app = typer.Typer(help="Make, list and revoke API tokens.", no_args_is_help=True)
 
@@ -31,8 +29,7 @@ def new(
     """Make a token and print it. It is shown this once; the store keeps only its hash."""
     with opened() as service:
         try:
-            with writing(service.engine) as connection:
-                text = new_token(connection, name, scope)
+            text = service.tokens.make(name, scope)
         except ValueError as error:
             fail(str(error), NO)
     if as_json:
@@ -44,8 +41,8 @@ def new(
 @app.command("list")
 def list_(as_json: JsonOption = False) -> None:
     """List the tokens, without their text."""
-    with opened() as service, service.engine.connect() as connection:
-        tokens = list_tokens(connection)
+    with opened() as service:
+        tokens = service.tokens.list()
     if as_json:
         print_json([{"name": t.name, "scope": t.scope, "created_at": t.created_at} for t in tokens])
         return
@@ -58,8 +55,8 @@ def list_(as_json: JsonOption = False) -> None:
 @app.command("revoke")
 def revoke(name: NameArgument, as_json: JsonOption = False) -> None:
     """Make a token useless from now on."""
-    with opened() as service, writing(service.engine) as connection:
-        found = revoke_token(connection, name)
+    with opened() as service:
+        found = service.tokens.revoke(name)
     if not found:
         fail(f"there is no token {name!r}", NO)
     if as_json:

@@ -2,16 +2,17 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from app.answers.what_if import what_if_answer
 from app.cli.policy import read_expected_pins
 from app.cli.terminal import CANNOT_TELL, NO, JsonOption, fail, opened, out, print_json
 from app.hpkp.errors import HpkpError
 from app.hpkp.hosts import canonical_host
 from app.hpkp.pins import parse_pin
-from app.hpkp.what_if import Change, Replayed, Tally, WhatIf
+from app.hpkp.what_if import Change, WhatIf
 from app.service import now
 
 _EXIT = {True: 0, False: NO, None: CANNOT_TELL}
@@ -63,7 +64,7 @@ def what_if(
     if not wanted:
         fail("give --pin, --pin-file or --header")
     with opened() as service:
-        found = service.what_if(
+        found = service.what_if.replay(
             name,
             dict.fromkeys(wanted),
             own,
@@ -74,40 +75,10 @@ def what_if(
     if found is None:
         fail(f"there is no policy in force for {name}; set one with `hpkp policy set {name}`")
     if as_json:
-        print_json(_plain(name, found))
+        print_json(what_if_answer(name, found) | {"caveat": _CAVEAT})
     else:
         _print(name, found)
     raise typer.Exit(_EXIT[found.safe])
-
-
-def _plain(host: str, found: WhatIf) -> dict[str, Any]:
-    return {
-        "host": host,
-        "pins": [str(expected.pin) for expected in found.candidate.pins],
-        "safe": found.safe,
-        "changes": {change: _tally(tally) for change, tally in found.tallies.items()},
-        "closed": _tally(found.closed),
-        "implausible": _tally(found.implausible),
-        "violations": [_item(item) for item in found.shown],
-        "caveat": _CAVEAT,
-    }
-
-
-def _tally(tally: Tally) -> dict[str, Any]:
-    return {"violations": tally.violations, "reports": tally.reports, "reports_by_side": tally.by_side}
-
-
-def _item(item: Replayed) -> dict[str, Any]:
-    return {
-        "id": item.violation_id,
-        "change": item.change,
-        "reports": item.reports,
-        "cause": item.before.cause,
-        "locks_out": item.before.locks_out,
-        "cause_then": item.after.cause,
-        "locks_out_then": item.after.locks_out,
-        "why_then": item.after.locks_out_why,
-    }
 
 
 def _print(host: str, found: WhatIf) -> None:

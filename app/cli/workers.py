@@ -3,16 +3,19 @@
 ::
 
     parent: binds, listens ──spawns──> workers: each an application of its own, settings from the environment
-       ├─ SIGTERM: closes the socket, tells the workers, waits until they have written what waits
+       ├─ SIGTERM: closes the socket, tells the workers, waits until they have logged what waits
        ├─ a worker ends: another takes its place
        └─ the parent is killed: the workers end too
 
-The processes share the store and the metrics, and nothing else.
+The processes share the store and the metrics, and nothing else. Each has an ingest log of its own; one more process,
+the fold, counts what is in all of them.
 """
 
 import gc
+import logging
 import os
 import signal
+import sys
 import threading
 from multiprocessing import connection, parent_process
 
@@ -23,6 +26,13 @@ from uvicorn.supervisors import Multiprocess
 
 from app.main import create_app
 from app.metrics import forget_process, shared_folder
+from app.settings import Settings
+from app.store.engine import answers, open_engine
+
+logger = logging.getLogger(__name__)
+
+_LOOK = 0.5
+"""Seconds between looks for a store that is away."""
 
 FACTORY = "app.cli.workers:create_worker"
 INTAKE_FACTORY = "app.cli.workers:create_intake_worker"
@@ -38,17 +48,19 @@ def keep_what_stays() -> None:
 
 def create_worker() -> FastAPI:
     """Make a worker's application."""
-    _end_with_the_parent()
-    return create_app(when_ready=keep_what_stays)
+    end_with_the_parent()
+    _wait_for_store_or_end()
+    return create_app(with_fold=False, when_ready=keep_what_stays)
 
 
 def create_intake_worker() -> FastAPI:
     """Make the application of a worker that serves reports alone."""
-    _end_with_the_parent()
-    return create_app(intake_only=True, when_ready=keep_what_stays)
+    end_with_the_parent()
+    _wait_for_store_or_end()
+    return create_app(intake_only=True, with_fold=False, when_ready=keep_what_stays)
 
 
-def _end_with_the_parent() -> None:
+def end_with_the_parent() -> None:
     """Drain and end where the parent is gone: nobody else would, and the port would stay taken."""
     parent = parent_process()
     if parent is None:
@@ -59,6 +71,36 @@ def _end_with_the_parent() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=wait, name="watch-parent", daemon=True).start()
+
+
+def wait_for_store(settings: Settings, stopping: threading.Event) -> bool:
+    """Wait until the store answers; False if stopped before. For processes that take the place of others.
+
+    They start at any moment, also while the store is away, and need its keys. One that failed would be started again
+    and again; a worker that fails to start even ends the service (uvicorn takes it for a mistake of configuration).
+    """
+    engine, told = open_engine(settings.database_url), False
+    try:
+        while not answers(engine):
+            if not told:
+                logger.warning("the store is away; process %d starts when it answers", os.getpid())
+                told = True
+            if stopping.wait(_LOOK):
+                return False
+    finally:
+        engine.dispose()
+    return True
+
+
+def _wait_for_store_or_end() -> None:
+    stopping = threading.Event()
+    # uvicorn's own handler only makes a note, which it reads after the start.
+    before = signal.signal(signal.SIGTERM, lambda _signal, _frame: stopping.set())
+    try:
+        if not wait_for_store(Settings(), stopping):
+            sys.exit(0)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class _Workers(Multiprocess):

@@ -66,7 +66,7 @@ class HostState:
 _RANK = {Verdict.NOT_READY: 0, Verdict.NOT_ENOUGH_DATA: 1, Verdict.READY: 2}
 SOON = timedelta(days=14)
 """How long before a certificate's end somebody is told, where it was not renewed."""
-_OWN_REASONS = frozenset({"store_unavailable", "over_limit", "fault"})
+_OWN_REASONS = frozenset({"store_unavailable", "fault"})
 MANY_REFUSED = 50
 """Refusals within an hour, of one kind for a reason of the senders'."""
 

@@ -11,7 +11,7 @@ What was not reached is not known; it withholds the verdict, and never counts as
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from app.hpkp.errors import InvalidHeader
@@ -77,6 +77,8 @@ class LiveChain:
     leaf_not_after: datetime | None
     anchor_pins: frozenset[Pin] = frozenset()
     """Of the anchors where its paths end: what is neither the leaf's nor among these is an intermediate's."""
+    intermediates_end: datetime | None = None
+    """When the first of the served intermediates expires."""
 
     @property
     def trusted(self) -> bool:
@@ -90,6 +92,8 @@ class LiveHost:
 
     probe: Probe
     chains: tuple[LiveChain, ...]
+    earlier: tuple[Probe, ...] = ()
+    """What was last seen at addresses that the probe did not see: it stands until something else is seen there."""
 
     @property
     def leaf_pins(self) -> frozenset[Pin]:
@@ -97,16 +101,36 @@ class LiveHost:
         return frozenset(chain.leaf_pin for chain in self.chains if chain.trusted and chain.leaf_pin is not None)
 
 
-def describe_live(probe: Probe, anchors: KnownCertificates) -> LiveHost:
-    """Work out for each served chain what the rules ask of it, at the moment of the probe."""
+def describe_live(probe: Probe, anchors: KnownCertificates, earlier: tuple[Probe, ...] = ()) -> LiveHost:
+    """Work out for each served chain what the rules ask of it, at the moment when it was seen."""
     return LiveHost(
         probe,
         tuple(
-            _describe(endpoint.address, chain, probe, anchors)
-            for endpoint in probe.endpoints
+            _describe(endpoint.address, chain, seen, anchors)
+            for seen in (probe, *earlier)
+            for endpoint in seen.endpoints
             for chain in endpoint.chains
         ),
+        earlier,
     )
+
+
+def keep_last_seen(probe: Probe, before: Iterable[Probe]) -> tuple[Probe, ...]:
+    """Return what was last seen where a probe saw nothing, given the probes before it, the latest first.
+
+    If not even an address was found, that is all of the last probe that saw a chain; otherwise of each address that
+    showed none, the last one that it showed.
+    """
+    missing = {endpoint.address for endpoint in probe.endpoints if not endpoint.chains}
+    found = list[Probe]()
+    for earlier in before:
+        seen = [e for e in earlier.endpoints if e.chains and (e.address in missing or not probe.endpoints)]
+        if seen:
+            found.append(replace(earlier, endpoints=tuple(seen)))
+            missing -= {endpoint.address for endpoint in seen}
+        if not missing and (probe.endpoints or found):
+            break
+    return tuple(found)
 
 
 def _describe(address: str, chain: Chain, probe: Probe, known: KnownCertificates) -> LiveChain:
@@ -130,6 +154,17 @@ def _describe(address: str, chain: Chain, probe: Probe, known: KnownCertificates
         in_validity=best.path_class is not PathClass.BROKEN or best.class_without(DATES) is PathClass.BROKEN,
         leaf_not_after=leaf.not_after,
         anchor_pins=frozenset(path.top.pin for path in same if path.stored_as is not Anchor.UNKNOWN),
+        intermediates_end=min(
+            (
+                element.not_after
+                for number, element in enumerate(chain)
+                if number != position
+                and isinstance(element, Certificate)
+                and element.subject != element.issuer
+                and element.not_after is not None
+            ),
+            default=None,
+        ),
     )
 
 
@@ -152,7 +187,7 @@ def _of_reach(live: LiveHost) -> Iterator[Finding]:
         yield Finding(
             "host_not_reached",
             Severity.WARNING,
-            f"{probe.host} could not be looked at: {probe.fault or 'it has no address'}.",
+            f"{probe.host} could not be looked at: {probe.fault or 'it has no address'}.{_still_stands(live)}",
             f"Check the name and the network between here and there, then look again: hpkp probe {probe.host}.",
             withholds=True,
         )
@@ -161,11 +196,18 @@ def _of_reach(live: LiveHost) -> Iterator[Finding]:
             "address_not_reached",
             Severity.WARNING,
             f"{len(unseen)} of {len(probe.endpoints)} address(es) showed no certificate, so what they serve is not "
-            f"known: {', '.join(sorted(unseen))}.",
+            f"known: {', '.join(sorted(unseen))}.{_still_stands(live)}",
             "Look from where they can be reached, or take them out of the DNS.",
             {"addresses": unseen},
             withholds=True,
         )
+
+
+def _still_stands(live: LiveHost) -> str:
+    if not live.earlier:
+        return ""
+    last = max(probe.at for probe in live.earlier)
+    return f" What was last seen, on {last:%Y-%m-%d %H:%M} UTC, counts until something else is seen."
 
 
 def _of_chains(policy: PinningPolicy, live: LiveHost) -> Iterator[Finding]:
@@ -204,6 +246,24 @@ def _of_chains(policy: PinningPolicy, live: LiveHost) -> Iterator[Finding]:
             f"Make a backup key: hpkp backup-key {policy.host}. Keep it away from the server, and add its pin to the "
             "policy.",
         )
+    elif len(policy.expected) > 1 and policy.expected <= frozenset(pin for chain in live.chains for pin in chain.pins):
+        # Each chain leaves a pin out, so clients note the policy; but no key is kept away from the servers.
+        together = {
+            a: frozenset(pin for chain in live.chains if chain.address == a for pin in chain.pins)
+            for a in _addresses(live.chains)
+        }
+        on_one = sorted(address for address, pins in together.items() if policy.expected <= pins)
+        yield Finding(
+            "no_offline_backup",
+            Severity.WARNING,
+            "Every pinned key is in a chain that is served now"
+            f"{f', and {on_one[0]} alone has all of them' if on_one else ''}. "
+            "Lose what is served and no pinned key is left (RFC 7469 section 4.3 asks for an offline backup).",
+            f"Make a backup key: hpkp backup-key {policy.host}. Keep it away from the server, and add its pin to the "
+            "policy.",
+            {"addresses": on_one},
+            withholds=bool(on_one),
+        )
     yield from _of_trust(live)
     max_age = timedelta(seconds=min(policy.max_age or 0, 10**9))
     ends = [chain.leaf_not_after for chain in live.chains if chain.leaf_not_after is not None and chain.in_validity]
@@ -216,7 +276,20 @@ def _of_chains(policy: PinningPolicy, live: LiveHost) -> Iterator[Finding]:
             "Renew with the same key (certbot renew --reuse-key), or with the backup key.",
             {"not_after": min(ends).isoformat()},
         )
+    soon = live.probe.at + max(_SOON, max_age)
+    if due := [c for c in live.chains if c.in_validity and c.intermediates_end and c.intermediates_end < soon]:
+        first = min(c.intermediates_end for c in due if c.intermediates_end is not None)
+        yield Finding(
+            "intermediate_expires_soon",
+            Severity.WARNING,
+            f"An intermediate certificate that {_at(due)} served expires on {first:%Y-%m-%d}. Its replacement may have "
+            "another key, and clients may build another path.",
+            "Get the CA's current intermediate and serve that, once hpkp check finds a pinned key in the new chain.",
+            {"not_after": first.isoformat(), "addresses": _addresses(due)},
+        )
 
+
+_SOON = timedelta(days=14)
 
 _PUT_BACK = (
     "Serve a certificate for a pinned key there at once, such as the backup key. Another header does not help those "
@@ -263,7 +336,7 @@ def _of_fields(policy: PinningPolicy, live: LiveHost) -> Iterator[Finding]:
     wanted = ENFORCING if policy.mode is Mode.ENFORCE else REPORT_ONLY
     missing, unreadable, different = list[str](), dict[str, str](), defaultdict[str, list[str]](list)
     enforced_too, present = list[str](), 0
-    for where, answer in _answers(live):
+    for where, answer in _answers(policy, live):
         values = answer.enforcing if policy.mode is Mode.ENFORCE else answer.report_only
         if policy.mode is Mode.REPORT_ONLY and answer.enforcing:
             enforced_too.append(where)
@@ -345,10 +418,13 @@ def _or_none(value: object) -> object:
     return "none" if value is None else value
 
 
-def _answers(live: LiveHost) -> Iterator[tuple[str, Answer]]:
-    for endpoint in live.probe.endpoints:
-        for answer in endpoint.answers:
-            yield f"{endpoint.address} {answer.path} ({answer.status})", answer
+def _answers(policy: PinningPolicy, live: LiveHost) -> Iterator[tuple[str, Answer]]:
+    """Yield answers with where they came from; earlier ones only if they may carry this revision of the policy."""
+    since = policy.effective_from
+    for seen in (live.probe, *(probe for probe in live.earlier if since is None or probe.at >= since)):
+        for endpoint in seen.endpoints:
+            for answer in endpoint.answers:
+                yield f"{endpoint.address} {answer.path} ({answer.status})", answer
 
 
 def _addresses(chains: Iterable[LiveChain]) -> list[str]:

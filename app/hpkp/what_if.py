@@ -20,6 +20,7 @@ from app.hpkp.judgement.causes import Cause, Side
 from app.hpkp.judgement.judge import Judgement
 from app.hpkp.pins import Pin
 from app.hpkp.policy import ExpectedPin, PinningPolicy, PolicyHistory
+from app.hpkp.violation_status import OPEN
 
 
 class Change(StrEnum):
@@ -36,7 +37,6 @@ class Change(StrEnum):
     """Locked out by neither."""
 
 
-_OPEN = frozenset({"open", "acknowledged"})
 _SHOWN = 100
 _WEIGHT = {change: -number for number, change in enumerate(Change)}
 
@@ -135,7 +135,7 @@ def compare(candidate: PinningPolicy, replayed: Iterable[Replayed]) -> WhatIf:
     for item in replayed:
         if item.before.cause is Cause.IMPLAUSIBLE:
             implausible.add(item)
-        elif item.status not in _OPEN:
+        elif item.status not in OPEN:
             closed.add(item)
         else:
             tallies[item.change].add(item)

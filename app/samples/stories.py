@@ -249,7 +249,7 @@ def _key_loss_right(day: int) -> Right:
     if day < 5:
         return _answer(_waiting(day, needed=2))
     if day < 6:
-        blocking = "no_pin_in_live_chain", "open_own_key_not_pinned", "lockout_share_over_limit"
+        blocking = "locked_out_now", "no_pin_in_live_chain", "open_own_key_not_pinned", "lockout_share_over_limit"
         return _answer(frozenset(), *blocking)
     waiting = _waiting(day, since=6, needed=2)
     return _answer(waiting, *(["remembered_pins_broken"] if day < 8 else []))
@@ -269,7 +269,7 @@ def _a_year_right(day: int) -> Right:
     if day < 4:
         return _answer(_waiting(day, needed=365))
     if day < 6:
-        blocking = "no_pin_in_live_chain", "open_own_key_not_pinned", "lockout_share_over_limit"
+        blocking = "locked_out_now", "no_pin_in_live_chain", "open_own_key_not_pinned", "lockout_share_over_limit"
         return _answer(_waiting(day, needed=365), *blocking)
     return _answer(_waiting(day, since=6, needed=1), "remembered_pins_broken")
 
@@ -293,7 +293,7 @@ def _stale_right(day: int) -> Right:
     if day >= 11:
         return _answer(waiting)
     share = ["lockout_share_over_limit"] if day > 4 else []  # on day 4 exposure is still unknown
-    return _answer(waiting, "remembered_pins_broken", "open_stale_known_pins", *share)
+    return _answer(waiting, "locked_out_now", "remembered_pins_broken", "open_stale_known_pins", *share)
 
 
 def _blind(keys: Keys, day: int) -> Iterator[Act]:

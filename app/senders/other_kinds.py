@@ -45,9 +45,17 @@ def kind_of_type(name: str) -> str | None:
     return _TYPES.get(name)
 
 
+_REFUSAL = "This is a report of another kind: "
+
+
+def is_refusal(reason: str) -> bool:
+    """Whether a reason is that of a report of another kind."""
+    return reason.startswith(_REFUSAL)
+
+
 def refusal(kinds: set[str]) -> str:
     """Say which kinds arrived, and what is taken here."""
     return (
-        f"This is a report of another kind: {' and '.join(sorted(kinds))}. Only pin violation reports (RFC 7469 "
+        f"{_REFUSAL}{' and '.join(sorted(kinds))}. Only pin violation reports (RFC 7469 "
         "section 3) are taken here; send it to a collector of its own."
     )

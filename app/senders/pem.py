@@ -80,17 +80,14 @@ class CertificateReader:
     def _read(self, text: Any, position: int, pointer: str) -> tuple[Element, ...]:
         if not isinstance(text, str):
             return (UnreadableCertificate(position, f"a text is expected, this is a {type(text).__name__}"),)
-        if kept := self._kept.get(text):
-            return kept.elements
-        elements = tuple(_read_text(text, pointer))
-        if any(isinstance(element, UnreadableCertificate) for element in elements):
-            return tuple(
-                replace(element, position=position + offset) if isinstance(element, UnreadableCertificate) else element
-                for offset, element in enumerate(elements)
-            )
-        if len(text) <= _LONGEST_KEPT:
-            self._kept.put(text, _Kept(elements, _forms_of(text)), weight=_WEIGHT * len(text))
-        return elements
+        if (kept := self._kept.get(text)) is None:
+            kept = _Kept(tuple(_read_text(text, pointer)), _forms_of(text))
+            if len(text) <= _LONGEST_KEPT:
+                self._kept.put(text, kept, weight=_WEIGHT * len(text))
+        return tuple(
+            replace(element, position=position + offset) if isinstance(element, UnreadableCertificate) else element
+            for offset, element in enumerate(kept.elements)
+        )
 
 
 def _texts(value: list[Any] | str | None) -> list[str]:

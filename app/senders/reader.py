@@ -46,33 +46,50 @@ _WEIGHT = 2
 class Identified(NamedTuple):
     """A report, the bytes that say it, and what it is known by.
 
-    ``identity`` is the violation's; ``fingerprint`` that of the body as sent and the report's place in it: the same for
-    the same bytes.
+    ``fingerprint`` is that of the body as sent and the report's place in it: the same for the same bytes.
     """
 
     report: ViolationReport
     body: bytes
-    identity: bytes
+    fingerprint: bytes
+    received_at: datetime
+    known_identity: bytes | None = None
+
+    @property
+    def identity(self) -> bytes:
+        """The violation's identity; worked out here, because it is half the cost of certificates that are only read."""
+        return self.known_identity or identity_of(self.report, received_at=self.received_at)
+
+
+class Recalled(NamedTuple):
+    """A report that was read before with other dates: its text is the same object each time.
+
+    ``report`` is the one read first; of this one, ``dates`` are as sent, 24 bytes each.
+    """
+
+    report: ViolationReport
+    text: bytes
+    dates: tuple[bytes, bytes]
     fingerprint: bytes
 
 
 class _Rest:
     """What was read from a rest; the dates are those of the body that it was read from."""
 
-    __slots__ = ("_contradictions", "_identities", "_report", "digest", "text")
+    __slots__ = ("_contradictions", "_identities", "digest", "report", "text")
 
     def __init__(self, text: bytes, report: ViolationReport, digest: bytes) -> None:
         by_dates = tuple(contradictions_of_dates(report.date_time, report.effective_expiration_date))
         self._contradictions = tuple(found for found in report.contradictions if found not in by_dates)
         self._identities: dict[tuple[Mode | None, bool, frozenset[bytes]], bytes] = {}
-        self._report = report
+        self.report = report
         self.text = text
         self.digest = digest
 
     @property
     def can_be_kept(self) -> bool:
         """Whether it was read as Chromium's, and does not say the dates again."""
-        return self._report.sender is Sender.CHROMIUM and not any(name in self.text for name in _NOT_IN_REST)
+        return self.report.sender is Sender.CHROMIUM and not any(name in self.text for name in _NOT_IN_REST)
 
     def ends(self, body: bytes) -> bool:
         """Whether it is the rest of this body."""
@@ -84,7 +101,7 @@ class _Rest:
         """Return the report with these dates, and the identity of its violation."""
         noticed, expires = read_usual_date(date_time), read_usual_date(expiration)
         contradictions = (*self._contradictions, *contradictions_of_dates(noticed, expires))
-        report = self._report.with_dates(
+        report = self.report.with_dates(
             mode=mode or chromium_mode(noticed, expires),
             date_time=noticed,
             date_time_text=date_time,
@@ -111,6 +128,14 @@ class ReportReader:
         """How many reports are known again."""
         return len(self._rests)
 
+    def recall(self, body: bytes) -> Recalled | None:
+        """Recognise a body that differs from one read before in nothing but its dates; it is not read again."""
+        head = _HEAD.match(body)
+        if head is None or (kept := self._rests.get(body[_HEAD_LENGTH::_STRIDE])) is None or not kept.ends(body):
+            return None
+        date_time, expiration = head.groups()
+        return Recalled(kept.report, kept.text, (date_time, expiration), _fingerprint(body, kept.digest))
+
     def read(
         self, body: bytes, *, mode: Mode | None = None, received_at: datetime
     ) -> tuple[Identified | Unreadable, ...]:
@@ -120,7 +145,7 @@ class ReportReader:
         if head is not None and (kept := self._rests.get(sample)) is not None and kept.ends(body):
             date_time, expiration = head.groups()
             report, identity = kept.at(date_time.decode(), expiration.decode(), mode, received_at=received_at)
-            return (Identified(report, body, identity, _fingerprint(body, kept.digest)),)
+            return (Identified(report, body, _fingerprint(body, kept.digest), received_at, identity),)
         rest = body[_HEAD_LENGTH:]
         digest = hashlib.sha256(rest).digest()
         readings = read_reports(body, certificates=self._certificates, mode=mode, received_at=received_at)
@@ -129,12 +154,7 @@ class ReportReader:
         return tuple(
             reading
             if isinstance(reading, Unreadable)
-            else Identified(
-                reading.report,
-                reading.body,
-                identity_of(reading.report, received_at=received_at),
-                _fingerprint(body, digest, position),
-            )
+            else Identified(reading.report, reading.body, _fingerprint(body, digest, position), received_at)
             for position, reading in enumerate(readings)
         )
 

@@ -21,7 +21,16 @@ from app.senders.wire import NotAReport, read_members
 
 MAX_ENTRIES = 100
 """Entries of a batch, of whatever type."""
+MAX_CERTIFICATES = 160
+"""Different ones of all entries together: real ones fill 256 kB with that many."""
+MAX_PLACES = 640
+"""In the chains of all entries together, whatever stands there; 100 reports with two chains of three have 600."""
+MAX_PINS = 640
+"""Of all entries together."""
 _TYPE = "hpkp"
+_CHAINS = ("served-certificate-chain", "validated-certificate-chain")
+_PEM = "-----BEGIN"
+"""One text may hold several blocks."""
 _LONGEST_AGE_MS = 366 * 24 * 3600 * 1000
 
 
@@ -58,7 +67,29 @@ def entries(envelope: Any) -> tuple[Entry, ...]:
     kinds = {pointer: kind for pointer, name in types.items() if (kind := kind_of_type(name))}
     if kinds and not found:
         raise NotAReport(f"{next(iter(kinds))}/type", refusal(set(kinds.values())))
+    _check_sizes([body for entry in found if isinstance(body := entry.value.get("body"), dict)])
     return found
+
+
+def _check_sizes(bodies: list[dict[str, Any]]) -> None:
+    """Refuse a batch whose reports would cost much more to read than one. Raises NotAReport."""
+    listed = [_listed(body.get(member)) for body in bodies for member in _CHAINS]
+    places = sum(map(len, listed))
+    if places > MAX_PLACES:
+        raise NotAReport("", f"A batch with {places} certificates; at most {MAX_PLACES} are taken. Send it in parts.")
+    certificates = sum(
+        max(1, text.count(_PEM)) for text in {one for chain in listed for one in chain if isinstance(one, str)}
+    )
+    if certificates > MAX_CERTIFICATES:
+        reason = f"A batch with {certificates} different certificates; at most {MAX_CERTIFICATES} are taken."
+        raise NotAReport("", f"{reason} Send it in parts.")
+    pins = sum(len(pins) for body in bodies if isinstance(pins := body.get("known-pins"), list))
+    if pins > MAX_PINS:
+        raise NotAReport("", f"A batch with {pins} pins; at most {MAX_PINS} are taken. Send it in parts.")
+
+
+def _listed(chain: Any) -> list[Any]:
+    return chain if isinstance(chain, list) else [] if chain is None else [chain]
 
 
 def read(

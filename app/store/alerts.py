@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from app.hpkp.alarms import Alarm
 from app.store import tables
@@ -41,40 +40,7 @@ def update_alerts(connection: Connection, alarms: Iterable[Alarm], *, at: dateti
     connection.execute(delete(alerts).where(alerts.c.resolved_at < to_ms(at - _KEPT)))
 
 
-def alerts_to_tell(connection: Connection, *, limit: int) -> Sequence[Row[Any]]:
-    """Return open alerts that nobody was told of, the oldest first."""
-    alerts = tables.alerts
-    query = select(alerts).where(alerts.c.resolved_at.is_(None), alerts.c.sent_at.is_(None))
-    return connection.execute(query.order_by(alerts.c.id).limit(limit)).all()
-
-
-def alerts_for_a_digest(connection: Connection, *, before: datetime, limit: int) -> Sequence[Row[Any]]:
-    """Return all open alerts where one of them was last told before a moment; else none."""
-    alerts = tables.alerts
-    open_ = select(alerts).where(alerts.c.resolved_at.is_(None), alerts.c.sent_at.is_not(None))
-    due = connection.scalar(select(func.count()).select_from(open_.where(alerts.c.sent_at < to_ms(before)).subquery()))
-    return connection.execute(open_.order_by(alerts.c.id).limit(limit)).all() if due else ()
-
-
 def set_told(connection: Connection, ids: Sequence[int], *, at: datetime) -> None:
     """Record that somebody was told of alerts."""
     alerts = tables.alerts
     connection.execute(update(alerts).where(alerts.c.id.in_(ids)).values(sent_at=to_ms(at)))
-
-
-def list_alerts(connection: Connection, *, limit: int, since: datetime) -> Sequence[Row[Any]]:
-    """Return alerts that are open, or were settled since a moment, the newest first."""
-    alerts = tables.alerts
-    wanted = or_(alerts.c.resolved_at.is_(None), alerts.c.resolved_at >= to_ms(since))
-    return connection.execute(select(alerts).where(wanted).order_by(alerts.c.id.desc()).limit(limit)).all()
-
-
-def count_refused(connection: Connection, *, since: datetime) -> dict[str, int]:
-    """Count rejections since a moment by outcome; no more of them than are kept."""
-    rejections = tables.rejections
-    rows = connection.execute(
-        select(rejections.c.outcome, func.count())
-        .where(rejections.c.received_at >= to_ms(since))
-        .group_by(rejections.c.outcome)
-    )
-    return {row[0]: row[1] for row in rows}

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, exists, func, insert, select
+from sqlalchemy import Connection, Row, exists, func, insert, select
 
 from app.hpkp.hosts import Host, superdomains
 from app.hpkp.pins import Pin, parse_pin
@@ -35,24 +36,23 @@ def list_revisions(connection: Connection, host: str, *, known_by: datetime | No
     if known_by is not None:
         query = query.where(revisions.created_at <= to_ms(known_by))
     rows = connection.execute(query.order_by(revisions.revision))
-    return [
-        StoredPolicy(
-            PinningPolicy(
-                host=Host(row.host),
-                pins=tuple(ExpectedPin(parse_pin(pin["sha256"]), pin["label"]) for pin in row.pins),
-                revision=row.revision,
-                include_subdomains=row.include_subdomains,
-                max_age=row.max_age,
-                mode=Mode(row.mode),
-                report_uri=row.report_uri,
-                own_keys=frozenset(map(parse_pin, row.own_keys)),
-                effective_from=from_ms(row.effective_from),
-                withdrawn=row.withdrawn,
-            ),
-            from_ms(row.created_at),
-        )
-        for row in rows
-    ]
+    return [StoredPolicy(policy_of_row(row), from_ms(row.created_at)) for row in rows]
+
+
+def policy_of_row(row: Row[Any]) -> PinningPolicy:
+    """Make the policy that a row of ``policy_revisions`` keeps."""
+    return PinningPolicy(
+        host=Host(row.host),
+        pins=tuple(ExpectedPin(parse_pin(pin["sha256"]), pin["label"]) for pin in row.pins),
+        revision=row.revision,
+        include_subdomains=row.include_subdomains,
+        max_age=row.max_age,
+        mode=Mode(row.mode),
+        report_uri=row.report_uri,
+        own_keys=frozenset(map(parse_pin, row.own_keys)),
+        effective_from=from_ms(row.effective_from),
+        withdrawn=row.withdrawn,
+    )
 
 
 def history_of(connection: Connection, host: str, *, known_by: datetime | None = None) -> PolicyHistory:

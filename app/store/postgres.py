@@ -69,6 +69,11 @@ def wait_to_add(connection: Connection) -> None:
     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_NEW_VIOLATIONS})")
 
 
+def wait_to_fold(connection: Connection) -> None:
+    """Wait for those that add, delete or judge again alone, until the end of the transaction; other folds go on."""
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock_shared({_NEW_VIOLATIONS})")
+
+
 def try_upkeep(connection: Connection, kind: int) -> bool:
     """Take the lock for a kind of upkeep for as long as the session lasts; whether it was free."""
     return bool(connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({_UPKEEP + kind})").scalar_one())

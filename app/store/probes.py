@@ -1,23 +1,21 @@
 """What hosts were seen to serve, and the leaf keys that this showed to be theirs."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
-from app.hpkp.hosts import Host
 from app.hpkp.pins import Pin
-from app.hpkp.probe_result import Answer, Endpoint, LiveHost, Probe
+from app.hpkp.probe_result import LiveHost, Probe
 from app.hpkp.violation import chain_digest
 from app.store import tables
-from app.store.additions import add_chain
-from app.store.engine import from_ms, to_ms
+from app.store.engine import to_ms
 from app.store.events import add_event
 from app.store.policies import live_keys_of
+from app.store.read.probes import last_probe_row
+from app.store.turns import lock_for_fold
 from app.store.upsert import insert_missing
-from app.store.violations import load_chain
+from app.store.write.chains import insert_chains
 
 _KEPT_PER_HOST = 1000
 _LOOKS_KEPT = 20_000
@@ -28,16 +26,15 @@ def add_probe(connection: Connection, live: LiveHost) -> frozenset[Pin]:
     """Record a look at a host; what differs from the look before is an event. Returns leaf keys not seen before."""
     probe = live.probe
     at, seen = to_ms(probe.at), _as_json(probe)
-    before = _last_row(connection, probe.host)
+    before = last_probe_row(connection, probe.host)
     if before is not None and before.seen == seen and before.port == probe.port:
         row = tables.probes.c.id == before.id
         connection.execute(update(tables.probes).where(row).values(last_at=at, looks=before.looks + 1))
         _add_look(connection, before.id, at)
         return frozenset()
-    for endpoint in probe.endpoints:
-        for chain in endpoint.chains:
-            add_chain(connection, chain)
-    reached = _last_row(connection, probe.host, reached=True)
+    lock_for_fold(connection, alone=False)  # a chain that nothing refers to yet is not deleted meanwhile
+    insert_chains(connection, [chain for endpoint in probe.endpoints for chain in endpoint.chains])
+    reached = last_probe_row(connection, probe.host, reached=True)
     events = [
         *(_changes(None if reached is None else reached.seen, seen) if live.chains else ()),
         *_failures(before is not None and bool(_faults(before.seen)), _faults(seen)),
@@ -66,47 +63,6 @@ def add_probe(connection: Connection, live: LiveHost) -> frozenset[Pin]:
     return new
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """One look at a host: the row of what it saw, and when it was. Both together never come to mean anything else."""
-
-    row: Row[Any]
-    at: int
-
-    @property
-    def key(self) -> tuple[int, int]:
-        """What tells it from every other."""
-        return self.row.id, self.at
-
-
-def find_look(connection: Connection, host: str, *, until: datetime | None = None) -> Look | None:
-    """Find the last look at a host, or None; with ``until`` the last one that is known to have been by then."""
-    row = _last_row(connection, host, until=until)
-    if row is None:
-        return None
-    return Look(
-        row, row.last_at if until is None or row.last_at <= to_ms(until) else _last_look(connection, row, until)
-    )
-
-
-def load_probe(connection: Connection, look: Look) -> Probe:
-    """Load what a look saw."""
-    row = look.row
-    endpoints = tuple(
-        Endpoint(
-            address=stored["address"],
-            chains=tuple(load_chain(connection, bytes.fromhex(digest)) or () for digest in stored["chains"]),
-            answers=tuple(
-                Answer(answer["path"], answer["status"], tuple(answer["enforcing"]), tuple(answer["report_only"]))
-                for answer in stored["answers"]
-            ),
-            faults=tuple(stored["faults"]),
-        )
-        for stored in row.seen["endpoints"]
-    )
-    return Probe(Host(row.host), row.port, from_ms(look.at), endpoints, row.seen["fault"])
-
-
 def _add_look(connection: Connection, probe_id: int | None, at: int) -> None:
     """Keep when a look was, of a bounded number of looks that saw the same."""
     looks = tables.probe_looks
@@ -115,34 +71,6 @@ def _add_look(connection: Connection, probe_id: int | None, at: int) -> None:
     oldest_kept = select(looks.c.at).where(of_row).order_by(looks.c.at.desc()).offset(_LOOKS_KEPT).limit(1)
     if (too_old := connection.scalar(oldest_kept)) is not None:
         connection.execute(delete(looks).where(of_row, looks.c.at <= too_old))
-
-
-def _last_look(connection: Connection, row: Row[Any], until: datetime) -> int:
-    """Return when the last look by then was that saw what a row says; of looks that were not kept, the first."""
-    looks = tables.probe_looks.c
-    found = connection.scalar(select(func.max(looks.at)).where(looks.probe_id == row.id, looks.at <= to_ms(until)))
-    return int(row.first_at if found is None else found)
-
-
-def hosts_not_probed_since(connection: Connection, moment: datetime) -> list[Host]:
-    """Return the hosts that ever had a policy and were not looked at since a moment."""
-    policies, probes = tables.policy_revisions.c, tables.probes.c
-    seen = select(probes.id).where(probes.host == policies.host, probes.last_at > to_ms(moment)).exists()
-    return list(map(Host, connection.scalars(select(policies.host).where(~seen).distinct().order_by(policies.host))))
-
-
-def _last_row(
-    connection: Connection, host: str, *, reached: bool = False, until: datetime | None = None
-) -> Row[Any] | None:
-    """Return the newest row of a host; with ``reached``, of those that saw a chain."""
-    query = select(tables.probes).where(tables.probes.c.host == host)
-    if reached:
-        query = query.where(tables.probes.c.reached)
-    if until is not None:
-        query = query.where(tables.probes.c.first_at <= to_ms(until))
-    return connection.execute(
-        query.order_by(tables.probes.c.last_at.desc(), tables.probes.c.id.desc()).limit(1)
-    ).first()
 
 
 def _forget_old(connection: Connection, host: str) -> None:

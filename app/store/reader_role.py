@@ -11,8 +11,14 @@ _TIMEOUT = "15s"
 _CONNECTIONS = 20
 
 
-def reader_role_statements(connection: Connection, name: str, *, password: str | None = None) -> list[str]:
-    """Return what makes a role that reads the views, or brings one that is there to the same; one statement each.
+def reader_role_statements(engine: Engine, name: str) -> list[str]:
+    """Return what makes a role that reads the views, or brings one that is there to the same; one statement each."""
+    with engine.connect() as connection:
+        return _write_statements(connection, name)
+
+
+def _write_statements(connection: Connection, name: str, *, password: str | None = None) -> list[str]:
+    """Write the statements.
 
     What keeps it from everything else is that it has no right to it. That its transactions are read-only and end after
     15 seconds is for its own good; it could change that. Views that a later version makes are readable too.
@@ -50,7 +56,7 @@ def make_reader_role(engine: Engine, name: str, password: str) -> bool:
     """
     with engine.begin() as connection:
         new = not _exists(connection, name)
-        for statement in reader_role_statements(connection, name, password=_verifier(connection, name, password)):
+        for statement in _write_statements(connection, name, password=_verifier(connection, name, password)):
             connection.exec_driver_sql(statement)
     return new
 

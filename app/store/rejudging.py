@@ -21,12 +21,13 @@ from app.hpkp.judgement.judge import Judgement
 from app.hpkp.policy import PolicyHistory
 from app.hpkp.report import ViolationReport
 from app.store import host_counts, tables
-from app.store.additions import pinned_host
-from app.store.events import add_event, last_event
+from app.store.events import add_event
 from app.store.judgements import judged_columns
+from app.store.read.events import last_event
+from app.store.read.fold_inputs import load_pinned_host
+from app.store.read.reported import report_of_row
 from app.store.turns import wait_for_other_writers
 from app.store.upsert import insert_missing, replace_rows
-from app.store.violations import load_report
 
 logger = logging.getLogger(__name__)
 
@@ -165,7 +166,7 @@ _Histories = dict[tuple[str, str | None], tuple[str, PolicyHistory]]
 
 def _load(connection: Connection, row: Row[Any], histories: _Histories) -> StoredViolation:
     try:
-        report = load_report(connection, row)
+        report = report_of_row(connection, row)
     except ValueError:
         logger.exception("violation %s cannot be read and keeps its judgement", row.id)
         report = None
@@ -178,7 +179,7 @@ def _load(connection: Connection, row: Row[Any], histories: _Histories) -> Store
 def _speaks_for(connection: Connection, report: ViolationReport, histories: _Histories) -> tuple[str, PolicyHistory]:
     names = report.hostname, report.noted_hostname
     if names not in histories:
-        histories[names] = pinned_host(connection, report)
+        histories[names] = load_pinned_host(connection, *names)
     return histories[names]
 
 
@@ -191,18 +192,23 @@ def write_piece(connection: Connection, run: Run, judged: Sequence[Rejudged], *,
     if not _is_current(connection, run):
         return None
     cursor, written = _unchanged(connection, run, judged)
-    new = [(one.violation, one.judgement) for one in written if one.judgement is not None]
+    new = [
+        (one.violation, one.judgement, one.violation.report)
+        for one in written
+        if one.judgement is not None and one.violation.report is not None
+    ]
     recounted = [one.violation.id for one in written if one.changes_counts]
-    moved = {name for v, _ in new if v.pinned != v.host for name in (v.pinned, v.host)}
+    moved = {name for v, *_ in new if v.pinned != v.host for name in (v.pinned, v.host)}
     changes = Counter(run.changes)
-    changes.update(f"{v.cause} -> {judgement.cause}" for v, judgement in new if judgement.cause != v.cause)
+    changes.update(f"{v.cause} -> {judgement.cause}" for v, judgement, _ in new if judgement.cause != v.cause)
 
-    hosts = [{"name": v.pinned, "first_seen_at": v.first_received_at} for v, _ in new if v.pinned != v.host]
+    hosts = [{"name": v.pinned, "first_seen_at": v.first_received_at} for v, *_ in new if v.pinned != v.host]
     if hosts:
         insert_missing(connection, tables.hosts, sorted(hosts, key=lambda row: str(row["name"])))
     host_counts.take_out(connection, recounted)
-    for violation, judgement in new:
-        values = {"host": violation.pinned, **judged_columns(judgement), "judged_at": at}
+    for violation, judgement, report in new:
+        columns = judged_columns(judgement, report, received_at=violation.first_received_at)
+        values = {"host": violation.pinned, **columns, "judged_at": at}
         connection.execute(update(tables.violations).where(tables.violations.c.id == violation.id).values(values))
     host_counts.put_in(connection, recounted)
     return _advance(

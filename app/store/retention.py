@@ -1,6 +1,6 @@
 """What is forgotten after its time: in small transactions, so that reports go on being taken meanwhile.
 
-Looked for without the write lock, removed by key within it. Certificates, chains, policies and events stay.
+Looked for without the write lock, removed by key within it. Policies and events stay.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,6 +11,8 @@ from sqlalchemy import Engine, Table, delete, func, select, update
 
 from app.store import tables
 from app.store.engine import DAY_MS, writing
+from app.store.turns import wait_for_other_writers
+from app.store.write.deletion import ProbedChains, delete_violations
 
 _CHUNK = 500
 _PAGES = 2000
@@ -55,7 +57,7 @@ def prune(engine: Engine, before: Cutoffs, progress: Progress = lambda what, cou
         whole_days = before.rollups - before.rollups % DAY_MS  # so that hours and days go together
         _prune_violations(engine, whole_days, count)
         _prune_hosts(engine, whole_days)
-    _give_space_back(engine)
+    give_space_back(engine)
     return removed
 
 
@@ -75,6 +77,7 @@ def _old(engine: Engine, table: Table, cutoff: int, *conditions: Any) -> Iterato
 def _prune_violations(engine: Engine, cutoff: int, count: Progress) -> None:
     """Forget the counts before the cutoff, and violations of which nothing was received since."""
     last = 0
+    probed = ProbedChains()
     while True:
         query = (
             select(tables.violations.c.id, tables.violations.c.last_received_at)
@@ -87,17 +90,18 @@ def _prune_violations(engine: Engine, cutoff: int, count: Progress) -> None:
         if not found:
             return
         for start in range(0, len(found), 50):
-            _prune_some(engine, [row.id for row in found[start : start + 50]], cutoff, count)
+            _prune_some(engine, [row.id for row in found[start : start + 50]], cutoff, count, probed)
         last = found[-1].id
 
 
-def _prune_some(engine: Engine, ids: list[int], cutoff: int, count: Progress) -> None:
+def _prune_some(engine: Engine, ids: list[int], cutoff: int, count: Progress, probed: ProbedChains) -> None:
     counts = (
         (tables.rollup_hours, tables.rollup_hours.c.hour),
         (tables.rollup_days, tables.rollup_days.c.day),
     )
     violations = tables.violations.c
     with writing(engine) as connection:
+        wait_for_other_writers(connection)
         # Asked again within the transaction: a report may have come since the ids were found.
         still = select(violations.id, violations.last_received_at).where(violations.id.in_(ids)).order_by(violations.id)
         rows = connection.execute(still.with_for_update(key_share=True))
@@ -107,14 +111,7 @@ def _prune_some(engine: Engine, ids: list[int], cutoff: int, count: Progress) ->
             gone = connection.execute(delete(table).where(table.c.violation_id.in_(ids), start < cutoff)).rowcount
             removed += gone if table is tables.rollup_hours else 0
         if silent:
-            for table in (
-                tables.reports,
-                tables.violation_networks,
-                tables.status_changes,
-                *(table for table, _ in counts),
-            ):
-                connection.execute(delete(table).where(table.c.violation_id.in_(silent)))
-            connection.execute(delete(tables.violations).where(violations.id.in_(silent)))
+            delete_violations(connection, silent, probed)
     count("rollups", removed)
     count("violations", len(silent))
 
@@ -134,8 +131,8 @@ def _prune_hosts(engine: Engine, cutoff: int) -> None:
                     connection.execute(delete(table).where(table.c.host == host, start < until))
 
 
-def _give_space_back(engine: Engine) -> None:
-    """Return free pages of a SQLite file to the file system, some at a time; PostgreSQL does so by itself."""
+def give_space_back(engine: Engine) -> None:
+    """Return free pages of a SQLite file, and its write-ahead log, to the file system; PostgreSQL does so by itself."""
     if engine.dialect.name != "sqlite":
         return
     with engine.connect() as connection:
@@ -145,3 +142,6 @@ def _give_space_back(engine: Engine) -> None:
             driver: Any = connection.connection.driver_connection
             # It frees a page with each step; of what answers nothing, execute() makes one step alone.
             driver.executescript(f"PRAGMA incremental_vacuum({_PAGES})")
+    with engine.connect() as connection:
+        driver = connection.connection.driver_connection
+        driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # as far as no reader is in the way

@@ -16,6 +16,7 @@ from app.store.upsert import insert_missing
 _CLIENT_KEY = "client-hash"
 _CANARY_KEY = "canary"
 _SESSION_KEY = "session"
+_STORE_ID = "store-id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +44,20 @@ def session_key(engine: Engine) -> bytes:
     return _key(engine, _SESSION_KEY)
 
 
-def _key(engine: Engine, name: str) -> bytes:
-    with writing(engine) as connection:
-        insert_missing(connection, tables.secrets, [{"name": name, "value": secrets.token_bytes(32)}])
-        return bytes(
-            connection.execute(select(tables.secrets.c.value).where(tables.secrets.c.name == name)).scalar_one()
-        )
+def store_id(engine: Engine) -> bytes:
+    """Return the 16 bytes by which ingest logs name the store that they belong to, made on first use."""
+    return _key(engine, _STORE_ID, length=16)
+
+
+def _key(engine: Engine, name: str, *, length: int = 32) -> bytes:
+    query = select(tables.secrets.c.value).where(tables.secrets.c.name == name)
+    with engine.connect() as connection:  # mostly it is there, and then nobody is to wait for a lock
+        found: bytes | None = connection.scalar(query)
+    if found is None:
+        with writing(engine) as connection:
+            insert_missing(connection, tables.secrets, [{"name": name, "value": secrets.token_bytes(length)}])
+            found = connection.execute(query).scalar_one()
+    return bytes(found)
 
 
 def new_token(connection: Connection, name: str, scope: str) -> str:

@@ -29,6 +29,8 @@ class Submission(NamedTuple):
     label: str = ""
     user_agent: str | None = None
     network: bytes = UNPLACED
+    body_digest: bytes = b""
+    """The digest of the first report in the same body; empty stands for its own."""
 
     @property
     def source(self) -> Source:
@@ -50,15 +52,6 @@ class RejectedSubmission:
     content_type: str | None = None
     user_agent: str | None = None
     sample: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much detail is kept, and how much that is new is taken."""
-
-    accept_unknown_hosts: bool = True
-    unknown_hosts: int = 100
-    new_violations_per_day: int = 1000
-    report_rows_per_day: int = 100
-    raw_bodies: int = 5
-    rejections: int = 1000
+    network: bytes = UNPLACED
+    host: str | None = None
+    """The host that its text names, empty if it names none; None if it is known to be no report."""

@@ -2,19 +2,30 @@
 
 ::
 
-    certificates ─< chains (elements) ─< violations ─< rollup_hours >─ sources
+    certificates ─< chain_certificates >─ chains ─< violations ─< rollup_hours >─ sources
                                           │  ├──────< rollup_days      counts, and how much detail is kept
                                           │  ├──────< violation_networks, status_changes
                                           │  └──────< reports          bounded detail
     hosts ─< host_hours, host_days, host_clients                       the same counts, for a host as a whole
-          ─< policy_revisions, probes (looks), live_keys, exposures, former_exposures, canaries, verdicts
-                                          seen_submissions, rejections, rejudgings, events, alerts, secrets,
-                                          tokens
+          ─< policy_revisions, probes (looks), live_keys, exposures, former_exposures, canaries, verdicts,
+             refusal_decisions
+                                          seen_submissions, log_marks, overflow_days, rejections, rejudgings, events,
+                                          alerts, secrets, tokens
 """
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Table, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    UniqueConstraint,
+)
 from sqlmodel import Field, SQLModel
 
 _ID = BigInteger().with_variant(Integer, "sqlite")
@@ -53,6 +64,15 @@ class ChainRow(SQLModel, table=True):
     __tablename__ = "chains"
     digest: bytes = Field(sa_column=Column(LargeBinary(32), primary_key=True))
     elements: list[dict[str, Any]] = Field(sa_column=Column(JSON, nullable=False))
+
+
+class ChainCertificate(SQLModel, table=True):
+    """A certificate that a chain contains: what no chain contains any more can be deleted."""
+
+    __tablename__ = "chain_certificates"
+    __table_args__ = (Index("ix_chain_certificates_chain", "chain"),)
+    sha256: bytes = Field(sa_column=Column(LargeBinary(32), ForeignKey("certificates.sha256"), primary_key=True))
+    chain: bytes = Field(sa_column=Column(LargeBinary(32), ForeignKey("chains.digest"), primary_key=True))
 
 
 class HostRow(SQLModel, table=True):
@@ -203,7 +223,10 @@ class Violation(SQLModel, table=True):
     __table_args__ = (
         Index("ix_violations_host_last", "host", "last_received_at"),
         Index("ix_violations_host_first", "host", "first_received_at"),
+        Index("ix_violations_first", "first_received_at"),
         Index("ix_violations_hostname", "hostname"),
+        Index("ix_violations_served_chain", "served_chain"),
+        Index("ix_violations_validated_chain", "validated_chain"),
     )
     id: int | None = Field(default=None, sa_column=_id())
     identity: bytes = Field(sa_column=Column(LargeBinary(32), nullable=False, unique=True))
@@ -227,6 +250,8 @@ class Violation(SQLModel, table=True):
     cause: str = Field(index=True)
     locks_out: bool | None = None
     """Whether enforcing would lock the client out, as the judgement says."""
+    checked_leaf: bytes | None = Field(default=None, sa_column=Column(LargeBinary(32), nullable=True))
+    """SHA-256 of the leaf of evidence that nobody can make up, see `app.hpkp.judgement.checked`; it stays longest."""
     judgement: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     judged_at: int = Field(sa_column=_big())
     first_received_at: int = Field(sa_column=_big())
@@ -278,6 +303,7 @@ class RollupHour(SQLModel, table=True):
     """Reports per violation, hour and source; every report is counted here."""
 
     __tablename__ = "rollup_hours"
+    __table_args__ = (Index("ix_rollup_hours_source", "source_id"),)
     violation_id: int = Field(sa_column=_id_of("violations", key=True))
     hour: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     """Start of the hour in milliseconds."""
@@ -359,13 +385,15 @@ class StatusChange(SQLModel, table=True):
     """The status before."""
     status: str
     note: str = ""
+    clients: int | None = None
+    """What `expected` and `ignored` are measured by, see `app.hpkp.readiness.decisions`; NULL for others."""
 
 
 class Report(SQLModel, table=True):
     """One submission, kept up to a limit per violation and day."""
 
     __tablename__ = "reports"
-    __table_args__ = (Index("ix_reports_violation", "violation_id", "id"),)
+    __table_args__ = (Index("ix_reports_violation", "violation_id", "id"), Index("ix_reports_source", "source_id"))
     id: int | None = Field(default=None, sa_column=_id())
     violation_id: int = Field(sa_column=_id_of("violations"))
     source_id: int = Field(sa_column=_id_of("sources"))
@@ -376,6 +404,8 @@ class Report(SQLModel, table=True):
     platform_version: str | None = None
     user_agent: str | None = None
     body: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    body_packing: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
+    """How the body is packed, see `app.store.body_packing`."""
 
 
 class SeenSubmission(SQLModel, table=True):
@@ -384,6 +414,48 @@ class SeenSubmission(SQLModel, table=True):
     __tablename__ = "seen_submissions"
     digest: bytes = Field(sa_column=Column(LargeBinary(16), primary_key=True))
     received_at: int = Field(sa_column=Column(BigInteger, nullable=False, index=True))
+
+
+class LogMark(SQLModel, table=True):
+    """How far an ingest log is folded; moves in the transaction that counts."""
+
+    __tablename__ = "log_marks"
+    log_id: bytes = Field(sa_column=Column(LargeBinary(16), primary_key=True))
+    segment: int = Field(sa_column=_big())
+    byte_offset: int = Field(sa_column=_big())
+    sequence: int = Field(sa_column=_big())
+    """How many entries were folded since the log began."""
+    newest_received_at: int = Field(sa_column=_big())
+    updated_at: int = Field(sa_column=_big())
+
+
+class OverflowDay(SQLModel, table=True):
+    """Reports over a limit, and refused submissions, per host, day and reason: counted, nothing else of them kept."""
+
+    __tablename__ = "overflow_days"
+    host: str = Field(primary_key=True, max_length=253)
+    """Empty for all hosts that are not in ``hosts``, and for refused submissions that name none."""
+    day: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    """Start of the day in milliseconds."""
+    reason: str = Field(primary_key=True)
+    reports: int = Field(sa_column=_big())
+    networks: int
+    """Distinct networks, as the sketch estimates them."""
+    network_sketch: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    last_at: int = Field(sa_column=_big())
+
+
+class RefusalDecisionRow(SQLModel, table=True):
+    """An operator's decision on what was refused for a host, with what had been seen then; the last one holds."""
+
+    __tablename__ = "refusal_decisions"
+    __table_args__ = (Index("ix_refusal_decisions_host_at", "host", "at"),)
+    id: int | None = Field(default=None, sa_column=_id())
+    host: str = Field(max_length=253, foreign_key="hosts.name")
+    at: int = Field(sa_column=_big())
+    networks: int | None = None
+    """From how many networks it had come; NULL takes the decision before back."""
+    note: str = ""
 
 
 class Rejection(SQLModel, table=True):
@@ -438,6 +510,7 @@ def _table(model: type[SQLModel]) -> Table:
 # What statements are made of; the models above say what the columns mean.
 certificates = _table(Certificate)
 chains = _table(ChainRow)
+chain_certificates = _table(ChainCertificate)
 hosts = _table(HostRow)
 policy_revisions = _table(PolicyRevision)
 probes = _table(ProbeRow)
@@ -460,6 +533,9 @@ violation_networks = _table(ViolationNetwork)
 status_changes = _table(StatusChange)
 reports = _table(Report)
 seen_submissions = _table(SeenSubmission)
+log_marks = _table(LogMark)
+overflow_days = _table(OverflowDay)
+refusal_decisions = _table(RefusalDecisionRow)
 rejections = _table(Rejection)
 events = _table(Event)
 secrets = _table(Secret)

@@ -12,12 +12,13 @@ from typing import Any
 from sqlalchemy import Engine, event
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+_WITHOUT_TEXT = frozenset({int, bytes, float, bool, memoryview, type(None)})
 
 
 def storable(value: Any) -> Any:
     """Return a value with the replacement character for what no text may hold, also inside dicts, lists and tuples."""
     kind = type(value)
-    if kind is int or kind is bytes:
+    if kind in _WITHOUT_TEXT:
         return value
     if kind is str:
         return value if value.isascii() and "\0" not in value else _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value)
@@ -25,7 +26,7 @@ def storable(value: Any) -> Any:
         return {storable(name): storable(inner) for name, inner in value.items()}
     if kind is list:
         return list(map(storable, value))
-    if kind is tuple:
+    if kind is tuple and not _WITHOUT_TEXT.issuperset(map(type, value)):  # most rows of a batch: one step, not eight
         return tuple(map(storable, value))
     return value
 

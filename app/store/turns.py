@@ -1,5 +1,10 @@
-"""Whose turn it is where several processes work on one store. A SQLite file has one of them, and locks of its own."""
+"""Whose turn it is where several processes work on one store.
 
+PostgreSQL has advisory locks for it. A SQLite file has its own lock for writers, and files next to it for upkeep.
+"""
+
+import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
@@ -29,12 +34,41 @@ def wait_for_other_writers(connection: Connection) -> None:
         postgres.wait_to_add(connection)
 
 
+def lock_for_fold(connection: Connection, *, alone: bool) -> None:
+    """Keep policies, judgements and deletions as they are until the end of the transaction, next to other folds.
+
+    So a violation is added under the policy that it was judged with, and what it refers to is not deleted meanwhile.
+    With ``alone`` no other fold runs either. Whoever changes these things calls `wait_for_other_writers` first.
+    """
+    if connection.dialect.name == "postgresql":
+        postgres.wait_to_add(connection) if alone else postgres.wait_to_fold(connection)
+
+
 @contextmanager
 def turn(engine: Engine, upkeep: Upkeep) -> Iterator[bool]:
     """Tell whether nobody else does this now, and keep others from it within the block; nobody waits."""
     if engine.dialect.name != "postgresql":
-        yield True
+        with _file_lock(engine.url.database, upkeep) as ours:
+            yield ours
         return
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.detach()  # closed for good at the end, and with the session the lock is gone
         yield postgres.try_upkeep(connection, upkeep)
+
+
+@contextmanager
+def _file_lock(database: str | None, upkeep: Upkeep) -> Iterator[bool]:
+    """Lock a file next to a SQLite store, if nobody has it; the kernel releases it when its process dies."""
+    if not database or database == ":memory:":
+        yield True
+        return
+    fd = os.open(f"{database}-{upkeep.name.lower()}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(fd)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table
+from sqlalchemy import Connection, Select, Table, func
 from sqlalchemy.dialects import postgresql, sqlite
 
 Insert = sqlite.Insert | postgresql.Insert
@@ -33,13 +33,37 @@ def insert_many_missing_statement(dialect: str, table: Table) -> Insert:
 
 
 @cache
-def upsert_statement(dialect: str, table: Table, *, add: tuple[str, ...], put: tuple[str, ...] = ()) -> Insert:
-    """Make INSERT that adds columns to what stands where the primary key is there, and puts others in its place."""
+def upsert_statement(
+    dialect: str,
+    table: Table,
+    *,
+    add: tuple[str, ...] = (),
+    put: tuple[str, ...] = (),
+    greatest: tuple[str, ...] = (),
+) -> Insert:
+    """Make the statement of `upsert_rows`."""
     statement = _insert(dialect, table)
     key = [column for column in table.columns if column.primary_key]
     sums = {name: table.columns[name] + statement.excluded[name] for name in add}
     new = {name: statement.excluded[name] for name in put}
-    return statement.on_conflict_do_update(index_elements=key, set_=sums | new)
+    larger = func.max if dialect == "sqlite" else func.greatest
+    kept = {name: larger(table.columns[name], statement.excluded[name]) for name in greatest}
+    return statement.on_conflict_do_update(index_elements=key, set_=sums | new | kept)
+
+
+def upsert_rows(
+    connection: Connection,
+    table: Table,
+    rows: Sequence[Mapping[str, object]],
+    *,
+    add: tuple[str, ...] = (),
+    put: tuple[str, ...] = (),
+    greatest: tuple[str, ...] = (),
+) -> None:
+    """Insert rows; where the key is there, add to columns, replace others, and keep the greater value of others."""
+    if rows:
+        statement = upsert_statement(connection.dialect.name, table, add=add, put=put, greatest=greatest)
+        connection.execute(statement, rows)
 
 
 def insert_missing(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:

@@ -18,9 +18,8 @@ from datetime import datetime
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from app.hpkp.judgement.judge import Judgement
+from app.hpkp.judgement.judge import Judgement, JudgeReport
 from app.store import rejudging as store
-from app.store.additions import JudgeReport
 from app.store.engine import to_ms, writing
 from app.store.postgres import failed_by_another
 from app.store.rejudging import Rejudged, Run, StoredViolation

@@ -7,7 +7,7 @@ from fastapi import Depends, Query
 
 from app.api.hosts import read_moment
 from app.api.problems import ProblemError
-from app.store.violations import Filter
+from app.store.read.filters import Filter
 
 _Text = Annotated[str, Query(max_length=200)]
 

@@ -6,15 +6,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
-from sqlalchemy import Connection, Row
 
 from app.api.access import CanRead, ServiceDep
 from app.hpkp.hosts import canonical_host
 from app.hpkp.readiness import Readiness
-from app.service import Service, now
-from app.store import summaries
-from app.store.engine import from_ms
-from app.store.violations import Filter
+from app.service import now
+from app.usecases.hosts import HostAtAGlance
 from app.web.chart import Chart, draw
 from app.web.rendering import HEADERS, render
 
@@ -43,27 +40,25 @@ def list_hosts(
 ) -> Response:
     """Show the hosts by name, each with its verdict; where there is none, what to do first."""
     at = now()
-    with service.engine.connect() as connection:
-        rows = summaries.list_hosts(connection, limit=_PER_PAGE + 1, after=cursor)
-        if not rows and cursor is None:
-            return render(request, "first_run.html", base=str(request.base_url).rstrip("/"))
-        cards = [_card(service, connection, row, at) for row in rows[:_PER_PAGE]]
-    more = cards[-1].name if len(rows) > _PER_PAGE else None
+    since = at - _LATELY
+    found = service.hosts.list_at_a_glance(limit=_PER_PAGE + 1, after=cursor, since=since, at=at)
+    if not found and cursor is None:
+        return render(request, "first_run.html", base=str(request.base_url).rstrip("/"))
+    cards = [_card(host, since, at) for host in found[:_PER_PAGE]]
+    more = cards[-1].name if len(found) > _PER_PAGE else None
     return render(request, "hosts.html", cards=cards, more=more, days=_LATELY.days, first=cursor is None)
 
 
-def _card(service: Service, connection: Connection, row: Row[tuple[object, ...]], at: datetime) -> HostCard:
-    since = at - _LATELY
-    summary = summaries.summarise(connection, Filter(host=row.name, since=since, until=at), interval="day")
-    assessed = service.assess(row.name, at=at) if row.registered else None
+def _card(found: HostAtAGlance, since: datetime, at: datetime) -> HostCard:
+    host, summary = found.host, found.summary
     return HostCard(
-        name=row.name,
-        registered=row.registered,
-        last_received_at=None if row.last_received_at is None else from_ms(row.last_received_at),
-        reports=row.reports,
+        name=host.name,
+        registered=host.registered,
+        last_received_at=host.last_received_at,
+        reports=host.reports,
         lately=summary.reports,
         chart=draw(((time, "", reports) for time, _, reports in summary.series), since=since, until=at),
-        answer=None if assessed is None else assessed[1],
+        answer=found.answer,
     )
 
 

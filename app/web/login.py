@@ -8,7 +8,6 @@ from fastapi.responses import RedirectResponse
 from app.api.access import ServiceDep
 from app.api.sessions import COOKIE, LIFETIME, start_session
 from app.service import now
-from app.store.secrets import find_token
 from app.web.forms import OwnForm
 from app.web.rendering import HEADERS, cookie_options, render
 
@@ -24,8 +23,7 @@ def ask(request: Request, next: Annotated[str, Query(max_length=2000)] = "/") ->
 @router.post("/login")
 def log_in(request: Request, service: ServiceDep, form: OwnForm) -> Response:
     """Begin a session where the token is known, and lead back to the page that was asked for."""
-    with service.engine.connect() as connection:
-        token = find_token(connection, text=form["token"].strip())
+    token = service.tokens.find(form["token"].strip())
     page = _own_page(form["next"])
     if token is None:
         unknown = "This API token is not known. It may have been revoked."

@@ -49,7 +49,7 @@ class Check:
 @router.get("/hosts/{host}/policy")
 def edit(request: Request, service: ServiceDep, host: HostPath) -> Response:
     """Show the fields with the policy in force."""
-    policy = service.policy_in_force(_pinnable(host), at=now())
+    policy = service.policies.in_force(_pinnable(host), at=now())
     return _show(request, host, policy, PolicyForm() if policy is None else write_policy(policy))
 
 
@@ -57,7 +57,7 @@ def edit(request: Request, service: ServiceDep, host: HostPath) -> Response:
 def check_or_save(request: Request, service: ServiceDep, host: HostPath, caller: CallerDep, form: OwnForm) -> Response:
     """Check, fill the fields from a header, save, or withdraw, as the button says."""
     at = now()
-    policy = service.policy_in_force(_pinnable(host), at=at)
+    policy = service.policies.in_force(_pinnable(host), at=at)
     typed = PolicyForm.of(form.values)
     match form["action"]:
         case "fill":
@@ -75,7 +75,7 @@ def check_or_save(request: Request, service: ServiceDep, host: HostPath, caller:
     if form["action"] != "save" or (checked.errors and not form["all_the_same"]):
         return _show(request, host, policy, typed, checked=checked, held_back=form["action"] == "save")
     try:
-        service.set_policy(read, at=at)
+        service.policies.set(read, at=at)
     except InvalidPolicy as error:
         return _show(request, host, policy, typed, {"effective_from": f"{error}."})
     return RedirectResponse(address(f"/hosts/{host}", done="policy"), 303, headers=HEADERS)
@@ -111,7 +111,7 @@ def _show(
 
 
 def _withdraw(service: Service, host: Host, at: datetime) -> Response:
-    if service.withdraw_policy(host, at=at) is None:
+    if service.policies.withdraw(host, at=at) is None:
         raise not_found("policy in force for", host)
     return RedirectResponse(address(f"/hosts/{host}", done="withdrawn"), 303, headers=HEADERS)
 
@@ -119,7 +119,7 @@ def _withdraw(service: Service, host: Host, at: datetime) -> Response:
 def check(service: Service, policy: PinningPolicy, *, at: datetime) -> Check:
     """Hold a policy against the standard, against what the host was seen to serve, and against what was reported."""
     header, report_only = PinningHeader.of_policy(policy), policy.mode is Mode.REPORT_ONLY
-    live = service.last_seen(policy.host)
+    live = service.last_probes.find(policy.host)
     chains = {chain.pins for chain in live.chains} if live else set()
     against: set[frozenset[Pin] | None] = {*chains} or {None}
 
@@ -135,7 +135,7 @@ def check(service: Service, policy: PinningPolicy, *, at: datetime) -> Check:
         ),
         lines=write_lines(header, report_only=report_only),
         chains=len(chains),
-        outcome=service.what_if(
+        outcome=service.what_if.replay(
             policy.host,
             [expected.pin for expected in policy.pins],
             policy.own_keys,

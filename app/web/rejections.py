@@ -7,8 +7,6 @@ from fastapi import APIRouter, Query, Request, Response
 from app.api.access import CanRead, ServiceDep
 from app.api.pages import parse_cursor
 from app.api.problems import STATUS
-from app.store.engine import from_ms
-from app.store.summaries import list_rejections
 from app.web.rendering import render
 
 router = APIRouter(dependencies=[CanRead])
@@ -25,17 +23,15 @@ def show_rejections(
 ) -> Response:
     """Show rejected submissions, the newest first."""
     before = parse_cursor(cursor, parts=1)
-    with service.engine.connect() as connection:
-        rows = list_rejections(
-            connection, outcome=outcome or None, limit=_PER_PAGE + 1, before=before[0] if before else None
-        )
+    found = service.records.list_rejections(
+        outcome=outcome or None, limit=_PER_PAGE + 1, before=before[0] if before else None
+    )
     return render(
         request,
         "rejections.html",
-        rejections=rows[:_PER_PAGE],
-        more=rows[_PER_PAGE - 1].id if len(rows) > _PER_PAGE else None,
+        rejections=found[:_PER_PAGE],
+        more=found[_PER_PAGE - 1].id if len(found) > _PER_PAGE else None,
         outcome=outcome,
         answers=STATUS,
         kept=service.settings.max_rejections,
-        from_ms=from_ms,
     )

@@ -1,5 +1,6 @@
 """One violation: both chains side by side, why it happened, what came in, and what the operator says of it."""
 
+from collections.abc import Sequence
 from ssl import DER_cert_to_PEM_cert
 from typing import Annotated
 
@@ -7,16 +8,15 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import RedirectResponse
 
 from app.api.access import CanRead, ServiceDep
-from app.api.details import read_violation, report_response
+from app.api.details import read_report, read_violation
 from app.api.pages import parse_cursor
 from app.api.problems import ProblemError, not_found
-from app.api.schemas import ReportResponse, ViolationDetail
+from app.api.schemas import ViolationDetail
 from app.api.violations import IdPath
 from app.hpkp.judgement.causes import BEARING
-from app.service import Service, now
-from app.store import violations as store
-from app.store.engine import writing
-from app.store.violations import Filter
+from app.service import now
+from app.store.read.filters import Filter
+from app.store.read.single_reports import SingleReport
 from app.web.forms import ChangeForm
 from app.web.host import STATUSES
 from app.web.rendering import HEADERS, render
@@ -33,23 +33,24 @@ def show_violation(
     request: Request, service: ServiceDep, violation_id: IdPath, cursor: str | None = None, done: str = ""
 ) -> Response:
     """Show a violation with its single reports, the newest first."""
-    with service.engine.connect() as connection:
-        found = read_violation(connection, violation_id, service)
-        before = parse_cursor(cursor, parts=1)
-        rows = store.list_reports(
-            connection, violation_id, Filter(), limit=_PER_PAGE + 1, before=before[0] if before else None
-        )
+    found = read_violation(service, violation_id)
+    before = parse_cursor(cursor, parts=1)
+    reports = service.violations.list_reports(
+        violation_id, Filter(), limit=_PER_PAGE + 1, before=before[0] if before else None
+    )
+    if reports is None:
+        raise not_found("violation", violation_id)
     return _show(
         request,
         found,
         done=done == "saved",
-        reports=[report_response(row) for row in rows[:_PER_PAGE]],
-        more=rows[_PER_PAGE - 1].id if len(rows) > _PER_PAGE else None,
+        reports=reports[:_PER_PAGE],
+        more=reports[_PER_PAGE - 1].id if len(reports) > _PER_PAGE else None,
     )
 
 
 def _show(
-    request: Request, found: ViolationDetail, *, done: bool, reports: list[ReportResponse], more: int | None
+    request: Request, found: ViolationDetail, *, done: bool, reports: Sequence[SingleReport], more: int | None
 ) -> Response:
     served, validated = found.served_chain, found.validated_chain
     prints = [{certificate.sha256 for certificate in chain or ()} for chain in (served, validated)]
@@ -76,16 +77,15 @@ def set_status(service: ServiceDep, violation_id: IdPath, form: ChangeForm) -> R
         raise ProblemError(422, "Not a status", f"A status is one of {', '.join(STATUSES)}.")
     if len(note) > _LONGEST_NOTE:
         raise ProblemError(422, "Note too long", f"A note has at most {_LONGEST_NOTE} characters.")
-    with writing(service.engine) as connection:
-        if not store.set_status(connection, violation_id, status=status, note=note, at=now()):
-            raise not_found("violation", violation_id)
+    if service.violations.set_status(violation_id, status=status, note=note, at=now()) is None:
+        raise not_found("violation", violation_id)
     return RedirectResponse(f"/violations/{violation_id}?done=saved", 303, headers=HEADERS)
 
 
 @router.get("/reports/{report_id}")
 def show_report(request: Request, service: ServiceDep, report_id: IdPath) -> Response:
     """Show one report with its raw body, or the beginning of it."""
-    report = _report(service, report_id)
+    report = read_report(service, report_id)
     body = report.body or ""
     return render(request, "report.html", report=report, body=body[:_SHOWN_OF_BODY], cut=len(body) > _SHOWN_OF_BODY)
 
@@ -93,7 +93,7 @@ def show_report(request: Request, service: ServiceDep, report_id: IdPath) -> Res
 @router.get("/reports/{report_id}/body")
 def download_body(service: ServiceDep, report_id: IdPath) -> Response:
     """Give the raw body of a report, for keeping and not for showing."""
-    body = _report(service, report_id).body
+    body = read_report(service, report_id).body
     if body is None:
         raise not_found("raw body kept of report", report_id)
     return _download(body, f"report-{report_id}.json", "application/json")
@@ -102,19 +102,10 @@ def download_body(service: ServiceDep, report_id: IdPath) -> Response:
 @router.get("/certificates/{sha256}.pem")
 def download_certificate(service: ServiceDep, sha256: Annotated[str, Path(pattern="^[0-9a-fA-F]{64}$")]) -> Response:
     """Give a certificate in PEM."""
-    with service.engine.connect() as connection:
-        der = store.get_certificate(connection, bytes.fromhex(sha256))
+    der = service.violations.load_certificate(bytes.fromhex(sha256))
     if der is None:
         raise not_found("certificate", sha256)
     return _download(DER_cert_to_PEM_cert(der), f"{sha256[:16].lower()}.pem", "application/x-pem-file")
-
-
-def _report(service: Service, report_id: int) -> ReportResponse:
-    with service.engine.connect() as connection:
-        row = store.get_report(connection, report_id)
-    if row is None:
-        raise not_found("report", report_id)
-    return report_response(row, with_body=True)
 
 
 def _download(text: str, name: str, media_type: str) -> Response:

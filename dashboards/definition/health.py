@@ -5,8 +5,8 @@ from dashboards.definition.engines import Query
 from dashboards.definition.panels import GREEN, ORANGE, RED, Panel, Row, Series, Stat, Steps
 
 _JOB = 'job=~"$job"'
-_TAKEN = "accepted|duplicate|foreign_type|canary|preflight"
-_OWN = "store_unavailable|fault|over_limit"
+_TAKEN = "accepted|foreign_type|canary|preflight"
+_OWN = "store_unavailable|fault"
 _RATE = "[$__rate_interval]"
 
 
@@ -46,14 +46,14 @@ _NOW = (
     ),
     _now(
         "Reports taken",
-        "Submissions a second that were stored and counted, retries not among them.",
+        "Submissions a second that were accepted, retries among them.",
         f"""sum({_submissions(',outcome="accepted"')})""",
         unit="reqps",
         steps=((None, "text"),),
     ),
     _now(
         "Refused by us",
-        "The share of requests that were refused for a reason of the service's own: the store, a limit, a fault.",
+        "The share of requests that were refused for a reason of the service's own: the ingest log, a fault.",
         f"""sum({_submissions(f',outcome=~"{_OWN}"')}) / sum({_submissions()})""",
         unit="percentunit",
         steps=((None, GREEN), (0.001, ORANGE), (0.01, RED)),
@@ -117,7 +117,7 @@ _STORE = (
     _over_time(
         Series(unit="s", calc="lastNotNull"),
         "Commits",
-        "How long commits took: half of them, and 99 % of them, at most so long.",
+        "How long writes of the ingest log took: half of them, and 99 % of them, at most so long.",
         (_quantile("0.5", "hpkp_commit_seconds"), "median"),
         (_quantile("0.99", "hpkp_commit_seconds"), "99 %"),
         width=8,
@@ -136,7 +136,7 @@ _STORE = (
     _over_time(
         Series(unit="reqps", bars=True, calc="max"),
         "Store errors",
-        "Requests a second that were refused because the store was away or full, or for a fault of the service.",
+        "Requests a second that were refused because the ingest log was full, or for a fault.",
         (f"""sum by (outcome) ({_submissions(',outcome=~"store_unavailable|fault"')})""", "{{outcome}}"),
         width=8,
     ),

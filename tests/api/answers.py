@@ -29,6 +29,12 @@ def counted(client: TestClient) -> dict[Outcome, int]:
     return {Outcome(name): int(float(value)) for name, value in _COUNTER.findall(exposition)}
 
 
+def metric_of(client: TestClient, name: str) -> float:
+    """Return a metric, with its labels, as it is shown; 0 for one that is not there."""
+    lines = service_of(client).metrics.exposition().decode().splitlines()
+    return next((float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(f"{name} ")), 0.0)
+
+
 def moved(before: dict[Outcome, int], after: dict[Outcome, int]) -> dict[Outcome, int]:
     """Return by how much counters moved, those alone that did."""
     return {outcome: after[outcome] - before[outcome] for outcome in after if after[outcome] != before[outcome]}

@@ -22,9 +22,11 @@ READS = [
     f"{HOSTS}/{HOST}/verdicts", f"{HOSTS}/{HOST}/exposure", "/metrics",
     "/api/v1/violations", "/api/v1/violations/1", "/api/v1/violations/1/reports", "/api/v1/reports/1",
     "/api/v1/rejections", "/api/v1/events", "/api/v1/export", f"/api/v1/certificates/{'0' * 64}",
+    "/api/v1/overflow", f"{HOSTS}/{HOST}/refusals",
 ]  # fmt: skip
 WRITES = [
     ("PUT", POLICY, BODY),
+    ("PUT", f"{HOSTS}/{HOST}/refusals", {"status": "open"}),
     ("DELETE", POLICY, None),
     ("POST", PROBE, None),
     ("PUT", f"{HOSTS}/{HOST}/exposure/2026-11-01", {"sessions": 1}),

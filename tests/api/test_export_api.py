@@ -32,6 +32,7 @@ def sent(client: TestClient) -> TestClient:
     """Let five reports of one host and one of another have come."""
     for body in (*distinct_bodies(5), report_body(host="other.test")):
         assert client.post("/report/web", content=body, headers={"user-agent": "=cmd()"}).status_code == 204
+        service_of(client).watch.wait_blocking()  # counted one by one, so that ids are in their order
     return client
 
 
@@ -55,6 +56,7 @@ def test_a_stream_goes_on_where_it_broke_off_and_is_narrowed_like_the_lists(sent
 
 def test_more_than_a_page_comes_whole(client: TestClient) -> None:
     assert client.post("/report", content=report_body()).status_code == 204
+    service_of(client).watch.wait_blocking()
     with service_of(client).engine.begin() as connection:
         copy = (
             "INSERT INTO reports (violation_id, source_id, received_at) SELECT 1, source_id, received_at FROM reports"
@@ -83,6 +85,7 @@ def test_the_command_writes_the_same_and_goes_on_in_the_file(
     sent: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HPKP_DATABASE_URL", service_of(sent).settings.database_url)
+    monkeypatch.setenv("HPKP_LOG_DIR", str(service_of(sent).settings.log_root))
     runner, file = CliRunner(), tmp_path / "reports.csv"
     whole = runner.invoke(app, ["export", "--format", "csv"])
     assert whole.exit_code == 0

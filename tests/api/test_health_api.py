@@ -1,11 +1,14 @@
 """Health and metrics; and paths that lead nowhere, which are problems and never faults."""
 
 import sqlite3
+import time
 from contextlib import closing
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from app.service import now
 from app.store.engine import writing
 from app.store.secrets import new_token
 from tests.api.answers import problem_of
@@ -15,16 +18,44 @@ from tests.reports import report_body
 
 def test_health_says_that_it_lives_and_that_the_store_answers(client: TestClient) -> None:
     assert client.get("/livez").json() == {"status": "alive"}
-    assert client.get("/readyz").json() == {"status": "ready"}
+    ready = client.get("/readyz").json()
+    assert (ready["status"], ready["store"], ready["refused_logs"]) == ("ready", "answers", [])
+    assert ready["fold_lag_seconds"] == 0
+    assert (ready["last_append_at"], ready["last_fold_at"]) == (None, None)
 
 
-def test_a_store_that_lost_its_tables_is_not_ready_and_the_process_lives(client: TestClient, tmp_path: Path) -> None:
+def test_readiness_tells_when_reports_were_last_accepted_and_counted(client: TestClient) -> None:
+    began = now()
+    assert client.post("/report", content=report_body()).status_code == 204
+    client.get("/api/v1/violations")  # which waits until it is counted
+    ready = client.get("/readyz").json()
+    assert began - timedelta(milliseconds=1) <= datetime.fromisoformat(ready["last_append_at"]) <= now()
+    assert ready["last_fold_at"] >= ready["last_append_at"]
+    assert ready["log_bytes"] > 0
+    assert ready["fold_starts"] == 1
+
+
+def test_answers_say_until_when_they_count(client: TestClient) -> None:
+    began = now()
+    client.post("/report", content=report_body())
+    response = client.get("/api/v1/hosts/www.example.com/summary")
+    told = response.headers["x-hpkp-counted-until"]
+    assert told.endswith("Z")
+    assert response.json()["counted_until"] == told
+    assert began <= datetime.fromisoformat(told) <= now()
+    for path in ("/", "/api/v1/violations", "/api/v1/nothing"):
+        assert client.get(path).headers["x-hpkp-counted-until"] >= told
+
+
+def test_while_the_store_is_lost_reports_are_accepted_and_wait(client: TestClient, tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "hpkp.sqlite3")) as other:
         for (name,) in other.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
             other.execute(f"ALTER TABLE {name} RENAME TO lost_{name}")
-    problem_of(client.get("/readyz"), 503)
+    assert client.post("/report", content=report_body()).status_code == 204
     assert client.get("/livez").status_code == 200
-    problem_of(client.post("/report", content=report_body()), 503)
+    assert client.get("/readyz").json()["store"] == "away"
+    time.sleep(1.1)
+    assert client.get("/readyz").json()["fold_lag_seconds"] >= 1
 
 
 def test_metrics_are_in_the_text_format_of_prometheus(client: TestClient) -> None:

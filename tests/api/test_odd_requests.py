@@ -29,7 +29,9 @@ def _asked_for(*names: str) -> list[tuple[str, str]]:
     ]
 
 
-WINDOWED = [path for path, _ in _asked_for("since")]
+OVERFLOW = "/api/v1/overflow"
+WINDOWED = [path for path, _ in _asked_for("since") if path != OVERFLOW]
+"""Overflow is counted by whole days, in windows of up to a year."""
 LISTS = [path for path, _ in _asked_for("limit")]
 
 
@@ -112,6 +114,13 @@ def test_odd_texts_to_look_for_are_not_found(stocked: TestClient, path: str, nam
 def test_an_absurd_moment_bounds_a_window(stocked: TestClient, path: str, moment: str, past: bool) -> None:
     assert _count(stocked.get(path, params={"since": moment})) == (1 if past else 0)
     assert _count(stocked.get(path, params={"until": moment})) == (0 if past else 1)
+
+
+def test_an_absurd_window_of_overflow_is_empty_or_refused(client: TestClient) -> None:
+    for moment in ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):
+        answer = client.get(OVERFLOW, params={"until": moment})
+        assert answer.status_code == 422 or _count(answer) == 0
+        assert problem_of(client.get(OVERFLOW, params={"since": moment}), 422)["pointer"] == "/query/since"
 
 
 @pytest.mark.parametrize(

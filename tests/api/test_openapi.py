@@ -93,7 +93,7 @@ def test_a_report_is_described_with_its_members_and_each_of_its_answers() -> Non
         assert {"hostname", "known-pins", "served-certificate-chain", "validated-certificate-chain"} <= set(
             body["properties"]
         )
-        assert set(told["responses"]) == {"204", "400", "404", "405", "408", "413", "415", "422", "429", "503"}
+        assert set(told["responses"]) == {"204", "400", "404", "405", "408", "413", "415", "422", "503"}
         (mode,) = [parameter for parameter in told["parameters"] if parameter["name"] == "mode"]
         assert (mode["in"], mode["schema"]["enum"]) == ("query", ["report-only", "enforce"])
 

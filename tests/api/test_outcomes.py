@@ -3,11 +3,10 @@
 import asyncio
 import json
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,20 +14,22 @@ from sqlalchemy import event
 
 from app.api.problems import STATUS
 from app.canary import make_canary
-from app.collector import Collector
 from app.hpkp.hosts import Host
 from app.hpkp.pins import parse_pin
 from app.hpkp.policy import ExpectedPin, PinningPolicy
+from app.ingest.collector import Collector
+from app.ingest.entry import Entry
+from app.ingest.keyed_hashes import KeyedHashes
+from app.ingest.log_directory import find_logs
+from app.ingest.log_values import AppendResult
 from app.outcomes import Outcome
 from app.service import now
 from app.store import tables
 from app.store.canaries import add_canary
 from app.store.engine import writing
 from app.store.secrets import canary_key
-from app.store.submissions import Submission
 from app.store.upsert import insert_missing
-from app.store.writer import GroupWriter
-from tests.api.answers import DISCONNECT, chunks, counted, exchange, moved, problem_of
+from tests.api.answers import DISCONNECT, chunks, counted, exchange, metric_of, moved, problem_of, rejections
 from tests.application import StartApp, TestClient, app_of, service_of
 from tests.reports import distinct_bodies, report_body, site
 
@@ -52,18 +53,28 @@ def locked(client: TestClient) -> Iterator[None]:
         yield
 
 
-class _BrokenWriter(GroupWriter):
-    """A writer with a mistake in it."""
+@contextmanager
+def without_log(client: TestClient) -> Iterator[None]:
+    """Move the ingest log's directory away, as a disk that is unmounted does."""
+    root = service_of(client).settings.log_root
+    (log,) = find_logs(root)
+    aside = root.with_name("aside")
+    log.path.rename(aside)
+    yield
+    aside.rename(log.path)
 
-    async def submit(self, submission: Submission) -> Outcome:
+
+class _BrokenCommit:
+    """A group commit with a mistake in it."""
+
+    def submit(self, entry: Entry) -> "asyncio.Future[AppendResult]":
         raise ZeroDivisionError
 
 
 def _break_the_collector(client: TestClient) -> None:
-    service = service_of(client)
-    writer = _BrokenWriter(service.engine, service.intake, max_waiting=1)
-    broken = replace(service, collector=Collector(writer, service.metrics, client_key=bytes(32)))
-    app_of(client).state.service = broken
+    metrics = service_of(client).metrics
+    app = app_of(client)
+    app.state.ingest = replace(app.state.ingest, collector=Collector(_BrokenCommit(), metrics, KeyedHashes(bytes(32))))
 
 
 def _post(body: bytes = b"", **headers: str) -> Callable[[TestClient], int]:
@@ -71,8 +82,8 @@ def _post(body: bytes = b"", **headers: str) -> Callable[[TestClient], int]:
     return lambda client: int(client.post("/report", content=body, headers=named).status_code)
 
 
-def _send_while_locked(client: TestClient) -> int:
-    with locked(client):
+def _send_without_log(client: TestClient) -> int:
+    with without_log(client):
         return _post(report_body())(client)
 
 
@@ -137,7 +148,6 @@ class Case:
 
 CASES = {
     "accepted": Case(_post(report_body())),
-    "duplicate": Case(_post(report_body()), before=report_body()),
     "foreign_type": Case(_post(json.dumps([{"type": "deprecation", "body": {}}]).encode())),
     "canary": Case(_send_a_canary),
     "canary_refused": Case(_send_a_canary_signed_by_another),
@@ -147,8 +157,7 @@ CASES = {
     "too_slow": Case(_stay_amid_the_body, {"max_body_seconds": 0.2}),
     "content_encoding": Case(_post(report_body(), content_encoding="gzip")),
     "unknown_host": Case(_post(report_body()), {"unknown_hosts": "reject"}),
-    "over_limit": Case(_post(report_body(port=8443)), {"max_new_violations_per_day": 1}, before=report_body()),
-    "store_unavailable": Case(_send_while_locked),
+    "store_unavailable": Case(_send_without_log),
     "method_not_allowed": Case(lambda client: int(client.get("/report").status_code)),
     "bad_request": Case(lambda client: int(client.post("/report/a/b").status_code)),
     "disconnected": Case(_go_away),
@@ -186,50 +195,40 @@ def test_a_fault_is_answered_as_a_problem_that_tells_nothing_of_the_inside(clien
     assert "ZeroDivision" not in json.dumps(problem)
 
 
-def test_a_locked_store_is_503_and_a_report_is_taken_as_soon_as_it_is_free(client: TestClient) -> None:
+def test_a_locked_store_delays_no_report_and_is_caught_up_with(client: TestClient) -> None:
     with locked(client):
-        response = client.post("/report", content=report_body())
+        sent = [client.post("/report", content=body).status_code for body in distinct_bodies(5)]
+        assert sent == [204] * 5
+        readyz = client.get("/readyz").json()
+        assert readyz["status"] == "ready"
+    assert _reports_once_counted(client, 5) == 5
+    assert counted(client)[Outcome.ACCEPTED] == 5
+
+
+def _reports_once_counted(client: TestClient, wanted: int) -> int:
+    """Return how many reports are counted, once there are as many as wanted; fail with fewer after a while."""
+    deadline = time.monotonic() + 30
+    while (found := int(metric_of(client, 'hpkp_folded_reports_total{result="accepted"}'))) < wanted:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return found
+
+
+def test_without_its_log_a_report_is_503_and_is_taken_as_soon_as_that_is_back(client: TestClient) -> None:
+    assert client.post("/report", content=report_body()).status_code == 204
+    with without_log(client):
+        response = client.post("/report", content=report_body(port=1))
         problem_of(response, 503)
         assert int(response.headers["retry-after"]) > 0
-    assert client.post("/report", content=report_body()).status_code == 204
-    assert counted(client)[Outcome.ACCEPTED] == 1
+        problem_of(client.get("/readyz"), 503)
+    time.sleep(0.3)  # for so long it does not try again
+    assert client.post("/report", content=report_body(port=1)).status_code == 204
+    assert client.get("/readyz").status_code == 200
+    assert _reports_once_counted(client, 2) == 2
+    assert [one["outcome"] for one in rejections(client)] == ["store_unavailable"]
 
 
-def test_too_many_that_wait_are_503_and_those_who_wait_are_answered(start: StartApp, tmp_path: Path) -> None:
-    client = start(max_waiting=1)
-    with closing(sqlite3.connect(tmp_path / "hpkp.sqlite3")) as other:
-        other.execute("BEGIN IMMEDIATE")
-        sent = [_post_aside(client, body) for body in distinct_bodies(5)]
-        refused, waiting = set[Future[int]](), set(sent)
-        while len(refused) < 3:  # one is being written, one waits
-            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            refused |= done
-        assert {future.result() for future in refused} == {503}
-    statuses = sorted(future.result() for future in sent)
-    taken = statuses.count(204)
-    assert statuses == [204] * taken + [503] * (5 - taken)
-    assert 1 <= taken <= 2
-    assert counted(client)[Outcome.ACCEPTED] == taken
-    assert counted(client)[Outcome.STORE_UNAVAILABLE] == 5 - taken
-
-
-def _post_aside(client: TestClient, body: bytes) -> "Future[int]":
-    """Post without waiting for the answer; a future of its status."""
-
-    async def post() -> int:
-        answered: list[int] = []
-        messages = chunks(body)
-
-        async def receive() -> dict[str, Any]:
-            return messages.pop(0)
-
-        async def send(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                answered.append(message["status"])
-
-        await client.app(_SCOPE, receive, send)
-        return answered[0]
-
-    assert client.portal is not None
-    future: Future[int] = client.portal.start_task_soon(post)
-    return future
+def test_what_waits_for_the_disk_is_bounded_and_more_is_503(start: StartApp) -> None:
+    client = start(max_waiting_bytes=1000)
+    problem_of(client.post("/report", content=report_body()), 503)
+    assert counted(client)[Outcome.STORE_UNAVAILABLE] == 1

@@ -209,3 +209,28 @@ def test_a_policy_that_leaves_subdomains_out_can_be_set_over_reports_that_note_i
     client.post("/report", content=report_body(host="deep.www.example.com", noted=HOST))
     _put(client, pins=PINS, include_subdomains=False)
     assert client.get("/api/v1/violations/1").json()["host"] == "deep.www.example.com"
+
+
+@pytest.mark.parametrize(
+    ("noted", "subdomains", "answers"),
+    [
+        ("shop.example.com", True, "shop.example.com"),
+        ("shop.example.com", False, "www.shop.example.com"),
+        ("www.shop.example.com", True, "www.shop.example.com"),
+        ("other.example.com", True, "www.shop.example.com"),
+    ],
+)
+def test_a_report_belongs_to_the_policy_of_the_noted_host(
+    client: TestClient, noted: str, subdomains: bool, answers: str
+) -> None:
+    shop, own = (f"/api/v1/hosts/{host}/policy" for host in ("shop.example.com", "www.shop.example.com"))
+    _put(client, shop, pins=PINS, include_subdomains=subdomains)
+    keys = [{"sha256": make_root(name).pin} for name in ("one", "another")]
+    _put(client, own, pins=keys)
+    below = noted != "www.shop.example.com"
+    body = report_body(host="www.shop.example.com", noted=noted, known_pins=[LIVE, BACKUP], include_subdomains=below)
+    assert client.post("/report", content=body).status_code == 204
+    (violation,) = client.get("/api/v1/violations").json()["items"]
+    assert violation["host"] == answers
+    if answers == "shop.example.com":
+        assert violation["cause"] == "matches_expected"

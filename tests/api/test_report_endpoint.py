@@ -5,7 +5,7 @@ import json
 import pytest
 
 from app.outcomes import Outcome
-from tests.api.answers import DISCONNECT, chunks, counted, exchange, problem_of
+from tests.api.answers import DISCONNECT, chunks, counted, exchange, metric_of, problem_of
 from tests.application import StartApp, TestClient, from_elsewhere
 from tests.reports import HOST, distinct_bodies, report_body, site
 
@@ -161,12 +161,12 @@ def test_a_host_without_a_policy_is_404_where_the_setting_says_so(start: StartAp
     assert client.post("/report", content=report_body()).status_code == 204
 
 
-def test_over_a_limit_is_429_and_says_when_to_try_again(start: StartApp) -> None:
+def test_over_a_limit_is_204_and_counted_as_overflow(start: StartApp) -> None:
     client = start(max_new_violations_per_day=1)
     assert client.post("/report", content=report_body()).status_code == 204
-    response = client.post("/report", content=report_body(port=8443))
-    problem_of(response, 429)
-    assert int(response.headers["retry-after"]) > 0
+    assert client.post("/report", content=report_body(port=8443)).status_code == 204
+    assert _reports(client) == 1
+    assert metric_of(client, 'hpkp_overflow_reports_total{reason="host_and_day"}') == 1
 
 
 @pytest.mark.parametrize("label", ["a", "web.eu-1_x~", "L" * 64])
@@ -213,7 +213,8 @@ def test_another_mode_is_400(client: TestClient, query: str) -> None:
 def test_the_same_bytes_again_are_204_and_counted_once(client: TestClient) -> None:
     assert [client.post("/report", content=report_body()).status_code for _ in range(3)] == [204] * 3
     assert _reports(client) == 1
-    assert counted(client)[Outcome.DUPLICATE] == 2
+    assert counted(client)[Outcome.ACCEPTED] == 3
+    assert metric_of(client, 'hpkp_folded_reports_total{result="duplicate"}') == 2
     assert from_elsewhere(client, "203.0.113.9").post("/report", content=report_body()).status_code == 204
     assert _reports(client) == 2
 

@@ -12,10 +12,13 @@ from app.cli import app
 from app.cli.story import HOST, play, story_named
 from app.cli.terminal import opened, read_settings
 from app.hpkp.judgement.causes import Cause
+from app.ingest.envelope import Envelope
 from app.samples.rollout import make_keys
 from app.samples.stories import STORIES, Story
+from app.wiring import DirectIntake
 from tests.authority import make_root, make_site
 from tests.demo import demo_store
+from tests.reports import report_body
 
 runner = CliRunner()
 LIVE, BACKUP = make_root("Live").pin, make_root("Backup").pin
@@ -126,7 +129,7 @@ def test_serve_refuses_to_open_the_api_to_the_world_without_a_token() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "reason"),
     [
-        ("HPKP_MAX_WAITING", "many", "HPKP_MAX_WAITING"),
+        ("HPKP_MAX_LOG_BYTES", "many", "HPKP_MAX_LOG_BYTES"),
         ("HPKP_UNKNOWN_HOSTS", "perhaps", "HPKP_UNKNOWN_HOSTS"),
         ("HPKP_DATABASE_URL", "nonsense", "cannot be used"),
         ("HPKP_DATABASE_URL", "sqlite:////proc/none/hpkp.sqlite3", "cannot be used"),
@@ -178,6 +181,26 @@ def test_a_story_is_the_same_at_whatever_hour_it_is_played(hour: int, tmp_path: 
     roots.write_text(keys.roots_pem)
     catalog.write_text(keys.catalog)
     with opened(read_settings(trust_anchors=roots, catalog=catalog)) as service:
-        service.rejudge_where_knowledge_changed(at=until)
+        service.rejudging.run_if_knowledge_changed(at=until)
         verdicts = [answer.verdict for _, answer in play(service, story, keys, until=until)]
     assert verdicts == [story.right(day)[0] for day in range(story.days)]
+
+
+def test_prune_frees_what_strangers_have_filled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hosts without a policy at once, sources with few reports, and in the end all that is over the size limit."""
+    _run("policy", "set", HOST, "--pin", LIVE, "--pin", BACKUP)
+    at = datetime.now(UTC)
+    with opened(read_settings()) as service:
+        intake = DirectIntake(service)
+        for host, label in ((HOST, "site"), (HOST, "site"), ("a.example", "x"), ("b.example", "y"), (HOST, "z")):
+            body = report_body(host=host, at=at)
+            received = int(at.timestamp() * 1000)
+            at += timedelta(milliseconds=1)
+            intake.take([(body, Envelope("192.0.2.1", label), received)])
+    assert {what: count for what, count in _json("prune").items() if count} == {}
+    assert _json("prune", "--unknown-hosts")["hosts"] == 2
+    assert _json("prune", "--sources-below", "2")["sources"] == 1
+    with opened(read_settings()) as service:
+        assert [host.name for host in service.hosts.list(limit=9, after=None)] == [HOST]
+    monkeypatch.setenv("HPKP_MAX_STORE_BYTES", "1")
+    assert _json("prune")["violations"] == 1

@@ -6,12 +6,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from app.outcomes import Outcome
 from app.store import tables
 from app.store.engine import HOUR_MS, open_engine, upgrade
 from tests.postgres import postgres_database
 from tests.reports import distinct_bodies
-from tests.store.desk import AT, Desk, submission
+from tests.store.desk import AT, Desk, Taken, submission
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -38,12 +37,12 @@ def test_a_clock_that_goes_back_loses_nothing_and_counts_nothing_twice(engine: E
     """
     desk = Desk.at(engine)
     bodies = distinct_bodies(100)
-    assert desk.take(*(submission(body, at=AT) for body in bodies[:50])) == [Outcome.ACCEPTED] * 50
+    assert desk.take(*(submission(body, at=AT) for body in bodies[:50])) == [Taken.ACCEPTED] * 50
     after = [submission(body, at=AT - HOUR_MS) for body in bodies]
-    assert desk.take(*after) == [Outcome.DUPLICATE] * 50 + [Outcome.ACCEPTED] * 50
+    assert desk.take(*after) == [Taken.DUPLICATE] * 50 + [Taken.ACCEPTED] * 50
     violation = desk.only(tables.violations)
     assert (violation.reports, violation.last_received_at) == (100, AT)
     hours = {row.hour: row.reports for row in desk.rows(tables.rollup_hours)}
     assert hours == {AT: 50, AT - HOUR_MS: 50}
     # And when it is right again, a retry is still one.
-    assert desk.take(*(submission(body, at=AT + HOUR_MS) for body in bodies)) == [Outcome.DUPLICATE] * 100
+    assert desk.take(*(submission(body, at=AT + HOUR_MS) for body in bodies)) == [Taken.DUPLICATE] * 100

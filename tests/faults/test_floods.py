@@ -10,11 +10,13 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
+from tests.faults.flood import flood
 from tests.reports import distinct_bodies, report_body, site
 from tests.server import RunningService, running_service
 
@@ -139,6 +141,11 @@ def _rows(directory: Path, table: str) -> int:
         return int(store.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
 
 
+def _overflow(service: RunningService, host: str) -> list[dict[str, Any]]:
+    found = httpx.get(f"{service.url}/api/v1/overflow", params={"host": host}).json()["items"]
+    return list(found)
+
+
 def _pem(number: int) -> str:
     """Return the first certificate of the site with one byte of its signature changed, and so another one."""
     der = bytearray(b64decode("".join(site().served[0].splitlines()[1:-1])))
@@ -151,29 +158,48 @@ def test_a_flood_of_distinct_chains_stops_at_the_limit_and_what_is_known_still_c
 ) -> None:
     """Sent: 300 reports with a chain of their own each, then those of the first violation again from elsewhere.
 
-    Acknowledged: 40, and what repeats them. Found: 40 violations, no more chains than those, at most 30 rejections.
+    Acknowledged: all. Found: 20 violations and overflow of 280 reports, no more chains than those; the first counts on.
     """
     chains = _rows(directory, "chains")
     flood = [report_body(host="chains.example", served=[_pem(number)]) for number in range(300)]
-    statuses = asyncio.run(_post_all(service, flood))
-    assert Counter(statuses) == {204: 40, 429: 260}
-    known = flood[statuses.index(204)].replace(b"12:00:00.000Z", b"12:00:01.000Z")
+    assert asyncio.run(_post_all(service, flood[:1])) == [204]
+    assert _reports(service, "chains.example") == 1  # folded, before the others come in whichever order
+    assert set(asyncio.run(_post_all(service, flood[1:]))) == {204}
+    known = flood[0].replace(b"12:00:00.000Z", b"12:00:01.000Z")
     assert asyncio.run(_post_all(service, [known])) == [204]
-    assert _reports(service, "chains.example") == 41
-    assert _rows(directory, "violations WHERE host = 'chains.example'") == 40
-    assert _rows(directory, "chains") - chains <= 40 + 1  # all have the same validated one
-    assert _rows(directory, "rejections") <= 30
+    assert _reports(service, "chains.example") == 21
+    assert _rows(directory, "violations WHERE host = 'chains.example'") == 20
+    assert _rows(directory, "chains") - chains <= 20 + 1  # all have the same validated one
+    (overflow,) = _overflow(service, "chains.example")
+    assert (overflow["reason"], overflow["reports"], overflow["networks"]) == ("host_and_day", 280, 1)
 
 
 def test_a_flood_of_distinct_hosts_stops_at_the_limit(service: RunningService, directory: Path) -> None:
-    """Sent: 200 reports for a host of their own each. Found: ten hosts in all, and those are still counted."""
-    before = _rows(directory, "hosts")
-    assert before < 10
+    """Sent: 200 reports for a host of their own each. Found: ten hosts in all, which are counted on, and overflow."""
+    before = httpx.get(f"{service.url}/api/v1/hosts").json()["items"]
+    assert len(before) < 10
     flood = [report_body(host=f"h{number}.example") for number in range(200)]
-    statuses = asyncio.run(_post_all(service, flood))
-    assert Counter(statuses) == {204: 10 - before, 429: 190 + before}
-    assert _rows(directory, "hosts") == 10
-    host = f"h{statuses.index(204)}.example"
+    assert set(asyncio.run(_post_all(service, flood))) == {204}
+    hosts = httpx.get(f"{service.url}/api/v1/hosts").json()["items"]
+    assert len(hosts) == 10
+    host = next(found["host"] for found in hosts if found not in before)
     again = report_body(host=host).replace(b"12:00:00.000Z", b"12:00:01.000Z")
     assert asyncio.run(_post_all(service, [again])) == [204]
     assert _reports(service, host) == 2
+    assert sum(day["reports"] for day in _overflow(service, "")) == 190 + len(before)
+
+
+def test_after_a_flood_of_junk_every_honest_client_is_heard_and_the_disk_is_within_its_bound(tmp_path: Path) -> None:
+    """Sent: 10,000 pieces of distinct junk from five networks, then 500 reports of a leaf whose key is not pinned.
+
+    Acknowledged: all. Found: the 500 in violations that are judged, also of those clients that sit in the networks of
+    the flood; the store below its limit, with what the flood left of it gone first, and every report counted.
+    """
+    found = flood(tmp_path, junk=10_000, limit=2_500_000)
+    assert (found.junk_answers, found.honest_answers) == ({204: 10_000}, {204: 500})
+    assert (found.honest_reports, found.honest_causes) == (500, ["unknown_key_public_ca"])
+    assert found.violations <= 5 * 50 + 10 + 5  # the networks' room, a copied leaf's, and the honest
+    assert found.overflow.keys() <= {"network_and_host", "network_and_day", "unregistered_hosts_of_network"}
+    assert found.store_bytes_before > found.limit > found.store_bytes
+    assert found.honest_reports_after_shrinking == 500
+    assert found.reports_after_shrinking == 10_500

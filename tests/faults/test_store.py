@@ -2,11 +2,11 @@
 
 import resource
 import subprocess
-import sys
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
@@ -14,11 +14,15 @@ import pytest
 from psycopg import sql
 from sqlalchemy import make_url
 
+from tests.faults.locking import locked
+from tests.faults.stored_counts import wait_for_counts
 from tests.postgres import postgres_database
 from tests.reports import distinct_bodies
 from tests.server import RunningService, running_service
 
 _CLIENT = httpx.Client(timeout=60)
+_LONG: dict[str, Any] = {"padding": "x" * 20_000}
+"""Members for bodies that fill a log soon; 64 kB of text stand once in a segment, and count for their first reports."""
 _URL = "/api/v1/hosts/www.example.com/summary"
 
 
@@ -54,29 +58,108 @@ def _disk(place: Path, *, size: str) -> Iterator[tuple[str, ...]]:
         holder.communicate()
 
 
-def test_a_disk_that_is_full(tmp_path: Path) -> None:
-    """Sent: reports until one is refused, on a disk of 3 MB with 1 MB of something else; more when that was removed.
+def _fill(place: Path, within: tuple[str, ...]) -> None:
+    """Leave no room on a disk; `dd` ends with an error when it is full."""
+    subprocess.run([*within, "dd", "if=/dev/zero", f"of={place}/something", "bs=4k"], check=False, capture_output=True)
 
-    Acknowledged: some, then none for as long as the disk is full, then all, with nobody starting the service again.
-    Found: all that were acknowledged, also after kill -9 and a start on the same disk.
+
+def _wait_until(reached: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 60
+    while not reached():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.05)
+
+
+def _fold_fails(service: RunningService) -> bool:
+    return bool(_CLIENT.get(f"{service.url}/readyz").json()["fold_fails"])
+
+
+def _post_until(service: RunningService, bodies: Iterator[bytes], status: int) -> int:
+    """Post until one report is answered with a status; return how many were acknowledged, that one included."""
+    taken, deadline = 0, time.monotonic() + 60
+    while True:
+        answer = _post(service, next(bodies))
+        taken += answer == 204
+        if answer == status:
+            return taken
+        assert time.monotonic() < deadline, f"still {answer} and not {status}"
+
+
+def test_the_disk_of_the_log_is_full(tmp_path: Path) -> None:
+    """Sent: reports before, while and after nothing more fits on the disk of the log; the store has one of its own.
+
+    Acknowledged: what still fits into the open segment, then none (503, and /readyz tells it), then all, with nobody
+    starting the service again. Found: all that were acknowledged, also after kill -9 and a start.
     """
-    bodies, place = iter(distinct_bodies(2000)), tmp_path / "disk"
-    with _disk(place, size="3m") as within:
-        url = f"sqlite:///{place}/hpkp.sqlite3"
-        subprocess.run([*within, "sh", "-c", f"head -c 1000000 /dev/zero > {place}/something"], check=True)
-        with running_service(tmp_path, within=within, HPKP_DATABASE_URL=url) as service:
-            taken = 0
-            while _post(service, next(bodies)) == 204:
-                taken += 1
-            assert taken > 20
-            assert {_post(service, next(bodies)) for _ in range(5)} == {503}
-            assert _reports(service) == taken
+    bodies, place = iter(distinct_bodies(20_000, **_LONG)), tmp_path / "disk"
+    with _disk(place, size="8m") as within:
+        log = {"HPKP_LOG_DIR": str(place / "log")}
+        with running_service(tmp_path, within=within, **log) as service:
+            taken = sum(_post(service, next(bodies)) == 204 for _ in range(20))
+            assert taken == 20
+            _fill(place, within)
+            taken += _post_until(service, bodies, 503)
+            ready = _CLIENT.get(f"{service.url}/readyz")
+            assert ready.status_code == 503
+            assert "No space left on device" in ready.json()["detail"]
             subprocess.run([*within, "rm", f"{place}/something"], check=True)
+            taken += _post_until(service, bodies, 204)
+            assert _CLIENT.get(f"{service.url}/readyz").status_code == 200
+            _wait_for_reports(tmp_path, taken)
+            service.kill()
+        with running_service(tmp_path, within=within, **log):
+            _wait_for_reports(tmp_path, taken)
+
+
+def test_the_disk_of_the_store_is_full(tmp_path: Path) -> None:
+    """Sent: reports before, while and after nothing more fits on the disk of the store; the log has one of its own.
+
+    Acknowledged: all. Counted: those before, then none (/readyz tells that the fold fails), then all, with nobody
+    starting the service again.
+    """
+    bodies, place = iter(distinct_bodies(1000)), tmp_path / "disk"
+    with _disk(place, size="8m") as within:
+        database = {"HPKP_DATABASE_URL": f"sqlite:///{place}/hpkp.sqlite3", "HPKP_MAX_REPORT_ROWS_PER_DAY": "100000"}
+        with running_service(tmp_path, within=within, **database) as service:
             assert {_post(service, next(bodies)) for _ in range(20)} == {204}
+            assert _reports(service) == 20
+            _fill(place, within)
+            taken = 20
+            while not _fold_fails(service):  # the file of the store has some room left
+                taken += 1
+                assert _post(service, next(bodies)) == 204
+            assert {_post(service, next(bodies)) for _ in range(20)} == {204}
+            assert _CLIENT.get(f"{service.url}/readyz").json()["fold_lag_seconds"] > 0
+            subprocess.run([*within, "rm", f"{place}/something"], check=True)
+            _wait_until(lambda: not _fold_fails(service), "the fold")
             assert _reports(service) == taken + 20
             service.kill()
-        with running_service(tmp_path, within=within, HPKP_DATABASE_URL=url) as service:
+        with running_service(tmp_path, within=within, **database) as service:
             assert _reports(service) == taken + 20
+
+
+def test_the_log_is_full_while_the_store_is_away(tmp_path: Path) -> None:
+    """Sent: reports until one is refused, as another process holds the lock of the store; then more.
+
+    Acknowledged: as many as the log holds, then none (503, and /readyz tells why), then all again.
+    """
+    bodies = iter(distinct_bodies(20_000, **_LONG))
+    with running_service(tmp_path, HPKP_MAX_LOG_BYTES=str(1 << 20)) as service:
+        with locked(tmp_path / "hpkp.sqlite3"):
+            taken = _post_until(service, bodies, 503)
+            assert taken > 100
+            ready = _CLIENT.get(f"{service.url}/readyz")
+            assert ready.status_code == 503
+            assert "of at most 1048576 bytes: the fold is behind" in ready.json()["detail"]
+        taken += _post_until(service, bodies, 204)
+        _wait_for_reports(tmp_path, taken)
+        assert _CLIENT.get(f"{service.url}/readyz").status_code == 200
+
+
+def _wait_for_reports(directory: Path, count: int) -> None:
+    """Wait until all that were acknowledged are counted, and none twice."""
+    counts = wait_for_counts(f"sqlite:///{directory}/hpkp.sqlite3", count, patience=60)
+    assert {counts.rollups[name] for name in ("rollup_hours", "rollup_days", "host_hours", "violations")} == {count}
 
 
 @contextmanager
@@ -89,27 +172,20 @@ def _no_file_grows(service: RunningService, size: int) -> Iterator[None]:
 
 
 def test_files_that_may_not_grow(tmp_path: Path) -> None:
-    """Sent: 20 reports; then more until one is refused, as no file may grow by more than 200 kB; then what was refused.
+    """Sent: 20 reports; more while no file of the process that accepts may become longer than 300 kB; then more again.
 
-    Acknowledged: some, then none for as long as the limit stands, then all. Found: all that were acknowledged, also
-    after a start on what is left.
+    Acknowledged: what fits into the open segment, then none, then all. Found: all that were acknowledged.
     """
-    bodies = distinct_bodies(400)
+    bodies = iter(distinct_bodies(20_000, **_LONG))
     with running_service(tmp_path) as service:
-        assert {_post(service, body) for body in bodies[:20]} == {204}
-        longest = max(path.stat().st_size for path in tmp_path.glob("hpkp.sqlite3*"))
-        with _no_file_grows(service, longest + 200_000):
-            taken = 20
-            while _post(service, bodies[taken]) == 204:
-                taken += 1
-            assert taken > 20
-            assert {_post(service, body) for body in bodies[taken : taken + 5]} == {503}
-            assert _reports(service) == taken
-        assert {_post(service, body) for body in bodies[taken : taken + 20]} == {204}
-        assert _reports(service) == taken + 20
+        taken = sum(_post(service, next(bodies)) == 204 for _ in range(20))
+        with _no_file_grows(service, 300_000):
+            taken += _post_until(service, bodies, 503)
+        taken += _post_until(service, bodies, 204)
+        _wait_for_reports(tmp_path, taken)
         service.kill()
-    with running_service(tmp_path) as service:
-        assert _reports(service) == taken + 20
+    with running_service(tmp_path):
+        _wait_for_reports(tmp_path, taken)
 
 
 _READ_ONLY = sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = {}")
@@ -133,53 +209,20 @@ def _read_only(url: str) -> Iterator[None]:
 
 
 def test_a_store_that_is_read_only_for_a_while(tmp_path: Path) -> None:
-    """Sent: ten reports, five while PostgreSQL takes no writes, the same five again.
+    """Sent: ten reports, and five while PostgreSQL takes no writes.
 
-    Acknowledged: the ten, none, the five. Found: fifteen; reading was possible meanwhile.
+    Acknowledged: all. Counted meanwhile: the ten, which can be read; /readyz tells that the fold fails. Then: all.
     """
     bodies = distinct_bodies(15)
-    with postgres_database() as url, running_service(tmp_path, HPKP_DATABASE_URL=url) as service:
+    with (
+        postgres_database() as url,
+        running_service(tmp_path, HPKP_DATABASE_URL=url, HPKP_READ_WAIT_SECONDS="5") as service,
+    ):
         assert {_post(service, body) for body in bodies[:10]} == {204}
+        assert _reports(service) == 10
         with _read_only(url):
-            assert {_post(service, body) for body in bodies[10:]} == {503}
+            assert {_post(service, body) for body in bodies[10:]} == {204}
+            _wait_until(lambda: _fold_fails(service), "the failure")
             assert _reports(service) == 10
-        assert {_post(service, body) for body in bodies[10:]} == {204}
+        _wait_until(lambda: not _fold_fails(service), "the fold")
         assert _reports(service) == 15
-
-
-_LOCK = """
-import sqlite3, sys
-store = sqlite3.connect(sys.argv[1], isolation_level=None)
-store.execute("BEGIN EXCLUSIVE")
-print("locked", flush=True)
-sys.stdin.read()
-"""
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Let another process hold the store's write lock."""
-    with subprocess.Popen(
-        [sys.executable, "-c", _LOCK, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline() == b"locked\n"
-        yield
-        other.communicate()
-
-
-def test_a_store_that_another_process_has_locked(tmp_path: Path) -> None:
-    """Sent: ten reports, one while another process holds the lock, the same one again.
-
-    Acknowledged: the ten, not the one (after the ten seconds for which the store waits), the one. Found: eleven.
-    """
-    bodies = distinct_bodies(11)
-    with running_service(tmp_path) as service, ThreadPoolExecutor(1) as pool:
-        assert {_post(service, body) for body in bodies[:10]} == {204}
-        with _locked(tmp_path / "hpkp.sqlite3"):
-            refused = pool.submit(_post, service, bodies[10])
-            assert _CLIENT.get(f"{service.url}/readyz").status_code == 200
-            assert _reports(service) == 10
-            assert refused.result() == 503
-        assert _post(service, bodies[10]) == 204
-        assert _reports(service) == 11

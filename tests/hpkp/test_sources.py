@@ -80,6 +80,7 @@ def test_one_decision_ends_a_claimed_attack_that_can_be_forged(cause: Cause) -> 
     [
         (Cause.UNKNOWN_KEY_PUBLIC_CA, "public", True, True),
         (Cause.UNKNOWN_KEY_PUBLIC_CA, "former_public", True, True),
+        (Cause.UNKNOWN_KEY_PUBLIC_CA, "operator", True, True),
         (Cause.UNKNOWN_KEY_PUBLIC_CA, "public", False, False),
         (Cause.UNKNOWN_KEY_PUBLIC_CA, "private", True, False),
         (Cause.KNOWN_BAD_KEY, "known_bad", True, False),

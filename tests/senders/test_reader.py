@@ -57,10 +57,15 @@ def answers(body: bytes, mode: Mode | None) -> Sequence[Identified | Unreadable]
     return ReportReader().read(body, mode=mode, received_at=NOW)
 
 
+def told(read: Identified | Unreadable) -> object:
+    """Return what is told of a report, whether its identity was kept or is worked out."""
+    return (*read[:3], read.identity) if isinstance(read, Identified) else read
+
+
 def check(reader: ReportReader, body: bytes, mode: Mode | None = None) -> None:
     """Read a body, and compare with the general readers and with a fresh reader."""
     read = reader.read(body, mode=mode, received_at=NOW)
-    assert read == answers(body, mode)
+    assert list(map(told, read)) == list(map(told, answers(body, mode)))
     plain = read_reports(body, certificates=CertificateReader(), mode=mode, received_at=NOW)
     assert len(plain) == len(read)
     for one, other in zip(plain, read, strict=True):

@@ -1,45 +1,50 @@
 """A client's address is in no file of the store, neither as text nor packed nor under a hash that anybody can make."""
 
-import asyncio
 import hashlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import Row, Table, select
 
-from app.collector import Collector, Envelope
+from app.ingest.envelope import Envelope
 from app.metrics import Metrics
 from app.outcomes import Outcome
+from app.service import Service, open_service
 from app.store import tables
-from app.store.secrets import client_key
 from app.store.sketches import count_of, union
-from app.store.writer import GroupWriter
+from app.wiring import catch_up
+from tests.application import collect, settings_for
 from tests.reports import report_body
-from tests.store.desk import Desk
-
-pytestmark = pytest.mark.sqlite_file
 
 ADDRESSES = ("198.51.100.217", "2001:db8:85a3::8a2e:370:7334")
 USER_AGENT = "Sender/1.0"
 
 
-async def _collect(desk: Desk, *bodies: bytes) -> list[Outcome]:
-    """Collect the bodies from every address, on a real writer."""
-    writer = GroupWriter(desk.engine, desk.intake, max_waiting=100)
-    collector = Collector(writer, Metrics(), client_key=client_key(desk.engine))
-    writer.start()
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    service = open_service(settings_for(tmp_path / "data"), Metrics())
+    yield service
+    service.engine.dispose()
+
+
+def _collect(service: Service, *bodies: bytes, with_fold: bool = True) -> list[Outcome]:
+    """Collect the bodies from every address."""
     envelopes = [Envelope(address=address, user_agent=USER_AGENT) for address in ADDRESSES]
-    fates = [await collector.collect(body, envelope) for body in bodies for envelope in envelopes]
-    await writer.stop()
-    return [fate.outcome for fate in fates]
+    return [
+        outcome
+        for envelope in envelopes
+        for outcome in collect(service, *bodies, envelope=envelope, with_fold=with_fold)
+    ]
 
 
 def _held(directory: Path) -> bytes:
     """Return all bytes of all files of the store."""
-    return b"".join(file.read_bytes() for file in directory.iterdir())
+    return b"".join(file.read_bytes() for file in directory.rglob("*") if file.is_file())
 
 
 def _forms_of(address: str) -> Iterator[bytes]:
@@ -56,40 +61,46 @@ def _forms_of(address: str) -> Iterator[bytes]:
         yield hashlib.blake2b(text, digest_size=16).digest()
 
 
-def test_neither_the_file_nor_its_log_holds_an_address(desk: Desk, tmp_path: Path) -> None:
-    outcomes = asyncio.run(_collect(desk, report_body(), b"no report"))
-    assert outcomes == [Outcome.ACCEPTED] * 2 + [Outcome.UNREADABLE] * 2
-    assert desk.only(tables.violations).clients == len(desk.rows(tables.rejections)) == 2
-
+def test_neither_the_store_nor_its_logs_hold_an_address(service: Service, tmp_path: Path) -> None:
+    outcomes = _collect(service, report_body(), b"no report", with_fold=False)
+    assert outcomes == [Outcome.ACCEPTED, Outcome.UNREADABLE] * 2
     directory = tmp_path / "data"
-    in_log = (directory / "hpkp.sqlite3-wal").read_bytes()
-    assert USER_AGENT.encode() in in_log
-    before = _held(directory)
+    held = [_held(directory / "hpkp.sqlite3-log")]
+    assert USER_AGENT.encode() in held[0]
+
+    catch_up(service)
+    assert _rows(service, tables.violations)[0].clients == len(_rows(service, tables.rejections)) == 2
+    assert USER_AGENT.encode() in (directory / "hpkp.sqlite3-wal").read_bytes()
+    held.append(_held(directory))
     with closing(sqlite3.connect(directory / "hpkp.sqlite3")) as checkpoint:
         checkpoint.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     assert USER_AGENT.encode() in (directory / "hpkp.sqlite3").read_bytes()
+    held.append(_held(directory))
 
-    for held in (before, _held(directory)):
-        found = [form for address in ADDRESSES for form in _forms_of(address) if form in held]
-        assert found == []
+    assert [form for address in ADDRESSES for form in _forms_of(address) for files in held if form in files] == []
 
 
-def test_the_same_client_is_another_under_another_key(desk: Desk) -> None:
-    assert asyncio.run(_collect(desk, report_body())) == [Outcome.ACCEPTED] * 2
-    with desk.engine.begin() as connection:
+def test_the_same_client_is_another_under_another_key(service: Service) -> None:
+    assert _collect(service, report_body()) == [Outcome.ACCEPTED] * 2
+    with service.engine.begin() as connection:
         connection.execute(tables.secrets.delete())
-    assert asyncio.run(_collect(desk, report_body(port=8443))) == [Outcome.ACCEPTED] * 2
-    assert [row.clients for row in desk.rows(tables.violations)] == [2, 2]
-    assert _clients_of_the_host(desk) == 4
+    assert _collect(service, report_body(port=8443)) == [Outcome.ACCEPTED] * 2
+    assert [row.clients for row in _rows(service, tables.violations)] == [2, 2]
+    assert _clients_of_the_host(service) == 4
 
 
 @pytest.mark.parametrize("port", [443, 8443])
-def test_the_same_client_stays_the_same_under_the_same_key(desk: Desk, port: int) -> None:
-    asyncio.run(_collect(desk, report_body()))
-    asyncio.run(_collect(desk, report_body(port=port, date_time="2026-06-01T12:00:01Z")))
-    assert _clients_of_the_host(desk) == 2
+def test_the_same_client_stays_the_same_under_the_same_key(service: Service, port: int) -> None:
+    _collect(service, report_body())
+    _collect(service, report_body(port=port, date_time="2026-06-01T12:00:01Z"))
+    assert _clients_of_the_host(service) == 2
 
 
-def _clients_of_the_host(desk: Desk) -> int:
+def _rows(service: Service, table: Table) -> Sequence[Row[Any]]:
+    with service.engine.connect() as connection:
+        return connection.execute(select(table).order_by(*table.primary_key.columns)).all()
+
+
+def _clients_of_the_host(service: Service) -> int:
     """Count the clients over all violations and days."""
-    return count_of(union(row.client_sketch for row in desk.rows(tables.host_clients))).about
+    return count_of(union(row.client_sketch for row in _rows(service, tables.host_clients))).about

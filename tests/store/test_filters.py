@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 
 from app.store import tables
-from app.store.engine import from_ms, writing
-from app.store.summaries import summarise
-from app.store.violations import Filter, get_report, list_reports, list_violations, set_status
+from app.store.engine import from_ms, to_ms, writing
+from app.store.read.filters import Filter
+from app.store.read.single_reports import find_report, list_reports
+from app.store.read.summaries import summarise
+from app.store.read.violations import list_violations
+from app.store.write.statuses import set_status
 from tests.authority import NOW
 from tests.reports import HOST, distinct_bodies, other_site, report_body
 from tests.store.desk import AT, Desk, submission
@@ -30,11 +33,13 @@ def full_desk(desk: Desk) -> Desk:
         validation_result=1,
         **app,
     )
-    desk.take(
-        submission(label="web"),
-        submission(label="web", client="two"),
-        submission(in_app, at=AT + 2 * 3600 * SECOND),
-        submission(report_body(host="www.example.org"), at=AT + 4 * 3600 * SECOND),
+    desk.take_each(
+        (
+            submission(label="web"),
+            submission(label="web", client="two"),
+            submission(in_app, at=AT + 2 * 3600 * SECOND),
+            submission(report_body(host="www.example.org"), at=AT + 4 * 3600 * SECOND),
+        )
     )
     with writing(desk.engine) as connection:
         assert set_status(connection, 3, status="ignored", note="not ours", at=NOW)
@@ -92,20 +97,21 @@ def test_pages_of_violations_hold_each_once_even_where_they_came_together(desk: 
     chains = [other_site(number) for number in range(6)]
     moments = (0, 0, SECOND, SECOND, SECOND, 0)
     bodies = [report_body(served=chain.served, validated=chain.validated) for chain in chains]
-    desk.take(*(submission(body, at=AT + after) for body, after in zip(bodies, moments, strict=True)))
+    desk.take_each(submission(body, at=AT + after) for body, after in zip(bodies, moments, strict=True))
     seen: list[int] = []
     before = None
     with desk.engine.connect() as connection:
         while page := list_violations(connection, Filter(), limit=size, before=before):
             assert len(page) <= size
             seen += [row.id for row in page]
-            before = (page[-1].last_received_at, page[-1].id)
+            before = to_ms(page[-1].last_received_at), page[-1].id
     assert seen == [5, 4, 3, 6, 2, 1]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
 def test_pages_of_reports_hold_each_once_the_newest_first(desk: Desk, size: int) -> None:
-    desk.take(*(submission(body, label="web") for body in distinct_bodies(5)), submission(report_body(port=8443)))
+    desk.take(*(submission(body, label="web") for body in distinct_bodies(5)))
+    desk.take(submission(report_body(port=8443)))
     seen: list[int] = []
     before = None
     with desk.engine.connect() as connection:
@@ -113,8 +119,8 @@ def test_pages_of_reports_hold_each_once_the_newest_first(desk: Desk, size: int)
             seen += [row.id for row in page]
             before = seen[-1]
             assert {row.label for row in page} == {"web"}
-        assert get_report(connection, seen[0]) == list_reports(connection, 1, Filter(), limit=1)[0]
-        assert get_report(connection, 99) is None
+        assert find_report(connection, seen[0]) == list_reports(connection, 1, Filter(), limit=1)[0]
+        assert find_report(connection, 99) is None
     assert len(seen) == 5
     assert seen == sorted(seen, reverse=True)
 

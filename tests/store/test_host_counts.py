@@ -9,10 +9,10 @@ from sqlalchemy import Engine
 
 from app.store import tables
 from app.store.engine import DAY_MS, HOUR_MS, from_ms
+from app.store.read.filters import Filter
+from app.store.read.summaries import summarise
 from app.store.retention import Cutoffs, prune
 from app.store.sketches import count_of, union
-from app.store.summaries import summarise
-from app.store.violations import Filter
 from tests.reports import HOST, distinct_bodies, other_site, report_body
 from tests.store.desk import AT, Desk, submission
 

@@ -2,13 +2,13 @@
 
 import pytest
 
-from app.outcomes import Outcome
 from app.store import tables
 from app.store.engine import DAY_MS
+from app.store.write.deduplication import delete_expired
 from tests.reports import distinct_bodies, other_site, report_body
-from tests.store.desk import AT, Desk, later, submission
+from tests.store.desk import AT, Desk, Taken, later, submission
 
-ACCEPTED, DUPLICATE, OVER_LIMIT = Outcome.ACCEPTED, Outcome.DUPLICATE, Outcome.OVER_LIMIT
+ACCEPTED, DUPLICATE, OVER_LIMIT = Taken.ACCEPTED, Taken.DUPLICATE, Taken.OVER_LIMIT
 
 
 def test_reports_of_the_same_violation_are_counted_once_each_and_the_violation_stands_once(desk: Desk) -> None:
@@ -48,7 +48,7 @@ def test_the_same_bytes_under_another_label_are_another_report_of_another_source
     ("after", "outcome", "reports"),
     [(DAY_MS - 1, DUPLICATE, 1), (DAY_MS, DUPLICATE, 1), (DAY_MS + 1, ACCEPTED, 2)],
 )
-def test_a_retry_counts_again_after_twenty_four_hours(desk: Desk, after: int, outcome: Outcome, reports: int) -> None:
+def test_a_retry_counts_again_after_twenty_four_hours(desk: Desk, after: int, outcome: Taken, reports: int) -> None:
     first = submission()
     assert desk.take_each([first, later(first, milliseconds=after)]) == [ACCEPTED, outcome]
     assert desk.only(tables.violations).reports == reports
@@ -66,16 +66,11 @@ def test_a_batch_with_repetitions_inside_counts_each_once(desk: Desk) -> None:
     assert desk.only(tables.violations).reports == 2
 
 
-def test_a_repetition_in_the_batch_of_what_was_refused_is_refused_too(desk: Desk) -> None:
-    # Were it called a duplicate, its sender would be told 204 for a report that stands nowhere.
+def test_a_repetition_of_what_is_over_a_limit_is_not_left_out_twice(desk: Desk) -> None:
     full = Desk.at(desk.engine, unknown_hosts=0)
-    assert full.take(submission(), submission()) == [OVER_LIMIT, OVER_LIMIT]
+    assert full.take(submission(), submission()) == [OVER_LIMIT, DUPLICATE]
     assert full.rows(tables.violations) == []
-
-
-def test_what_was_refused_is_no_retry_once_it_can_be_taken(desk: Desk) -> None:
-    assert Desk.at(desk.engine, unknown_hosts=0).take(submission()) == [OVER_LIMIT]
-    assert desk.take(submission()) == [ACCEPTED]
+    assert full.only(tables.overflow_days).reports == 1
 
 
 def test_a_batch_of_many_violations_keeps_them_apart(desk: Desk) -> None:
@@ -98,7 +93,7 @@ def test_forgotten_retries_count_again(desk: Desk) -> None:
     first, second = (submission(body, at=at) for body, at in zip(distinct_bodies(2), (AT, AT + 10), strict=True))
     desk.take(first, second)
     with desk.engine.begin() as connection:
-        desk.intake.forget_retries(connection, AT + 10)
+        delete_expired(connection, before=AT + 10)
     assert desk.take(first._replace(received_at=AT + 20), second._replace(received_at=AT + 20)) == [ACCEPTED, DUPLICATE]
 
 

@@ -3,18 +3,21 @@
 import pytest
 from sqlalchemy import Engine
 
+from app.hpkp.overflow import OverflowReason
 from app.outcomes import Outcome
-from app.store import intake, tables
+from app.store import tables
 from app.store.engine import DAY_MS
 from app.store.policies import is_registered
+from app.store.read.filters import Filter
+from app.store.read.rejections import list_rejections
+from app.store.read.report_bodies import load_report_body
+from app.store.read.summaries import summarise
 from app.store.submissions import RejectedSubmission
-from app.store.summaries import list_rejections, summarise
-from app.store.violations import Filter
 from tests.authority import make_site
 from tests.reports import HOST, distinct_bodies, other_site, report_body
-from tests.store.desk import AT, Desk, submission
+from tests.store.desk import AT, Desk, Taken, submission
 
-ACCEPTED, OVER_LIMIT, UNKNOWN_HOST = Outcome.ACCEPTED, Outcome.OVER_LIMIT, Outcome.UNKNOWN_HOST
+ACCEPTED, OVER_LIMIT, UNKNOWN_HOST = Taken.ACCEPTED, Taken.OVER_LIMIT, Taken.UNKNOWN_HOST
 
 
 def _of(number: int) -> bytes:
@@ -55,7 +58,9 @@ def test_bodies_are_kept_of_the_first_few_and_byte_for_byte(engine: Engine) -> N
     desk = Desk.at(engine, raw_bodies=2)
     bodies = distinct_bodies(4)
     desk.take_each(submission(body) for body in bodies)
-    assert [row.body for row in desk.rows(tables.reports)] == [*bodies[:2], None, None]
+    with engine.connect() as connection:
+        kept = [load_report_body(connection, row.id) for row in desk.rows(tables.reports)]
+    assert kept == [*bodies[:2], None, None]
     assert desk.only(tables.violations).raw_bodies == 2
 
 
@@ -84,15 +89,17 @@ def test_new_violations_of_a_day_stop_at_the_limit_and_known_ones_are_counted(en
     outcomes = desk.take(*(submission(_of(number)) for number in range(3)))
     assert outcomes == [ACCEPTED, ACCEPTED, OVER_LIMIT]
     assert desk.take(submission(_of(1), client="two"), submission(_of(2), client="two")) == [ACCEPTED, OVER_LIMIT]
-    assert desk.take(submission(_of(2), at=AT + DAY_MS)) == [ACCEPTED]
-    assert [violation.reports for violation in desk.rows(tables.violations)] == [1, 2, 1]
+    assert desk.take(submission(_of(2), at=AT + DAY_MS, client="three")) == [ACCEPTED]
+    assert sorted(violation.reports for violation in desk.rows(tables.violations)) == [1, 1, 2]
 
 
-def test_what_was_refused_leaves_nothing_behind(engine: Engine) -> None:
+def test_what_is_over_a_limit_leaves_nothing_behind_but_a_count_and_a_retry_of_it_is_one(engine: Engine) -> None:
     desk = Desk.at(engine, new_violations_per_day=1)
     desk.take(submission(_of(1)), submission(_of(2)))
     assert len(desk.rows(tables.chains)) == 2  # the served and the validated one of the first
-    assert len(desk.rows(tables.seen_submissions)) == 1
+    assert desk.take(submission(_of(2))) == [Taken.DUPLICATE]
+    overflow = desk.only(tables.overflow_days)
+    assert (overflow.host, overflow.reason, overflow.reports) == (HOST, OverflowReason.HOST_AND_DAY, 1)
 
 
 def test_the_limit_is_each_hosts_own(engine: Engine) -> None:
@@ -115,16 +122,16 @@ def test_a_host_with_a_policy_takes_no_place_among_those_without(engine: Engine)
     hosts = ("a.example", "b.example", "c.example")
     assert desk.take(*map(submission, map(_for_host, hosts))) == [ACCEPTED, ACCEPTED, OVER_LIMIT]
     desk.set_policy("b.example")
-    assert desk.take(submission(_for_host("c.example"))) == [ACCEPTED]
+    assert desk.take(submission(_for_host("c.example"), client="two")) == [ACCEPTED]
 
 
-def test_where_hosts_without_a_policy_are_refused_so_are_their_violations_known_from_before(engine: Engine) -> None:
+def test_where_hosts_without_a_policy_are_refused_only_known_violations_of_theirs_are_counted(engine: Engine) -> None:
     Desk.at(engine).take(submission())
     strict = Desk.at(engine, accept_unknown_hosts=False)
-    assert strict.take(submission(client="two"), submission(_for_host("b.example"))) == [UNKNOWN_HOST, UNKNOWN_HOST]
-    strict.set_policy()
-    assert strict.take(submission(client="two")) == [ACCEPTED]
+    # The endpoint refuses both; what it accepted, such as before the setting was changed, is not lost.
+    assert strict.take(submission(client="two"), submission(_for_host("b.example"))) == [ACCEPTED, UNKNOWN_HOST]
     assert strict.only(tables.violations).reports == 2
+    assert strict.only(tables.overflow_days).reason == OverflowReason.UNKNOWN_HOST
 
 
 def test_a_policy_with_subdomains_registers_them(engine: Engine) -> None:
@@ -136,8 +143,8 @@ def test_a_policy_with_subdomains_registers_them(engine: Engine) -> None:
         assert not is_registered(connection, HOST)
 
 
-def test_sources_beyond_the_bound_share_the_empty_one(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake, "MAX_SOURCES", 2)
+def test_sources_beyond_the_bound_share_the_empty_one(engine: Engine) -> None:
+    desk = Desk.at(engine, sources=2)
     desk.take_each(submission(label=label) for label in ("a", "b", "c", "d"))
     desk.take(submission(label="a", client="two"))
     assert [source.label for source in desk.rows(tables.sources)] == ["a", "b", ""]
@@ -149,12 +156,12 @@ def test_rejections_stop_at_the_limit_and_the_newest_stay(engine: Engine) -> Non
     desk = Desk.at(engine, rejections=3)
 
     def reject(*numbers: int) -> None:
-        with engine.begin() as connection:
-            samples = [
+        desk.reject(
+            *(
                 RejectedSubmission(received_at=AT, outcome=Outcome.UNREADABLE, reason=str(number), length=0)
                 for number in numbers
-            ]
-            desk.intake.reject(connection, samples)
+            )
+        )
 
     for batch in ((1,), (2, 3), (4, 5, 6, 7, 8), (9,)):
         reject(*batch)
@@ -165,9 +172,7 @@ def test_rejections_stop_at_the_limit_and_the_newest_stay(engine: Engine) -> Non
 def test_no_rejection_is_kept_where_none_may_be(engine: Engine) -> None:
     desk = Desk.at(engine, rejections=0)
     for _ in range(2):
-        with engine.begin() as connection:
-            rejected = RejectedSubmission(received_at=AT, outcome=Outcome.UNREADABLE, reason="", length=0)
-            desk.intake.reject(connection, [rejected])
+        desk.reject(RejectedSubmission(received_at=AT, outcome=Outcome.UNREADABLE, reason="", length=0))
     assert desk.rows(tables.rejections) == []
 
 

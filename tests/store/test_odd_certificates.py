@@ -15,8 +15,8 @@ from app.hpkp.violation import chain_digest, identity_of
 from app.hpkp.x509.certificate import read_certificate
 from app.store import tables
 from app.store.engine import from_ms, writing
+from app.store.read.reported import load_chain, report_of_row
 from app.store.rejudging import request_rejudging
-from app.store.violations import load_chain, load_report
 from app.usecases.rejudging import run_for
 from tests.authority import NOW, pem_with
 from tests.reports import HOST, report_body
@@ -98,7 +98,7 @@ def test_what_the_previous_version_stored_is_loaded_and_judged_again(
     der = make()
     _as_of_the_previous_version(desk, der)
     with desk.engine.connect() as connection:
-        report = load_report(connection, desk.only(tables.violations))
+        report = report_of_row(connection, desk.only(tables.violations))
         chain = load_chain(connection, desk.only(tables.violations).served_chain)
     assert chain == report.served_chain
     assert chain is not None

@@ -17,15 +17,16 @@ from app.hpkp.probe_result import LiveChain, LiveHost, Probe
 from app.hpkp.readiness import Evidence
 from app.hpkp.x509.anchors import Anchor
 from app.store import policies, tables
-from app.store.engine import from_ms, writing
-from app.store.events import list_events
-from app.store.exposures import list_exposure, record_exposure
-from app.store.past import gather_past_evidence
-from app.store.probes import add_probe, find_look, load_probe
+from app.store.engine import writing
+from app.store.exposures import record_exposure
+from app.store.probes import add_probe
+from app.store.read.events import list_events
+from app.store.read.evidence import AsOf, gather_evidence
+from app.store.read.exposures import list_exposure
+from app.store.read.probes import find_look, load_probe
 from app.store.rejudging import request_rejudging
 from app.store.submissions import Submission
-from app.store.summaries import gather_evidence
-from app.store.violations import set_status
+from app.store.write.statuses import set_status
 from tests.authority import NOW, make_root
 from tests.reports import HOST, report_body, site
 from tests.store.desk import AT, Desk, judge_at, submission
@@ -38,7 +39,7 @@ ONE, TWO = bytes(7) + b"\1", bytes(7) + b"\2"
 def _known(desk: Desk, at: datetime) -> Evidence:
     with desk.engine.connect() as connection:
         history = policies.history_of(connection, HOST, known_by=at)
-        return gather_past_evidence(connection, HOST, history, judge_at, since=NOW - DAY, until=at)
+        return gather_evidence(connection, HOST, since=NOW - DAY, until=at, as_of=AsOf(at, history, judge_at))
 
 
 def _open(evidence: Evidence) -> list[int]:
@@ -73,15 +74,24 @@ def test_a_status_from_before_changes_were_recorded_counts_until_the_next_change
 def test_another_status_is_an_event_and_the_same_again_is_nothing(desk: Desk) -> None:
     desk.take(submission())
     with _writing(desk) as connection:
-        set_status(connection, 1, status="expected", note="our proxy", at=NOW)
-        set_status(connection, 1, status="expected", note="our proxy", at=NOW + HOUR)
+        set_status(connection, 1, status="acknowledged", note="our proxy", at=NOW)
+        set_status(connection, 1, status="acknowledged", note="our proxy", at=NOW + HOUR)
         set_status(connection, 1, status=None, note="the proxy of the office", at=NOW + HOUR)
         (event,) = list_events(connection, host=HOST, kind="status_changed", limit=9)
-    assert event.text == "Violation 1 (unknown_key_public_ca) was open and is expected: our proxy"
-    assert from_ms(event.at) == NOW
+    assert event.text == "Violation 1 (unknown_key_public_ca) was open and is acknowledged: our proxy"
+    assert event.at == NOW
     changes = [(row.at, row.was, row.status, row.note) for row in desk.rows(tables.status_changes)]
-    assert changes == [(AT, "open", "expected", "our proxy")]
+    assert changes == [(AT, "open", "acknowledged", "our proxy")]
     assert desk.only(tables.violations).note == "the proxy of the office"
+
+
+def test_a_decision_that_is_made_again_is_another_event(desk: Desk) -> None:
+    desk.take(submission())
+    with _writing(desk) as connection:
+        set_status(connection, 1, status="expected", note="our proxy", at=NOW)
+        set_status(connection, 1, status="expected", note="our proxy", at=NOW + HOUR)
+        events = list_events(connection, host=HOST, kind="status_changed", limit=9)
+    assert [event.at for event in events] == [NOW + HOUR, NOW]
 
 
 def test_what_is_reported_after_it_was_resolved_counts_again_until_it_is_resolved_once_more(desk: Desk) -> None:
@@ -224,17 +234,6 @@ def test_of_networks_only_the_first_few_are_kept_and_all_of_them_count_as_many(d
         desk.take(_submission(desk, 1, bytes(7) + bytes((number + 1,))))
     assert len(desk.rows(tables.violation_networks)) == 8
     assert _now(desk, 1).networks == {Cause.UNKNOWN_KEY_PUBLIC_CA: 8}
-
-
-def test_what_was_taken_back_is_not_taken_for_kept(desk: Desk) -> None:
-    desk.take(_submission(desk, 1, ONE))
-    desk.take(_submission(desk, 1, ONE, hours=1))
-    with _writing(desk) as connection:
-        desk.intake.write(connection, [_submission(desk, 1, TWO)])
-        connection.rollback()
-    assert len(desk.rows(tables.violation_networks)) == 1
-    desk.take(_submission(desk, 1, TWO))
-    assert len(desk.rows(tables.violation_networks)) == 2
 
 
 def test_where_an_address_told_nothing_or_networks_were_not_kept_nobody_is_left_out(desk: Desk) -> None:

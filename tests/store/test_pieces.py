@@ -13,13 +13,12 @@ from app.hpkp.judgement.judge import Judgement
 from app.hpkp.pins import parse_pin
 from app.hpkp.policy import ExpectedPin, PinningPolicy, PolicyHistory
 from app.hpkp.report import ViolationReport
-from app.outcomes import Outcome
 from app.store import policies, rejudging, tables
 from app.store.engine import open_engine, writing
 from app.usecases.rejudging import Piece, Progress, go_on, run_for
 from tests.authority import NOW, make_root
 from tests.reports import HOST, report_body, site
-from tests.store.desk import AT, Desk, judge_at, submission
+from tests.store.desk import AT, Desk, Taken, judge_at, submission
 
 TWO = Piece(violations=2)
 STRANGE = make_root("Strange").pin
@@ -45,7 +44,7 @@ def _add_policy(desk: Desk, pin: str, host: str = HOST, *, include_subdomains: b
 @pytest.fixture
 def five(desk: Desk) -> Desk:
     """Return a desk whose five violations are to be judged again under a policy that explains them."""
-    desk.take(*map(submission, _bodies(5)))
+    desk.take_each(map(submission, _bodies(5)))
     _add_policy(desk, site().root.pin)
     return desk
 
@@ -116,11 +115,11 @@ def _meanwhile(act: Callable[[], object]) -> Callable[[ViolationReport, PolicyHi
 
 
 def test_reports_are_taken_while_violations_are_judged(five: Desk) -> None:
-    taken: list[Outcome] = []
+    taken: list[Taken] = []
     judge = _meanwhile(lambda: taken.extend(five.take(submission(_bodies(1)[0], client="two"))))
     began = time.monotonic()
     progress = go_on(five.engine, judge, at=LATER, piece=TWO)
-    assert taken == [Outcome.ACCEPTED]
+    assert taken == [Taken.ACCEPTED]
     assert time.monotonic() - began < 5, "a lock held over the judging would have made it wait ten seconds"
     assert progress is not None
     assert progress.run.judged == 2

@@ -13,14 +13,13 @@ from app.hpkp.judgement.judge import Judgement
 from app.hpkp.pins import parse_pin
 from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy
 from app.metrics import Metrics
-from app.outcomes import Outcome
 from app.service import Service, open_service
 from app.settings import Settings
 from app.store import policies, tables
-from app.store.engine import from_ms, writing
+from app.store.engine import from_ms
 from tests.authority import NOW, make_root
 from tests.reports import HOST, report_body, site
-from tests.store.desk import Desk, submission
+from tests.store.desk import Desk, Taken, submission
 
 EXPECTED, OTHER = parse_pin(site().root.pin), parse_pin(make_root("Other").pin)
 HOUR = timedelta(hours=1)
@@ -51,18 +50,18 @@ def policy(*pins: ExpectedPin, host: str = HOST) -> PinningPolicy:
 
 
 def test_a_policy_comes_back_with_every_member(service: Service) -> None:
-    service.set_policy(FULL, at=NOW)
+    service.policies.set(FULL, at=NOW)
     with service.engine.connect() as connection:
         (stored,) = policies.list_revisions(connection, HOST)
     assert stored == policies.StoredPolicy(FULL, NOW)
 
 
 def test_revisions_are_numbered_and_earlier_ones_stay_as_they_were(service: Service) -> None:
-    service.set_policy(policy(ExpectedPin(OTHER)), at=NOW)
+    service.policies.set(policy(ExpectedPin(OTHER)), at=NOW)
     with service.engine.connect() as connection:
         first = policies.list_revisions(connection, HOST)
-    service.set_policy(policy(ExpectedPin(EXPECTED)), at=NOW + HOUR)
-    service.withdraw_policy(HOST, at=NOW + 2 * HOUR)
+    service.policies.set(policy(ExpectedPin(EXPECTED)), at=NOW + HOUR)
+    service.policies.withdraw(HOST, at=NOW + 2 * HOUR)
     with service.engine.connect() as connection:
         revisions = policies.list_revisions(connection, HOST)
     assert revisions[:1] == first
@@ -77,42 +76,42 @@ def test_revisions_are_numbered_and_earlier_ones_stay_as_they_were(service: Serv
 def test_numbers_are_each_hosts_own(service: Service) -> None:
     hosts = (HOST, "www.example.org", HOST)
     stored = [
-        service.set_policy(policy(ExpectedPin(EXPECTED, str(number)), host=host), at=NOW)
+        service.policies.set(policy(ExpectedPin(EXPECTED, str(number)), host=host), at=NOW)
         for number, host in enumerate(hosts)
     ]
     assert [one.revision for one in stored] == [1, 1, 2]
 
 
 def test_the_same_policy_again_makes_no_revision(service: Service) -> None:
-    first = service.set_policy(policy(), at=NOW)
-    assert service.set_policy(policy(), at=NOW + HOUR) == first
+    first = service.policies.set(policy(), at=NOW)
+    assert service.policies.set(policy(), at=NOW + HOUR) == first
     with service.engine.connect() as connection:
         assert len(policies.list_revisions(connection, HOST)) == 1
 
 
 def test_a_revision_of_the_past_enters_history_and_the_newer_one_stays_in_force(service: Service) -> None:
-    newer = service.set_policy(policy(), at=NOW)
-    older = service.set_policy(replace(policy(ExpectedPin(OTHER)), effective_from=NOW - HOUR), at=NOW + HOUR)
-    assert service.policy_in_force(HOST, at=NOW + HOUR) == newer
-    assert service.policy_in_force(HOST, at=NOW - HOUR) == older
-    assert service.policy_in_force(HOST, at=NOW - 2 * HOUR) is None
+    newer = service.policies.set(policy(), at=NOW)
+    older = service.policies.set(replace(policy(ExpectedPin(OTHER)), effective_from=NOW - HOUR), at=NOW + HOUR)
+    assert service.policies.in_force(HOST, at=NOW + HOUR) == newer
+    assert service.policies.in_force(HOST, at=NOW - HOUR) == older
+    assert service.policies.in_force(HOST, at=NOW - 2 * HOUR) is None
 
 
 def test_withdrawing_ends_the_policy_and_there_is_nothing_to_withdraw_after(service: Service) -> None:
-    assert service.withdraw_policy(HOST, at=NOW) is None
-    service.set_policy(policy(), at=NOW)
-    withdrawn = service.withdraw_policy(HOST, at=NOW + HOUR)
+    assert service.policies.withdraw(HOST, at=NOW) is None
+    service.policies.set(policy(), at=NOW)
+    withdrawn = service.policies.withdraw(HOST, at=NOW + HOUR)
     assert withdrawn is not None
     assert (withdrawn.revision, withdrawn.withdrawn, withdrawn.pins) == (2, True, policy().pins)
-    assert service.policy_in_force(HOST, at=NOW + HOUR) is None
-    assert service.withdraw_policy(HOST, at=NOW + 2 * HOUR) is None
-    again = service.set_policy(policy(), at=NOW + 3 * HOUR)
-    assert (again.revision, service.policy_in_force(HOST, at=NOW + 3 * HOUR)) == (3, again)
+    assert service.policies.in_force(HOST, at=NOW + HOUR) is None
+    assert service.policies.withdraw(HOST, at=NOW + 2 * HOUR) is None
+    again = service.policies.set(policy(), at=NOW + 3 * HOUR)
+    assert (again.revision, service.policies.in_force(HOST, at=NOW + 3 * HOUR)) == (3, again)
 
 
 def test_a_withdrawn_policy_still_registers_its_host(service: Service) -> None:
-    service.set_policy(policy(), at=NOW)
-    service.withdraw_policy(HOST, at=NOW)
+    service.policies.set(policy(), at=NOW)
+    service.policies.withdraw(HOST, at=NOW)
     with service.engine.connect() as connection:
         assert policies.is_registered(connection, HOST)
         assert policies.find_covering(connection, HOST) is not None
@@ -120,8 +119,7 @@ def test_a_withdrawn_policy_still_registers_its_host(service: Service) -> None:
 
 def _take_two(service: Service) -> None:
     bodies = (report_body(), report_body(port=8443))
-    with writing(service.engine) as connection:
-        assert service.intake.write(connection, [*map(submission, bodies)]) == [Outcome.ACCEPTED] * 2
+    assert Desk.at(service.engine).take(*map(submission, bodies)) == [Taken.ACCEPTED] * 2
 
 
 @pytest.mark.parametrize("ends", [False, True])
@@ -129,8 +127,8 @@ def test_a_violation_that_cannot_be_judged_does_not_keep_the_change_from_the_oth
     service: Service, ends: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     _take_two(service)
-    service.set_policy(policy(ExpectedPin(OTHER)), at=NOW)
-    desk = Desk(service.engine, service.intake)
+    service.policies.set(policy(ExpectedPin(OTHER)), at=NOW)
+    desk = Desk.at(service.engine)
     judged: list[object] = []
 
     def fail_at_the_second(*case: object) -> Judgement:
@@ -140,7 +138,9 @@ def test_a_violation_that_cannot_be_judged_does_not_keep_the_change_from_the_oth
         return service.judge(*case)  # type: ignore[arg-type]
 
     changing = replace(service, judge=fail_at_the_second)
-    changed = changing.withdraw_policy(HOST, at=NOW + HOUR) if ends else changing.set_policy(policy(), at=NOW + HOUR)
+    changed = (
+        changing.policies.withdraw(HOST, at=NOW + HOUR) if ends else changing.policies.set(policy(), at=NOW + HOUR)
+    )
     assert changed is not None
     assert changed.revision == 2
     rows = desk.rows(tables.violations)
@@ -151,23 +151,23 @@ def test_a_violation_that_cannot_be_judged_does_not_keep_the_change_from_the_oth
 
 def test_until_the_violations_are_judged_the_verdict_rests_on_too_little(service: Service) -> None:
     _take_two(service)
-    desk = Desk(service.engine, service.intake)
+    desk = Desk.at(service.engine)
     seen: list[tuple[int, object, Severity, bool]] = []
 
     def look_and_judge(*case: object) -> Judgement:
-        assessed = service.assess(HOST, at=NOW)
+        assessed = service.readiness.assess(HOST, at=NOW)
         assert assessed is not None
         [pending] = [finding for finding in assessed[1].findings if finding.code == "evaluation_pending"]
         waiting = pending.evidence["violations"]
         seen.append((len(desk.rows(tables.policy_revisions)), waiting, pending.severity, pending.withholds))
-        assert service.record_verdict(HOST, at=NOW) is not None
+        assert service.readiness.record(HOST, at=NOW) is not None
         assert desk.rows(tables.verdicts) == [], "not the host's verdict, which nobody is to be told of"
         return service.judge(*case)  # type: ignore[arg-type]
 
-    replace(service, judge=look_and_judge).set_policy(policy(), at=NOW)
+    replace(service, judge=look_and_judge).policies.set(policy(), at=NOW)
     assert seen == [(1, 2, Severity.WARNING, True)] * 2
     assert {row.cause for row in desk.rows(tables.violations)} == {"matches_expected"}
-    assessed = service.assess(HOST, at=NOW)
+    assessed = service.readiness.assess(HOST, at=NOW)
     assert assessed is not None
     assert "evaluation_pending" not in {finding.code for finding in assessed[1].findings}
     assert len(desk.rows(tables.verdicts)) == 1

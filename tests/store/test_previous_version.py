@@ -18,9 +18,9 @@ from app.metrics import Metrics
 from app.service import Service, now, open_service
 from app.settings import Settings
 from app.store import tables
-from app.store.additions import pinned_host
 from app.store.engine import from_ms, schema_is_current, to_ms
-from app.store.violations import load_report
+from app.store.read.fold_inputs import load_pinned_host
+from app.store.read.reported import report_of_row
 
 FIXTURES = Path(__file__).parent / "fixtures"
 KEPT = ("id", "hostname", "known_pins", "served_chain", "validated_chain", "reports", "status", "first_received_at")
@@ -51,9 +51,14 @@ def _rows(service: Service, table: Table) -> list[Row[Any]]:
 
 def _causes_by_the_present_rules(service: Service) -> dict[int, Cause]:
     with service.engine.connect() as connection:
-        reports = {row.id: (load_report(connection, row), row) for row in _rows(service, tables.violations)}
+        reports = {row.id: (report_of_row(connection, row), row) for row in _rows(service, tables.violations)}
         return {
-            id_: service.judge(report, pinned_host(connection, report)[1], row.first_received_at, to_ms(now())).cause
+            id_: service.judge(
+                report,
+                load_pinned_host(connection, report.hostname, report.noted_hostname)[1],
+                row.first_received_at,
+                to_ms(now()),
+            ).cause
             for id_, (report, row) in reports.items()
         }
 
@@ -82,7 +87,7 @@ def test_it_is_judged_again_by_the_present_rules_and_an_event_says_what_changed(
     changes = Counter(f"{row.cause} -> {expected[row.id]}" for row in before if row.cause != expected[row.id])
     assert any(change.startswith("known_bad_key -> ") for change in changes), "without the catalog that knew the key"
 
-    service.rejudge_where_knowledge_changed(at=now())
+    service.rejudging.run_if_knowledge_changed(at=now())
 
     after = _rows(service, tables.violations)
     assert {row.id: row.cause for row in after} == expected
@@ -98,7 +103,7 @@ def test_it_is_judged_again_by_the_present_rules_and_an_event_says_what_changed(
 
 @WITH_THE_CATALOG
 def test_the_counts_of_hosts_follow(service: Service) -> None:
-    service.rejudge_where_knowledge_changed(at=now())
+    service.rejudging.run_if_knowledge_changed(at=now())
     kinds = {row.id: (row.host, row.cause) for row in _rows(service, tables.violations)}
     expected = Counter[tuple[str, str]]()
     for row in _rows(service, tables.rollup_hours):
@@ -111,10 +116,10 @@ def test_the_counts_of_hosts_follow(service: Service) -> None:
 
 @WITH_THE_CATALOG
 def test_every_host_can_be_assessed_and_is_judged_once(service: Service) -> None:
-    service.rejudge_where_knowledge_changed(at=now())
+    service.rejudging.run_if_knowledge_changed(at=now())
     judged = [row.judged_at for row in _rows(service, tables.violations)]
     at = from_ms(max(row.last_received_at for row in _rows(service, tables.violations)))
     for host in ("www.example.com", "api.example.net"):
-        assert service.assess(host, at=at) is not None
-    service.rejudge_where_knowledge_changed(at=now())
+        assert service.readiness.assess(host, at=at) is not None
+    service.rejudging.run_if_knowledge_changed(at=now())
     assert [row.judged_at for row in _rows(service, tables.violations)] == judged

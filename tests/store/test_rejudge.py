@@ -53,7 +53,7 @@ def test_a_pin_of_a_former_revision_makes_known_pins_stale_and_not_foreign(desk:
 
 
 def test_a_policy_with_subdomains_takes_over_the_violations_of_names_below(desk: Desk) -> None:
-    desk.take(submission(), submission(report_body(host="deep.www.example.com")))
+    desk.take_each([submission(), submission(report_body(host="deep.www.example.com"))])
     assert [row.host for row in desk.rows(tables.violations)] == [HOST, "deep.www.example.com"]
     desk.set_policy("example.com", subdomains=True)
     assert [row.host for row in desk.rows(tables.violations)] == ["example.com", "example.com"]
@@ -70,7 +70,7 @@ def test_the_nearer_policy_takes_its_violations_from_the_farther(desk: Desk) -> 
 
 
 def test_a_name_that_only_ends_alike_is_left_alone(desk: Desk) -> None:
-    desk.take(submission(report_body(host="badexample.com")), submission(report_body(host="example.com.evil.test")))
+    desk.take_each(submission(report_body(host=host)) for host in ("badexample.com", "example.com.evil.test"))
     desk.set_policy("example.com", subdomains=True)
     assert [row.host for row in desk.rows(tables.violations)] == ["badexample.com", "example.com.evil.test"]
     assert [row.judgement["policy_revision"] for row in desk.rows(tables.violations)] == [None, None]

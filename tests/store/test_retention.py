@@ -12,7 +12,7 @@ from tests.reports import HOST, distinct_bodies, report_body, site
 pytestmark = pytest.mark.sqlite_file
 
 DAY = 86_400_000
-KINDS = ("keep_bodies_days", "keep_rows_days", "keep_rollups_days", "keep_rejections_days")
+KINDS = ("keep_bodies_days", "keep_rows_days", "keep_rollups_days", "keep_rejections_days", "keep_unknown_hosts_days")
 
 
 def _keeping(start: StartApp, **days: float) -> TestClient:
@@ -21,7 +21,7 @@ def _keeping(start: StartApp, **days: float) -> TestClient:
 
 
 def _prune(client: TestClient, *, days_later: float = 0) -> dict[str, int]:
-    removed = service_of(client).prune(at=datetime.now(UTC) + timedelta(days=days_later))
+    removed = service_of(client).retention.prune(at=datetime.now(UTC) + timedelta(days=days_later))
     return {what: count for what, count in removed.items() if count}
 
 
@@ -32,6 +32,7 @@ def _count(client: TestClient, table: str, condition: str = "1=1") -> Any:
 
 def _send(client: TestClient, *bodies: bytes) -> None:
     assert {client.post("/report", content=body).status_code for body in bodies} == {204}
+    client.get("/api/v1/violations")  # which waits until they are counted
 
 
 def test_nothing_is_forgotten_before_its_time(start: StartApp) -> None:
@@ -46,7 +47,7 @@ def test_nothing_is_forgotten_before_its_time(start: StartApp) -> None:
         ("keep_bodies_days", {"bodies": 3}),
         ("keep_rows_days", {"rows": 3}),
         ("keep_rejections_days", {"rejections": 1}),
-        ("keep_rollups_days", {"rollups": 1, "violations": 1}),
+        ("keep_rollups_days", {"rollups": 1, "violations": 1, "sources": 1, "overflow": 1}),
     ],
 )
 def test_each_kind_is_forgotten_by_itself(start: StartApp, kind: str, removed: dict[str, int]) -> None:
@@ -123,6 +124,6 @@ def test_reports_are_taken_while_much_is_forgotten(start: StartApp) -> None:
     def take_one(what: str, count: int) -> None:
         taken.append(client.post("/report", content=report_body(port=len(taken) + 1)).status_code)
 
-    service_of(client).prune(at=datetime.now(UTC) + timedelta(days=3), progress=take_one)
+    service_of(client).retention.prune(at=datetime.now(UTC) + timedelta(days=3), progress=take_one)
     assert taken
     assert set(taken) == {204}

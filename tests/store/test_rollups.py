@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.store import summaries, tables
+from app.store import tables
 from app.store.engine import DAY_MS, HOUR_MS, from_ms, open_engine, upgrade
-from app.store.summaries import Summary, gather_evidence, summarise
-from app.store.violations import Filter
+from app.store.read import counted_violations
+from app.store.read.evidence import gather_evidence
+from app.store.read.filters import Filter
+from app.store.read.summaries import Summary, summarise
 from tests.reports import HOST, distinct_bodies, other_site, report_body
 from tests.store.desk import AT, Desk, submission
 
@@ -127,7 +129,7 @@ def test_evidence_counts_from_the_hour_of_its_beginning_and_leaves_closed_violat
 def test_however_many_violations_there_are_a_summary_takes_few_variables(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(summaries, "_IDS_AT_ONCE", 5)
+    monkeypatch.setattr(counted_violations, "_IDS_AT_ONCE", 5)
     chains = [other_site(number) for number in range(12)]
     desk.take(*(submission(report_body(served=chain.served), label="web") for chain in chains))
     with desk.engine.connect() as connection:

@@ -15,8 +15,8 @@ from sqlmodel import SQLModel
 
 from app.store import migrations, tables
 from app.store.engine import DAY_MS, newest_version, open_engine, schema_is_current, schema_version, upgrade, writing
-from app.store.summaries import summarise
-from app.store.violations import Filter
+from app.store.read.filters import Filter
+from app.store.read.summaries import summarise
 from tests.reports import HOST, other_site, report_body
 from tests.store.desk import AT, Desk, submission
 
@@ -117,7 +117,7 @@ def test_a_store_of_the_first_version_is_upgraded_with_what_stands_in_it(desk: D
 
 def test_clients_that_stood_in_rows_are_counted_on_in_sketches(desk: Desk, url: str) -> None:
     chain = other_site()
-    desk.take(submission(), submission(report_body(served=chain.served)))
+    desk.take_each([submission(), submission(report_body(served=chain.served))])
     desk.take(submission(at=AT + DAY_MS, client="two"))
     command.downgrade(_migrations(url), "0005")
     rows = [(1, AT, b"one"), (1, AT, b"two"), (1, AT + DAY_MS, b"two"), (2, AT, b"two"), (2, AT, b"three")]

@@ -11,9 +11,9 @@ from app.hpkp.pins import parse_pin
 from app.hpkp.violation import chain_digest
 from app.hpkp.x509.certificate import Chain, UnreadableCertificate, read_certificate
 from app.store import tables
-from app.store.additions import add_chain
 from app.store.engine import writing
-from app.store.violations import get_certificate, load_chain, load_report
+from app.store.read.reported import load_certificate, load_chain, report_of_row
+from app.store.write.chains import insert_chains
 from tests.authority import cross_sign, make_root, make_site, pem_with, pss_certificate
 from tests.reports import report_body, site
 from tests.store.desk import Desk, submission
@@ -21,7 +21,7 @@ from tests.store.desk import Desk, submission
 
 def _stored(desk: Desk, chain: Chain) -> Chain | None:
     with writing(desk.engine) as connection:
-        add_chain(connection, chain)
+        insert_chains(connection, [chain])
         return load_chain(connection, chain_digest(chain))
 
 
@@ -51,8 +51,8 @@ def test_two_roots_with_the_same_key_are_two_certificates_with_one_pin(desk: Des
     assert {row.der for row in same_key} == {old.der, crossed.der}
     assert len(desk.rows(tables.violations)) == 2
     with desk.engine.connect() as connection:
-        assert get_certificate(connection, hashlib.sha256(crossed.der).digest()) == crossed.der
-        assert get_certificate(connection, bytes(32)) is None
+        assert load_certificate(connection, hashlib.sha256(crossed.der).digest()) == crossed.der
+        assert load_certificate(connection, bytes(32)) is None
 
 
 def _unreadable() -> Chain:
@@ -88,7 +88,7 @@ def test_no_chain_and_an_empty_chain_are_told_apart(desk: Desk, empty: Chain | N
     taken = submission()
     desk.take(taken._replace(report=replace(taken.report, served_chain=empty)))
     with desk.engine.connect() as connection:
-        assert load_report(connection, desk.only(tables.violations)).served_chain == empty
+        assert report_of_row(connection, desk.only(tables.violations)).served_chain == empty
 
 
 _NOT_JUDGED = (
@@ -115,7 +115,7 @@ def test_the_report_comes_back_as_it_was_judged(desk: Desk, members: dict[str, A
     taken = submission(report_body(**members))
     desk.take(taken)
     with desk.engine.connect() as connection:
-        loaded = load_report(connection, desk.only(tables.violations))
+        loaded = report_of_row(connection, desk.only(tables.violations))
     # What a judgement never looks at is not kept with the violation but with its single reports.
     unjudged = dict.fromkeys(_NOT_JUDGED)
     assert loaded == replace(taken.report, **unjudged)  # type: ignore[arg-type]

@@ -10,11 +10,13 @@ from sqlalchemy import insert, select
 from app.outcomes import Outcome
 from app.store import tables
 from app.store.engine import writing
-from app.store.events import add_event, list_events
+from app.store.events import add_event
+from app.store.read.events import list_events
+from app.store.read.report_bodies import load_report_body
 from app.store.submissions import RejectedSubmission
 from app.store.texts import storable
 from tests.reports import report_body
-from tests.store.desk import AT, Desk, submission
+from tests.store.desk import AT, Desk, Taken, submission
 
 BAD = "a\0b\ud800c\udfffd\U0001f511"
 GOOD = "a\ufffdb\ufffdc\ufffdd\U0001f511"
@@ -33,10 +35,11 @@ def test_a_submission_with_such_texts_is_taken_beside_others(desk: Desk) -> None
     made = submission(client="odd")
     report = replace(made.report, app=BAD, platform_version=BAD, unreadable_pins=(BAD,), contradictions=(BAD,))
     odd = made._replace(report=report, user_agent=BAD, label=BAD, body=b"\0\xff" + BAD.encode("utf-8", "surrogatepass"))
-    assert desk.take(submission(), odd, submission(client="other")) == [Outcome.ACCEPTED] * 3
+    assert desk.take(submission(), odd, submission(client="other")) == [Taken.ACCEPTED] * 3
     kept = next(row for row in desk.rows(tables.reports) if row.user_agent is not None)
     assert (kept.user_agent, kept.platform_version) == (GOOD, GOOD)
-    assert bytes(kept.body) == odd.body, "a raw body is bytes, and stays as it came"
+    with desk.engine.connect() as connection:
+        assert load_report_body(connection, kept.id) == odd.body, "a raw body is bytes, and stays as it came"
     assert (GOOD, GOOD) in {(source.app, source.label) for source in desk.rows(tables.sources)}
 
 
@@ -57,8 +60,7 @@ def test_a_rejection_is_kept(desk: Desk) -> None:
     rejected = RejectedSubmission(
         received_at=AT, outcome=Outcome.UNREADABLE, reason=BAD, length=10**15, pointer=BAD, content_type=BAD, sample=BAD
     )
-    with writing(desk.engine) as connection:
-        desk.intake.reject(connection, [rejected])
+    desk.reject(rejected)
     row = desk.only(tables.rejections)
     assert (row.reason, row.pointer, row.content_type, row.sample) == (GOOD,) * 4
     assert row.length == 10**15

@@ -15,7 +15,8 @@ from app.cli import app as cli
 from app.hpkp.judgement.causes import Cause
 from app.main import create_app
 from app.service import Service
-from app.store.violations import Filter, list_violations
+from app.store.read.filters import Filter
+from app.store.read.violations import list_violations
 from tests.application import settings_for
 from tests.browser import chromium
 from tests.web_server import served

@@ -5,7 +5,6 @@ import json
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from app.collector import Envelope
 from app.hpkp.exposure import ExposedDay
 from app.hpkp.header.value import PinningHeader
 from app.hpkp.hosts import Host
@@ -13,13 +12,16 @@ from app.hpkp.policy import ExpectedPin, PinningPolicy
 from app.hpkp.probe_result import Answer, Endpoint, Probe
 from app.hpkp.report import Sender
 from app.hpkp.x509.certificate import read_certificate
+from app.ingest.envelope import Envelope
 from app.outcomes import Outcome
 from app.samples import SampleApp, SampleSite, Scenario, make_site
 from app.service import Service, now
 from app.store.canaries import add_canary, receive_canary
 from app.store.engine import to_ms, writing
 from app.store.exposures import record_exposure
-from app.store.submissions import RejectedSubmission, Submission
+from app.store.submissions import RejectedSubmission
+from app.store.write.samples import record_rejections
+from app.wiring import DirectIntake
 from tests.authority import make_root
 from tests.reports import report_body
 
@@ -57,7 +59,7 @@ def fill(service: Service, *, at: datetime) -> None:
     current = (ExpectedPin(site.old_root.pin, "our CA's root"), ExpectedPin(site.backup, "backup key, offline"))
     former = (ExpectedPin(site.former, "former key"), ExpectedPin(site.backup, "backup key, offline"))
     for pins, days in ((former, 60), (current, _DAYS)):
-        service.set_policy(
+        service.policies.set(
             PinningPolicy(
                 host=site.host,
                 pins=pins,
@@ -75,18 +77,16 @@ def fill(service: Service, *, at: datetime) -> None:
             chosen = (Sender.TRUSTKIT_APPLE, app) if scenario in _IN_APPS else (Sender.CHROMIUM, None)
             take(service, site.report(scenario, at=moment, sender=chosen[0], app=chosen[1]), at=moment)
     _add_facts(service, at)
-    service.record_probe(_look(service, at))
+    service.probing.record(_look(service, at))
     _add_hostile(service, at)
-    service.record_verdict(HOST, at=at)
+    service.readiness.record(HOST, at=at)
 
 
 def take(service: Service, body: bytes, *, at: datetime, label: str = "", user_agent: str | None = None) -> None:
     """Take a report as if it had come at a moment."""
     envelope = Envelope(address="203.0.113.7", label=label, user_agent=user_agent)
-    [submission] = service.collector.read(body, envelope, received_at=to_ms(at))
-    assert isinstance(submission, Submission)
-    with writing(service.engine) as connection:
-        service.intake.write(connection, [submission])
+    counted = DirectIntake(service).take([(body, envelope, to_ms(at))])
+    assert counted.result.accepted == 1
 
 
 def _add_facts(service: Service, at: datetime) -> None:
@@ -101,7 +101,7 @@ def _add_facts(service: Service, at: datetime) -> None:
 def _look(service: Service, at: datetime) -> Probe:
     """Return a look at a host that serves what its policy says, and an address that is not there."""
     site = sample_site()
-    policy = service.policy_in_force(HOST, at=at)
+    policy = service.policies.in_force(HOST, at=at)
     assert policy is not None
     served = tuple(
         read_certificate(issued.der, position=position)
@@ -136,4 +136,4 @@ def _add_hostile(service: Service, at: datetime) -> None:
         sample=json.dumps([SCRIPT, REVERSED, LONG[:200]]),
     )
     with writing(service.engine) as connection:
-        service.intake.reject(connection, [rejected])
+        record_rejections(connection, [rejected], limit=1000)

@@ -268,8 +268,8 @@ def test_a_look_that_saw_half_a_validity_is_shown(visitor: TestClient, bound: st
     chain = tuple(map(read_certificate, (_with_unreadable_date(site().leaf.der, bound), site().intermediate.der)))
     service = service_of(visitor)
     pins = ExpectedPin(parse_pin(site().leaf.pin)), ExpectedPin(parse_pin(site().root.pin))
-    service.set_policy(PinningPolicy(HOST, pins), at=now())
-    service.record_probe(Probe(HOST, 443, now(), (Endpoint("192.0.2.1", (chain,)),)))
+    service.policies.set(PinningPolicy(HOST, pins), at=now())
+    service.probing.record(Probe(HOST, 443, now(), (Endpoint("192.0.2.1", (chain,)),)))
     assert f"CN={HOST}" in words_of(visitor.get(f"/hosts/{HOST}")).partition("What the last look saw")[2]
 
 
@@ -322,7 +322,9 @@ def test_rejections_tell_why_a_report_is_not_here(visitor: TestClient) -> None:
 
 def test_every_outcome_that_is_told_can_be_chosen(visitor: TestClient) -> None:
     chosen = set(re.findall(r'<option value="(\w+)"', visitor.get("/rejections").text))
-    assert {outcome.value for outcome in (Outcome.UNREADABLE, Outcome.OVER_LIMIT, Outcome.CANARY_REFUSED)} <= chosen
+    assert {
+        outcome.value for outcome in (Outcome.UNREADABLE, Outcome.STORE_UNAVAILABLE, Outcome.CANARY_REFUSED)
+    } <= chosen
 
 
 @pytest.mark.both_databases

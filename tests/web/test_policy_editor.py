@@ -136,7 +136,7 @@ def test_the_future_is_refused_at_its_field(visitor: TestClient) -> None:
 
 def test_the_past_enters_history(visitor: TestClient) -> None:
     _post(visitor, "save", **GOOD | {"effective_from": f"{NOW:%Y-%m-%dT%H:%M}"})
-    stored = service_of(visitor).policy_in_force(HOST, at=NOW)
+    stored = service_of(visitor).policies.in_force(HOST, at=NOW)
     assert stored is not None
     assert stored.effective_from is not None
     assert to_ms(stored.effective_from) == to_ms(NOW)

@@ -15,7 +15,7 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 from app.hpkp.catalog import Catalog
-from app.hpkp.errors import HpkpError, InvalidHeader
+from app.hpkp.errors import InvalidHeader
 from app.hpkp.findings import Finding, Severity
 from app.hpkp.header.browsers import (
     CHROMIUM_LONGEST,
@@ -32,9 +32,10 @@ from app.hpkp.header.value import (
     read_other_directives,
     read_pin_directive,
 )
-from app.hpkp.hosts import Host, canonical_host, is_subdomain
+from app.hpkp.hosts import Host
 from app.hpkp.pin_checks import check_pin
 from app.hpkp.pins import Pin
+from app.hpkp.report_uri import ReportUriFault, check_report_uri
 
 FIRST_STEP = 300
 """Seconds of max-age with which to begin enforcing."""
@@ -353,16 +354,17 @@ def _of_report_uri(subject: Subject, header: PinningHeader) -> Iterator[Finding]
     parts = urlsplit(header.report_uri)
     if parts.scheme.lower() == "http":
         yield _warning("report_uri_http", "Reports go over plain http, for anybody to read.", "Use https.")
-    if subject.host is None or not parts.hostname:
-        return
-    try:
-        target = canonical_host(parts.hostname)
-    except HpkpError:
-        return
-    if target == subject.host or (header.include_subdomains and is_subdomain(target, of=subject.host)):
+    checked = check_report_uri(header.report_uri, subject.host, include_subdomains=header.include_subdomains)
+    if ReportUriFault.UNREACHABLE in checked.faults:
+        yield _warning(
+            "report_uri_unreachable",
+            f"The report-uri is on {checked.target}, which clients elsewhere cannot reach.",
+            "Use a public name.",
+        )
+    if ReportUriFault.UNDER_PINS in checked.faults:
         yield _error(
             "report_uri_on_pinned_host",
-            f"The report-uri lies on {target}, which these pins cover: where they fail, no report gets out "
+            f"The report-uri lies on {checked.target}, which these pins cover: where they fail, no report gets out "
             "(RFC 7469 section 2.1.4).",
             "Serve the collector under a name that is not pinned.",
         )

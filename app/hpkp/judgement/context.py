@@ -99,6 +99,7 @@ class JudgementContext:
         *,
         received_at: datetime,
         at: datetime,
+        budget: Budget | None = None,
     ) -> None:
         self.report = report
         self.history = history
@@ -114,7 +115,7 @@ class JudgementContext:
         self.known = frozenset(report.known_pins)
         self.clock = clock_of(report, received_at=received_at)
         self.received_at = received_at
-        self._budget = Budget()  # one for the whole report
+        self._budget = budget or Budget()  # one for the whole report
 
     # The chains
 

@@ -3,9 +3,10 @@
 Pure. The first rule that holds names the cause; every further rule that holds is kept as a secondary finding.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from app.hpkp.catalog import Catalog
 from app.hpkp.judgement.causes import SIDE, Cause, Side
@@ -16,6 +17,7 @@ from app.hpkp.pins import Pin
 from app.hpkp.policy import PolicyHistory
 from app.hpkp.report import ViolationReport
 from app.hpkp.x509.anchors import Anchor, KnownCertificates
+from app.hpkp.x509.budget import Budget
 from app.hpkp.x509.certificate import Chain, UnreadableCertificate
 from app.hpkp.x509.paths import Link
 
@@ -70,6 +72,26 @@ class Judgement:
     validated: tuple[CertificateFinding, ...]
 
 
+JudgeReport = Callable[[ViolationReport, PolicyHistory, int, int], Judgement]
+"""Judge (report, history of the host's policy, received at, judged at); instants in milliseconds."""
+
+
+class JudgeWithinBudget(Protocol):
+    """`JudgeReport` that can be given a budget; without one, a report has one of its own."""
+
+    def __call__(
+        self,
+        report: ViolationReport,
+        history: PolicyHistory,
+        received_at: int,
+        at: int,
+        budget: Budget | None = None,
+        /,
+    ) -> Judgement:
+        """Judge a report, and spend from the budget. Raises BodyBudgetSpent."""
+        ...
+
+
 def judge(
     report: ViolationReport,
     history: PolicyHistory,
@@ -78,13 +100,16 @@ def judge(
     *,
     received_at: datetime,
     at: datetime,
+    budget: Budget | None = None,
 ) -> Judgement:
     """Judge one violation against the policy revision in force at ``at``.
 
     ``received_at`` stands in for the sender's clock where the report has no date. Never raises for a report that
-    could be read.
+    could be read, but BodyBudgetSpent where the ``budget`` is given and pays together with others.
     """
-    context = JudgementContext(report, history, anchors, catalog or Catalog(), received_at=received_at, at=at)
+    context = JudgementContext(
+        report, history, anchors, catalog or Catalog(), received_at=received_at, at=at, budget=budget
+    )
     holding = [
         (cause, *evidence)
         for cause, rule in RULES.items()

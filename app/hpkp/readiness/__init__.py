@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from app.hpkp.findings import Finding, Severity
-from app.hpkp.readiness import evidence_rules, policy_rules, violation_rules
+from app.hpkp.readiness import evidence_rules, policy_rules, refusal_rules, violation_rules
 from app.hpkp.readiness.evidence import (
     CanarySeen,
     Evidence,
@@ -49,6 +49,7 @@ __all__ = [
 Rule = Callable[[Situation], Iterator[Finding]]
 
 RULES: tuple[Rule, ...] = (
+    violation_rules.locked_out,
     policy_rules.enough_pins,
     policy_rules.unusable_pins,
     policy_rules.intermediate_alone,
@@ -56,21 +57,26 @@ RULES: tuple[Rule, ...] = (
     policy_rules.remembered_pins,
     evidence_rules.live_host,
     policy_rules.report_uri,
+    policy_rules.subdomains,
     evidence_rules.exposure,
     evidence_rules.canary,
     evidence_rules.observation,
     violation_rules.open_violations,
+    violation_rules.enforcing_clients,
     violation_rules.evaluation,
     violation_rules.left_out,
+    violation_rules.reopened,
     violation_rules.lockout_share,
     violation_rules.interception_share,
     violation_rules.unknown_share,
+    refusal_rules.refusals,
     evidence_rules.no_reports,
 )
 """Every rule, in the order in which findings of the same weight are told."""
 
 _OF_REPORTS = frozenset(
     {
+        violation_rules.locked_out,
         violation_rules.open_violations,
         violation_rules.lockout_share,
         violation_rules.interception_share,

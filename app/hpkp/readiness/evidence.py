@@ -9,6 +9,7 @@ from app.hpkp.clients import ClientCount
 from app.hpkp.deployment import LONGEST_REMEMBERED
 from app.hpkp.exposure import Exposure
 from app.hpkp.judgement.causes import SIDE, Cause, Side
+from app.hpkp.overflow import Refusals
 from app.hpkp.policy import Mode, PinningPolicy, PolicyHistory
 from app.hpkp.probe_result import LiveHost
 
@@ -40,6 +41,9 @@ class Thresholds:
     """Largest share of clients that our own mistakes may lock out; compared with the upper 95 % bound."""
     interception_share: float = 0.01
     """Largest share of clients whose apps enforcing may cut off behind interception."""
+
+    private_addresses: bool = False
+    """Whether clients and hosts have private addresses, so that a report-uri may have one, too."""
 
     def as_plain(self) -> dict[str, float]:
         """Return the thresholds under the names of the answer, each with its unit."""
@@ -78,6 +82,15 @@ class OpenViolation:
     hostname: str = ""
     resolved_at: datetime | None = None
     """When it was set to resolved, where it was reported again since."""
+    reopened: str = ""
+    """The status that it was given and that does not hold any more, see `app.hpkp.readiness.decisions`."""
+    enforced: bool = False
+    """Whether its clients say that they enforce the pins."""
+
+    @property
+    def locked_out_now(self) -> bool:
+        """Whether its clients refuse the connection now, by a mistake or a former policy of ours."""
+        return self.enforced and bool(self.locks_out) and SIDE[self.cause] is Side.OURS
 
     @property
     def group(self) -> Group | None:
@@ -97,6 +110,19 @@ class OpenViolation:
 
 
 @dataclass(frozen=True, slots=True)
+class LockedOut:
+    """Clients that are locked out now: browsers (empty ``app``), or a release of an app; ``reports`` is a lower bound.
+
+    ``installs`` are those of the release on its busiest day, None if they are not known.
+    """
+
+    app: str
+    app_version: str
+    reports: int
+    installs: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CanarySeen:
     """What is known of the canaries of a host: when one last arrived, and what became of the one sent last."""
 
@@ -113,6 +139,8 @@ class Evidence:
     open_violations: tuple[OpenViolation, ...] = ()
     left_out: tuple[OpenViolation, ...] = ()
     """Open as well, but reported only from where the operator ignores reports of the same cause."""
+    locked_out: tuple[LockedOut, ...] = ()
+    """Who is locked out now, by release, those with the most reports first."""
     networks: dict[Cause, int] = field(default_factory=dict)
     """From how many networks the open violations of a cause were reported, by those of which that is known.
 
@@ -126,8 +154,12 @@ class Evidence:
     canary: CanarySeen = CanarySeen()
     hostnames: dict[str, int] = field(default_factory=dict)
     """Names for which reports came, each with how many."""
+    subdomains: tuple[str, ...] = ()
+    """Names below the host that were probed, or whose visitors were counted."""
     unevaluated: int = 0
     """Violations that are still judged by another policy, catalog or version than is in force."""
+    refused: Refusals | None = None
+    """What may be reports and was refused or not kept, in the time that has to be observed; None if nothing was."""
 
 
 @dataclass(frozen=True, slots=True)

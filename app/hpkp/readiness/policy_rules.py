@@ -7,12 +7,12 @@ from datetime import timedelta
 from app.hpkp.catalog import CaName, CaState
 from app.hpkp.deployment import remembered_revisions
 from app.hpkp.findings import Finding, Severity
-from app.hpkp.hosts import is_subdomain
 from app.hpkp.pin_checks import UNUSABLE, check_pin
 from app.hpkp.pins import Pin
 from app.hpkp.policy import Mode
 from app.hpkp.probe_result import LiveChain
 from app.hpkp.readiness.evidence import LONGEST_STEP, Situation
+from app.hpkp.report_uri import ReportUriFault, check_report_uri
 
 PIN_SEVERITY = {
     "example_pin": Severity.BLOCKER,
@@ -137,15 +137,39 @@ def report_uri(case: Situation) -> Iterator[Finding]:
             "Give the policy the report-uri that the header carries: hpkp policy set … --report-uri URI.",
         )
         return
-    host = policy.report_uri.partition("://")[2].partition("/")[0].rpartition("@")[2].partition(":")[0].lower()
-    if host == policy.host or (policy.include_subdomains and is_subdomain(host, of=policy.host)):
+    checked = check_report_uri(policy.report_uri, policy.host, include_subdomains=policy.include_subdomains)
+    if ReportUriFault.UNREACHABLE in checked.faults and not case.limits.private_addresses:
+        yield Finding(
+            "report_uri_unreachable",
+            Severity.WARNING,
+            f"The report-uri is on {checked.target}: an address or a name that clients elsewhere cannot reach, so they "
+            "report nothing.",
+            "Name a public host in the report-uri. If all clients are inside, set HPKP_PROBE_PRIVATE_ADDRESSES=true.",
+            {"report_uri": policy.report_uri},
+            withholds=True,
+        )
+    if ReportUriFault.UNDER_PINS in checked.faults:
         yield Finding(
             "report_uri_on_pinned_host",
             Severity.WARNING,
-            f"The report-uri lies on {host}, which has the same pins. Browsers send no such reports, and where the "
-            "pins fail nobody can report it.",
+            f"The report-uri lies on {checked.target}, which has the same pins. Browsers send no such reports, and "
+            "where the pins fail nobody can report it.",
             "Let this service answer under a name that is not pinned, and name that in the report-uri.",
             {"report_uri": policy.report_uri},
+        )
+
+
+def subdomains(case: Situation) -> Iterator[Finding]:
+    """Tell of includeSubDomains without any evidence of a name below: the pins hold for all of them (section 2.1.3)."""
+    names = {*case.evidence.hostnames, *case.evidence.subdomains} - {case.policy.host}
+    if case.policy.include_subdomains and not names:
+        yield Finding(
+            "subdomains_not_seen",
+            Severity.WARNING,
+            f"includeSubDomains is set, and no name below {case.policy.host} was ever probed, reported or counted. "
+            "Whether their certificates have a pinned key is not known.",
+            "Take includeSubDomains out until the names below are known; or give those that have visitors a policy, "
+            "probe them (hpkp probe NAME), and count their visitors.",
         )
 
 

@@ -8,9 +8,12 @@ An attack that is proven is never left out: nobody can forge checked signatures 
 be one can be forged: Chromium's word that it ships a root, or a chain under a root whose private key is published.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from app.hpkp.judgement.causes import ALARMING, Cause
+from app.hpkp.readiness.evidence import OpenViolation
+from app.hpkp.violation_status import Status
 from app.hpkp.x509.anchors import Anchor
 
 FEW = 8
@@ -20,7 +23,8 @@ Disbelieved = frozenset[tuple[Cause, bytes]]
 """Of which cause nothing is believed that comes from which network."""
 
 
-PROVING_ANCHORS = frozenset({Anchor.PUBLIC, Anchor.FORMER_PUBLIC})
+PROVING_ANCHORS = frozenset({Anchor.PUBLIC, Anchor.FORMER_PUBLIC, Anchor.OPERATOR})
+"""Nobody can make up checked signatures up to one of these."""
 
 
 def is_proven(cause: Cause, anchor: str, *, path_checkable: bool) -> bool:
@@ -48,3 +52,49 @@ def is_believed(
     if not networks or proven or len(networks) >= FEW:
         return True
     return any((cause, network) not in disbelieved for network in networks)
+
+
+@dataclass(frozen=True, slots=True)
+class Believed:
+    """Open violations that count, those left out, and from how many networks those that count came, by cause."""
+
+    violations: tuple[OpenViolation, ...]
+    left_out: tuple[OpenViolation, ...]
+    networks: dict[Cause, int]
+
+    def with_reopened(self, reopened: Sequence[OpenViolation], causes: Collection[Cause]) -> "Believed":
+        """Return the same with violations that count again, and all those of some causes that were left out."""
+        again = [replace(v, reopened=Status.IGNORED.value) for v in self.left_out if v.cause in causes]
+        changed = {violation.cause for violation in (*again, *reopened)}
+        return Believed(
+            violations=tuple(sorted((*self.violations, *again, *reopened), key=lambda violation: violation.id)),
+            left_out=tuple(violation for violation in self.left_out if violation.cause not in causes),
+            networks={cause: count for cause, count in self.networks.items() if cause not in changed},
+        )
+
+
+def believe(
+    violations: Sequence[OpenViolation],
+    ignored: Iterable[tuple[int, Cause]],
+    *,
+    networks: Mapping[int, frozenset[bytes]],
+    proven: Collection[int],
+) -> Believed:
+    """Part open violations into those that count and those left out, by what the operator ignores (id and cause).
+
+    ``networks`` holds, by id, those of every violation of which they are fully known; ``proven`` are the ids of those
+    that their certificates prove.
+    """
+    disbelieved = disbelieve((cause, networks.get(id_), id_ in proven) for id_, cause in ignored)
+    counted, left_out = list[OpenViolation](), list[OpenViolation]()
+    by_cause: dict[Cause, frozenset[bytes] | None] = {}
+    for violation in violations:
+        where = networks.get(violation.id)
+        if is_believed(violation.cause, where, disbelieved, proven=violation.id in proven):
+            counted.append(violation)
+            before = by_cause.get(violation.cause, frozenset())
+            by_cause[violation.cause] = None if where is None or before is None else before | where
+        else:
+            left_out.append(violation)
+    told = {cause: min(len(where), FEW) for cause, where in by_cause.items() if where is not None}
+    return Believed(tuple(counted), tuple(left_out), told)

@@ -9,9 +9,8 @@ from app.hpkp.findings import Finding, Severity
 from app.hpkp.header.server_lines import PLACE, REPORT_ONLY, Server, for_server, server_line
 from app.hpkp.policy import Mode, PinningPolicy
 from app.hpkp.readiness import Readiness, Verdict
-from app.hpkp.readiness.plain import AS_OF
 from app.hpkp.readiness.plan import NextStep
-from app.hpkp.readiness.words import VERDICTS, title_of
+from app.hpkp.readiness.words import AS_OF, VERDICTS, title_of
 
 
 class Style(StrEnum):

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 from app.hpkp.bound import upper_share
 from app.hpkp.clients import NOBODY, ClientCount
+from app.hpkp.deployment import remembered_revisions
 from app.hpkp.exposure import Population
 from app.hpkp.findings import Finding, Severity
 from app.hpkp.judgement.causes import ALARMING, BEARING, CAUSES, Bearing, Cause, bearing_of
-from app.hpkp.readiness.evidence import Group, OpenViolation, Situation
+from app.hpkp.policy import Mode
+from app.hpkp.readiness.evidence import Group, LockedOut, OpenViolation, Situation
 from app.hpkp.readiness.sources import FEW
 from app.hpkp.readiness.words import at_most, percent
 
@@ -16,6 +18,64 @@ _SEVERITY = {Bearing.BLOCKS: Severity.BLOCKER, Bearing.CAUTION: Severity.WARNING
 _SHOWN = 20
 _VERY_FEW = 3
 """One person easily sends from so many networks."""
+
+
+def locked_out(case: Situation) -> Iterator[Finding]:
+    """Tell first who is locked out now, and what ends it: max-age for browsers, an update for apps."""
+    who = case.evidence.locked_out
+    if not who:
+        return
+    locked = [violation for violation in case.evidence.open_violations if violation.locked_out_now]
+    releases = [one for one in who if one.app]
+    browsers = sum(one.reports for one in who if not one.app)
+    named = [*([f"browsers ({browsers:,} reports)"] if browsers else []), *map(_release, releases[:5])]
+    more = f" and {len(releases) - 5} more releases" if len(releases) > 5 else ""
+    fixes = ["Serve a chain with a key that they pin: that lets all of them in at once."]
+    if browsers:
+        until = max((until for _, until in remembered_revisions(case.history, case.at)), default=case.at + case.max_age)
+        fixes.append(
+            f"Otherwise browsers stay locked out until max-age has passed, {until:%Y-%m-%d %H:%M} UTC at most."
+        )
+    if releases:
+        fixes.append(
+            "Apps keep their pins: max-age ends nothing for them, only an update with the present pins does. Release "
+            f"one for {', '.join(f'{one.app} {one.app_version}'.strip() for one in releases[:5])}."
+        )
+    fixes.append(
+        f"When it has ended: hpkp mark {' '.join(str(violation.id) for violation in locked[:5])} --as resolved."
+    )
+    yield Finding(
+        "locked_out_now",
+        Severity.BLOCKER,
+        f"Clients that enforce pins are locked out now: {', '.join(named)}{more}.",
+        " ".join(fixes),
+        _evidence(locked)
+        | {
+            "audiences": [
+                {"app": one.app, "app_version": one.app_version, "reports": one.reports, "installs": one.installs}
+                for one in who[:_SHOWN]
+            ]
+        },
+    )
+
+
+def _release(one: LockedOut) -> str:
+    installs = "" if one.installs is None else f" of {one.installs:,} installs"
+    return f"{one.app} {one.app_version}".strip() + f" ({one.reports:,} reports{installs})"
+
+
+def enforcing_clients(case: Situation) -> Iterator[Finding]:
+    """Tell of clients that say they enforce although the policy is report-only."""
+    enforcing = [violation for violation in case.evidence.open_violations if violation.enforced]
+    if case.policy.mode is Mode.REPORT_ONLY and enforcing:
+        yield Finding(
+            "clients_enforce_already",
+            Severity.WARNING,
+            f"The policy is report-only, but clients say that they enforce the pins. {_reported(enforcing)}.",
+            "Find out which releases or earlier headers enforce: hpkp explain "
+            f"{enforcing[0].id}. Until then every change of keys may lock them out.",
+            _evidence(enforcing),
+        )
 
 
 def open_violations(case: Situation) -> Iterator[Finding]:
@@ -89,6 +149,22 @@ def _fix(case: Situation, cause: Cause, violation: int, networks: int | None) ->
             "--as ignored."
         )
     return fix
+
+
+def reopened(case: Situation) -> Iterator[Finding]:
+    """Tell what counts although the operator closed it: it has outgrown the decision, or cannot be made up."""
+    if violations := [violation for violation in case.evidence.open_violations if violation.reopened]:
+        numbers = " ".join(str(violation.id) for violation in violations[:5])
+        yield Finding(
+            "decision_outgrown",
+            Severity.WARNING,
+            f"{_reported(violations)}: you set these, or others of the same cause and networks, to "
+            f"{' or '.join(sorted({violation.reopened for violation in violations}))}, and they count again. More than "
+            "three times as many clients report them as then, or their certificates prove that nobody made them up.",
+            f"Look at them again (hpkp explain {violations[0].id}). If your decision stands for what is reported now: "
+            f"hpkp mark {numbers} --as expected, or --as ignored unless they are proven.",
+            _evidence(violations),
+        )
 
 
 def evaluation(case: Situation) -> Iterator[Finding]:

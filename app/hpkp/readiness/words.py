@@ -33,6 +33,8 @@ TITLES: dict[str, str] = {
     "no_pin_in_live_chain": "The host serves certificates in which no pin stands",
     "pin_not_on_every_path": "Some clients build a path without a pinned key",
     "no_backup_pin": "Every pin is in use, so none is left for an emergency",
+    "no_offline_backup": "Every pinned key is in use on the host",
+    "intermediate_expires_soon": "An intermediate certificate that is served expires soon",
     "live_leaf_for_another_name": "The host serves a certificate for another name",
     "live_chain_out_of_date": "The host serves a certificate that is not valid today",
     "live_chain_not_trusted": "The host serves certificates that lead to no root known here",
@@ -43,6 +45,10 @@ TITLES: dict[str, str] = {
     "header_not_everywhere": "Some answers lack the header",
     "header_not_served": "The host does not serve the header",
     "no_report_uri": "Nothing says where clients are told to report",
+    "locked_out_now": "Clients are locked out now",
+    "clients_enforce_already": "Some clients enforce the pins already",
+    "report_uri_unreachable": "Clients cannot reach the report-uri",
+    "subdomains_not_seen": "The pins hold for names below that nobody has looked at",
     "report_uri_on_pinned_host": "Reports go to a host under the same pins",
     "observed_too_short": "These pins have not been observed for long enough",
     "exposure_unknown": "How many clients could have reported is not known",
@@ -51,12 +57,15 @@ TITLES: dict[str, str] = {
     "clients_not_counted": "Sessions were counted, and not how many clients they are of",
     "canary_missing": "Nothing proves that reports arrive",
     "canary_too_old": "Nothing proves that reports still arrive",
+    "decision_outgrown": "What you closed is reported by many more, or is proven",
     "evaluation_pending": "Violations are still being re-evaluated",
     "left_out_as_ignored": "Reports from where you ignore the like do not count",
     "lockout_share_over_limit": "Too large a share of clients may be locked out",
     "lockout_share_not_bounded": "Too few clients to say that hardly any would be locked out",
     "interception_share_over_limit": "Many installs of the app are behind software that intercepts",
     "unknown_share_over_limit": "Of too many clients the reports do not tell",
+    "reports_refused": "What was refused may hide reports",
+    "refused_left_out": "What was refused does not count, by your decision",
     "no_reports": "No report has arrived",
 }
 """What each finding is called; those on open violations are called as their causes are."""
@@ -99,3 +108,10 @@ def percent(share: float) -> str:
 
 def _plain(number: Decimal) -> str:
     return f"{number:f}".rstrip("0").rstrip(".") if "." in f"{number:f}" else f"{number:f}"
+
+
+AS_OF = (
+    "This answer is for a past moment: it rests on the policy, reports, statuses, exposure, canaries and looks at the "
+    "host that were known then, and on the rules, limits, catalogs and root stores of today."
+)
+"""What an answer for a past moment rests on."""

@@ -96,8 +96,7 @@ class _Search:
 
     def walk(self, below: tuple[tuple[Way, ...], ...], node: _Node, seen: frozenset[Identity]) -> None:
         """Put a node on the path below it, and go on from there."""
-        self.budget.steps -= 1
-        if self.budget.steps < 0:
+        if not self.budget.take_step():
             return self.limit("steps of the search")
         anchors = self.known.anchors_of(node.identity)
         went_on = bool(anchors) and (bool(below) or self.known.named_by_operator(node.identity))
@@ -120,8 +119,7 @@ class _Search:
 
     def keep(self, candidate: Candidate) -> None:
         """Keep a path, as many as are paid for."""
-        self.budget.paths -= 1
-        if self.budget.paths < 0:
+        if not self.budget.take_path(len(candidate.nodes)):
             return self.limit("paths")
         self.found.append(candidate)
         return None

@@ -45,6 +45,7 @@ VIEWS: dict[str, Callable[[Dialect], str]] = {
     "status_changes_v1": records.status_changes,
     "alerts_v1": records.alerts,
     "rejections_v1": records.rejections,
+    "overflow_daily_v1": records.overflow_daily,
 }
 """Every view by its name; what a view reads of others stands before it."""
 

@@ -1,4 +1,4 @@
-"""Views of what happened: events, decisions, alerts, and what was refused."""
+"""Views of what happened: events, decisions, alerts, and what was refused or not kept."""
 
 from app.store.views.dialect import Dialect
 
@@ -55,4 +55,12 @@ def rejections(sql: Dialect) -> str:
             SELECT {hour} AS hour, outcome, label, COUNT(*) AS submissions
             FROM rejections GROUP BY {hour}, outcome, label
         ) r
+    """
+
+
+def overflow_daily(sql: Dialect) -> str:
+    """Select a row for each host, day and reason of what was acknowledged and not kept."""
+    return f"""
+        SELECT {sql.at("day")} AS time, host, reason, reports, networks, {sql.at("last_at")} AS last_at
+        FROM overflow_days
     """

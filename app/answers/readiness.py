@@ -1,0 +1,71 @@
+"""Readiness: the verdict, the numbers, the findings, and the plan."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from app.answers.findings import finding_answer
+from app.hpkp.header.server_lines import ENFORCING, PLACE, REPORT_ONLY, Server, for_server, server_line
+from app.hpkp.policy import Mode, PinningPolicy
+from app.hpkp.readiness import Estimate, Readiness
+from app.hpkp.readiness.plan import NextStep, Plan
+from app.hpkp.readiness.words import AS_OF
+
+
+def readiness_answer(
+    policy: PinningPolicy, answer: Readiness, *, at: datetime, server: Server = Server.TEXT, past: bool = False
+) -> dict[str, Any]:
+    """Return all of an answer; ``server`` chooses in whose configuration the next header is written."""
+    return {
+        "host": policy.host,
+        "revision": policy.revision,
+        "mode": policy.mode.value,
+        "at": at,
+        "as_of": AS_OF if past else None,
+        "verdict": answer.verdict.value,
+        "headline": answer.headline,
+        "estimate": estimate_answer(answer.estimate),
+        "findings": list(map(finding_answer, answer.findings)),
+        "plan": _plan(answer.plan, server),
+        "thresholds": answer.thresholds.as_plain(),
+    }
+
+
+def estimate_answer(numbers: Estimate) -> dict[str, Any]:
+    """Return the numbers; of clients those that were certainly met, since each is told as a lower bound."""
+    return {
+        "ours": numbers.ours.at_least,
+        "interception": numbers.interception.at_least,
+        "hostile": numbers.hostile.at_least,
+        "unknown": numbers.unknown.at_least,
+        "of": numbers.of,
+        "unit": numbers.unit.value,
+        "share": numbers.share,
+        "upper": numbers.upper,
+        "caveats": list(numbers.caveats),
+    }
+
+
+def _plan(plan: Plan, server: Server) -> dict[str, Any]:
+    return {
+        "do": list(plan.do),
+        "next_step": None if plan.next_step is None else _step(plan.next_step, server),
+        "rollback": list(plan.rollback),
+        "subdomains": list(plan.subdomains),
+        "calendar": [asdict(appointment) for appointment in plan.calendar],
+    }
+
+
+def _step(step: NextStep, server: Server) -> dict[str, Any]:
+    report_only = step.policy.mode is Mode.REPORT_ONLY
+    return {
+        "mode": step.policy.mode.value,
+        "max_age": step.policy.max_age,
+        "field": REPORT_ONLY if report_only else ENFORCING,
+        "header": str(step.header),
+        "server": server.value,
+        "server_line": server_line(for_server(step.header, server), server, report_only=report_only),
+        "place": PLACE[server],
+        "earliest": step.earliest,
+        "conditions": list(step.conditions),
+    }

@@ -1,0 +1,34 @@
+"""Which host's policy answers for a report."""
+
+from collections.abc import Iterator, Mapping
+
+from app.hpkp.hosts import superdomains
+from app.hpkp.policy import PolicyHistory
+
+_NO_POLICY = PolicyHistory(())
+
+
+def hosts_that_may_answer(hostname: str, noted_hostname: str | None) -> Iterator[str]:
+    """Yield the hosts whose policy may answer for a report: what `find_pinned_host` needs the histories of."""
+    yield hostname
+    yield from superdomains(hostname)
+    if noted_hostname:
+        yield noted_hostname
+
+
+def find_pinned_host(
+    hostname: str, noted_hostname: str | None, histories: Mapping[str, PolicyHistory]
+) -> tuple[str, PolicyHistory]:
+    """Return the host under which a report is counted, and the history of its policy, which may be empty.
+
+    ``histories`` contains only hosts that ever had a policy. The noted host answers first: its pins are what the client
+    compared (RFC 7469 sections 2.6 and 3), although the name it connected to may have a policy of its own. A noted host
+    with a policy that never covered its subdomains does not answer for them (section 2.1.3).
+    """
+    above = superdomains(hostname)
+    noted = (noted_hostname,) if noted_hostname in above else ()
+    for candidate in (*noted, hostname, *above):
+        history = histories.get(candidate, _NO_POLICY)
+        if any(policy.covers(hostname) for policy in history.revisions):
+            return candidate, history
+    return next((host for host in noted if host not in histories), hostname), _NO_POLICY

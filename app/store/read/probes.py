@@ -1,0 +1,97 @@
+"""What hosts were seen to serve, as it is read."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select
+
+from app.hpkp.hosts import Host
+from app.hpkp.probe_result import Answer, Endpoint, Probe
+from app.store import tables
+from app.store.engine import from_ms, to_ms
+from app.store.read.reported import load_chain
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at a host: which one, and what it saw, as it is stored. Two looks with the same key saw the same."""
+
+    probe_id: int
+    at: int
+    host: str
+    port: int
+    seen: Mapping[str, Any]
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """Cache key: the row of what it saw, and when it was in milliseconds."""
+        return self.probe_id, self.at
+
+
+def find_look(connection: Connection, host: str, *, until: datetime | None = None) -> Look | None:
+    """Find the last look at a host, or None; with ``until`` the last one that is known to have been by then."""
+    row = last_probe_row(connection, host, until=until)
+    if row is None:
+        return None
+    at = row.last_at if until is None or row.last_at <= to_ms(until) else _last_look(connection, row, until)
+    return Look(row.id, at, row.host, row.port, row.seen)
+
+
+def find_looks_before(connection: Connection, look: Look, *, most: int = 50) -> Iterator[Look]:
+    """Yield what was seen of a host before a look and a chain was among it, the latest first."""
+    probes = tables.probes.c
+    query = (
+        select(tables.probes)
+        .where(probes.host == look.host, probes.reached, probes.first_at < look.at, probes.id != look.probe_id)
+        .order_by(probes.last_at.desc(), probes.id.desc())
+        .limit(most)
+    )
+    for row in connection.execute(query):
+        yield Look(row.id, min(row.last_at, look.at), row.host, row.port, row.seen)
+
+
+def load_probe(connection: Connection, look: Look) -> Probe:
+    """Load what a look saw."""
+    endpoints = tuple(
+        Endpoint(
+            address=stored["address"],
+            chains=tuple(load_chain(connection, bytes.fromhex(digest)) or () for digest in stored["chains"]),
+            answers=tuple(
+                Answer(answer["path"], answer["status"], tuple(answer["enforcing"]), tuple(answer["report_only"]))
+                for answer in stored["answers"]
+            ),
+            faults=tuple(stored["faults"]),
+        )
+        for stored in look.seen["endpoints"]
+    )
+    return Probe(Host(look.host), look.port, from_ms(look.at), endpoints, look.seen["fault"])
+
+
+def _last_look(connection: Connection, row: Row[Any], until: datetime) -> int:
+    """Return when the last look by then was that saw what a row says; of looks that were not kept, the first."""
+    looks = tables.probe_looks.c
+    found = connection.scalar(select(func.max(looks.at)).where(looks.probe_id == row.id, looks.at <= to_ms(until)))
+    return int(row.first_at if found is None else found)
+
+
+def hosts_not_probed_since(connection: Connection, moment: datetime) -> list[Host]:
+    """Return the hosts that ever had a policy and were not looked at since a moment."""
+    policies, probes = tables.policy_revisions.c, tables.probes.c
+    seen = select(probes.id).where(probes.host == policies.host, probes.last_at > to_ms(moment)).exists()
+    return list(map(Host, connection.scalars(select(policies.host).where(~seen).distinct().order_by(policies.host))))
+
+
+def last_probe_row(
+    connection: Connection, host: str, *, reached: bool = False, until: datetime | None = None
+) -> Row[Any] | None:
+    """Return the newest row of a host; with ``reached``, of those that saw a chain."""
+    query = select(tables.probes).where(tables.probes.c.host == host)
+    if reached:
+        query = query.where(tables.probes.c.reached)
+    if until is not None:
+        query = query.where(tables.probes.c.first_at <= to_ms(until))
+    return connection.execute(
+        query.order_by(tables.probes.c.last_at.desc(), tables.probes.c.id.desc()).limit(1)
+    ).first()
