@@ -103,7 +103,11 @@ def create_app(
         openapi_url=None if intake_only else "/openapi.json",
     )
     app.state.metrics = Metrics()
-    app.add_middleware(WaitForFold, watch=lambda: app.state.service.watch)
+    app.add_middleware(
+        WaitForFold,
+        watch=lambda: app.state.service.watch,
+        submitted=lambda: app.state.ingest.commit.wait_for_submitted(),
+    )
     problems.install(app, show=None if intake_only else show_problem)
     app.include_router(health.probes)
     if not intake_only:

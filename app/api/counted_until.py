@@ -3,7 +3,7 @@
 Around all requests but reports, health checks and metrics: also a change may be about what was just reported.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated
 
@@ -20,8 +20,11 @@ _AT_ONCE = ("/livez", "/readyz", "/metrics", "/docs", "/openapi.json", "/assets/
 class WaitForFold:
     """Middleware: waits, and adds the moment until which everything is counted to the answer (RFC 3339)."""
 
-    def __init__(self, app: ASGIApp, *, watch: Callable[[], FoldWatch]) -> None:
+    def __init__(
+        self, app: ASGIApp, *, watch: Callable[[], FoldWatch], submitted: Callable[[], Awaitable[None]]
+    ) -> None:
         self._app = app
+        self._submitted = submitted
         self._watch = watch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -29,6 +32,7 @@ class WaitForFold:
         if scope["type"] != "http" or scope["path"].startswith(_AT_ONCE):
             await self._app(scope, receive, send)
             return
+        await self._submitted()
         counted_until = await self._watch().wait()
         scope.setdefault("state", {})["counted_until"] = counted_until
 

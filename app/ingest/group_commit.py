@@ -88,6 +88,7 @@ class GroupCommit:
         self._waiting = 0
         self._to_write: SimpleQueue[_Batch | None] = SimpleQueue()
         self._failure: tuple[NotAppended, float] | None = None
+        self._newest: _Shared | None = None
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -124,6 +125,11 @@ class GroupCommit:
         """Return when the entry is durable, or why it is not."""
         return await self.submit(entry)
 
+    async def wait_for_submitted(self) -> None:
+        """Wait for the write of what was submitted before: of samples of rejections nobody else does."""
+        if self._newest is not None and not self._newest.done():
+            await asyncio.wait([self._newest])
+
     def submit(self, entry: Entry) -> asyncio.Future[AppendResult]:
         """Add an entry to a batch; return the batch's future, for `append` and for a protocol's callback."""
         own_bytes = entry.own_bytes
@@ -134,7 +140,8 @@ class GroupCommit:
         if not self._batches:
             self._loop.call_soon(self._send)
         if not self._batches or self._batches[-1].own_bytes + own_bytes > MAX_BATCH_BYTES:
-            self._batches.append(_Batch(_Shared(loop=self._loop), monotonic()))
+            self._newest = _Shared(loop=self._loop)
+            self._batches.append(_Batch(self._newest, monotonic()))
             self._idle.clear()
         batch = self._batches[-1]
         batch.entries.append(entry)

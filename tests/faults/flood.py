@@ -75,6 +75,7 @@ def flood(directory: Path, *, junk: int, honest: int = 500, limit: int) -> Found
         began = time.monotonic()
         junk_answers = asyncio.run(_post_all(service, _junk(real, junk)))
         seconds = time.monotonic() - began
+        _wait_for_fold(client, junk)
         honest_answers = asyncio.run(_post_all(service, _honest(real, unpinned, honest)))
         _wait_for_fold(client, junk + honest)
         reports, causes = _of_leaf(client, unpinned)
