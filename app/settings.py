@@ -22,7 +22,7 @@ class Settings(BaseSettings):
         1_000_000_000, ge=1 << 20, description="Most bytes of one process's ingest log before reports are refused."
     )
     read_wait_seconds: float = Field(
-        3, ge=0, description="Longest that a read waits until what was accepted before it is counted."
+        10, ge=0, description="Longest that a read waits until what was accepted before it is counted."
     )
     max_store_bytes: int | None = Field(
         None,
