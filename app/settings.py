@@ -87,7 +87,7 @@ class Settings(BaseSettings):
         None, description="TOML file with interception products, known keys and CA names of your own."
     )
     min_observation_days: int = Field(14, ge=0, description="Days that a revision must have been observed.")
-    min_sessions: int = Field(10_000, ge=0, description="Exposed sessions needed before silence says anything.")
+    max_covered_age_days: int = Field(3, ge=1, description="Days since the last day that is evidence ended.")
     probe_interval_hours: float = Field(
         0, ge=0, description="Hours between looks at what every host with a policy serves; 0 for none but on demand."
     )

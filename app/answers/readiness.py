@@ -7,7 +7,7 @@ from typing import Any
 from app.answers.findings import finding_answer
 from app.hpkp.header.server_lines import ENFORCING, PLACE, REPORT_ONLY, Server, for_server, server_line
 from app.hpkp.policy import Mode, PinningPolicy
-from app.hpkp.readiness import Estimate, Readiness
+from app.hpkp.readiness import AudienceAnswer, Estimate, Readiness
 from app.hpkp.readiness.plan import NextStep, Plan
 from app.hpkp.readiness.words import AS_OF
 
@@ -25,6 +25,7 @@ def readiness_answer(
         "verdict": answer.verdict.value,
         "headline": answer.headline,
         "estimate": estimate_answer(answer.estimate),
+        "audiences": list(map(_audience, answer.audiences)),
         "findings": list(map(finding_answer, answer.findings)),
         "plan": _plan(answer.plan, server),
         "thresholds": answer.thresholds.as_plain(),
@@ -34,6 +35,7 @@ def readiness_answer(
 def estimate_answer(numbers: Estimate) -> dict[str, Any]:
     """Return the numbers; of clients those that were certainly met, since each is told as a lower bound."""
     return {
+        "audience": str(numbers.audience),
         "ours": numbers.ours.at_least,
         "interception": numbers.interception.at_least,
         "hostile": numbers.hostile.at_least,
@@ -43,6 +45,28 @@ def estimate_answer(numbers: Estimate) -> dict[str, Any]:
         "share": numbers.share,
         "upper": numbers.upper,
         "caveats": list(numbers.caveats),
+    }
+
+
+def _audience(answer: AudienceAnswer) -> dict[str, Any]:
+    """Return the verdict for an audience, and its days with what is missing on each."""
+    audience, days = answer.audience, answer.days
+    return {
+        "audience": str(audience),
+        "app": audience.app,
+        "app_version": audience.version,
+        "verdict": answer.verdict.value,
+        "covered_days": len(days.covered),
+        "needed_days": answer.needed_days,
+        "last_covered_day": days.last,
+        "clients": days.clients,
+        "unit": answer.estimate.unit.value,
+        "share": answer.estimate.share,
+        "upper": answer.estimate.upper,
+        "days": [
+            {"day": day.day, "clients": day.clients, "covered": not day.missing, "missing": list(day.missing)}
+            for day in days.days
+        ],
     }
 
 

@@ -14,9 +14,11 @@ from app.api.hosts import HostPath, read_moment
 from app.api.pages import LimitQuery, link_next, parse_cursor
 from app.api.problems import ProblemError, not_found
 from app.api.schemas import FindingResponse, Page, describe_problems
-from app.hpkp.errors import InvalidPolicy
+from app.hpkp.audience import Audience
+from app.hpkp.errors import InvalidPin, InvalidPolicy
 from app.hpkp.exposure import ExposedDay
 from app.hpkp.header.server_lines import Server
+from app.hpkp.pins import Pin, parse_pin
 from app.service import now
 
 router = APIRouter(prefix="/api/v1/hosts", tags=["readiness"])
@@ -26,20 +28,49 @@ _MOST = 10**15
 
 
 class EstimateResponse(BaseModel):
-    """Clients that enforcing would lock out, by whose doing. Counts are lower bounds."""
+    """Clients of the worst audience that enforcing would lock out, by whose doing. Counts are lower bounds."""
 
+    audience: str = Field(description="`the site`, or a release of an app.")
     ours: int = Field(description="By keys or paths of the operator's without an expected pin.")
     interception: int = Field(description="Apps behind software that the client was made to trust.")
     hostile: int = Field(description="Behind a key that nobody here knows, or one known to be compromised.")
     unknown: int = Field(description="Of whom the reports do not tell.")
-    of: int | None = Field(
-        description="Exposed clients or sessions of the site, or installs of apps, of both the fewer; null where "
-        "exposure is unknown."
-    )
-    unit: Literal["clients", "sessions", "installs"]
+    of: int | None = Field(description="Clients of the audience on its busiest covered day; null if no day is covered.")
+    unit: Literal["clients", "installs"]
     share: float | None = Field(description="`ours` of `of`.")
     upper: float | None = Field(description="One-sided upper bound of that share with 95 % confidence.")
     caveats: list[str]
+
+
+class EvidenceDayResponse(BaseModel):
+    """A whole day (UTC) of an audience."""
+
+    day: date
+    clients: int | None = Field(description="Distinct clients or installs; null if they were not counted.")
+    covered: bool = Field(description="Whether the day is evidence: a violation would have been reported.")
+    missing: list[
+        Literal[
+            "exposure_unknown", "clients_not_counted", "nobody_exposed", "not_probed", "pins_not_served",
+            "release_pins_unknown", "no_canary",
+        ]
+    ] = Field(description="Why it is none.")  # fmt: skip
+
+
+class AudienceResponse(BaseModel):
+    """The verdict for one audience: the clients that read the site's header, or a release of an app."""
+
+    audience: str
+    app: str = Field(description="Empty for the site.")
+    app_version: str
+    verdict: Literal["ready", "not_ready", "not_enough_data"]
+    covered_days: int
+    needed_days: int
+    last_covered_day: date | None
+    clients: int | None = Field(description="On the busiest covered day.")
+    unit: Literal["clients", "installs"]
+    share: float | None
+    upper: float | None
+    days: list[EvidenceDayResponse] = Field(description="Those that may be evidence, the oldest first.")
 
 
 class NextStepResponse(BaseModel):
@@ -85,6 +116,7 @@ class ReadinessResponse(BaseModel):
     verdict: Literal["ready", "not_ready", "not_enough_data"]
     headline: str
     estimate: EstimateResponse
+    audiences: list[AudienceResponse] = Field(description="In use, the worst first; it decides the verdict.")
     findings: list[FindingResponse]
     plan: PlanResponse
     thresholds: dict[str, float]
@@ -121,6 +153,26 @@ class ExposedDayResponse(BaseModel):
     clients: int | None
     app: str
     app_version: str
+
+
+class ReleaseRequest(BaseModel):
+    """The pins that a release of an app carries for the host."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    app: str = Field(min_length=1, max_length=200)
+    app_version: str = Field("", max_length=100, description="Empty for an app whose installs have no version.")
+    pins: list[str] | None = Field(
+        None, max_length=100, description="Those of the policy in force if left out; an empty list: no pinning."
+    )
+
+
+class ReleaseResponse(BaseModel):
+    """The pins that a release of an app carries for the host."""
+
+    app: str
+    app_version: str
+    pins: list[str]
 
 
 class CanaryResponse(BaseModel):
@@ -200,6 +252,39 @@ def put_exposure(service: ServiceDep, host: HostPath, date: date, body: Exposure
         raise ProblemError(422, "Request not valid", day.fault, pointer="/sessions")
     service.records.record_exposure([day], origin="api", at=at)
     return _day(day)
+
+
+@router.get("/{host}/releases", dependencies=[CanRead], responses=describe_problems())
+def list_releases(service: ServiceDep, host: HostPath) -> Page[ReleaseResponse]:
+    """List the releases of apps of which it is recorded which pins they carry."""
+    found = sorted(service.records.list_releases(host).items())
+    return Page(items=[_release(release, pins) for release, pins in found])
+
+
+@router.put("/{host}/releases", dependencies=[CanAdmin], responses=describe_problems(400, 404))
+def put_release(service: ServiceDep, host: HostPath, body: ReleaseRequest) -> ReleaseResponse:
+    """Record which pins a release of an app carries, in place of what was recorded before."""
+    at, release = now(), Audience(body.app, body.app_version)
+    if body.pins is None:
+        policy = service.policies.in_force(host, at=at)
+        if policy is None:
+            raise not_found("policy in force for", host)
+        pins = policy.expected
+    else:
+        pins = frozenset(_pin(text, number) for number, text in enumerate(body.pins))
+    service.records.record_releases(host, [release], pins, at=at)
+    return _release(release, pins)
+
+
+def _pin(text: str, number: int) -> Pin:
+    try:
+        return parse_pin(text)
+    except InvalidPin as error:
+        raise ProblemError(422, "Request not valid", str(error), pointer=f"/pins/{number}") from None
+
+
+def _release(release: Audience, pins: frozenset[Pin]) -> ReleaseResponse:
+    return ReleaseResponse(app=release.app, app_version=release.version, pins=sorted(map(str, pins)))
 
 
 def _day(day: ExposedDay) -> ExposedDayResponse:

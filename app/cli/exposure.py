@@ -17,8 +17,11 @@ from rich.progress import Progress
 
 from app.access_log import READERS, LogFormat, Tally, UnreadableLine, guess_format
 from app.cli.terminal import JsonOption, err, fail, opened, out, print_json
+from app.hpkp.audience import Audience
+from app.hpkp.errors import InvalidPin
 from app.hpkp.exposure import ExposedDay
 from app.hpkp.hosts import Host, canonical_host
+from app.hpkp.pins import parse_pin
 from app.hpkp.user_agents.reporting import never_reports
 from app.hpkp.x509.pem import decode_text
 from app.log_selection import LeftOut, Selection
@@ -190,6 +193,47 @@ def _installs(host: Host, rows: Iterable[dict[str, str]], file: Path) -> Iterato
             fail(f"{file} has no column {error}; its columns are date, app, app_version, clients")
         except (ValueError, TypeError) as error:
             fail(f"{file}, line {number}: {error}")
+
+
+@app.command("release")
+def set_release(
+    host: HostArgument,
+    app_name: Annotated[str, typer.Argument(help="The app.", metavar="APP")],
+    versions: Annotated[
+        list[str] | None, typer.Argument(help="Releases; none for an app without versions.", metavar="VERSION")
+    ] = None,
+    pins: Annotated[list[str] | None, typer.Option("--pin", help="A pin that they carry.")] = None,
+    unpinned: Annotated[bool, typer.Option("--unpinned", help="They carry no pins of the host.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Record which pins releases of an app carry.
+
+    Without --pin those of the policy in force. Installs of a release count only if its pins are recorded and the
+    policy has them all. A release with other pins, or --unpinned, is left out of the verdict.
+    """
+    name = _host(host)
+    if pins and unpinned:
+        fail("--pin and --unpinned contradict each other")
+    if not app_name:
+        fail("APP is empty")
+    try:
+        wanted = frozenset(map(parse_pin, pins or ()))
+    except InvalidPin as error:
+        fail(str(error))
+    releases = [Audience(app_name, version) for version in versions or [""]]
+    with opened() as service:
+        if not wanted and not unpinned:
+            policy = service.policies.in_force(name, at=now())
+            if policy is None:
+                fail(f"no policy is in force for {name}; give the pins with --pin")
+            wanted = policy.expected
+        service.records.record_releases(name, releases, wanted, at=now())
+    told = sorted(map(str, wanted))
+    if as_json:
+        print_json([{"app": found.app, "app_version": found.version, "pins": told} for found in releases])
+        return
+    for found in releases:
+        out.print(f"{found}: {', '.join(told) or 'no pins'}", markup=False)
 
 
 @app.command("pull")

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from app.hpkp.audience import Audience
 from app.hpkp.exposure import ExposedDay
 from app.hpkp.hosts import Host
 from app.hpkp.judgement.causes import Cause
@@ -12,7 +13,7 @@ from app.hpkp.probe_result import Answer, Endpoint, Probe
 from app.hpkp.x509.certificate import read_certificate
 from app.ingest.envelope import Envelope
 from app.samples.crowd import Post
-from app.samples.rollout import Chain, Expose, pinning_field
+from app.samples.rollout import CarryPins, Chain, Expose, pinning_field
 from app.service import Service
 from app.store.engine import to_ms
 from app.store.read.filters import Filter
@@ -60,6 +61,13 @@ class Stage:
         today = self.moment.date()
         days = [ExposedDay(self.host, today, e.sessions, e.clients, e.app, e.app_version) for e in exposed]
         self.service.records.record_exposure(days, origin="demo", at=self.moment)
+
+    def carry_pins(self, release: CarryPins) -> None:
+        """Record which pins a release of an app carries."""
+        assert self.policy is not None
+        pins = self.policy.expected if release.pins is None else frozenset(release.pins)
+        named = Audience(release.app, release.version)
+        self.service.records.record_releases(self.host, [named], pins, at=self.moment)
 
     def send_canary(self, *, arrives: bool) -> None:
         """Send a canary to the report-uri."""

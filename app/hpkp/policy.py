@@ -67,6 +67,14 @@ class PinningPolicy:
         """Whether two revisions differ in nothing but their number and their dates."""
         return replace(self, revision=other.revision, effective_from=other.effective_from) == other
 
+    def looks_like(self, other: "PinningPolicy") -> bool:
+        """Whether clients see no difference between two revisions: labels, own keys and dates are the operator's."""
+        return self._seen_by_clients == other._seen_by_clients
+
+    @property
+    def _seen_by_clients(self) -> tuple[object, ...]:
+        return self.expected, self.include_subdomains, self.max_age, self.mode, self.report_uri, self.withdrawn
+
     def covers(self, host: str) -> bool:
         """Whether the policy speaks for ``host`` (RFC 7469 section 2.1.3)."""
         return host == self.host or (self.include_subdomains and host.endswith("." + self.host))
@@ -99,6 +107,16 @@ class PolicyHistory:
             if policy.effective_from is None or policy.effective_from <= at:
                 current = policy
         return None if current is None or current.withdrawn else current
+
+    def unchanged_since(self, policy: PinningPolicy) -> datetime | None:
+        """Return since when clients see what a revision of this history says: revisions that look like it count on."""
+        since = policy.effective_from
+        until = self.revisions.index(policy) if policy in self.revisions else 0
+        for former in reversed(self.revisions[:until]):
+            if not former.looks_like(policy):
+                break
+            since = former.effective_from
+        return since
 
     def ever_expected(self, at: datetime) -> frozenset[Pin]:
         """Return every pin of every revision that took effect by ``at``, former ones included."""

@@ -326,6 +326,22 @@ def _missing(wanted: str, answers: list[str], *, present: int) -> Finding:
     )
 
 
+def serves_policy(policy: PinningPolicy, endpoints: Iterable[Endpoint]) -> bool | None:
+    """Whether every address that answered served the policy's own field, and no other; None if none answered."""
+    answered = [endpoint.answers for endpoint in endpoints if endpoint.answers]
+    return all(_carry_field(policy, answers) for answers in answered) if answered else None
+
+
+def _carry_field(policy: PinningPolicy, answers: Iterable[Answer]) -> bool:
+    fields = [answer.enforcing if policy.mode is Mode.ENFORCE else answer.report_only for answer in answers]
+    try:
+        # Clients read the first field of a response (RFC 7469 section 2.3.1).
+        found = [any(differences(policy, parse_header(values[0]))) for values in fields if values]
+    except InvalidHeader:
+        return False
+    return bool(found) and not any(found)
+
+
 def differences(policy: PinningPolicy, header: PinningHeader) -> Iterator[str]:
     """Say in what a served field differs from the policy."""
     served = frozenset(header.pins)

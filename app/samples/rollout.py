@@ -2,7 +2,7 @@
 
 ::
 
-    Keys ──> Act (SetPolicy, Serve, Send, Expose, Canary, Look, Mark) ──play──> Stage: a service, by HTTP or at hand
+    Keys ──> Act (SetPolicy, Serve, Send, Expose, CarryPins, …) ──play──> Stage: a service, by HTTP or at hand
 """
 
 from collections.abc import Iterable
@@ -135,6 +135,15 @@ class Expose:
 
 
 @dataclass(frozen=True, slots=True)
+class CarryPins:
+    """The operator records which pins a release of an app carries: those of the policy if none are named."""
+
+    app: str
+    version: str = ""
+    pins: tuple[Pin, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SendCanary:
     """A canary is sent to the report-uri, which is alive or dead."""
 
@@ -157,7 +166,7 @@ class Mark:
     note: str = "the operator of the story"
 
 
-Act = SetPolicy | Serve | Send | Expose | SendCanary | Look | Mark
+Act = SetPolicy | Serve | Send | Expose | CarryPins | SendCanary | Look | Mark
 
 
 class Stage(Protocol):
@@ -171,6 +180,9 @@ class Stage(Protocol):
 
     def expose(self, sessions: int | None, clients: int | None, *, app: str) -> None:
         """Tell how many were served the pins today."""
+
+    def carry_pins(self, release: CarryPins) -> None:
+        """Record which pins a release of an app carries."""
 
     def send_canary(self, *, arrives: bool) -> None:
         """Send a canary to the report-uri."""
@@ -211,6 +223,8 @@ class Rollout:
                     self._send(act, at)
                 case Expose():
                     self.stage.expose(act.sessions, act.clients, app=act.app)
+                case CarryPins():
+                    self.stage.carry_pins(act)
                 case SendCanary():
                     self.stage.send_canary(arrives=act.arrives)
                 case Look():

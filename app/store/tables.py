@@ -168,6 +168,21 @@ class FormerExposure(SQLModel, table=True):
     replaced_at: int = Field(sa_column=_big())
 
 
+class AppRelease(SQLModel, table=True):
+    """The pins that a release of an app carries for a host, by the operator's word; the newest row holds."""
+
+    __tablename__ = "app_releases"
+    __table_args__ = (Index("ix_app_releases_host", "host"),)
+    id: int | None = Field(default=None, sa_column=_id())
+    host: str = Field(max_length=253, foreign_key="hosts.name")
+    app: str
+    app_version: str = ""
+    """Empty for the app as a whole, whose installs are recorded without a version."""
+    pins: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    """None at all for a release without pinning."""
+    recorded_at: int = Field(sa_column=_big())
+
+
 class Canary(SQLModel, table=True):
     """A synthetic report sent through the public report-uri; received once, or never."""
 
@@ -504,6 +519,7 @@ probe_looks = _table(ProbeLook)
 live_keys = _table(LiveKey)
 exposures = _table(Exposure)
 former_exposures = _table(FormerExposure)
+app_releases = _table(AppRelease)
 canaries = _table(Canary)
 verdicts = _table(VerdictRow)
 alerts = _table(AlertRow)

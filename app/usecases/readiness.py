@@ -9,11 +9,12 @@ from sqlalchemy import Engine
 from app.hpkp.catalog import Catalog
 from app.hpkp.judgement.judge import JudgeReport
 from app.hpkp.policy import PinningPolicy
-from app.hpkp.readiness import Readiness, Situation, Thresholds, assess_readiness
+from app.hpkp.readiness import Evidence, Readiness, Situation, Thresholds, assess_readiness
+from app.hpkp.readiness.evidence_days import start_of_day
 from app.settings import Settings
 from app.store.engine import writing
 from app.store.policies import history_of, list_hosts_with_policy
-from app.store.read.evidence import AsOf, gather_evidence
+from app.store.read.evidence import AsOf, gather_evidence, observe
 from app.store.read.verdicts import RecordedVerdict, list_verdicts
 from app.store.rejudging import count_waiting
 from app.store.verdicts import record_verdict
@@ -33,25 +34,32 @@ class ReadinessAssessor:
     def gather(self, host: str, *, at: datetime, past: bool = False) -> Situation | None:
         """Gather all that the verdict of a moment rests on; None if no policy was in force.
 
-        Only what was received since the revision took effect, and by ``at``, counts as evidence for it. ``at`` is the
-        present; with ``past`` it is a moment before, and the answer rests on what was known then.
+        Only what was received since clients see the policy as it is, and by ``at``, counts as evidence for it. ``at``
+        is the present; with ``past`` it is a moment before, and the answer rests on what was known then.
         """
+        known_by = at if past else None
         with self.engine.connect() as connection:
-            history = history_of(connection, host, known_by=at if past else None)
+            history = history_of(connection, host, known_by=known_by)
             policy = history.in_force(at)
             if policy is None or policy.effective_from is None:
                 return None
+            empty = Situation(policy, Evidence(), at, history, self._thresholds(), self.catalog)
+            first, _ = empty.window
             waiting = count_waiting(connection, host)
+            observed = observe(
+                connection, policy, since=start_of_day(first), until=at, look_age=empty.limits.probe_age,
+                known_by=known_by,
+            )  # fmt: skip
             as_of = AsOf(at, history, self.judge) if past else None
-            evidence = gather_evidence(connection, host, since=policy.effective_from, until=at, as_of=as_of)
+            evidence = gather_evidence(connection, host, since=empty.since, until=at, as_of=as_of, observed=observed)
         evidence = replace(evidence, live=self.last_probes.find(host, until=at), unevaluated=waiting)
-        return Situation(policy, evidence, at, history, self._thresholds(), self.catalog)
+        return replace(empty, evidence=evidence)
 
     def _thresholds(self) -> Thresholds:
         chosen = self.settings
         return Thresholds(
             observation=timedelta(days=chosen.min_observation_days),
-            sessions=chosen.min_sessions,
+            covered_age=timedelta(days=chosen.max_covered_age_days),
             probe_age=timedelta(hours=chosen.max_probe_age_hours),
             canary_age=timedelta(hours=chosen.max_canary_age_hours),
             lockout_share=chosen.max_lockout_percent / 100,

@@ -17,6 +17,7 @@ from app import __version__
 from app.api.access import Caller, find_caller
 from app.api.problems import Problem, ProblemError
 from app.api.sessions import form_token
+from app.hpkp.readiness.text import describe_days
 from app.hpkp.readiness.words import at_most, title_of
 from app.service import Service, now
 from app.web import words
@@ -125,6 +126,7 @@ def _templates() -> Environment:
     environment.filters |= {
         "ago": words.ago,
         "at_most": at_most,
+        "days": describe_days,
         "count": words.count,
         "cut": words.cut,
         "duration": words.duration,

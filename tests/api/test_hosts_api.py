@@ -157,7 +157,7 @@ def test_silence_is_no_evidence(client: TestClient) -> None:
 
 
 def test_a_blocking_violation_says_no_until_it_is_closed(start: StartApp) -> None:
-    client = start(min_observation_days=7, min_sessions=123)
+    client = start(min_observation_days=7, max_covered_age_days=5)
     pins = [{"sha256": make_root(name).pin} for name in ("A", "B")]
     policy = {"pins": pins, "own_keys": [site().leaf.pin]}
     client.put(f"{HOSTS}/{HOST}/policy", json=policy)
@@ -165,7 +165,7 @@ def test_a_blocking_violation_says_no_until_it_is_closed(start: StartApp) -> Non
     answer = client.get(READINESS).json()
     assert answer.get("verdict") == "not_ready", answer
     assert (answer["host"], answer["revision"]) == (HOST, 1)
-    assert (answer["thresholds"]["observation_days"], answer["thresholds"]["sessions"]) == (7, 123)
+    assert (answer["thresholds"]["observation_days"], answer["thresholds"]["covered_age_days"]) == (7, 5)
     (blocker,) = [finding for finding in answer["findings"] if finding["severity"] == "blocker"]
     assert blocker["code"] == "open_own_key_not_pinned"
     assert blocker["fix"] in answer["plan"]["do"]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from app.hpkp.readiness import Situation, Verdict, assess_readiness
+from app.hpkp.readiness import Situation, assess_readiness
 from app.hpkp.readiness.text import write_text
 from app.samples.rollout import Keys
 from app.samples.stories import Story
@@ -20,13 +20,8 @@ def golden_file(story: Story) -> Path:
 
 
 def decisive_days(story: Story) -> list[int]:
-    """Return the days on which the right answer is another than the day before, counting up exposure apart."""
-
-    def decides(day: int) -> tuple[Verdict, frozenset[str]]:
-        verdict, codes = story.right(day)
-        return verdict, codes - {"exposure_unknown", "exposure_too_small"}
-
-    return [day for day in range(story.days) if day == 0 or decides(day) != decides(day - 1)]
+    """Return the days on which the right answer is another than the day before."""
+    return [day for day in range(story.days) if day == 0 or story.right(day) != story.right(day - 1)]
 
 
 def golden_text(story: Story, keys: Keys, evenings: Iterable[Situation]) -> str:

@@ -1,15 +1,16 @@
 """Each rule of the readiness, and what they add up to: silence is not evidence, and no stranger advances a verdict."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.hpkp.audience import SITE, UNKNOWN_APPS, Audience
 from app.hpkp.catalog import Catalog
 from app.hpkp.clients import NOBODY, ClientCount
-from app.hpkp.exposure import Exposure
+from app.hpkp.exposure import ExposedDay
 from app.hpkp.findings import Finding, Severity
 from app.hpkp.header.value import PinningHeader
 from app.hpkp.hosts import Host
@@ -21,6 +22,7 @@ from app.hpkp.readiness import (
     CanarySeen,
     Evidence,
     Group,
+    Observations,
     OpenViolation,
     Readiness,
     Situation,
@@ -28,6 +30,7 @@ from app.hpkp.readiness import (
     Verdict,
     assess_readiness,
 )
+from app.hpkp.readiness.evidence_days import HeaderLook
 from app.hpkp.x509.anchors import Anchor
 from tests.authority import NOW
 
@@ -63,9 +66,29 @@ def live_host(
     return LiveHost(probe, (chain,))
 
 
-EXPOSED = Exposure(days=31, days_known=31, site_sessions=200_000, site_clients=20_000)
+def observed(
+    *,
+    days: int = 30,
+    clients: int | None = 20_000,
+    sessions: int | None = None,
+    audience: Audience = SITE,
+    served: bool = True,
+    pins: frozenset[Pin] | None = None,
+) -> Observations:
+    """Return so many days up to today on which a careful operator did all: looks at noon, canaries, clients counted."""
+    found = [NOW.date() - timedelta(days=number) for number in reversed(range(days + 1))]
+    noons = [datetime.combine(day, time(12), UTC) for day in found]
+    exposed = (ExposedDay(POLICY.host, day, sessions, clients, audience.app, audience.version) for day in found)
+    return Observations(
+        exposure=tuple(exposed),
+        looks=tuple(HeaderLook(noon, served) for noon in noons),
+        canary_days=frozenset(found),
+        releases={} if pins is None else {audience: pins},
+    )
+
+
 ARRIVED = CanarySeen(received_at=NOW - timedelta(hours=1))
-GOOD = Evidence(reports=5, exposure=EXPOSED, live=live_host(LIVE), canary=ARRIVED)
+GOOD = Evidence(reports=5, observed=observed(), live=live_host(LIVE), canary=ARRIVED)
 ORDER = {Verdict.NOT_READY: 0, Verdict.NOT_ENOUGH_DATA: 1, Verdict.READY: 2}
 
 
@@ -129,10 +152,13 @@ def test_the_live_chain_holds_one_pin_and_leaves_one_for_backup(
 @pytest.mark.parametrize(
     ("evidence", "code"),
     [
-        (replace(GOOD, exposure=None), "exposure_unknown"),
-        (replace(GOOD, exposure=replace(EXPOSED, site_sessions=9_999, site_clients=9_000)), "exposure_too_small"),
-        (replace(GOOD, exposure=replace(EXPOSED, site_sessions=0, site_clients=None)), "exposure_too_small"),
-        (replace(GOOD, exposure=replace(EXPOSED, site_clients=2_900)), "lockout_share_not_bounded"),
+        (replace(GOOD, observed=Observations()), "too_few_covered_days"),
+        (replace(GOOD, observed=observed(clients=0)), "too_few_covered_days"),
+        (replace(GOOD, observed=observed(clients=None, sessions=200_000)), "too_few_covered_days"),
+        (replace(GOOD, observed=observed(served=False)), "too_few_covered_days"),
+        (replace(GOOD, observed=replace(observed(), canary_days=frozenset())), "too_few_covered_days"),
+        (replace(GOOD, observed=observed(clients=2_900)), "lockout_share_not_bounded"),
+        (replace(GOOD, clients={UNKNOWN_APPS: {Group.OURS: ClientCount.exact(1)}}), "too_few_covered_days"),
         (replace(GOOD, canary=CanarySeen()), "canary_missing"),
         (replace(GOOD, canary=CanarySeen(received_at=NOW - timedelta(hours=25))), "canary_too_old"),
     ],
@@ -143,8 +169,8 @@ def test_missing_evidence_withholds_the_verdict(evidence: Evidence, code: str) -
     assert _finding(answer, code).withholds
 
 
-@pytest.mark.parametrize(("days", "verdict"), [(13, Verdict.NOT_ENOUGH_DATA), (14, Verdict.READY)])
-def test_a_revision_has_to_be_observed_for_two_weeks(days: int, verdict: Verdict) -> None:
+@pytest.mark.parametrize(("days", "verdict"), [(14, Verdict.NOT_ENOUGH_DATA), (15, Verdict.READY)])
+def test_two_weeks_of_whole_days_have_to_be_covered_since_clients_see_the_pins(days: int, verdict: Verdict) -> None:
     answer = _assess(replace(POLICY, effective_from=NOW - timedelta(days=days)))
     assert answer.verdict is verdict
 
@@ -189,13 +215,16 @@ def test_a_pin_in_the_served_chain_alone_is_an_open_question() -> None:
 
 def test_the_headline_says_what_its_numbers_bound() -> None:
     violations = (_violation(Cause.OWN_KEY_NOT_PINNED), _violation(Cause.PRIVATE_ROOT, locks_out=True))
-    clients = {Group.OURS: ClientCount(2, 3, 4), Group.INTERCEPTION: ClientCount(7, 8, 9)}
+    clients = {SITE: {Group.OURS: ClientCount(2, 3, 4), Group.INTERCEPTION: ClientCount(7, 8, 9)}}
     headline = _assess(evidence=replace(GOOD, open_violations=violations, clients=clients)).headline
     assert "at least 2 of 20000 clients would be locked out by mistakes of yours" in headline
     assert "at most 0.046 % of them (95 % confidence)" in headline
     assert "7 whose apps meet interception" in headline
-    assert "how many could have reported one is not known" in _assess(evidence=replace(GOOD, exposure=None)).headline
-    unseen = replace(GOOD, open_violations=violations, clients=clients, exposure=None)
+    assert (
+        "how many could have reported one is not known"
+        in _assess(evidence=replace(GOOD, observed=Observations())).headline
+    )
+    unseen = replace(GOOD, open_violations=violations, clients=clients, observed=Observations())
     assert "at least 2 of an unknown number of clients would be locked out" in _assess(evidence=unseen).headline
 
 
@@ -208,12 +237,13 @@ def test_where_something_is_wrong_that_does_not_show_in_reports_nothing_is_bound
 
 
 def test_thresholds_are_arguments_and_are_echoed() -> None:
-    limits = Thresholds(observation=timedelta(days=60), sessions=5)
+    limits = Thresholds(observation=timedelta(days=60))
     answer = assess_readiness(Situation(POLICY, GOOD, NOW, limits=limits))
     assert answer.thresholds == limits
     assert answer.verdict is Verdict.NOT_ENOUGH_DATA
 
 
+RELEASE = Audience("com.example.shop", "4.2")
 violations = st.builds(
     _violation, st.sampled_from(Cause), number=st.integers(1, 9), locks_out=st.sampled_from([True, False, None])
 )
@@ -222,15 +252,17 @@ evidence = st.builds(
     Evidence,
     reports=st.integers(0, 9),
     open_violations=st.lists(violations, max_size=4).map(tuple),
-    clients=st.dictionaries(st.sampled_from(Group), counts),
-    exposure=st.none()
-    | st.builds(
-        Exposure,
-        days=st.just(31),
-        days_known=st.integers(0, 31),
-        site_sessions=st.none() | st.integers(0, 10**6),
-        site_clients=st.none() | st.integers(0, 10**5),
-        installs=st.none() | st.integers(0, 10**5),
+    clients=st.dictionaries(
+        st.sampled_from([SITE, RELEASE, UNKNOWN_APPS]), st.dictionaries(st.sampled_from(Group), counts)
+    ),
+    observed=st.builds(
+        observed,
+        days=st.integers(0, 31),
+        clients=st.none() | st.integers(0, 10**5),
+        sessions=st.just(10**5),
+        audience=st.sampled_from([SITE, RELEASE]),
+        served=st.booleans(),
+        pins=st.none() | st.just(POLICY.expected),
     ),
     live=st.none()
     | st.lists(st.sampled_from([LIVE, BACKUP, EXAMPLE]), min_size=1, unique=True).map(lambda pins: live_host(*pins)),
@@ -239,15 +271,17 @@ evidence = st.builds(
 policies = st.lists(st.sampled_from([LIVE, BACKUP, EXAMPLE]), unique=True, max_size=3).map(lambda pins: _pins(*pins))
 
 
-@given(policies, evidence, violations)
+@given(policies, evidence, violations, st.sampled_from([SITE, RELEASE, UNKNOWN_APPS]))
 def test_a_stranger_s_report_never_advances_a_verdict(
-    policy: PinningPolicy, seen: Evidence, more: OpenViolation
+    policy: PinningPolicy, seen: Evidence, more: OpenViolation, audience: Audience
 ) -> None:
     before = _assess(policy, seen).verdict
     clients = dict(seen.clients)
     if more.group is not None:
-        met = clients.get(more.group, NOBODY)
-        clients[more.group] = ClientCount(met.at_least + 1, met.about + 1, met.at_most + 1)
+        of_audience = dict(clients.get(audience, {}))
+        met = of_audience.get(more.group, NOBODY)
+        of_audience[more.group] = ClientCount(met.at_least + 1, met.about + 1, met.at_most + 1)
+        clients[audience] = of_audience
     after = _assess(
         policy,
         replace(seen, open_violations=(*seen.open_violations, more), reports=seen.reports + 1, clients=clients),
@@ -263,8 +297,8 @@ def test_ready_needs_every_piece_of_evidence_and_no_blocker(policy: PinningPolic
     assert (answer.verdict is Verdict.NOT_READY) == bool(blockers)
     assert (answer.verdict is Verdict.READY) == (not blockers and not withheld)
     if answer.verdict is Verdict.READY:
-        assert seen.exposure is not None
-        assert seen.exposure.sessions is not None
+        assert all(known.days.clients for known in answer.audiences)
+        assert all(len(known.days.covered) >= known.needed_days for known in answer.audiences)
         assert seen.canary.received_at is not None
         assert seen.live is not None
     else:

@@ -2,19 +2,20 @@
 
 ::
 
-    Situation(policy, history, evidence, moment, limits) ──RULES──> findings ──> verdict
+    Situation(policy, history, evidence, moment, limits) ──RULES──> findings ──> verdict, per audience and in all
                                                        any blocker                  -> not_ready
                                                        else any missing evidence    -> not_enough_data
                                                        else                         -> ready
-      └──estimate──> headline: how many would be locked out      └──plan──> what to do, and the next header
+      └──estimate per audience──> headline: how many would be locked out      └──plan──> what to do, and the next header
 
 Silence is not evidence: what was not seen withholds the verdict `ready`. Reports are claims by strangers: they can
-hold a verdict back, never advance one.
+hold a verdict back, never advance one. The verdict on a host is the worst of its audiences in use.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from app.hpkp.audience import Audience
 from app.hpkp.findings import Finding, Severity
 from app.hpkp.readiness import evidence_rules, policy_rules, violation_rules
 from app.hpkp.readiness.evidence import (
@@ -26,16 +27,20 @@ from app.hpkp.readiness.evidence import (
     Thresholds,
     Verdict,
 )
+from app.hpkp.readiness.evidence_days import CoveredDays, Observations
 from app.hpkp.readiness.headline import Estimate, estimate, write_headline
 from app.hpkp.readiness.plan import NextStep, Plan, make_plan
 
 __all__ = [
     "RULES",
+    "AudienceAnswer",
     "CanarySeen",
+    "CoveredDays",
     "Estimate",
     "Evidence",
     "Group",
     "NextStep",
+    "Observations",
     "OpenViolation",
     "Plan",
     "Readiness",
@@ -56,9 +61,9 @@ RULES: tuple[Rule, ...] = (
     policy_rules.remembered_pins,
     evidence_rules.live_host,
     policy_rules.report_uri,
-    evidence_rules.exposure,
     evidence_rules.canary,
-    evidence_rules.observation,
+    evidence_rules.covered_days,
+    evidence_rules.recent_days,
     violation_rules.open_violations,
     violation_rules.evaluation,
     violation_rules.left_out,
@@ -81,15 +86,35 @@ _OF_REPORTS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class AudienceAnswer:
+    """The verdict for one audience: its days, its numbers, and how many covered days it needs."""
+
+    verdict: Verdict
+    days: CoveredDays
+    needed_days: int
+    estimate: Estimate
+
+    @property
+    def audience(self) -> Audience:
+        """Whose verdict it is."""
+        return self.days.audience
+
+
+@dataclass(frozen=True, slots=True)
 class Readiness:
-    """The verdict with everything it rests on."""
+    """The verdict with everything it rests on; ``audiences`` holds the worst first."""
 
     verdict: Verdict
     headline: str
-    estimate: Estimate
+    audiences: tuple[AudienceAnswer, ...]
     findings: tuple[Finding, ...]
     plan: Plan
     thresholds: Thresholds
+
+    @property
+    def estimate(self) -> Estimate:
+        """The numbers of the worst audience."""
+        return self.audiences[0].estimate
 
 
 def assess_readiness(case: Situation, *, rules: tuple[Rule, ...] = RULES) -> Readiness:
@@ -98,9 +123,23 @@ def assess_readiness(case: Situation, *, rules: tuple[Rule, ...] = RULES) -> Rea
     findings = tuple(sorted((finding for _, finding in told), key=_weight))
     verdict = _verdict(findings)
     bounded = not any(f.severity is Severity.BLOCKER and rule not in _OF_REPORTS for rule, f in told)
-    numbers = estimate(case, bounded=bounded)
-    headline = write_headline(case, numbers, verdict, findings, bounded=bounded)
-    return Readiness(verdict, headline, numbers, findings, make_plan(case, findings, verdict), case.limits)
+    audiences = tuple(sorted((_answer(case, days, findings, bounded=bounded) for days in case.audiences), key=_worst))
+    headline = write_headline(case, audiences[0].estimate, verdict, findings, bounded=bounded)
+    return Readiness(verdict, headline, audiences, findings, make_plan(case, findings, verdict), case.limits)
+
+
+def _answer(case: Situation, days: CoveredDays, findings: tuple[Finding, ...], *, bounded: bool) -> AudienceAnswer:
+    """Give the verdict for one audience: findings that name none are about the host, and count for all of them."""
+    own = str(days.audience)
+    verdict = _verdict(tuple(finding for finding in findings if finding.evidence.get("audience", own) == own))
+    return AudienceAnswer(verdict, days, case.needed_days, estimate(case, days, bounded=bounded))
+
+
+def _worst(answer: AudienceAnswer) -> tuple[int, int, float]:
+    """Sort by the verdict, then by how many our mistakes are known to lock out, then by how many there may be."""
+    numbers = answer.estimate
+    rank = (Verdict.NOT_READY, Verdict.NOT_ENOUGH_DATA, Verdict.READY).index(answer.verdict)
+    return rank, -numbers.ours.at_least, -(1.0 if numbers.upper is None else numbers.upper)
 
 
 def _weight(finding: Finding) -> int:

@@ -1,16 +1,19 @@
 """What the rules look at: the policy, what has been seen of it, and the limits."""
 
+import math
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
+from app.hpkp.audience import Audience
 from app.hpkp.catalog import Catalog
 from app.hpkp.clients import ClientCount
 from app.hpkp.deployment import LONGEST_REMEMBERED
-from app.hpkp.exposure import Exposure
+from app.hpkp.exposure import first_whole_day
 from app.hpkp.judgement.causes import SIDE, Cause, Side
 from app.hpkp.policy import Mode, PinningPolicy, PolicyHistory
 from app.hpkp.probe_result import LiveHost
+from app.hpkp.readiness.evidence_days import DAY, CoveredDays, Observations, cover, evidence_window, start_of_day
 
 LONGEST_STEP = timedelta(days=60)
 """The last step of the ramp: a reasonable upper limit of max-age (RFC 7469 section 4.1)."""
@@ -29,11 +32,11 @@ class Thresholds:
     """The limits that the rules use; echoed in every answer."""
 
     observation: timedelta = timedelta(days=14)
-    """How long a report-only revision must have been observed."""
-    sessions: int = 10_000
-    """How many exposed sessions are needed before silence says anything."""
+    """How many covered days a report-only revision needs, as a time."""
+    covered_age: timedelta = timedelta(days=3)
+    """How long ago the last covered day may have ended."""
     probe_age: timedelta = timedelta(hours=48)
-    """How old the last look at what the host serves may be."""
+    """How old the last look at the host may be, and how far apart two may be to say what was between."""
     canary_age: timedelta = timedelta(hours=24)
     """How long ago the last canary may have arrived."""
     lockout_share: float = 0.001
@@ -45,7 +48,7 @@ class Thresholds:
         """Return the thresholds under the names of the answer, each with its unit."""
         return {
             "observation_days": self.observation.days,
-            "sessions": self.sessions,
+            "covered_age_days": round(self.covered_age / DAY, 9),
             "probe_age_hours": self.probe_age / timedelta(hours=1),
             "canary_age_hours": self.canary_age / timedelta(hours=1),
             "lockout_percent": round(100 * self.lockout_share, 9),
@@ -118,9 +121,12 @@ class Evidence:
 
     ``FEW`` stands for so many or more.
     """
-    clients: dict[Group, ClientCount] = field(default_factory=dict)
-    """Distinct clients that reported the open violations of each group; there may be more who did not report."""
-    exposure: Exposure | None = None
+    clients: dict[Audience, dict[Group, ClientCount]] = field(default_factory=dict)
+    """Distinct clients of each audience that reported the open violations of each group; more may not have reported."""
+    unknown_apps: tuple[str, ...] = ()
+    """Apps with their versions that reported open violations, and of whose installs nothing is known."""
+    observed: Observations = field(default_factory=Observations)
+    """What the covered days are worked out from."""
     live: LiveHost | None = None
     """What the last probe saw."""
     canary: CanarySeen = CanarySeen()
@@ -140,6 +146,41 @@ class Situation:
     history: PolicyHistory = field(default_factory=lambda: PolicyHistory(()))
     limits: Thresholds = Thresholds()
     catalog: Catalog = field(default_factory=Catalog)
+    audiences: tuple[CoveredDays, ...] = field(init=False)
+    """The audiences in use with their days, worked out once because most rules ask for them."""
+
+    def __post_init__(self) -> None:
+        """Work out the covered days."""
+        days = cover(
+            self.evidence.observed,
+            self.policy.expected,
+            window=self.window,
+            look_age=self.limits.probe_age,
+            reported=self.evidence.clients,
+        )
+        object.__setattr__(self, "audiences", days)
+
+    @property
+    def since(self) -> datetime:
+        """Since when clients see the policy as it is: what they do not see restarts no clock."""
+        return self.history.unchanged_since(self.policy) or self.at
+
+    @property
+    def needed_days(self) -> int:
+        """How many covered days each audience needs: one at least, or nothing would rest on anything."""
+        return max(1, math.ceil(self.needed_observation / DAY))
+
+    @property
+    def window(self) -> tuple[date, date]:
+        """The first and the last whole day that may be evidence."""
+        return evidence_window(self.since, self.at, needed=self.needed_days)
+
+    @property
+    def earliest(self) -> datetime:
+        """When enough days can be covered at the earliest, if nothing is missing from now on."""
+        missing = max(self.needed_days - len(audience.covered) for audience in self.audiences)
+        first = max(first_whole_day(self.since), self.at.date())
+        return self.at if missing <= 0 else start_of_day(first + missing * DAY)
 
     @property
     def needed_observation(self) -> timedelta:
@@ -159,16 +200,10 @@ class Situation:
 
     @property
     def apps_only(self) -> bool:
-        """Whether the pins are in apps alone, by what is known of exposure."""
-        return self.evidence.exposure is not None and self.evidence.exposure.apps_only
+        """Whether the pins are in apps alone, by what is known of their audiences."""
+        return not any(known.audience.is_site for known in self.audiences)
 
     @property
     def max_age(self) -> timedelta:
         """For how long clients note the policy."""
         return timedelta(seconds=min(self.policy.max_age or 0, LONGEST_REMEMBERED))
-
-    @property
-    def observed(self) -> timedelta:
-        """For how long the revision has been in force."""
-        since = self.policy.effective_from
-        return max(self.at - since, timedelta(0)) if since else timedelta(0)

@@ -4,11 +4,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from app.hpkp.exposure import Unit
+from app.hpkp.audience import Audience
 from app.hpkp.findings import Finding, Severity
-from app.hpkp.policy import Mode
 from app.hpkp.probe_result import review_live
 from app.hpkp.readiness.evidence import Situation
+from app.hpkp.readiness.evidence_days import DAY, CoveredDays, Missing, start_of_day
+
+_LISTED = 60
+"""Days that a finding lists; the answer's audiences have them all."""
+_APPS_SHOWN = 5
 
 
 def live_host(case: Situation) -> Iterator[Finding]:
@@ -26,7 +30,7 @@ def live_host(case: Situation) -> Iterator[Finding]:
         )
         return
     seen_at = live.probe.at
-    before_revision = policy.effective_from is not None and seen_at < policy.effective_from
+    before_revision = seen_at < case.since
     if before_revision or case.at - seen_at > case.limits.probe_age:
         yield Finding(
             "probe_too_old",
@@ -47,71 +51,90 @@ def live_host(case: Situation) -> Iterator[Finding]:
             yield replace(finding, severity=Severity.INFO, withholds=False, fix=told) if apart else finding
 
 
-def observation(case: Situation) -> Iterator[Finding]:
-    """Long enough to meet weekly clients; a step that is enforced, as long as clients remember it."""
-    since = case.policy.effective_from
-    if case.observed < case.needed_observation:
-        needed = case.needed_observation
-        report_only = case.policy.mode is Mode.REPORT_ONLY
-        ends = case.at if since is None else since + needed
+def covered_days(case: Situation) -> Iterator[Finding]:
+    """Count enough days on which a violation would have been reported, for every audience in use (`evidence_days`).
+
+    In report-only mode long enough to meet weekly clients; a step that is enforced, as long as clients remember it.
+    """
+    for known in case.audiences:
+        have, needed = len(known.covered), case.needed_days
+        if have < needed:
+            missing = list(known.missing())
+            told = f" Missing: {'; '.join(missing[-3:])}." if missing else ""
+            more = f" Before that {len(missing) - 3} more, listed by day in the answer." if len(missing) > 3 else ""
+            yield Finding(
+                "too_few_covered_days",
+                Severity.WARNING,
+                f"{have} of {needed} days are evidence for {_named(known.audience, case)}. A day counts if its clients "
+                f"were counted, the pins were there all day, and a canary arrived.{told}{more}",
+                _fix_days(known, case),
+                {
+                    "audience": str(known.audience),
+                    "covered_days": have,
+                    "needed_days": needed,
+                    "missing": {f"{day.day}": list(day.missing) for day in known.days[-_LISTED:] if day.missing},
+                },
+                withholds=True,
+            )
+
+
+def recent_days(case: Situation) -> Iterator[Finding]:
+    """Ask for a recent covered day: what changed since the last one would not have been reported."""
+    for known in case.audiences:
+        if known.last is None or case.at - start_of_day(known.last + DAY) <= case.limits.covered_age:
+            continue
         yield Finding(
-            "observed_too_short",
+            "covered_days_too_old",
             Severity.WARNING,
-            f"Revision {case.policy.revision} of the policy has been observed for {case.observed.days} of "
-            f"{needed.days} "
-            + (
-                "days. Clients that come once a week or less have had little chance to report."
-                if report_only
-                else "days. Each step has to last as long as clients remember it, and a day at least."
-            ),
-            f"Wait until {_moment(ends)}, and change nothing in the policy: every change starts the count anew.",
-            {"days_observed": case.observed.days, "since": since.isoformat() if since else None},
+            f"The last day that is evidence for {_named(known.audience, case)} is {known.last}. What went wrong since "
+            f"would not show. Missing: {'; '.join(list(known.missing())[-3:])}.",
+            _fix_days(known, case),
+            {"audience": str(known.audience), "last_covered_day": f"{known.last}"},
             withholds=True,
         )
 
 
-def exposure(case: Situation) -> Iterator[Finding]:
-    """How many clients could have reported; unknown is not zero and not enough."""
-    seen, host = case.evidence.exposure, case.policy.host
-    count = f"hpkp exposure import {host} ACCESS-LOG; for an app, hpkp exposure installs {host} TABLE"
-    if seen is None or seen.sessions is None:
-        yield Finding(
-            "exposure_unknown",
-            Severity.WARNING,
-            "For no whole day since the policy changed is it known how many clients could have reported. Silence "
-            "proves nothing where nobody could.",
-            f"Count how many clients could have reported: {count}.",
-            withholds=True,
+def _named(audience: Audience, case: Situation) -> str:
+    if not audience.unknown:
+        return str(audience)
+    apps = case.evidence.unknown_apps
+    more = ", …" if len(apps) > _APPS_SHOWN else ""
+    return f"{audience} ({', '.join(apps[:_APPS_SHOWN])}{more})" if apps else str(audience)
+
+
+def _fix_days(known: CoveredDays, case: Situation) -> str:
+    """Say what makes days count, for every reason that is missing on one, and from when they can be enough."""
+    host, audience = case.policy.host, known.audience
+    if audience.unknown:
+        return (
+            f"Record how many installs these apps have, by day: hpkp exposure installs {host} TABLE; and which pins "
+            f"they carry: hpkp exposure release {host} APP VERSION. Or set their violations to expected or ignored."
         )
-        return
-    if seen.sessions < case.limits.sessions:
-        yield Finding(
-            "exposure_too_small",
-            Severity.WARNING,
-            f"So far {seen.sessions} sessions could have reported; {case.limits.sessions} are needed before silence "
-            "means anything.",
-            "Wait until more have come, or serve the header on more pages; then count who could have reported: "
-            f"{count}.",
-            {"sessions": seen.sessions},
-            withholds=True,
-        )
-    if seen.days_known < seen.days - 1:  # today is not over
-        yield Finding(
-            "exposure_has_gaps",
-            Severity.INFO,
-            f"How many could have reported is known for {seen.days_known} of {seen.days} days. The others count as "
-            "unknown, not as zero.",
-            f"See which are missing: hpkp exposure list {host}",
-            {"days_known": seen.days_known, "days": seen.days},
-        )
-    if seen.site is not None and seen.site.unit is Unit.SESSIONS:
-        yield Finding(
-            "clients_not_counted",
-            Severity.INFO,
-            "Sessions were counted, but not how many clients they are of: the share of clients may be larger than "
-            "that of sessions.",
-            "Import access logs, which tell clients apart, or give `clients` with the sessions.",
-        )
+    if audience.is_site:
+        count = f"Count the clients of every day: hpkp exposure import {host} ACCESS-LOG."
+    else:
+        count = f"Record the installs of every day: hpkp exposure installs {host} TABLE."
+    fixes = {
+        Missing.EXPOSURE_UNKNOWN: count,
+        Missing.CLIENTS_NOT_COUNTED: f"{count} Sessions alone are not enough.",
+        Missing.NOBODY_EXPOSED: "",
+        Missing.NOT_PROBED: f"Probe every day: hpkp probe {host}; the service does it by HPKP_PROBE_INTERVAL_HOURS=1.",
+        Missing.PINS_NOT_SERVED: f"Serve the header at every address: hpkp header make --host {host} --for SERVER.",
+        Missing.RELEASE_PINS_UNKNOWN: (
+            f"Record which pins the release carries: hpkp exposure release {host} {audience.app} "
+            f"{audience.version or chr(39) * 2}."
+        ),
+        Missing.NO_CANARY: (
+            f"Send a canary every day: hpkp canary {host}; the service does it by HPKP_CANARY_INTERVAL_HOURS=6."
+        ),
+    }
+    reasons = {reason for day in known.days for reason in day.missing}
+    if not known.days:  # at the beginning: all that a day needs but what is amiss with the pins
+        there = Missing.NOT_PROBED if audience.is_site else Missing.RELEASE_PINS_UNKNOWN
+        reasons = {Missing.EXPOSURE_UNKNOWN, there, Missing.NO_CANARY}
+    needed = [fix for reason, fix in fixes.items() if fix and reason in reasons]
+    wait = f"Wait until {_moment(case.earliest)} at the earliest; labels, own keys and notes restart nothing."
+    return " ".join([*needed, wait])
 
 
 def canary(case: Situation) -> Iterator[Finding]:

@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from app.hpkp.audience import SITE, Audience
 from app.hpkp.bound import upper_share
 from app.hpkp.clients import NOBODY, ClientCount
 from app.hpkp.exposure import Unit
 from app.hpkp.findings import Finding, Severity
 from app.hpkp.policy import Mode
 from app.hpkp.readiness.evidence import Group, Situation, Verdict
+from app.hpkp.readiness.evidence_days import CoveredDays
+from app.hpkp.readiness.violation_rules import unit_of
 from app.hpkp.readiness.words import at_most, title_of
 
 CAVEATS = (
@@ -25,37 +28,46 @@ CAVEATS = (
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Clients that would be locked out, by whose doing; ``of`` is None where exposure is unknown.
+    """Clients of an audience that would be locked out, by whose doing; ``of`` is None without a covered day.
 
     ``share``, of those that were certainly met, and the bound, one-sided with 95 % confidence, are of our own mistakes,
     as fractions. There is no bound where something is wrong that does not show in reports.
     """
 
+    audience: Audience
     ours: ClientCount
     interception: ClientCount
     hostile: ClientCount
     unknown: ClientCount
     of: int | None
-    unit: Unit
     share: float | None
     upper: float | None
     caveats: tuple[str, ...] = CAVEATS
 
+    @property
+    def unit(self) -> Unit:
+        """What its clients are called."""
+        return unit_of(self.audience)
 
-def estimate(case: Situation, *, bounded: bool = True) -> Estimate:
-    """Count; ``bounded`` is False where something is wrong that does not show in reports."""
-    exposure = case.evidence.exposure
-    exposed = None if exposure is None else exposure.smaller
-    of = None if exposed is None else exposed.count
-    met = {group: case.evidence.clients.get(group, NOBODY) for group in Group}
-    ours = met[Group.OURS]
+    @property
+    def population(self) -> str:
+        """Name those of whom it is a share."""
+        of = f"of {self.of} {self.unit}" if self.of is not None else f"of an unknown number of {self.unit}"
+        return of if self.audience.is_site else f"{of} of {self.audience}"
+
+
+def estimate(case: Situation, known: CoveredDays, *, bounded: bool = True) -> Estimate:
+    """Count for an audience; ``bounded`` is False where something is wrong that does not show in reports."""
+    reported = case.evidence.clients.get(known.audience, {})
+    met = {group: reported.get(group, NOBODY) for group in Group}
+    ours, of = met[Group.OURS], known.clients
     return Estimate(
+        audience=known.audience,
         ours=ours,
         interception=met[Group.INTERCEPTION],
         hostile=met[Group.HOSTILE],
         unknown=met[Group.UNKNOWN],
         of=of,
-        unit=Unit.CLIENTS if exposed is None else exposed.unit,
         share=None if of is None else min(ours.at_least / max(of, 1), 1.0),
         upper=None if of is None or not bounded else upper_share(ours.at_most, of),
     )
@@ -69,7 +81,7 @@ def write_headline(
         _answer(case, verdict),
         *_why(findings),
         *_ours(case, numbers, bounded=bounded),
-        *_others(numbers),
+        *_others(case),
     )
     return " ".join(sentences)
 
@@ -98,13 +110,15 @@ def _why(findings: tuple[Finding, ...]) -> Iterator[str]:
     deciding = blocking or [finding for finding in findings if finding.withholds]
     if deciding:
         more = f" (and {len(deciding) - 1} more)" if len(deciding) > 1 else ""
-        yield f"{title_of(deciding[0].code)}{more}."
+        audience = deciding[0].evidence.get("audience", str(SITE))
+        whose = "" if audience == str(SITE) else f" for {audience}"
+        yield f"{title_of(deciding[0].code)}{whose}{more}."
 
 
 def _ours(case: Situation, numbers: Estimate, *, bounded: bool) -> Iterator[str]:
     """Tell of how many a mistake of ours was reported, and what follows from it for all."""
     met, enforced = numbers.ours, case.policy.mode is Mode.ENFORCE
-    of = f"of {numbers.of} {numbers.unit}" if numbers.of is not None else "of an unknown number of clients"
+    of = numbers.population
     would = "are" if enforced else "would be"
     if met and not bounded:
         yield (
@@ -121,20 +135,25 @@ def _ours(case: Situation, numbers: Estimate, *, bounded: bool) -> Iterator[str]
         yield "No mistake of yours was reported, but how many could have reported one is not known."
     else:
         yield (
-            f"Of {numbers.of} {numbers.unit} that could have reported, none reported a mistake of yours, so at most "
+            f"{of[0].upper()}{of[1:]} that could have reported, none reported a mistake of yours, so at most "
             f"{at_most(numbers.upper)} of them {would} locked out by one (95 % confidence)."
         )
 
 
-def _others(numbers: Estimate) -> Iterator[str]:
+def _others(case: Situation) -> Iterator[str]:
+    """Tell of whom else reports came, of all audiences: of clients that may be of two, only the most of one count."""
+    groups = [[reported.get(group, NOBODY) for reported in case.evidence.clients.values()] for group in _OTHERS]
     others = ", ".join(
-        f"{count.at_least} {what}"
-        for count, what in (
-            (numbers.interception, "whose apps meet interception"),
-            (numbers.hostile, "who met a key that may be an attacker's"),
-            (numbers.unknown, "of whom the reports do not tell"),
-        )
-        if count
+        f"{max(count.at_least for count in counts)} {what}"
+        for counts, what in zip(groups, _OTHERS.values(), strict=True)
+        if any(counts)
     )
     if others:
         yield f"Besides, at least: {others}."
+
+
+_OTHERS = {
+    Group.INTERCEPTION: "whose apps meet interception",
+    Group.HOSTILE: "who met a key that may be an attacker's",
+    Group.UNKNOWN: "of whom the reports do not tell",
+}

@@ -103,7 +103,7 @@ def _next_step(case: Situation, verdict: Verdict) -> NextStep | None:
     longer = next((step for step in RAMP if step > reached), None)
     if longer is None or case.ending:
         return None
-    earliest = max(case.at, (policy.effective_from or case.at) + case.needed_observation)
+    earliest = case.earliest
     conditions = [
         "The verdict is ready on that day."
         if verdict is not Verdict.READY

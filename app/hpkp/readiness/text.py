@@ -8,7 +8,7 @@ from enum import StrEnum
 from app.hpkp.findings import Finding, Severity
 from app.hpkp.header.server_lines import PLACE, REPORT_ONLY, Server, for_server, server_line
 from app.hpkp.policy import Mode, PinningPolicy
-from app.hpkp.readiness import Readiness, Verdict
+from app.hpkp.readiness import AudienceAnswer, Readiness, Verdict
 from app.hpkp.readiness.plan import NextStep
 from app.hpkp.readiness.words import AS_OF, VERDICTS, title_of
 
@@ -61,6 +61,7 @@ def write_text(
         yield Line("Why:", Style.HEADING)
     for finding in answer.findings:
         yield from _finding(finding, told=finding.fix in answer.plan.do)
+    yield from _list("Days that are evidence:", (line for known in answer.audiences for line in describe_days(known)))
     if answer.plan.next_step is not None:
         yield from _step(answer.plan.next_step, policy, answer.verdict, server)
     yield from _list("The way back:", answer.plan.rollback)
@@ -68,6 +69,15 @@ def write_text(
     yield from _list("Dates:", (f"{due.at:%Y-%m-%d}  {due.what}" for due in answer.plan.calendar))
     yield from _list("What the numbers do not say:", answer.estimate.caveats)
     yield from _list("Words:", WORDS)
+
+
+def describe_days(known: AudienceAnswer) -> Iterator[str]:
+    """Tell how many days are evidence for an audience, and what is missing on the others."""
+    days = known.days
+    last = "" if days.last is None else f", the last one {days.last}"
+    clients = "" if days.clients is None else f"; {days.clients:,} {known.estimate.unit} on the busiest of them"
+    yield f"{known.audience}: {len(days.covered)} of {known.needed_days}{last}{clients} ({VERDICTS[known.verdict]})"
+    yield from (f"  {missing}" for missing in days.missing())
 
 
 def _finding(finding: Finding, *, told: bool) -> Iterator[Line]:

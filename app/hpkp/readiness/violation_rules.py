@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from app.hpkp.audience import Audience
 from app.hpkp.bound import upper_share
 from app.hpkp.clients import NOBODY, ClientCount
-from app.hpkp.exposure import Population
+from app.hpkp.exposure import Unit
 from app.hpkp.findings import Finding, Severity
 from app.hpkp.judgement.causes import ALARMING, BEARING, CAUSES, Bearing, Cause, bearing_of
 from app.hpkp.readiness.evidence import Group, OpenViolation, Situation
@@ -128,63 +129,66 @@ def _evidence(violations: Sequence[OpenViolation]) -> dict[str, object]:
 
 
 def lockout_share(case: Situation) -> Iterator[Finding]:
-    """Bound the share of clients that our own mistakes would lock out, by its upper 95 % bound."""
-    share = _share(case, Group.OURS)
+    """Bound the share of each audience that our own mistakes would lock out, by its upper 95 % bound."""
     limit = case.limits.lockout_share
-    if share is None or share.upper <= limit:
-        return
-    if share.clients:
-        yield Finding(
-            "lockout_share_over_limit",
-            Severity.BLOCKER,
-            f"By the reports, mistakes of yours would lock out at least {share.clients.at_least} of {share.of}. With "
-            f"95 % confidence it is at most {at_most(share.upper)} of them; the limit is {percent(limit)}.",
-            "Mend what was reported; violations that are marked as resolved count no more, unless they are reported "
-            "again.",
-            share.as_evidence(),
-        )
-    else:
-        yield Finding(
-            "lockout_share_not_bounded",
-            Severity.WARNING,
-            f"Of {share.of} nobody reported a mistake of yours. From so few it only follows, with 95 % confidence, "
-            f"that at most {at_most(share.upper)} of them would be locked out; the limit is {percent(limit)}.",
-            "Let more clients that can report meet the pins, or raise HPKP_MAX_LOCKOUT_PERCENT knowingly.",
-            share.as_evidence(),
-            withholds=True,
-        )
+    for share in _shares(case, Group.OURS):
+        if share.upper <= limit:
+            continue
+        if share.clients:
+            yield Finding(
+                "lockout_share_over_limit",
+                Severity.BLOCKER,
+                f"By the reports, mistakes of yours would lock out at least {share.clients.at_least} of {share}. With "
+                f"95 % confidence it is at most {at_most(share.upper)} of them; the limit is {percent(limit)}.",
+                "Mend what was reported; violations that are marked as resolved count no more, unless they are "
+                "reported again.",
+                share.as_evidence(),
+            )
+        else:
+            yield Finding(
+                "lockout_share_not_bounded",
+                Severity.WARNING,
+                f"Of {share} nobody reported a mistake of yours. From so few it only follows, with 95 % confidence, "
+                f"that at most {at_most(share.upper)} of them would be locked out; the limit is {percent(limit)}.",
+                "Let more clients that can report meet the pins, or raise HPKP_MAX_LOCKOUT_PERCENT knowingly.",
+                share.as_evidence(),
+                withholds=True,
+            )
 
 
 def interception_share(case: Situation) -> Iterator[Finding]:
     """Tell the share of clients whose apps would be cut off by interception; browsers let installed roots pass."""
-    share, limit = _share(case, Group.INTERCEPTION), case.limits.interception_share
-    if share is not None and share.reported > limit:
-        yield Finding(
-            "interception_share_over_limit",
-            Severity.BLOCKER,
-            f"By the reports, at least {share.clients.at_least} of {share.of} ({percent(share.met)}) use the app where "
-            "a proxy or a security product intercepts the connection. The app would refuse to work there. With 95 % "
-            f"confidence it is at most {at_most(share.upper)} of them; the limit is {percent(limit)}.",
-            f"Decide whether these may be locked out. If they may, hpkp mark {_numbers(case, Group.INTERCEPTION)} --as "
-            "expected, or raise HPKP_MAX_INTERCEPTION_PERCENT. If not, talk to those who run the proxies first.",
-            share.as_evidence(),
-        )
+    limit = case.limits.interception_share
+    for share in _shares(case, Group.INTERCEPTION):
+        if share.reported > limit:
+            yield Finding(
+                "interception_share_over_limit",
+                Severity.BLOCKER,
+                f"By the reports, at least {share.clients.at_least} of {share} ({percent(share.met)}) use the app "
+                "where a proxy or a security product intercepts the connection. The app would refuse to work there. "
+                f"With 95 % confidence it is at most {at_most(share.upper)} of them; the limit is {percent(limit)}.",
+                f"Decide whether these may be locked out. If they may, hpkp mark {_numbers(case, Group.INTERCEPTION)} "
+                "--as expected, or raise HPKP_MAX_INTERCEPTION_PERCENT. If not, talk to those who run the proxies "
+                "first.",
+                share.as_evidence(),
+            )
 
 
 def unknown_share(case: Situation) -> Iterator[Finding]:
     """Tell the share of clients of which the reports do not tell whether they would be locked out."""
-    share, limit = _share(case, Group.UNKNOWN), case.limits.lockout_share
-    if share is not None and share.reported > limit:
-        yield Finding(
-            "unknown_share_over_limit",
-            Severity.WARNING,
-            f"Of at least {share.clients.at_least} of {share.of} ({percent(share.met)}) the reports do not tell "
-            f"whether they would be locked out; the limit is {percent(limit)}.",
-            "Look at what cannot be told, with hpkp explain NUMBER; what you can account for, hpkp mark "
-            f"{_numbers(case, Group.UNKNOWN)} --as expected or ignored.",
-            share.as_evidence(),
-            withholds=True,
-        )
+    limit = case.limits.lockout_share
+    for share in _shares(case, Group.UNKNOWN):
+        if share.reported > limit:
+            yield Finding(
+                "unknown_share_over_limit",
+                Severity.WARNING,
+                f"Of at least {share.clients.at_least} of {share} ({percent(share.met)}) the reports do not tell "
+                f"whether they would be locked out; the limit is {percent(limit)}.",
+                "Look at what cannot be told, with hpkp explain NUMBER; what you can account for, hpkp mark "
+                f"{_numbers(case, Group.UNKNOWN)} --as expected or ignored.",
+                share.as_evidence(),
+                withholds=True,
+            )
 
 
 def _numbers(case: Situation, group: Group) -> str:
@@ -196,37 +200,45 @@ def _numbers(case: Situation, group: Group) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Share:
-    """Clients of a group, of how many, and of what."""
+    """Clients of a group among those of an audience on its busiest covered day."""
 
     clients: ClientCount
-    of: Population
+    of: int
+    audience: Audience
+
+    def __str__(self) -> str:
+        """Name those of whom it is a share."""
+        return f"{self.of} {unit_of(self.audience)}" + ("" if self.audience.is_site else f" of {self.audience}")
 
     @property
     def met(self) -> float:
         """The share that certainly reported."""
-        return min(self.clients.at_least / max(self.of.count, 1), 1.0)
+        return min(self.clients.at_least / max(self.of, 1), 1.0)
 
     @property
     def reported(self) -> float:
         """The share that reported, by the most that they may be: it errs on the careful side."""
-        return min(self.clients.at_most / max(self.of.count, 1), 1.0)
+        return min(self.clients.at_most / max(self.of, 1), 1.0)
 
     @property
     def upper(self) -> float:
         """The upper 95 % bound of the share."""
-        return upper_share(self.clients.at_most, self.of.count)
+        return upper_share(self.clients.at_most, self.of)
 
     def as_evidence(self) -> dict[str, object]:
         """Return the numbers."""
-        numbers = {"clients": self.clients.at_least, "clients_at_most": self.clients.at_most, "of": self.of.count}
-        return numbers | {"upper_percent": round(100 * self.upper, 6)}
+        numbers = {"clients": self.clients.at_least, "clients_at_most": self.clients.at_most, "of": self.of}
+        return {"audience": str(self.audience)} | numbers | {"upper_percent": round(100 * self.upper, 6)}
 
 
-def _share(case: Situation, group: Group) -> _Share | None:
-    """Return the share of a group; None where exposure is unknown."""
-    exposure = case.evidence.exposure
-    if exposure is None:
-        return None
-    # Interception locks out apps alone; of their installs the share is, where they are known.
-    of = (exposure.apps if group is Group.INTERCEPTION else None) or exposure.smaller
-    return _Share(case.evidence.clients.get(group, NOBODY), of) if of is not None else None
+def unit_of(audience: Audience) -> Unit:
+    """Return what the clients of an audience are called."""
+    return Unit.CLIENTS if audience.is_site else Unit.INSTALLS
+
+
+def _shares(case: Situation, group: Group) -> Iterator[_Share]:
+    """Return the share of a group in each audience; without a covered day nobody knows of how many."""
+    for known in case.audiences:
+        if known.clients is not None:
+            reported = case.evidence.clients.get(known.audience, {})
+            yield _Share(reported.get(group, NOBODY), known.clients, known.audience)

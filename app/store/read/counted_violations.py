@@ -26,6 +26,7 @@ class CountedViolation:
     status: str
     locks_out: bool | None
     hostname: str
+    sender: str
     first_received_at: int
     last_received_at: int
     judged_at: int
@@ -36,8 +37,8 @@ class CountedViolation:
 _COLUMNS = tuple(
     tables.violations.c[name]
     for name in (
-        "id", "cause", "status", "locks_out", "hostname", "first_received_at", "last_received_at", "judged_at",
-        "reports",
+        "id", "cause", "status", "locks_out", "hostname", "sender", "first_received_at", "last_received_at",
+        "judged_at", "reports",
     )
 )  # fmt: skip
 
@@ -49,6 +50,7 @@ def _counted(row: Row[Any], *, reports: int, whole: bool) -> CountedViolation:
         status=row.status,
         locks_out=row.locks_out,
         hostname=row.hostname,
+        sender=row.sender,
         first_received_at=row.first_received_at,
         last_received_at=row.last_received_at,
         judged_at=row.judged_at,
@@ -111,16 +113,32 @@ def _count_parts(connection: Connection, wanted: Filter, window: Window) -> Coun
     return parts
 
 
-def find_sketches(connection: Connection, ids: Sequence[int], window: Window) -> Iterator[bytes | None]:
-    """Return sketches of the clients of violations in a window."""
+def find_sketches(connection: Connection, ids: Sequence[int], window: Window) -> Iterator[tuple[int, bytes | None]]:
+    """Return sketches of the clients of violations in a window, each with the id of its violation."""
     violations, days = tables.violations.c, tables.rollup_days.c
-    whole = select(violations.client_sketch).where(window.holds_whole)
-    parts = select(days.client_sketch).join(tables.violations, violations.id == days.violation_id)
+    whole = select(violations.id, violations.client_sketch).where(window.holds_whole)
+    parts = select(violations.id, days.client_sketch).join(tables.violations, violations.id == days.violation_id)
     parts = parts.where(~window.holds_whole, window.days_touched(days.day))
     for start in range(0, len(ids), _IDS_AT_ONCE):
         some = violations.id.in_(ids[start : start + _IDS_AT_ONCE])
         for query in (whole, parts):
-            yield from connection.scalars(query.where(some))
+            for id_, sketch in connection.execute(query.where(some)):  # noqa: UP028  (a row is no plain tuple)
+                yield id_, sketch
+
+
+def count_sources(connection: Connection, ids: Sequence[int], window: Window) -> Iterator[tuple[int, str, str, int]]:
+    """Count the reports of violations in a window by app and version: ``(id, app, version, reports)``."""
+    hours, sources = tables.rollup_hours.c, tables.sources.c
+    query = (
+        select(hours.violation_id, sources.app, sources.app_version, func.sum(hours.reports))
+        .join(tables.sources, sources.id == hours.source_id)
+        .where(window.hours(hours.hour))
+        .group_by(hours.violation_id, sources.app, sources.app_version)
+    )
+    for start in range(0, len(ids), _IDS_AT_ONCE):
+        some = ids[start : start + _IDS_AT_ONCE]
+        for id_, app, version, reports in connection.execute(query.where(hours.violation_id.in_(some))):
+            yield id_, app, version, int(reports)
 
 
 def select_hours(wanted: Filter, *columns: Any) -> Select[Any]:

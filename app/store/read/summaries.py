@@ -115,4 +115,5 @@ def count_clients(
         clients = tables.host_clients.c
         query = select(clients.client_sketch).where(clients.host == wanted.host, window.days_touched(clients.day))
         return count_of(union(connection.scalars(query)))
-    return count_of(union(find_sketches(connection, [violation.id for violation in counted], window)))
+    sketches = find_sketches(connection, [violation.id for violation in counted], window)
+    return count_of(union(sketch for _, sketch in sketches))
