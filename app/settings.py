@@ -86,7 +86,7 @@ class Settings(BaseSettings):
     catalog: Path | None = Field(
         None, description="TOML file with interception products, known keys and CA names of your own."
     )
-    min_observation_days: int = Field(14, ge=0, description="Days that a revision must have been observed.")
+    min_observation_days: int = Field(14, ge=0, description="Covered days that each audience needs; one at least.")
     max_covered_age_days: int = Field(3, ge=1, description="Days since the last day that is evidence ended.")
     probe_interval_hours: float = Field(
         0, ge=0, description="Hours between looks at what every host with a policy serves; 0 for none but on demand."

@@ -142,9 +142,10 @@ def play_story(story: Story, directory: Path, monkeypatch: pytest.MonkeyPatch) -
             clock.move_to(noon)
             rollout.play(story.acts(keys, day), at=noon)
             clock.move_to(evening)
+            answer = stage.ask()  # waits until all that was sent is counted
             situation = service.readiness.gather(HOST, at=evening)
             assert situation is not None
-            found.append(Played(story, day, situation, stage.ask(), {}))
+            found.append(Played(story, day, situation, answer, {}))
         for played in found:
             played.looking_back = stage.ask(at=datetime.fromisoformat(played.answer["at"]))
     return keys, found

@@ -92,7 +92,7 @@ def test_readiness_cannot_tell_without_exposure_and_says_no_for_a_single_pin() -
     _run("policy", "set", "a.example", "--pin", LIVE, "--pin", BACKUP, "--effective-from", "2026-01-01")
     answer = _json("readiness", "a.example", code=2)
     assert answer["verdict"] == "not_enough_data"
-    assert "exposure_unknown" in {finding["code"] for finding in answer["findings"]}
+    assert "too_few_covered_days" in {finding["code"] for finding in answer["findings"]}
     assert "not enough data" in _run("readiness", "a.example", code=2).stdout
 
     _run("policy", "set", "a.example", "--pin", LIVE)
@@ -159,7 +159,8 @@ def test_the_demo_fills_an_empty_store_and_no_other(monkeypatch: pytest.MonkeyPa
     blockers = {finding["code"] for finding in answer["findings"] if finding["severity"] == "blocker"}
     assert blockers == {"no_pin_in_live_chain", "open_own_key_not_pinned", "lockout_share_over_limit"}
     login = _json("readiness", "login.example.com", code=2)
-    assert [finding["code"] for finding in login["findings"] if finding["withholds"]] == ["observed_too_short"]
+    assert {finding["code"] for finding in login["findings"] if finding["withholds"]} == {"too_few_covered_days"}
+    assert {audience["audience"] for audience in login["audiences"]} == {"the site", "com.example.shop"}
     assert "max-age=5184000" in login["plan"]["next_step"]["header"]
 
 
