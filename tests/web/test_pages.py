@@ -114,7 +114,7 @@ def test_the_host_page_begins_with_the_verdict_and_what_to_do_first(filled: Test
     assert page.index("Do first Add the pin of a key that every client meets") < page.index("Findings")
     for found in (
         "Days that are evidence 0 of 14 days",
-        "at least 81 000 sessions",
+        "Exposed unknown not zero: no day is evidence",
         "Canary arrived just now",
         "1 chain at 2",
     ):
