@@ -26,7 +26,7 @@ def find_pinned_host(
     """
     for candidate in (hostname, *superdomains(hostname)):
         history = histories.get(candidate, _NO_POLICY)
-        if any(policy.covers(hostname) for policy in history.revisions):
+        if hostname in history.control_domains or any(policy.covers(hostname) for policy in history.revisions):
             return candidate, history
     if noted_hostname and is_subdomain(hostname, of=noted_hostname) and noted_hostname not in histories:
         return noted_hostname, _NO_POLICY

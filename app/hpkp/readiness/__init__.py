@@ -58,6 +58,7 @@ RULES: tuple[Rule, ...] = (
     policy_rules.report_uri,
     evidence_rules.exposure,
     evidence_rules.canary,
+    evidence_rules.control,
     evidence_rules.observation,
     violation_rules.open_violations,
     violation_rules.evaluation,

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from app.hpkp.catalog import Catalog
 from app.hpkp.clients import ClientCount
+from app.hpkp.control import NO_CONTROL, Control, Delivery, measure_delivery
 from app.hpkp.deployment import LONGEST_REMEMBERED
 from app.hpkp.exposure import Exposure
 from app.hpkp.judgement.causes import SIDE, Cause, Side
@@ -126,6 +127,8 @@ class Evidence:
     canary: CanarySeen = CanarySeen()
     hostnames: dict[str, int] = field(default_factory=dict)
     """Names for which reports came, each with how many."""
+    control: Control = NO_CONTROL
+    """Who received and who reported control pins."""
     unevaluated: int = 0
     """Violations that are still judged by another policy, catalog or version than is in force."""
 
@@ -151,6 +154,11 @@ class Situation:
         if self.policy.mode is Mode.REPORT_ONLY:
             return self.limits.observation
         return max(timedelta(days=1), self.max_age)
+
+    @property
+    def delivery(self) -> Delivery | None:
+        """The measured share of clients that report; None if it was not measured."""
+        return measure_delivery(self.evidence.control)
 
     @property
     def ending(self) -> bool:
