@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from app import __version__
 from app.alerting import has_receivers
-from app.api import events, export, health, hosts, probes, problems, readiness, violations, workshop
+from app.api import control, events, export, health, hosts, probes, problems, readiness, violations, workshop
 from app.api.counted_until import WaitForFold
 from app.api.openapi import describe_ingest
 from app.api.reports import ReportEndpoint
@@ -111,6 +111,7 @@ def create_app(
             health.metrics,
             hosts.router,
             readiness.router,
+            control.router,
             probes.router,
             workshop.router,
             violations.router,
