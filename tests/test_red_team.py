@@ -366,6 +366,9 @@ def test_an_ignored_forgery_does_not_mute_others_behind_its_network(own: RedTeam
         own.play(_own_key(own.keys, 3, variation=10 + day))
         assert own.decisive() == ("ready", set())
         assert own.finding("left_out_as_ignored") is not None
+    first, *later = sorted(own.get("/violations", host=HOST)["items"], key=lambda violation: violation["id"])
+    assert [v["left_out"] for v in (first, *later)] == [False, True, True, True]
+    assert own.get(f"/violations/{later[0]['id']}")["left_out"] is True
     own.next_day()
     own.play(_own_key(own.keys, 90, variation=50))
     verdict, codes = own.decisive()

@@ -48,6 +48,7 @@ def estimate_answer(numbers: Estimate) -> dict[str, Any]:
 
 def _plan(plan: Plan, server: Server) -> dict[str, Any]:
     return {
+        "step": plan.step,
         "do": list(plan.do),
         "next_step": None if plan.next_step is None else _step(plan.next_step, server),
         "rollback": list(plan.rollback),

@@ -10,8 +10,8 @@ from app.store.read.violations import Violation
 from app.usecases.violations import AnnotatedCertificate, ViolationDetail
 
 
-def violation_answer(violation: Violation) -> dict[str, Any]:
-    """Return a violation without its chains."""
+def violation_answer(violation: Violation, *, left_out: bool = False) -> dict[str, Any]:
+    """Return a violation without its chains; ``left_out``: it is open and does not count."""
     return judgement_answer(violation.judgement) | {
         "id": violation.id,
         "host": violation.host,
@@ -32,12 +32,13 @@ def violation_answer(violation: Violation) -> dict[str, Any]:
         "judged_at": violation.judged_at,
         "status": violation.status,
         "note": violation.note,
+        "left_out": left_out,
     }
 
 
-def violation_detail_answer(detail: ViolationDetail) -> dict[str, Any]:
+def violation_detail_answer(detail: ViolationDetail, *, left_out: bool = False) -> dict[str, Any]:
     """Return a violation with both chains."""
-    return violation_answer(detail.violation) | {
+    return violation_answer(detail.violation, left_out=left_out) | {
         "served_chain": _chain(detail.served),
         "validated_chain": _chain(detail.validated),
     }

@@ -66,6 +66,7 @@ class AppointmentResponse(BaseModel):
 class PlanResponse(BaseModel):
     """What follows from the verdict."""
 
+    step: str = Field(description="The step in a few words, as boards show it.")
     do: list[str] = Field(description="What to do now, the most urgent first.")
     next_step: NextStepResponse | None = Field(description="Null at the end of the ramp.")
     rollback: list[str]
@@ -100,6 +101,7 @@ class VerdictResponse(BaseModel):
     headline: str
     findings: dict[str, str] = Field(description="Severity by code.")
     change: str
+    next_step: str = Field(description="The step of the plan in a few words; empty in old records.")
 
 
 class ExposureRequest(BaseModel):

@@ -224,6 +224,10 @@ class ViolationResponse(BaseModel):
     judged_at: datetime
     status: Status
     note: str
+    left_out: bool = Field(
+        description="It is open and does not count for the verdict: it comes only from networks whose reports of the "
+        "same cause are `ignored`."
+    )
 
 
 class ViolationDetail(ViolationResponse):

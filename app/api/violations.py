@@ -8,9 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 
 from app.answers.certificates import certificate_answer
-from app.answers.violations import report_answer, violation_answer, violation_detail_answer
+from app.answers.violations import report_answer, violation_answer
 from app.api.access import CanAdmin, CanRead, ServiceDep
-from app.api.details import read_report, read_violation
+from app.api.details import answer_violation, read_report, read_violation
 from app.api.filters import ReportFilter, ViolationFilter
 from app.api.pages import LimitQuery, link_next, parse_cursor
 from app.api.problems import not_found
@@ -49,7 +49,8 @@ def list_violations(
     wanted = replace(narrowed, host=None if host is None else canonical_host(host))
     before = parse_cursor(cursor, parts=2)
     found = service.violations.list(wanted, limit=limit + 1, before=None if before is None else (before[0], before[1]))
-    items = [ViolationResponse(**violation_answer(violation)) for violation in found[:limit]]
+    left_out = service.readiness.find_left_out({violation.host for violation in found}, at=now())
+    items = [ViolationResponse(**violation_answer(v, left_out=v.id in left_out)) for v in found[:limit]]
     more = found[limit - 1].cursor if len(found) > limit else None
     return Page(items=items, next=link_next(request, response, more))
 
@@ -62,11 +63,14 @@ def get_violation(service: ServiceDep, violation_id: IdPath) -> ViolationDetail:
 
 @router.patch("/violations/{violation_id}", dependencies=[CanAdmin], responses=describe_problems(400, 404))
 def patch_violation(service: ServiceDep, violation_id: IdPath, body: StatusRequest) -> ViolationDetail:
-    """Set a violation's status or note. `expected`, `ignored` and `resolved` no longer hold back the verdict."""
+    """Set a violation's status or note.
+
+    A decision holds up to a multiple of what has been seen; `resolved` counts again with the next report.
+    """
     changed = service.violations.set_status(violation_id, status=body.status, note=body.note, at=now())
     if changed is None:
         raise not_found("violation", violation_id)
-    return ViolationDetail(**violation_detail_answer(changed))
+    return answer_violation(service, changed)
 
 
 @router.get("/violations/{violation_id}/reports", dependencies=[CanRead], responses=describe_problems(404))

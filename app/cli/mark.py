@@ -5,22 +5,19 @@ from typing import Annotated
 import typer
 
 from app.cli.terminal import JsonOption, fail, opened, out, print_json
-from app.hpkp.violation_status import Status
+from app.hpkp.violation_status import MEANINGS, Status
 from app.service import now
+
+_MEANINGS = "; ".join(f"{status}: {meaning}" for status, meaning in MEANINGS.items()) + "."
 
 
 def mark(
     numbers: Annotated[list[int], typer.Argument(help="Numbers of violations, as in `hpkp readiness`.", min=1)],
-    status: Annotated[Status, typer.Option("--as", help="What they are from now on.")],
+    status: Annotated[Status, typer.Option("--as", help="What they are from now on. " + _MEANINGS)],
     note: Annotated[str | None, typer.Option(help="Why, for those who look later.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what became of violations: expected, ignored and resolved ones no longer hold the verdict back.
-
-    `expected`: it is known and may go on, such as a proxy of your own. `resolved`: it was mended. `ignored`: it is not
-    believed; further reports of the same cause from the same few networks do not count either. Nothing is changed where
-    one of the numbers is unknown.
-    """
+    """Say what became of violations. Nothing is changed where one of the numbers is unknown."""
     with opened() as service:
         fault = service.violations.set_statuses(numbers, status=status, note=note, at=now())
     if fault is not None:

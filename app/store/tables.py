@@ -200,6 +200,8 @@ class VerdictRow(SQLModel, table=True):
     """Severity by code."""
     change: str = ""
     """What is new and what is gone since the verdict before."""
+    next_step: str | None = None
+    """The step that the plan recommended with the last assessment that came to this verdict; NULL in old records."""
 
 
 class AlertRow(SQLModel, table=True):

@@ -15,16 +15,17 @@ from app.store.read.verdicts import last_verdict
 def record_verdict(connection: Connection, host: str, revision: int, answer: Readiness, *, at: datetime) -> bool:
     """Record a verdict where it, its revision or its findings are others than before; a changed verdict is an event.
 
-    Where they are the same, the headline of the one before gets the numbers of today.
+    Where they are the same, the one before gets the headline and the step of the plan of now.
     """
     findings = {finding.code: finding.severity.value for finding in answer.findings}
     before = last_verdict(connection, host)
     if before is not None and (before.verdict, before.revision, before.findings) == (
         answer.verdict, revision, findings,
     ):  # fmt: skip
-        if before.headline != answer.headline:
+        now = {"headline": answer.headline, "next_step": answer.plan.step}
+        if now != {"headline": before.headline, "next_step": before.next_step}:
             last = tables.verdicts.c.id == before.id
-            connection.execute(update(tables.verdicts).where(last).values(headline=answer.headline))
+            connection.execute(update(tables.verdicts).where(last).values(now))
         return False
     change = describe_change(
         None if before is None else before.findings,
@@ -41,6 +42,7 @@ def record_verdict(connection: Connection, host: str, revision: int, answer: Rea
             headline=answer.headline,
             findings=findings,
             change=change,
+            next_step=answer.plan.step,
         )
     )
     if before is None or before.verdict != answer.verdict:

@@ -1,6 +1,6 @@
 """Assess readiness: gather what a verdict rests on, ask the rules, record what changed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -14,6 +14,7 @@ from app.hpkp.readiness import Evidence, Readiness, Situation, Thresholds, asses
 from app.settings import Settings
 from app.store.engine import writing
 from app.store.policies import history_of, list_hosts_with_policy
+from app.store.read.counted_violations import list_ignored
 from app.store.read.evidence import AsOf, gather_evidence
 from app.store.read.hosts import list_subdomains_seen
 from app.store.read.overflow import find_refusals
@@ -72,6 +73,13 @@ class ReadinessAssessor:
             return case.evidence
         decision = RefusalDecision(at, networks, note) if ignore else None
         return replace(case.evidence, refused=replace(case.evidence.refused, decision=decision))
+
+    def find_left_out(self, hosts: Iterable[str], *, at: datetime) -> frozenset[int]:
+        """Find the open violations of hosts that do not count, because the operator ignores the like of them."""
+        with self.engine.connect() as connection:
+            ignoring = [host for host in sorted(set(hosts)) if list_ignored(connection, host)]
+        cases = (self.gather(host, at=at) for host in ignoring)
+        return frozenset(v.id for case in cases if case is not None for v in case.evidence.left_out)
 
     def _thresholds(self) -> Thresholds:
         chosen = self.settings

@@ -70,6 +70,7 @@ def show_host(
     if seen is None:
         raise not_found("host", host)
     step = None if answer is None else answer.plan.next_step
+    left_out = set[int]() if situation is None else {v.id for v in situation.evidence.left_out}
     return render(
         request,
         "host.html",
@@ -93,7 +94,7 @@ def show_host(
         statuses=STATUSES,
         verdicts=seen.history.verdicts,
         events=seen.history.events,
-        violations=list(map(violation_answer, seen.violations[:_PER_PAGE])),
+        violations=[violation_answer(v, left_out=v.id in left_out) for v in seen.violations[:_PER_PAGE]],
         more=seen.violations[_PER_PAGE - 1].cursor if len(seen.violations) > _PER_PAGE else None,
         cursor=cursor,
     )

@@ -14,6 +14,7 @@ from app.api.problems import ProblemError, not_found
 from app.api.schemas import ViolationDetail
 from app.api.violations import IdPath
 from app.hpkp.judgement.causes import BEARING
+from app.hpkp.violation_status import MEANINGS
 from app.service import now
 from app.store.read.filters import Filter
 from app.store.read.single_reports import SingleReport
@@ -62,6 +63,7 @@ def _show(
         in_both=prints[0] & prints[1] if served and validated else None,
         bearing=BEARING[found.cause],
         statuses=STATUSES,
+        status_meanings={str(status): meaning for status, meaning in MEANINGS.items()},
         longest_note=_LONGEST_NOTE,
         done=done,
         reports=reports,

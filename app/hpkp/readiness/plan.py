@@ -54,6 +54,8 @@ class Plan:
     """What follows from the verdict. ``next_step`` is None while a blocker stands, at the ramp's end, and for apps."""
 
     do: tuple[str, ...]
+    step: str
+    """The step in a few words, as it is recorded with the verdict and boards show it."""
     next_step: NextStep | None
     rollback: tuple[str, ...]
     subdomains: tuple[str, ...]
@@ -70,11 +72,25 @@ def make_plan(case: Situation, findings: tuple[Finding, ...], verdict: Verdict) 
     missing = [finding.fix for finding in findings if finding.withholds]
     return Plan(
         do=tuple(dict.fromkeys(blockers or missing)) or tuple(_go_on(step, case)),
+        step=_name_step(step, case, findings, verdict),
         next_step=step,
         rollback=tuple(_rollback(case)),
         subdomains=tuple(_subdomains(case)),
         calendar=tuple(sorted(_calendar(case), key=lambda appointment: appointment.at)),
     )
+
+
+def _name_step(step: NextStep | None, case: Situation, findings: tuple[Finding, ...], verdict: Verdict) -> str:
+    """Name the step that the plan recommends."""
+    if verdict is Verdict.NOT_READY:
+        return "mend: " + ", ".join(f.code for f in findings if f.severity is Severity.BLOCKER)
+    if verdict is Verdict.NOT_ENOUGH_DATA:
+        return "wait for: " + ", ".join(f.code for f in findings if f.withholds)
+    if case.ending:
+        return "serve max-age 0 until clients have dropped the pins"
+    if case.apps_only:
+        return "enforce in the next release of the app"
+    return "the ramp is done" if step is None else f"enforce with max-age {step.policy.max_age}"
 
 
 def _go_on(step: NextStep | None, case: Situation) -> Iterator[str]:

@@ -20,17 +20,6 @@ _LAST_VERDICT = """
     ) newest WHERE age = 1
 """
 
-_NEXT_AGE = """CASE
-        WHEN p.mode = 'report-only' THEN '300'
-        WHEN COALESCE(p.max_age, 0) < 300 THEN '300'
-        WHEN p.max_age < 3600 THEN '3600'
-        WHEN p.max_age < 86400 THEN '86400'
-        WHEN p.max_age < 604800 THEN '604800'
-        WHEN p.max_age < 2592000 THEN '2592000'
-        WHEN p.max_age < 5184000 THEN '5184000'
-    END"""
-"""The ramp of `app.hpkp.readiness.plan`."""
-
 
 def _rank(verdict: str) -> str:
     """Order verdicts from worst to best."""
@@ -82,12 +71,8 @@ def hosts(sql: Dialect) -> str:
             v.headline,
             {blockers} AS blockers,
             {cautions} AS cautions,
-            CASE
-                WHEN p.host IS NULL THEN 'register a policy'
-                WHEN v.verdict = 'ready' THEN COALESCE('enforce with max-age ' || {_NEXT_AGE}, 'the ramp is done')
-                WHEN v.verdict = 'not_ready' THEN 'mend: ' || {blockers}
-                WHEN v.verdict = 'not_enough_data' THEN 'wait for: ' || COALESCE({cautions}, 'the first verdict')
-            END AS next_step,
+            CASE WHEN p.host IS NULL THEN 'register a policy'
+                ELSE COALESCE(v.next_step, 'wait for: the first verdict') END AS next_step,
             COALESCE(t.violations, 0) AS violations,
             COALESCE(t.open_violations, 0) AS open_violations,
             COALESCE(t.reports, 0) AS reports,

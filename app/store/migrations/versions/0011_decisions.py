@@ -25,10 +25,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.add_column("status_changes", sa.Column("clients", sa.Integer(), nullable=True))
+    op.add_column("verdicts", sa.Column("next_step", sa.String(), nullable=True))
     op.create_index("ix_refusal_decisions_host_at", "refusal_decisions", ["host", "at"])
 
 
 def downgrade() -> None:
     """Take the change back."""
+    op.drop_column("verdicts", "next_step")
     op.drop_column("status_changes", "clients")
     op.drop_table("refusal_decisions")
