@@ -37,7 +37,7 @@ def _run(directory: Path, *arguments: str) -> Any:
 
 
 def test_refused_logs_stop_nothing_and_are_mended_beside_the_service(tmp_path: Path) -> None:
-    """Left by others: a log of another version, one of another database, and a damaged one that lost 5 of 25 reports."""
+    """Left by others: a log of another version, one of another database, and a damaged one that lost 5 of 25."""
     bodies = distinct_bodies(80)
     url = f"sqlite:///{tmp_path}/hpkp.sqlite3"
     settings, others = settings_for(tmp_path), settings_for(tmp_path / "other")
