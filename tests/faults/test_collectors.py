@@ -1,4 +1,4 @@
-"""Several collectors on one PostgreSQL, and PostgreSQL itself killed: what was acknowledged is there once."""
+"""Several collectors on one PostgreSQL, and one of them killed: what was acknowledged is there once."""
 
 import asyncio
 import itertools
@@ -11,7 +11,7 @@ from app.hpkp.hosts import Host
 from app.samples import SampleSite, make_site
 from app.service import now
 from tests.load import bodies_of, moment_of, post_all, stored
-from tests.postgres import OwnPostgres, own_postgres, postgres_database
+from tests.postgres import postgres_database
 from tests.server import RunningService, running_service
 
 _ROWS = {"HPKP_MAX_REPORT_ROWS_PER_DAY": "10000"}
@@ -66,36 +66,3 @@ def test_one_of_two_collectors_is_killed_under_load(tmp_path: Path) -> None:
         left = {number: body for number, body in bodies.items() if number not in to_first | to_second}
         assert set(asyncio.run(post_all(second.url, left)).values()) == {204}
         _assert_there_once(second.url, set(bodies), total=600)
-
-
-async def _post_and_kill(service: RunningService, server: OwnPostgres, bodies: dict[int, bytes]) -> dict[int, int]:
-    third = asyncio.Event()
-    posting = asyncio.create_task(post_all(service.url, bodies, third))
-    await third.wait()
-    await asyncio.to_thread(server.kill)
-    return await posting
-
-
-def test_postgresql_is_killed_under_load_and_comes_back(tmp_path: Path) -> None:
-    """Sent: 500 reports; PostgreSQL is killed amid them, and started again while the service runs on.
-
-    Acknowledged: those before; the others are told 503 and when to come again. Found after they did: each once.
-    """
-    with own_postgres() as server, running_service(tmp_path, HPKP_DATABASE_URL=server.url, **_ROWS) as service:
-        bodies = _bodies(service, 500)
-        answered = asyncio.run(_post_and_kill(service, server, bodies))
-        assert len(answered) == 500
-        assert set(answered.values()) == {204, 503}
-
-        refused = httpx.post(f"{service.url}/report", content=bodies[0])
-        assert (refused.status_code, refused.headers["retry-after"]) == (503, "30")
-        assert httpx.get(f"{service.url}/livez").status_code == 200
-        assert httpx.get(f"{service.url}/readyz").status_code == 503
-
-        server.start_again()
-        acknowledged = {number for number, status in answered.items() if status == 204}
-        left = {number: body for number, body in bodies.items() if number not in acknowledged}
-        assert set(asyncio.run(post_all(service.url, left)).values()) == {204}
-        assert httpx.get(f"{service.url}/readyz").status_code == 200
-        _assert_there_once(service.url, set(bodies), total=500)
-        assert service.stop() in (0, -15)
