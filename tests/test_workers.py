@@ -1,4 +1,4 @@
-"""``hpkp serve --workers``: real processes behind one socket, on a real PostgreSQL and on SQLite; and the fold beside them."""
+"""``hpkp serve --workers``: real processes behind one socket, on PostgreSQL and on SQLite; and the fold beside them."""
 
 import os
 import signal
