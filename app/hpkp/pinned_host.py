@@ -29,6 +29,6 @@ def find_pinned_host(
     noted = (noted_hostname,) if noted_hostname in above else ()
     for candidate in (*noted, hostname, *above):
         history = histories.get(candidate, _NO_POLICY)
-        if any(policy.covers(hostname) for policy in history.revisions):
+        if hostname in history.control_domains or any(policy.covers(hostname) for policy in history.revisions):
             return candidate, history
     return next((host for host in noted if host not in histories), hostname), _NO_POLICY

@@ -76,21 +76,31 @@ class PinningPolicy:
 class PolicyHistory:
     """All revisions of one host's policy, in the order in which they took effect.
 
-    ``live_keys`` are pins of leaf keys that the host itself was seen to serve, in chains that held.
+    ``live_keys`` are pins of leaf keys that the host itself was seen to serve, in chains that held. ``control_pins``
+    match nothing and belong to no revision (`app.hpkp.control`); ``control_domains`` are names below the host where
+    clients know nothing else.
     """
 
     revisions: tuple[PinningPolicy, ...]
     live_keys: frozenset[Pin] = frozenset()
+    control_pins: frozenset[Pin] = frozenset()
+    control_domains: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, revisions: Sequence[PinningPolicy], live_keys: frozenset[Pin] = frozenset()) -> "PolicyHistory":
+    def of(
+        cls,
+        revisions: Sequence[PinningPolicy],
+        live_keys: frozenset[Pin] = frozenset(),
+        control_pins: frozenset[Pin] = frozenset(),
+        control_domains: frozenset[str] = frozenset(),
+    ) -> "PolicyHistory":
         """Order revisions by the moment they took effect, then by number."""
 
         def order(policy: PinningPolicy) -> tuple[float, int]:
             start = policy.effective_from
             return (start.timestamp() if start else 0.0, policy.revision)
 
-        return cls(tuple(sorted(revisions, key=order)), live_keys)
+        return cls(tuple(sorted(revisions, key=order)), live_keys, control_pins, control_domains)
 
     def in_force(self, at: datetime) -> PinningPolicy | None:
         """Return the revision in force at ``at``, or None before the first and after a withdrawal."""

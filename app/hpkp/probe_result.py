@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from app.hpkp.control import are_control_pins
 from app.hpkp.errors import InvalidHeader
 from app.hpkp.findings import Finding, Severity
 from app.hpkp.header.server_lines import ENFORCING, REPORT_ONLY
@@ -168,9 +169,14 @@ def _describe(address: str, chain: Chain, probe: Probe, known: KnownCertificates
     )
 
 
-def review_live(policy: PinningPolicy, live: LiveHost) -> tuple[Finding, ...]:
-    """Compare what a host serves with its policy. No findings mean that all that was looked at is as it should be."""
-    return (*_of_reach(live), *_of_chains(policy, live), *_of_fields(policy, live))
+def review_live(
+    policy: PinningPolicy, live: LiveHost, *, control_pins: frozenset[Pin] = frozenset()
+) -> tuple[Finding, ...]:
+    """Compare what a host serves with its policy. No findings mean that all that was looked at is as it should be.
+
+    A report-only field with control pins alone is as it should be too.
+    """
+    return (*_of_reach(live), *_of_chains(policy, live), *_of_fields(policy, live, control_pins))
 
 
 def satisfied(findings: Iterable[Finding]) -> bool | None:
@@ -331,11 +337,11 @@ def _of_trust(live: LiveHost) -> Iterator[Finding]:
         )
 
 
-def _of_fields(policy: PinningPolicy, live: LiveHost) -> Iterator[Finding]:
+def _of_fields(policy: PinningPolicy, live: LiveHost, control_pins: frozenset[Pin]) -> Iterator[Finding]:
     """Look whether every answer carries the policy's own field and nothing else."""
     wanted = ENFORCING if policy.mode is Mode.ENFORCE else REPORT_ONLY
     missing, unreadable, different = list[str](), dict[str, str](), defaultdict[str, list[str]](list)
-    enforced_too, present = list[str](), 0
+    enforced_too, control, present = list[str](), list[str](), 0
     for where, answer in _answers(policy, live):
         values = answer.enforcing if policy.mode is Mode.ENFORCE else answer.report_only
         if policy.mode is Mode.REPORT_ONLY and answer.enforcing:
@@ -345,7 +351,11 @@ def _of_fields(policy: PinningPolicy, live: LiveHost) -> Iterator[Finding]:
             continue
         present += 1
         try:
-            for difference in differences(policy, parse_header(values[0])):
+            header = parse_header(values[0])
+            if policy.mode is Mode.REPORT_ONLY and are_control_pins(header.pins, control_pins):
+                control.append(where)  # in the enforcing field they would be a difference
+                continue
+            for difference in differences(policy, header):
                 different[difference].append(where)
         except InvalidHeader as error:
             unreadable[where] = str(error)
@@ -374,6 +384,17 @@ def _of_fields(policy: PinningPolicy, live: LiveHost) -> Iterator[Finding]:
             f"Send what the policy says (hpkp header make --host {policy.host} --for SERVER), or set the policy to "
             "what is sent.",
             {"answers": answers[:20]},
+        )
+    if control and len(control) == present:
+        yield Finding(
+            "only_control_served",
+            Severity.WARNING,
+            f"Every answer that carried {wanted} had control pins in it, and none the pins of the policy. Clients that "
+            "see only control pins report nothing about the policy.",
+            "Send control pins to a small share of clients (hpkp control show --for SERVER writes such lines), then "
+            f"look again: hpkp probe {policy.host}. A probe may be in that share for a day.",
+            {"answers": control[:20]},
+            withholds=True,
         )
     if missing:
         yield _missing(wanted, missing, present=present)

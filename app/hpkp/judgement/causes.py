@@ -12,6 +12,7 @@ from enum import StrEnum
 class Cause(StrEnum):
     """Why the pins did not match, in the order in which the rules are asked."""
 
+    CONTROL = "control"
     NO_EVIDENCE = "no_evidence"
     IMPLAUSIBLE = "implausible"
     MATCHES_EXPECTED = "matches_expected"
@@ -67,6 +68,14 @@ class CauseFacts:
 
 
 CAUSES: dict[Cause, CauseFacts] = {
+    Cause.CONTROL: CauseFacts(
+        Side.NOT_A_PIN_MATTER,
+        Bearing.INFO,
+        "Control pins, which match nothing",
+        "Clients reported the host's control pins, as they have to. These reports measure how many clients report; "
+        "they are not violations.",
+        "Nothing.",
+    ),
     Cause.NO_EVIDENCE: CauseFacts(
         Side.UNKNOWN,
         Bearing.CAUTION,

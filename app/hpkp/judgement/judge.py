@@ -117,7 +117,7 @@ def judge(
     ]
     unexplained = (Cause.NO_EVIDENCE, "No rule explains this chain; look at it yourself.", context.leaf_position)
     cause, why, failing = holding[0] if holding else unexplained
-    lockout = would_lock_out(context, implausible=cause is Cause.IMPLAUSIBLE)
+    lockout = would_lock_out(context, implausible=cause is Cause.IMPLAUSIBLE, control=cause is Cause.CONTROL)
     return Judgement(
         cause=cause,
         why=why,

@@ -25,8 +25,10 @@ class LockoutResult:
     why: str
 
 
-def would_lock_out(context: JudgementContext, *, implausible: bool = False) -> LockoutResult:
+def would_lock_out(context: JudgementContext, *, implausible: bool = False, control: bool = False) -> LockoutResult:
     """Say whether enforcing ends, or ended, the connection that was reported."""
+    if control:
+        return LockoutResult(False, "Control pins match nothing by design; the report says nothing about your pins.")
     if implausible:
         return LockoutResult(None, "The report contradicts itself, so it shows nothing about real clients.")
     if context.untrusted_by_sender:

@@ -6,6 +6,7 @@ causes that are possible: `possible` leaves out the rules that a report of this 
 
 from collections.abc import Callable, Iterator
 
+from app.hpkp.control import are_control_pins
 from app.hpkp.judgement.causes import Cause
 from app.hpkp.judgement.context import PUBLIC, JudgementContext
 from app.hpkp.pins import Pin
@@ -45,6 +46,18 @@ def possible(cause: Cause, context: JudgementContext) -> bool:
     if context.trusted_by_sender:
         return cause not in _FAILS_ANYWAY
     return True
+
+
+def _control(context: JudgementContext) -> Evidence | None:
+    """Recognize control pins, whatever the chain is: they match nothing by design.
+
+    A form that its sender does not make is left to `_implausible`: forged reports must not count as delivered.
+    """
+    if context.report.unreadable_pins or not are_control_pins(context.known, context.control_pins):
+        return None
+    if _implausible(context) is not None:
+        return None
+    return "The client knew only the host's control pins, which match no key: it reported as it has to.", None
 
 
 def _no_evidence(context: JudgementContext) -> Evidence | None:
@@ -274,6 +287,7 @@ def _doubt(context: JudgementContext) -> str:
 
 
 RULES: dict[Cause, Rule] = {
+    Cause.CONTROL: _control,
     Cause.NO_EVIDENCE: _no_evidence,
     Cause.IMPLAUSIBLE: _implausible,
     Cause.MATCHES_EXPECTED: _matches_expected,

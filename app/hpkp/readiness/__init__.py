@@ -60,6 +60,7 @@ RULES: tuple[Rule, ...] = (
     policy_rules.subdomains,
     evidence_rules.exposure,
     evidence_rules.canary,
+    evidence_rules.control,
     evidence_rules.observation,
     violation_rules.open_violations,
     violation_rules.enforcing_clients,

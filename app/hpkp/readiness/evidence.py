@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from app.hpkp.catalog import Catalog
 from app.hpkp.clients import ClientCount
+from app.hpkp.control import NO_CONTROL, Control, Delivery, measure_delivery
 from app.hpkp.deployment import LONGEST_REMEMBERED
 from app.hpkp.exposure import Exposure
 from app.hpkp.judgement.causes import SIDE, Cause, Side
@@ -156,6 +157,8 @@ class Evidence:
     """Names for which reports came, each with how many."""
     subdomains: tuple[str, ...] = ()
     """Names below the host that were probed, or whose visitors were counted."""
+    control: Control = NO_CONTROL
+    """Who received and who reported control pins."""
     unevaluated: int = 0
     """Violations that are still judged by another policy, catalog or version than is in force."""
     refused: Refusals | None = None
@@ -183,6 +186,11 @@ class Situation:
         if self.policy.mode is Mode.REPORT_ONLY:
             return self.limits.observation
         return max(timedelta(days=1), self.max_age)
+
+    @property
+    def delivery(self) -> Delivery | None:
+        """The measured share of clients that report; None if it was not measured."""
+        return measure_delivery(self.evidence.control)
 
     @property
     def ending(self) -> bool:

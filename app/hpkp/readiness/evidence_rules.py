@@ -40,7 +40,7 @@ def live_host(case: Situation) -> Iterator[Finding]:
             withholds=True,
         )
     if not before_revision:
-        for finding in review_live(policy, live):
+        for finding in review_live(policy, live, control_pins=case.history.control_pins):
             # Where the pins travel with apps, a header that is not served is nothing that was not seen.
             apart = finding.code == "header_not_served" and case.apps_only
             told = "Nothing, where only apps are pinned."
@@ -140,9 +140,51 @@ def canary(case: Situation) -> Iterator[Finding]:
         )
 
 
+def control(case: Situation) -> Iterator[Finding]:
+    """Tell of control pins what keeps them from measuring, or what they measured that no bound survives."""
+    measured, host = case.evidence.control, case.policy.host
+    delivery = case.delivery
+    if delivery is None:
+        if measured.reports:
+            yield Finding(
+                "control_exposure_unknown",
+                Severity.INFO,
+                f"Control pins were reported {measured.reports:,} time(s), but how many clients received them is "
+                "unknown, so how many clients report is not measured.",
+                f"Count the clients that received the control field on a day: hpkp exposure set {host} DATE --control "
+                "--clients N, or hpkp exposure import with --control and the log of these responses.",
+                {"reports": measured.reports},
+            )
+        return
+    whose = "installs" if delivery.of_apps else "clients"
+    if delivery.reported == 0:
+        yield Finding(
+            "control_never_reported",
+            Severity.WARNING,
+            f"On {delivery.day} {delivery.received:,} {whose} received control pins, which every client that evaluates "
+            "pins has to report, and none reported them. These clients never report, or their reports do not arrive: "
+            "of clients that never report, up to 100 % may be locked out.",
+            "Find out why: check that the control field arrives with these responses (curl -sI), and that its "
+            f"report-uri can be reached from where clients are (hpkp canary {host}). "
+            "Count only clients that evaluate pins: hpkp exposure import leaves out browsers that do not.",
+            {"day": delivery.day.isoformat(), "received": delivery.received, "reported": 0},
+            withholds=True,
+        )
+    if over := next((count for count in measured.counts if count.exceeds), None):
+        yield Finding(
+            "control_reports_exceed_exposure",
+            Severity.WARNING,
+            f"On {over.day} {over.received:,} clients received control pins, and at least {over.reported.at_least:,} "
+            "reported them. The count of those who received them is too low, or reports are forged. No more than "
+            "received them are counted.",
+            f"Count again who received the control field on {over.day}, all logs of the day at once.",
+            {"day": over.day.isoformat(), "received": over.received, "reported": over.reported.at_least},
+        )
+
+
 def no_reports(case: Situation) -> Iterator[Finding]:
     """Say what silence is worth."""
-    if case.evidence.reports == 0:
+    if case.evidence.reports == 0 and case.evidence.control.reports == 0:
         yield Finding(
             "no_reports",
             Severity.INFO,

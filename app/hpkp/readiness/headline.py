@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from app.hpkp.bound import upper_share
 from app.hpkp.clients import NOBODY, ClientCount
+from app.hpkp.control import Delivery, upper_share_of_all
 from app.hpkp.exposure import Unit
 from app.hpkp.findings import Finding, Severity
 from app.hpkp.policy import Mode
 from app.hpkp.readiness.evidence import Group, Situation, Verdict
-from app.hpkp.readiness.words import at_most, title_of
+from app.hpkp.readiness.words import at_least, at_most, title_of
 
 CAVEATS = (
     "Reports are lower bounds. Senders leave out repetitions (Chromium for an hour, TrustKit for a day), they try "
@@ -18,9 +18,14 @@ CAVEATS = (
     "mistake of today may show in some days.",
     "Clients are told apart by install id or address: one behind many addresses counts several times, many behind one "
     "address count once.",
-    "The upper bound takes for granted that a client that is locked out reports as likely as any other; what never "
-    "reports is in no bound.",
+    "The upper bound takes for granted that a client that is locked out reports as likely as any other.",
 )
+
+NOT_MEASURED = (
+    "The upper bound takes for granted that every client reports: how many do was not measured. Control pins measure "
+    "it (hpkp control)."
+)
+"""Caveat of a bound without a delivery rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,8 @@ class Estimate:
     """Clients that would be locked out, by whose doing; ``of`` is None where exposure is unknown.
 
     ``share``, of those that were certainly met, and the bound, one-sided with 95 % confidence, are of our own mistakes,
-    as fractions. There is no bound where something is wrong that does not show in reports.
+    as fractions. There is no bound where something is wrong that does not show in reports. With a delivery rate the
+    bound is that of the reports divided by the rate's lower bound.
     """
 
     ours: ClientCount
@@ -39,6 +45,7 @@ class Estimate:
     unit: Unit
     share: float | None
     upper: float | None
+    delivery: Delivery | None = None
     caveats: tuple[str, ...] = CAVEATS
 
 
@@ -57,7 +64,9 @@ def estimate(case: Situation, *, bounded: bool = True) -> Estimate:
         of=of,
         unit=Unit.CLIENTS if exposed is None else exposed.unit,
         share=None if of is None else min(ours.at_least / max(of, 1), 1.0),
-        upper=None if of is None or not bounded else upper_share(ours.at_most, of),
+        upper=None if of is None or not bounded else upper_share_of_all(ours.at_most, of, case.delivery),
+        delivery=case.delivery,
+        caveats=CAVEATS if case.delivery is not None else (*CAVEATS, NOT_MEASURED),
     )
 
 
@@ -112,7 +121,7 @@ def _ours(case: Situation, numbers: Estimate, *, bounded: bool) -> Iterator[str]
             "there are in all they do not show."
         )
     elif met:
-        limit = "" if numbers.upper is None else f", at most {at_most(numbers.upper)} of them (95 % confidence)"
+        limit = "" if numbers.upper is None else f", at most {at_most(numbers.upper)} of them ({_on_what(numbers)})"
         begin = "By the reports, at" if enforced else "By the reports, if they were enforced now, at"
         yield f"{begin} least {met.at_least} {of} {would} locked out by mistakes of yours{limit}."
     elif not bounded:
@@ -122,8 +131,15 @@ def _ours(case: Situation, numbers: Estimate, *, bounded: bool) -> Iterator[str]
     else:
         yield (
             f"Of {numbers.of} {numbers.unit} that could have reported, none reported a mistake of yours, so at most "
-            f"{at_most(numbers.upper)} of them {would} locked out by one (95 % confidence)."
+            f"{at_most(numbers.upper)} of them {would} locked out by one ({_on_what(numbers)})."
         )
+
+
+def _on_what(numbers: Estimate) -> str:
+    """Say what the bound rests on: the delivery rate by which it is divided, or the assumption in its place."""
+    if numbers.delivery is None:
+        return "95 % confidence, if every client reports"
+    return f"95 % confidence, divided by the share of clients that report, at least {at_least(numbers.delivery.lower)}"
 
 
 def _others(numbers: Estimate) -> Iterator[str]:

@@ -3,16 +3,16 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from app.hpkp.bound import upper_share
 from app.hpkp.clients import NOBODY, ClientCount
 from app.hpkp.deployment import remembered_revisions
+from app.hpkp.control import Delivery, upper_share_of_all
 from app.hpkp.exposure import Population
 from app.hpkp.findings import Finding, Severity
 from app.hpkp.judgement.causes import ALARMING, BEARING, CAUSES, Bearing, Cause, bearing_of
 from app.hpkp.policy import Mode
 from app.hpkp.readiness.evidence import Group, LockedOut, OpenViolation, Situation
 from app.hpkp.readiness.sources import FEW
-from app.hpkp.readiness.words import at_most, percent
+from app.hpkp.readiness.words import at_least, at_most, percent
 
 _SEVERITY = {Bearing.BLOCKS: Severity.BLOCKER, Bearing.CAUTION: Severity.WARNING, Bearing.INFO: Severity.INFO}
 _SHOWN = 20
@@ -209,7 +209,7 @@ def lockout_share(case: Situation) -> Iterator[Finding]:
     limit = case.limits.lockout_share
     if share is None or share.upper <= limit:
         return
-    if share.clients:
+    if share.clients and share.upper_of_reports > limit:
         yield Finding(
             "lockout_share_over_limit",
             Severity.BLOCKER,
@@ -223,12 +223,24 @@ def lockout_share(case: Situation) -> Iterator[Finding]:
         yield Finding(
             "lockout_share_not_bounded",
             Severity.WARNING,
-            f"Of {share.of} nobody reported a mistake of yours. From so few it only follows, with 95 % confidence, "
-            f"that at most {at_most(share.upper)} of them would be locked out; the limit is {percent(limit)}.",
+            f"Of {share.of} {_nobody(share)} reported a mistake of yours. From so few it only follows, with 95 % "
+            f"confidence, that at most {at_most(share.upper)} of them would be locked out{_delivered(share)}; the "
+            f"limit is {percent(limit)}.",
             "Let more clients that can report meet the pins, or raise HPKP_MAX_LOCKOUT_PERCENT knowingly.",
             share.as_evidence(),
             withholds=True,
         )
+
+
+def _nobody(share: "_Share") -> str:
+    return f"at least {share.clients.at_least}" if share.clients else "nobody"
+
+
+def _delivered(share: "_Share") -> str:
+    """Say by what the bound is divided; nothing if how many clients report was not measured."""
+    if share.delivery is None:
+        return ""
+    return f", for as few as {at_least(share.delivery.lower)} of clients report (measured with control pins)"
 
 
 def interception_share(case: Situation) -> Iterator[Finding]:
@@ -276,6 +288,7 @@ class _Share:
 
     clients: ClientCount
     of: Population
+    delivery: Delivery | None
 
     @property
     def met(self) -> float:
@@ -289,8 +302,13 @@ class _Share:
 
     @property
     def upper(self) -> float:
-        """The upper 95 % bound of the share."""
-        return upper_share(self.clients.at_most, self.of.count)
+        """The upper 95 % bound of the share, those that do not report included."""
+        return upper_share_of_all(self.clients.at_most, self.of.count, self.delivery)
+
+    @property
+    def upper_of_reports(self) -> float:
+        """The same if every client reports."""
+        return upper_share_of_all(self.clients.at_most, self.of.count, None)
 
     def as_evidence(self) -> dict[str, object]:
         """Return the numbers."""
@@ -305,4 +323,4 @@ def _share(case: Situation, group: Group) -> _Share | None:
         return None
     # Interception locks out apps alone; of their installs the share is, where they are known.
     of = (exposure.apps if group is Group.INTERCEPTION else None) or exposure.smaller
-    return _Share(case.evidence.clients.get(group, NOBODY), of) if of is not None else None
+    return _Share(case.evidence.clients.get(group, NOBODY), of, case.delivery) if of is not None else None

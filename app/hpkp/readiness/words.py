@@ -1,7 +1,7 @@
 """The verdict in words for somebody who has never read RFC 7469: titles of findings, and what changed a verdict."""
 
 from collections.abc import Mapping
-from decimal import ROUND_CEILING, Context, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 
 from app.hpkp.judgement.causes import CAUSES, Cause
 from app.hpkp.readiness.evidence import Verdict
@@ -44,6 +44,7 @@ TITLES: dict[str, str] = {
     "header_differs": "The header served says something else than the policy",
     "header_not_everywhere": "Some answers lack the header",
     "header_not_served": "The host does not serve the header",
+    "only_control_served": "The host sends control pins to all",
     "no_report_uri": "Nothing says where clients are told to report",
     "locked_out_now": "Clients are locked out now",
     "clients_enforce_already": "Some clients enforce the pins already",
@@ -58,6 +59,9 @@ TITLES: dict[str, str] = {
     "canary_missing": "Nothing proves that reports arrive",
     "canary_too_old": "Nothing proves that reports still arrive",
     "decision_outgrown": "What you closed is reported by many more, or is proven",
+    "control_exposure_unknown": "How many clients received the control pins is not known",
+    "control_never_reported": "No client reports the control pins",
+    "control_reports_exceed_exposure": "More clients report the control pins than received them",
     "evaluation_pending": "Violations are still being re-evaluated",
     "left_out_as_ignored": "Reports from where you ignore the like do not count",
     "lockout_share_over_limit": "Too large a share of clients may be locked out",
@@ -99,6 +103,11 @@ def describe_change(
 def at_most(share: float) -> str:
     """Write an upper bound in percent with two digits, rounded up: it never says less than it is."""
     return f"{_plain(Context(prec=2, rounding=ROUND_CEILING).create_decimal(Decimal(str(share)) * 100))} %"
+
+
+def at_least(share: float) -> str:
+    """Write a lower bound in percent with two digits, rounded down: it never says more than it is."""
+    return f"{_plain(Context(prec=2, rounding=ROUND_FLOOR).create_decimal(Decimal(str(share)) * 100))} %"
 
 
 def percent(share: float) -> str:
