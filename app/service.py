@@ -24,6 +24,7 @@ from app.store.secrets import session_key
 from app.store.turns import Upkeep, turn
 from app.usecases.alerts import Alerts
 from app.usecases.canaries import Canaries
+from app.usecases.control import ControlPins
 from app.usecases.deployment import Deployment
 from app.usecases.heavy_reads import HeavyReads
 from app.usecases.hosts import Hosts
@@ -84,6 +85,11 @@ class Service:
     def policies(self) -> Policies:
         """Set and look up policies."""
         return Policies(self.engine, self.rejudging, self.readiness)
+
+    @cached_property
+    def control(self) -> ControlPins:
+        """Make control pins and measure delivery."""
+        return ControlPins(self.engine, self.rejudging, self.readiness)
 
     @cached_property
     def probing(self) -> Probing:

@@ -11,6 +11,7 @@ from app.hpkp.hosts import Host, superdomains
 from app.hpkp.pins import Pin, parse_pin
 from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy, PolicyHistory
 from app.store import tables
+from app.store.control import list_control_pins
 from app.store.engine import from_ms, to_ms
 from app.store.events import add_event
 from app.store.upsert import insert_missing
@@ -58,7 +59,15 @@ def policy_of_row(row: Row[Any]) -> PinningPolicy:
 def history_of(connection: Connection, host: str, *, known_by: datetime | None = None) -> PolicyHistory:
     """Return the history of a host's own policy, as it is or was known; empty where it had none."""
     revisions = [stored.policy for stored in list_revisions(connection, host, known_by=known_by)]
-    return PolicyHistory.of(revisions, live_keys_of(connection, host, by=known_by)) if revisions else PolicyHistory(())
+    if not revisions:
+        return PolicyHistory(())
+    control = list_control_pins(connection, host, known_by=known_by)
+    return PolicyHistory.of(
+        revisions,
+        live_keys_of(connection, host, by=known_by),
+        frozenset(stored.pin for stored in control),
+        frozenset(stored.domain for stored in control if stored.domain),
+    )
 
 
 def live_keys_of(connection: Connection, host: str, *, by: datetime | None = None) -> frozenset[Pin]:

@@ -7,8 +7,8 @@
                                           │  ├──────< violation_networks, status_changes
                                           │  └──────< reports          bounded detail
     hosts ─< host_hours, host_days, host_clients                       the same counts, for a host as a whole
-          ─< policy_revisions, probes (looks), live_keys, exposures, former_exposures, canaries, verdicts,
-             refusal_decisions
+          ─< policy_revisions, probes (looks), live_keys, exposures, former_exposures, control_pins,
+             control_exposures, canaries, verdicts, refusal_decisions
                                           seen_submissions, log_marks, overflow_days, rejections, rejudgings, events,
                                           alerts, secrets, tokens
 """
@@ -23,6 +23,7 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
+    String,
     Table,
     UniqueConstraint,
 )
@@ -165,6 +166,32 @@ class FormerExposure(SQLModel, table=True):
     clients: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
     recorded_at: int = Field(sa_column=_big())
     replaced_at: int = Field(sa_column=_big())
+
+
+class ControlPin(SQLModel, table=True):
+    """A control pin of a host: it matches nothing, and every client that knows it alone has to report."""
+
+    __tablename__ = "control_pins"
+    host: str = Field(primary_key=True, max_length=253, foreign_key="hosts.name")
+    pin: str = Field(primary_key=True, max_length=44)
+    domain: str = Field(default="", sa_column=Column(String(253), nullable=False, server_default=""))
+    """A name below the host where clients know control pins alone; empty where the host itself serves them."""
+    created_at: int = Field(sa_column=_big())
+
+
+class ControlExposure(SQLModel, table=True):
+    """How many clients received control pins on a day; of several rows of a day the latest counts."""
+
+    __tablename__ = "control_exposures"
+    host: str = Field(primary_key=True, max_length=253, foreign_key="hosts.name")
+    day: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    """Start of the day in milliseconds."""
+    app: str = Field(default="", primary_key=True)
+    app_version: str = Field(default="", primary_key=True)
+    recorded_at: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    clients: int = Field(sa_column=_big())
+    origin: str = "api"
+    """Who counted: ``api``, ``access-log``, ``installs``."""
 
 
 class Canary(SQLModel, table=True):
@@ -518,6 +545,8 @@ probe_looks = _table(ProbeLook)
 live_keys = _table(LiveKey)
 exposures = _table(Exposure)
 former_exposures = _table(FormerExposure)
+control_pins = _table(ControlPin)
+control_exposures = _table(ControlExposure)
 canaries = _table(Canary)
 verdicts = _table(VerdictRow)
 alerts = _table(AlertRow)

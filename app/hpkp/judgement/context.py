@@ -113,7 +113,7 @@ class JudgementContext:
         self.former = self.ever_expected - self.expected
         self.own_keys = history.own_keys | self.ever_expected
         self.known = frozenset(report.known_pins)
-        self.control_pins = history.control_pins
+        self.control_pins = history.control_pins - self.ever_expected
         self.clock = clock_of(report, received_at=received_at)
         self.received_at = received_at
         self._budget = budget or Budget()  # one for the whole report

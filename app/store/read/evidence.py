@@ -29,6 +29,7 @@ from app.hpkp.violation_status import OPEN, Status
 from app.store import tables
 from app.store.canaries import last_canary
 from app.store.engine import from_ms, to_ms
+from app.store.read.control import gather_control
 from app.store.read.counted_violations import (
     CountedViolation,
     count_busiest_day,
@@ -66,6 +67,7 @@ def gather_evidence(
     known_by = None if as_of is None else as_of.moment
     wanted = Filter(host=host, since=since, until=until)
     counted = count_violations(connection, wanted, Window.of(wanted))  # 1
+    counted = [found for found in counted if found.cause != Cause.CONTROL]
     statuses = _statuses(connection, counted, known_by)
     resolved = [found.id for found in counted if statuses[found.id] == Status.RESOLVED]
     again = reported_again(connection, resolved, until=until)
@@ -80,6 +82,7 @@ def gather_evidence(
         )
         for found in opened
     ]
+    violations = [violation for violation in violations if violation.cause is not Cause.CONTROL]
     in_window = {found.id: found for found in counted}
     ignored = list_ignored(connection, host, as_of=known_by)
     statuses = _statuses(connection, ignored, known_by)
@@ -112,6 +115,7 @@ def gather_evidence(
         exposure=add_up(exposed, since=since, until=until),
         canary=last_canary(connection, host, since=since, until=until),
         hostnames=dict(hostnames),
+        control=gather_control(connection, host, until=until, known_by=known_by),
     )
 
 

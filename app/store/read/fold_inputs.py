@@ -76,7 +76,23 @@ def load_histories(connection: Connection, hosts: Iterable[str]) -> dict[str, Po
     for some in _pieces(revisions):
         for host, pin in connection.execute(select(live.c.host, live.c.pin).where(live.c.host.in_(some))):
             keys.setdefault(host, set()).add(parse_pin(pin))
-    return {host: PolicyHistory.of(of_host, frozenset(keys.get(host, ()))) for host, of_host in revisions.items()}
+    control: dict[str, set[Pin]] = {}
+    domains: dict[str, set[str]] = {}
+    for some in _pieces(revisions):
+        found = select(tables.control_pins).where(tables.control_pins.c.host.in_(some))
+        for row in connection.execute(found):
+            control.setdefault(row.host, set()).add(parse_pin(row.pin))
+            if row.domain:
+                domains.setdefault(row.host, set()).add(row.domain)
+    return {
+        host: PolicyHistory.of(
+            of_host,
+            frozenset(keys.get(host, ())),
+            frozenset(control.get(host, ())),
+            frozenset(domains.get(host, ())),
+        )
+        for host, of_host in revisions.items()
+    }
 
 
 def load_pinned_host(connection: Connection, hostname: str, noted_hostname: str | None) -> tuple[str, PolicyHistory]:
