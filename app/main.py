@@ -9,7 +9,20 @@ from starlette.types import Receive, Scope, Send
 
 from app import __version__
 from app.alerting import has_receivers
-from app.api import events, export, health, hosts, overflow, probes, problems, readiness, refusals, violations, workshop
+from app.api import (
+    control,
+    events,
+    export,
+    health,
+    hosts,
+    overflow,
+    probes,
+    problems,
+    readiness,
+    refusals,
+    violations,
+    workshop,
+)
 from app.api.counted_until import WaitForFold
 from app.api.openapi import describe_ingest
 from app.api.reports import ReportEndpoint
@@ -116,6 +129,7 @@ def create_app(
             hosts.router,
             readiness.router,
             refusals.router,
+            control.router,
             probes.router,
             workshop.router,
             violations.router,

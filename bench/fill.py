@@ -80,6 +80,8 @@ _EMPTY = {
     tables.seen_submissions, tables.rejections, tables.tokens, tables.alerts, tables.rejudgings, tables.status_changes,
     tables.former_exposures, tables.log_marks, tables.overflow_days,
     tables.refusal_decisions,
+    tables.former_exposures, tables.log_marks, tables.overflow_days, tables.control_pins,
+    tables.control_exposures,
 }  # fmt: skip
 """Not asked by any question that is measured, or small in every store."""
 

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from app.answers.control import delivery_answer
 from app.answers.findings import finding_answer
 from app.hpkp.header.server_lines import ENFORCING, PLACE, REPORT_ONLY, Server, for_server, server_line
 from app.hpkp.policy import Mode, PinningPolicy
@@ -42,6 +43,7 @@ def estimate_answer(numbers: Estimate) -> dict[str, Any]:
         "unit": numbers.unit.value,
         "share": numbers.share,
         "upper": numbers.upper,
+        "delivery": delivery_answer(numbers.delivery),
         "caveats": list(numbers.caveats),
     }
 

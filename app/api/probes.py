@@ -11,6 +11,7 @@ from app.api.access import CanAdmin, CanRead, ServiceDep
 from app.api.hosts import HostPath
 from app.api.problems import not_found
 from app.api.schemas import FindingResponse, describe_problems
+from app.hpkp.pins import Pin
 from app.hpkp.policy import PinningPolicy
 from app.hpkp.probe_result import Answer, Endpoint, LiveHost, review_live, satisfied
 from app.hpkp.x509.certificate import Certificate, Element, why_unreadable
@@ -82,7 +83,7 @@ async def probe_host(
     looked = await service.probing.probe(host, port=body.port if body else None, at=now())
     if looked is None:
         raise not_found("policy in force for", host)
-    return _response(*looked)
+    return _response(*looked, service.policies.control_pins_of(host))
 
 
 @router.get("/{host}/probe", dependencies=[CanRead], responses=describe_problems(404))
@@ -94,11 +95,11 @@ def read_probe(service: ServiceDep, host: HostPath) -> ProbeResponse:
     live = service.last_probes.find(host)
     if live is None:
         raise not_found("probe of", host)
-    return _response(policy, live)
+    return _response(policy, live, service.policies.control_pins_of(host))
 
 
-def _response(policy: PinningPolicy, live: LiveHost) -> ProbeResponse:
-    findings = review_live(policy, live)
+def _response(policy: PinningPolicy, live: LiveHost, control_pins: frozenset[Pin]) -> ProbeResponse:
+    findings = review_live(policy, live, control_pins=control_pins)
     return ProbeResponse(
         host=live.probe.host,
         port=live.probe.port,

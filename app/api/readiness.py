@@ -9,11 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.answers.readiness import readiness_answer
 from app.api.access import CanAdmin, CanRead, ServiceDep
+from app.api.control import DeliveryResponse
 from app.api.counted_until import CountedUntil
 from app.api.hosts import HostPath, read_moment
 from app.api.pages import LimitQuery, link_next, parse_cursor
 from app.api.problems import ProblemError, not_found
 from app.api.schemas import FindingResponse, Page, describe_problems
+from app.hpkp.control import ControlDay
 from app.hpkp.errors import InvalidPolicy
 from app.hpkp.exposure import ExposedDay
 from app.hpkp.header.server_lines import Server
@@ -38,7 +40,11 @@ class EstimateResponse(BaseModel):
     )
     unit: Literal["clients", "sessions", "installs"]
     share: float | None = Field(description="`ours` of `of`.")
-    upper: float | None = Field(description="One-sided upper bound of that share with 95 % confidence.")
+    upper: float | None = Field(
+        description="One-sided upper bound of that share with 95 % confidence, divided by the lower bound of `delivery`; "
+        "without that it takes for granted that every client reports."
+    )
+    delivery: DeliveryResponse | None = Field(description="Null if it was not measured.")
     caveats: list[str]
 
 
@@ -111,6 +117,7 @@ class ExposureRequest(BaseModel):
     clients: int | None = Field(None, ge=0, le=_MOST, description="Distinct ones among them, or installs of the app.")
     app: str = Field("", max_length=200, description="The app; empty for the site itself.")
     app_version: str = Field("", max_length=100)
+    control: bool = Field(False, description="These clients received control pins; give `clients` alone.")
 
 
 class ExposedDayResponse(BaseModel):
@@ -121,6 +128,7 @@ class ExposedDayResponse(BaseModel):
     clients: int | None
     app: str
     app_version: str
+    control: bool = Field(description="Whether it counts clients that received control pins.")
 
 
 class CanaryResponse(BaseModel):
@@ -187,7 +195,12 @@ def list_exposure(service: ServiceDep, host: HostPath) -> Page[ExposedDayRespons
 
 @router.put("/{host}/exposure/{date}", dependencies=[CanAdmin], responses=describe_problems(400))
 def put_exposure(service: ServiceDep, host: HostPath, date: date, body: ExposureRequest) -> ExposedDayResponse:
-    """Record how many could have reported on a day (UTC), in place of what was recorded of it before."""
+    """Record how many could have reported on a day (UTC), in place of what was recorded of it before.
+
+    With `control`, how many clients received control pins on it.
+    """
+    if body.control and (body.clients is None or body.sessions is not None):
+        raise ProblemError(422, "Request not valid", "With control, give clients alone.", pointer="/clients")
     if body.sessions is None and body.clients is None:
         raise ProblemError(422, "Request not valid", "Give sessions, clients, or both.", pointer="/sessions")
     at = now()
@@ -195,6 +208,10 @@ def put_exposure(service: ServiceDep, host: HostPath, date: date, body: Exposure
         raise ProblemError(422, "Request not valid", "The day lies in the future.", pointer="/path/date")
     if date.year < 1970:
         raise ProblemError(422, "Request not valid", "There was no HTTP then.", pointer="/path/date")
+    if body.control and body.clients is not None:
+        counted = ControlDay(host, date, body.clients, body.app, body.app_version)
+        service.control.record_exposure([counted], origin="api", at=at)
+        return _day(ExposedDay(host, date, None, body.clients, body.app, body.app_version), control=True)
     day = ExposedDay(host, date, body.sessions, body.clients, body.app, body.app_version)
     if day.fault is not None:
         raise ProblemError(422, "Request not valid", day.fault, pointer="/sessions")
@@ -202,9 +219,14 @@ def put_exposure(service: ServiceDep, host: HostPath, date: date, body: Exposure
     return _day(day)
 
 
-def _day(day: ExposedDay) -> ExposedDayResponse:
+def _day(day: ExposedDay, *, control: bool = False) -> ExposedDayResponse:
     return ExposedDayResponse(
-        date=day.day, sessions=day.sessions, clients=day.clients, app=day.app, app_version=day.app_version
+        date=day.day,
+        sessions=day.sessions,
+        clients=day.clients,
+        app=day.app,
+        app_version=day.app_version,
+        control=control,
     )
 
 

@@ -11,6 +11,7 @@ from app.cli import (
     backup_key,
     canary,
     check,
+    control,
     database,
     demo,
     explain,
@@ -50,6 +51,7 @@ app.add_typer(policy.app, name="policy")
 app.command("what-if")(what_if.what_if)
 app.command("readiness")(readiness.readiness)
 app.command("canary")(canary.canary)
+app.add_typer(control.app, name="control")
 app.command("explain")(explain.explain)
 app.command("mark")(mark.mark)
 app.command("refusals")(refusals.refusals)

@@ -17,6 +17,7 @@ from rich.progress import Progress
 
 from app.access_log import READERS, LogFormat, Tally, UnreadableLine, guess_format
 from app.cli.terminal import JsonOption, err, fail, opened, out, print_json
+from app.hpkp.control import ControlDay
 from app.hpkp.exposure import ExposedDay
 from app.hpkp.hosts import Host, canonical_host
 from app.hpkp.user_agents.reporting import never_reports
@@ -27,6 +28,7 @@ from app.service import now
 app = typer.Typer(name="exposure", help="Tell how many could have reported, day by day.", no_args_is_help=True)
 
 HostArgument = Annotated[str, typer.Argument(help="The Pinned Host.", metavar="HOST")]
+ControlOption = Annotated[bool, typer.Option("--control", help="These clients received control pins (hpkp control).")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print what would be recorded.")]
 
 _SHOWN = 3
@@ -52,6 +54,7 @@ def import_logs(
     every_client: Annotated[
         bool, typer.Option("--every-client", help="Count those too that are known to send no reports.")
     ] = False,
+    control: ControlOption = False,
     dry_run: DryRun = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -59,7 +62,8 @@ def import_logs(
 
     Responses with status 2xx and 3xx count; a client is an address with a user agent, a session a client within an
     hour. Of lines that name a virtual host (vhost_combined, absolute URIs) only those of HOST count. Clients that are
-    known to send no reports, as all browsers of today are, are left out. A log does not tell which responses carried
+    known to send no reports, as all browsers of today are, are left out. With --control, give only lines of responses
+    that carried the control field: their clients are recorded as the control share. A log does not tell which responses carried
     the header: count those that do, with --path-prefix where it is not on all. Give all logs of a day at once, since
     each import replaces the days in it. Exit code 2: not readable, or no response counts.
     """
@@ -116,7 +120,7 @@ def import_logs(
     if tally.full:
         err.print("There were more clients than are told apart: the numbers are lower bounds.", markup=False)
     days = [ExposedDay(name, day, sessions, clients) for day, sessions, clients in tally.days()]
-    _record(name, days, origin="access-log", dry_run=dry_run, as_json=as_json)
+    _record(name, days, origin="access-log", control=control, dry_run=dry_run, as_json=as_json)
 
 
 def _lines(path: Path) -> Iterator[str]:
@@ -153,13 +157,17 @@ def set_day(
     ] = None,
     app_name: Annotated[str, typer.Option("--app", help="The app; without it the site itself.")] = "",
     app_version: Annotated[str, typer.Option(help="The app's version.")] = "",
+    control: ControlOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Record how many could have reported on a day, in place of what was known of it."""
     if sessions is None and clients is None:
         fail("give --sessions, --clients, or both")
+    if control and (clients is None or sessions is not None):
+        fail("with --control, give --clients alone")
     name = _host(host)
-    _record(name, [ExposedDay(name, day.date(), sessions, clients, app_name, app_version)], "api", as_json=as_json)
+    days = [ExposedDay(name, day.date(), sessions, clients, app_name, app_version)]
+    _record(name, days, "api", control=control, as_json=as_json)
 
 
 @app.command("installs")
@@ -262,7 +270,16 @@ def _host(text: str) -> Host:
         fail(str(error))
 
 
-def _record(host: Host, days: list[ExposedDay], origin: str, *, dry_run: bool = False, as_json: bool = False) -> None:
+def _record(
+    host: Host,
+    days: list[ExposedDay],
+    origin: str,
+    *,
+    control: bool = False,
+    dry_run: bool = False,
+    as_json: bool = False,
+) -> None:
+    """Record and print days; with ``control`` the clients that received control pins on them."""
     today = now().date()
     if future := [day.day for day in days if day.day > today]:
         fail(f"{future[0]} lies in the future; nothing was recorded")
@@ -272,7 +289,11 @@ def _record(host: Host, days: list[ExposedDay], origin: str, *, dry_run: bool = 
         fail(f"{faults[0]}; nothing was recorded")
     if not dry_run and days:
         with opened() as service:
-            service.records.record_exposure(days, origin=origin, at=now())
+            if control:
+                counted = [ControlDay(d.host, d.day, d.clients or 0, d.app, d.app_version) for d in days]
+                service.control.record_exposure(counted, origin=origin, at=now())
+            else:
+                service.records.record_exposure(days, origin=origin, at=now())
     _print(days, as_json=as_json)
     if not days and not as_json:
         err.print(f"There was nothing to record for {host}.", markup=False)

@@ -48,10 +48,11 @@ def probe(
     with opened(settings) as service:
         name = canonical_host(host)
         looked = asyncio.run(service.probing.probe(name, port=port, at=now()))
+        control_pins = service.policies.control_pins_of(name)
     if looked is None:
         fail(f"there is no policy in force for {name}; set one with `hpkp policy set {name}`")
     policy, live = looked
-    findings = review_live(policy, live)
+    findings = review_live(policy, live, control_pins=control_pins)
     answer = satisfied(findings)
     if as_json:
         print_json(

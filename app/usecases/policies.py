@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Engine
 
 from app.hpkp.errors import InvalidPolicy
+from app.hpkp.pins import Pin
 from app.hpkp.policy import PinningPolicy, PolicyHistory
 from app.hpkp.report import ViolationReport
 from app.store import policies as store
@@ -62,6 +63,11 @@ class Policies:
         """Return the host's own policy in force, or None."""
         with self.engine.connect() as connection:
             return store.history_of(connection, host).in_force(at)
+
+    def control_pins_of(self, host: str) -> frozenset[Pin]:
+        """Return the control pins of a host."""
+        with self.engine.connect() as connection:
+            return store.history_of(connection, host).control_pins
 
     def list_revisions(self, host: str) -> Sequence[StoredPolicy]:
         """Return every revision of a host's policy, the newest entry first."""

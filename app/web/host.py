@@ -27,7 +27,7 @@ from app.web.chart import Chart, draw, interval_of
 from app.web.filters import PageFilter, as_query
 from app.web.forms import ChangeForm
 from app.web.rendering import HEADERS, address, render
-from app.web.server_lines import write_lines
+from app.web.server_lines import write_lines, write_shares
 
 router = APIRouter(dependencies=[CanRead])
 
@@ -69,12 +69,15 @@ def show_host(
     )
     if seen is None:
         raise not_found("host", host)
+    control = service.control.find(host, at=at)
     step = None if answer is None else answer.plan.next_step
     return render(
         request,
         "host.html",
         host=host,
         done=done,
+        control=control,
+        control_parts=[] if control is None or control.header is None else write_shares(control),
         exposure=seen.exposure[::-1][:_EXPOSED],
         situation=situation,
         answer=answer,
@@ -143,12 +146,14 @@ def _presets(host: str, narrowed: Filter, at: datetime) -> list[tuple[str, str]]
 
 @router.post("/hosts/{host}")
 async def act(service: ServiceDep, host: HostPath, form: ChangeForm) -> Response:
-    """Look at what the host serves, or send a canary, and lead back to the host."""
+    """Look at what the host serves, send a canary, or make control pins, and lead back to the host."""
     match form["action"]:
         case "probe":
             done: object = await service.probing.probe(host, at=now())
         case "canary":
             done = await service.canaries.send(host, at=now())
+        case "control":
+            done = service.control.make(host, at=now())
         case other:
             raise ProblemError(422, "Not a form", f"There is no action {other[:40]!r}.")
     if done is None:

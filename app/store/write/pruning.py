@@ -33,7 +33,14 @@ _OF_HOSTS = (
     tables.former_exposures, tables.refusal_decisions,
 )  # fmt: skip
 """What goes with a host that is deleted."""
-_KEEPS_HOST = (tables.policy_revisions, tables.violations, tables.exposures, tables.probes)
+_KEEPS_HOST = (
+    tables.policy_revisions,
+    tables.violations,
+    tables.exposures,
+    tables.probes,
+    tables.control_pins,
+    tables.control_exposures,
+)
 """A host with a row in one of these stays."""
 
 

@@ -1,0 +1,98 @@
+"""``hpkp control``: pins that match nothing, to measure how many clients report."""
+
+from typing import Annotated
+
+import typer
+
+from app.answers.control import control_answer
+from app.cli.terminal import JsonOption, err, fail, opened, print_json
+from app.hpkp.errors import HpkpError
+from app.hpkp.header.control_lines import LARGEST_SHARE, SMALLEST_SHARE
+from app.hpkp.header.server_lines import Server
+from app.hpkp.hosts import canonical_host
+from app.hpkp.pins import parse_pin
+from app.hpkp.readiness.words import at_least, percent
+from app.service import now
+from app.usecases.control import ControlState
+
+app = typer.Typer(help="Measure with control pins how many clients report.", no_args_is_help=True)
+
+HostArgument = Annotated[str, typer.Argument(help="A host with a policy that names a report-uri.", metavar="HOST")]
+ServerOption = Annotated[Server, typer.Option("--for", help="The server whose configuration is wanted.")]
+ShareOption = Annotated[
+    float, typer.Option("--share", min=SMALLEST_SHARE, max=LARGEST_SHARE, help="Percent of clients that get them.")
+]
+
+
+@app.command("make")
+def make(
+    host: HostArgument,
+    pins: Annotated[list[str] | None, typer.Option("--pin", help="A pin that matches nothing; repeatable.")] = None,
+    domain: Annotated[
+        str | None, typer.Option(help="Name below the host where clients know control pins alone.")
+    ] = None,
+    renew: Annotated[bool, typer.Option("--renew", help="Make new ones although there are some.")] = False,
+    server: ServerOption = Server.TEXT,
+    share: ShareOption = 5.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Make control pins for a host, or print those that are there.
+
+    Every client that evaluates pins has to report them. Serve them to a small share of clients, and count who received
+    them with hpkp exposure set or import, --control: then readiness tells how many clients report.
+    """
+    try:
+        name = canonical_host(host)
+        below = None if domain is None else canonical_host(domain)
+        given = tuple(map(parse_pin, pins or []))
+        with opened() as service:
+            state = service.control.make(name, pins=given, domain=below, renew=renew, at=now())
+    except HpkpError as error:
+        fail(str(error))
+    _show(name, state, server, share, as_json=as_json)
+
+
+@app.command("show")
+def show(
+    host: HostArgument, server: ServerOption = Server.TEXT, share: ShareOption = 5.0, as_json: JsonOption = False
+) -> None:
+    """Print the field or configuration for a share of clients, and what was measured."""
+    try:
+        name = canonical_host(host)
+        with opened() as service:
+            state = service.control.find(name, at=now())
+    except HpkpError as error:
+        fail(str(error))
+    _show(name, state, server, share, as_json=as_json)
+
+
+def _show(host: str, state: ControlState | None, server: Server, share: float, *, as_json: bool) -> None:
+    if state is None:
+        fail(f"no policy for {host}; set one with `hpkp policy set {host}`")
+    if not state.pins:
+        fail(f"no control pins for {host}; make them with `hpkp control make {host}`")
+    try:
+        plain = control_answer(state, server=server, percent=share)
+    except HpkpError as error:
+        fail(str(error))
+    if as_json:
+        print_json(plain)
+        return
+    if plain["value"] is None:
+        err.print(f"The policy of {host} has no report-uri, so there is no field to send.", markup=False)
+    elif server is Server.TEXT:
+        typer.echo(f"{plain['field']}: {plain['value']}")
+        err.print("Send it to a share of clients, in place of the usual report-only field.", markup=False, style="dim")
+    for part in plain["configuration"]:
+        typer.echo(part["text"])
+        err.print(f"Belongs {part['place']}.", markup=False, style="dim")
+    delivery = state.delivery
+    if delivery is None:
+        told = f"Not measured; {state.control.reports:,} reports of control pins in 30 days."
+    else:
+        whose = "installs" if delivery.of_apps else "clients"
+        told = (
+            f"Of {delivery.received:,} {whose} that received them on {delivery.day} at least {delivery.reported:,} "
+            f"reported: {percent(delivery.rate)}, at least {at_least(delivery.lower)} (95 % confidence)."
+        )
+    err.print(told, markup=False)
