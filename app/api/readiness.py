@@ -41,8 +41,8 @@ class EstimateResponse(BaseModel):
     unit: Literal["clients", "sessions", "installs"]
     share: float | None = Field(description="`ours` of `of`.")
     upper: float | None = Field(
-        description="One-sided upper bound of that share with 95 % confidence, divided by the lower bound of `delivery`; "
-        "without that it takes for granted that every client reports."
+        description="One-sided upper bound of that share with 95 % confidence, divided by the lower bound of "
+        "`delivery`; without that it takes for granted that every client reports."
     )
     delivery: DeliveryResponse | None = Field(description="Null if it was not measured.")
     caveats: list[str]

@@ -62,10 +62,10 @@ def import_logs(
 
     Responses with status 2xx and 3xx count; a client is an address with a user agent, a session a client within an
     hour. Of lines that name a virtual host (vhost_combined, absolute URIs) only those of HOST count. Clients that are
-    known to send no reports, as all browsers of today are, are left out. With --control, give only lines of responses
-    that carried the control field: their clients are recorded as the control share. A log does not tell which responses carried
-    the header: count those that do, with --path-prefix where it is not on all. Give all logs of a day at once, since
-    each import replaces the days in it. Exit code 2: not readable, or no response counts.
+    known to send no reports, as all browsers of today are, are left out. A log does not tell which responses carried
+    the header: count those that do, with --path-prefix where it is not on all. With --control, give a log of responses
+    that carried the control field, and no others. Give all logs of a day at once, since each import replaces the days
+    in it. Exit code 2: not readable, or no response counts.
     """
     name = _host(host)
     selection = Selection(

@@ -1,0 +1,254 @@
+"""Control pins: made, recognized, judged apart, and what they measure."""
+
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from itertools import count
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import beta
+
+from app.hpkp.bound import lower_share, upper_share
+from app.hpkp.clients import ClientCount
+from app.hpkp.control import (
+    Control,
+    ControlCount,
+    ControlDay,
+    are_control_pins,
+    choose_day,
+    make_control_pins,
+    measure_delivery,
+    upper_share_of_all,
+)
+from app.hpkp.findings import Severity
+from app.hpkp.header.control_lines import _pattern, split_configuration
+from app.hpkp.header.server_lines import Server
+from app.hpkp.header.value import PinningHeader
+from app.hpkp.judgement.causes import Cause
+from app.hpkp.judgement.judge import Judgement, judge
+from app.hpkp.pins import Pin
+from app.hpkp.policy import ExpectedPin, PinningPolicy, PolicyHistory
+from app.hpkp.probe_result import Answer, Endpoint, Probe, review_live
+from app.hpkp.readiness import Group, Situation, Verdict, assess_readiness
+from app.hpkp.report import ViolationReport
+from app.hpkp.x509.anchors import KnownCertificates
+from app.senders import CertificateReader, read_report
+from tests.authority import NOW
+from tests.hpkp.test_readiness import ARRIVED, EXPOSED, GOOD, LIVE, POLICY, live_host
+from tests.reports import report_body
+
+TODAY = NOW.date()
+_NUMBERS = count(1)
+CONTROL = make_control_pins(lambda length: next(_NUMBERS).to_bytes(length, "big"))
+
+
+def _counted(reported: int, received: int, *, of_apps: bool = False) -> Control:
+    return Control((ControlCount(TODAY, received, ClientCount.exact(reported), of_apps),), reports=reported)
+
+
+def _lower(reported: int, received: int) -> float:
+    measured = measure_delivery(_counted(reported, received))
+    assert measured is not None
+    return measured.lower
+
+
+def test_control_pins_are_two_hashes_of_what_was_drawn() -> None:
+    assert len(set(CONTROL)) == 2
+    again = count(1)
+    assert make_control_pins(lambda length: next(again).to_bytes(length, "big")) == CONTROL
+
+
+@pytest.mark.parametrize(
+    ("known", "is_control"),
+    [(CONTROL, True), (CONTROL[:1], True), ((*CONTROL, LIVE), False), ((LIVE,), False), ((), False)],
+)
+def test_known_pins_are_control_only_without_any_other(known: tuple[Pin, ...], is_control: bool) -> None:
+    assert are_control_pins(known, frozenset(CONTROL)) is is_control
+
+
+@pytest.mark.parametrize("of", [1, 7, 100, 4000])
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.5, 0.97, 1.0])
+def test_the_lower_bound_is_that_of_clopper_and_pearson(share: float, of: int) -> None:
+    seen = round(share * of)
+    exact = 0.0 if seen == 0 else float(beta.ppf(0.05, seen, of - seen + 1))
+    assert lower_share(seen, of) <= exact + 1e-12
+    assert lower_share(seen, of) == pytest.approx(exact, abs=1e-9)
+
+
+@given(st.integers(0, 300), st.integers(0, 300), st.integers(1, 300), st.integers(0, 300))
+def test_the_bound_of_all_is_never_below_that_of_reports_and_never_above_one(
+    met: int, of: int, received: int, reported: int
+) -> None:
+    delivery = measure_delivery(_counted(reported, received))
+    assert upper_share(met, of) <= upper_share_of_all(met, of, delivery) <= 1.0
+    assert upper_share_of_all(met, of, None) == upper_share(met, of)
+
+
+def test_who_never_reports_bounds_nothing() -> None:
+    assert _lower(0, 5000) == 0.0
+    assert upper_share_of_all(0, 10**6, measure_delivery(_counted(0, 5000))) == 1.0
+
+
+def test_more_reporters_than_receivers_count_as_all_and_are_told() -> None:
+    assert _lower(90, 50) == _lower(50, 50) < 1.0
+    found = _assess(_counted(90, 50))
+    assert "control_reports_exceed_exposure" in {finding.code for finding in found.findings}
+
+
+def test_of_two_audiences_the_lower_rate_counts() -> None:
+    both = Control((*_counted(90, 100).counts, *_counted(30, 100, of_apps=True).counts))
+    measured = measure_delivery(both)
+    assert measured is not None
+    assert (measured.rate, measured.of_apps) == (0.3, True)
+
+
+def test_a_day_is_chosen_by_who_received_the_pins_and_is_the_last_large_one() -> None:
+    def on(day: int, clients: int, app: str = "") -> ControlDay:
+        return ControlDay("a.test", date(2026, 11, day), clients, app)
+
+    days = [on(1, 1000), on(3, 600), on(4, 400), on(5, 0), on(5, 7, "app"), on(5, 8, "app")]
+    assert choose_day(days, of_apps=False) == (date(2026, 11, 3), 600)
+    assert choose_day(days, of_apps=True) == (date(2026, 11, 5), 15)
+    assert choose_day([on(5, 0)], of_apps=False) is None
+
+
+# The judgement
+
+
+def _judge(*known: Pin, control: tuple[Pin, ...] = CONTROL, **members: object) -> Judgement:
+    report = read_report(report_body(known_pins=list(map(str, known)), **members), certificates=CertificateReader())  # type: ignore[arg-type]
+    assert isinstance(report, ViolationReport)
+    history = PolicyHistory.of([POLICY], control_pins=frozenset(control))
+    return judge(report, history, KnownCertificates(), received_at=NOW, at=NOW)
+
+
+def test_a_report_with_control_pins_is_control_whatever_its_chain_is() -> None:
+    for served in ({}, {"served": [], "validated": []}):
+        found = _judge(*CONTROL, **served)
+        assert (found.cause, found.locks_out) == (Cause.CONTROL, False)
+
+
+def test_other_pins_beside_them_or_none_registered_make_it_no_control() -> None:
+    assert _judge(*CONTROL, LIVE).cause is not Cause.CONTROL
+    assert _judge(*CONTROL, control=()).cause is not Cause.CONTROL
+    assert _judge(LIVE).cause is not Cause.CONTROL
+
+
+def test_a_pin_that_the_policy_expects_is_never_a_control_pin() -> None:
+    assert _judge(LIVE, control=(LIVE,)).cause is not Cause.CONTROL
+
+
+def test_a_form_that_its_sender_does_not_make_is_not_counted_as_delivered() -> None:
+    report = read_report(report_body(known_pins=list(map(str, CONTROL))), certificates=CertificateReader())
+    assert isinstance(report, ViolationReport)
+    forged = replace(report, contradictions=("made up",))
+    history = PolicyHistory.of([POLICY], control_pins=frozenset(CONTROL))
+    found = judge(forged, history, KnownCertificates(), received_at=NOW, at=NOW)
+    assert found.cause is Cause.IMPLAUSIBLE
+
+
+# The verdict
+
+
+def _assess(control: Control, *, ours: int = 0, clients: int = 20_000):  # type: ignore[no-untyped-def]
+    groups = {Group.OURS: ClientCount.exact(ours)} if ours else {}
+    exposed = replace(EXPOSED, site_clients=clients, site_sessions=10 * clients)
+    return assess_readiness(Situation(POLICY, replace(GOOD, control=control, clients=groups, exposure=exposed), NOW))
+
+
+def test_without_a_measurement_the_headline_says_what_it_takes_for_granted() -> None:
+    found = _assess(Control())
+    assert found.verdict is Verdict.READY
+    assert "if every client reports" in found.headline
+    assert found.estimate.delivery is None
+    assert any("hpkp control" in caveat for caveat in found.estimate.caveats)
+
+
+def test_a_measured_rate_divides_the_bound_and_the_headline_says_so() -> None:
+    found, unmeasured = _assess(_counted(300, 1000)), _assess(Control())
+    assert found.estimate.upper == pytest.approx(unmeasured.estimate.upper / _lower(300, 1000))
+    assert "divided by the share of clients that report, at least 27 %" in found.headline
+    assert "if every client" not in found.headline
+    assert found.verdict is Verdict.READY  # 0.015 % / 0.27 is below the limit of 0.1 %
+
+
+def test_a_bound_that_only_the_rate_takes_over_the_limit_withholds_and_does_not_block() -> None:
+    found = _assess(_counted(300, 1000), clients=10_000)  # 0.03 % / 0.27
+    assert found.verdict is Verdict.NOT_ENOUGH_DATA
+    finding = next(f for f in found.findings if f.code == "lockout_share_not_bounded")
+    assert "27 % of clients report" in finding.message
+    one = _assess(_counted(300, 1000), ours=1, clients=15_000)
+    assert {f.code for f in one.findings if f.severity is Severity.BLOCKER} == set()
+    assert one.verdict is Verdict.NOT_ENOUGH_DATA
+
+
+def test_if_nobody_reports_control_pins_the_bound_is_everybody_and_a_finding_withholds() -> None:
+    found = _assess(_counted(0, 1000), clients=10**7)
+    assert found.verdict is Verdict.NOT_ENOUGH_DATA
+    assert found.estimate.upper == 1.0
+    finding = next(f for f in found.findings if f.code == "control_never_reported")
+    assert finding.withholds
+    assert "at most 100 %" in found.headline
+
+
+def test_reports_without_a_count_of_receivers_measure_nothing_and_say_what_is_missing() -> None:
+    found = _assess(Control(reports=12))
+    assert found.verdict is Verdict.READY
+    finding = next(f for f in found.findings if f.code == "control_exposure_unknown")
+    assert "--control" in finding.fix
+
+
+# The probe
+
+
+def _probed(*values: str, policy: PinningPolicy = POLICY, enforcing: tuple[str, ...] = ()) -> set[str]:
+    answers = tuple(Answer("/", 200, enforcing, (value,)) for value in values)
+    live = live_host(LIVE)
+    probe = replace(live.probe, endpoints=(Endpoint("192.0.2.1", ((),), answers),))
+    found = review_live(policy, replace(live, probe=probe), control_pins=frozenset(CONTROL))
+    return {finding.code for finding in found}
+
+
+FIELD = str(PinningHeader.of_policy(POLICY))
+CONTROL_FIELD = str(PinningHeader(CONTROL, report_uri=POLICY.report_uri))
+
+
+def test_a_probe_takes_a_control_field_among_usual_ones_for_what_it_is() -> None:
+    assert _probed(FIELD, CONTROL_FIELD) == set()
+    mixed = PinningHeader((*CONTROL, LIVE), report_uri=POLICY.report_uri)
+    assert "header_differs" in _probed(FIELD, str(mixed))
+
+
+def test_control_pins_for_all_withhold_the_verdict() -> None:
+    assert _probed(CONTROL_FIELD, CONTROL_FIELD) == {"only_control_served"}
+
+
+def test_control_pins_that_are_enforced_are_a_difference() -> None:
+    enforced = replace(POLICY, mode=type(POLICY.mode).ENFORCE)
+    answers = (Answer("/", 200, (CONTROL_FIELD,)),)
+    live = live_host(LIVE)
+    probe = replace(live.probe, endpoints=(Endpoint("192.0.2.1", ((),), answers),))
+    found = review_live(enforced, replace(live, probe=probe), control_pins=frozenset(CONTROL))
+    assert "header_differs" in {finding.code for finding in found}
+
+
+# The share
+
+
+@pytest.mark.parametrize("percent", [0.1, 1, 5, 6.25, 25, 33.3, 50])
+def test_the_pattern_takes_exactly_the_share_of_hexadecimal_digits(percent: float) -> None:
+    import re
+
+    pattern = re.compile(_pattern(percent))
+    taken = [number for number in range(4096) if pattern.match(f"{number:03x}ff")]
+    assert taken == list(range(max(round(4096 * percent / 100), 1)))
+
+
+def test_a_share_out_of_bounds_is_refused() -> None:
+    header = PinningHeader(CONTROL)
+    for percent in (0, 0.09, 50.1, 100):
+        with pytest.raises(ValueError, match="percent"):
+            split_configuration(header, header, Server.NGINX, percent=percent, enforced=False)
+
+
