@@ -17,7 +17,7 @@ from app import __version__
 from app.api.access import Caller, find_caller
 from app.api.problems import Problem, ProblemError
 from app.api.sessions import form_token
-from app.hpkp.readiness.words import at_most, title_of
+from app.hpkp.readiness.words import at_least, at_most, title_of
 from app.service import Service, now
 from app.web import words
 
@@ -124,6 +124,7 @@ def _templates() -> Environment:
     environment.globals |= {"address": address, "static": static_address, "version": __version__}
     environment.filters |= {
         "ago": words.ago,
+        "at_least": at_least,
         "at_most": at_most,
         "count": words.count,
         "cut": words.cut,

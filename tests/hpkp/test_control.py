@@ -1,13 +1,16 @@
 """Control pins: made, recognized, judged apart, and what they measure."""
 
+import re
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date
+from fractions import Fraction
 from itertools import count
+from math import comb
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import beta
 
 from app.hpkp.bound import lower_share, upper_share
 from app.hpkp.clients import ClientCount
@@ -28,14 +31,14 @@ from app.hpkp.header.value import PinningHeader
 from app.hpkp.judgement.causes import Cause
 from app.hpkp.judgement.judge import Judgement, judge
 from app.hpkp.pins import Pin
-from app.hpkp.policy import ExpectedPin, PinningPolicy, PolicyHistory
-from app.hpkp.probe_result import Answer, Endpoint, Probe, review_live
-from app.hpkp.readiness import Group, Situation, Verdict, assess_readiness
+from app.hpkp.policy import Mode, PinningPolicy, PolicyHistory
+from app.hpkp.probe_result import Answer, Endpoint, review_live
+from app.hpkp.readiness import Group, Readiness, Situation, Verdict, assess_readiness
 from app.hpkp.report import ViolationReport
 from app.hpkp.x509.anchors import KnownCertificates
 from app.senders import CertificateReader, read_report
 from tests.authority import NOW
-from tests.hpkp.test_readiness import ARRIVED, EXPOSED, GOOD, LIVE, POLICY, live_host
+from tests.hpkp.test_readiness import EXPOSED, GOOD, LIVE, POLICY, live_host
 from tests.reports import report_body
 
 TODAY = NOW.date()
@@ -67,13 +70,13 @@ def test_known_pins_are_control_only_without_any_other(known: tuple[Pin, ...], i
     assert are_control_pins(known, frozenset(CONTROL)) is is_control
 
 
-@pytest.mark.parametrize("of", [1, 7, 100, 4000])
-@pytest.mark.parametrize("share", [0.0, 0.3, 0.5, 0.97, 1.0])
-def test_the_lower_bound_is_that_of_clopper_and_pearson(share: float, of: int) -> None:
-    seen = round(share * of)
-    exact = 0.0 if seen == 0 else float(beta.ppf(0.05, seen, of - seen + 1))
-    assert lower_share(seen, of) <= exact + 1e-12
-    assert lower_share(seen, of) == pytest.approx(exact, abs=1e-9)
+@given(st.integers(1, 60).flatmap(lambda of: st.tuples(st.integers(1, of), st.just(of))))
+def test_so_many_are_seen_with_five_percent_where_the_share_is_the_lower_bound(counts: tuple[int, int]) -> None:
+    seen, of = counts
+    share = Fraction(lower_share(seen, of))
+    so_many = sum(comb(of, k) * share**k * (1 - share) ** (of - k) for k in range(seen, of + 1))
+    assert float(so_many) == pytest.approx(0.05, abs=1e-9)
+    assert lower_share(0, of) == 0
 
 
 @given(st.integers(0, 300), st.integers(0, 300), st.integers(1, 300), st.integers(0, 300))
@@ -116,16 +119,17 @@ def test_a_day_is_chosen_by_who_received_the_pins_and_is_the_last_large_one() ->
 # The judgement
 
 
-def _judge(*known: Pin, control: tuple[Pin, ...] = CONTROL, **members: object) -> Judgement:
-    report = read_report(report_body(known_pins=list(map(str, known)), **members), certificates=CertificateReader())  # type: ignore[arg-type]
+def _judge(*known: Pin, control: tuple[Pin, ...] = CONTROL, **members: Any) -> Judgement:
+    report = read_report(report_body(known_pins=list(map(str, known)), **members), certificates=CertificateReader())
     assert isinstance(report, ViolationReport)
     history = PolicyHistory.of([POLICY], control_pins=frozenset(control))
     return judge(report, history, KnownCertificates(), received_at=NOW, at=NOW)
 
 
 def test_a_report_with_control_pins_is_control_whatever_its_chain_is() -> None:
-    for served in ({}, {"served": [], "validated": []}):
-        found = _judge(*CONTROL, **served)
+    chains: tuple[dict[str, list[str]], ...] = ({}, {"served": [], "validated": []})
+    for members in chains:
+        found = _judge(*CONTROL, **members)
         assert (found.cause, found.locks_out) == (Cause.CONTROL, False)
 
 
@@ -151,7 +155,7 @@ def test_a_form_that_its_sender_does_not_make_is_not_counted_as_delivered() -> N
 # The verdict
 
 
-def _assess(control: Control, *, ours: int = 0, clients: int = 20_000):  # type: ignore[no-untyped-def]
+def _assess(control: Control, *, ours: int = 0, clients: int = 20_000) -> Readiness:
     groups = {Group.OURS: ClientCount.exact(ours)} if ours else {}
     exposed = replace(EXPOSED, site_clients=clients, site_sessions=10 * clients)
     return assess_readiness(Situation(POLICY, replace(GOOD, control=control, clients=groups, exposure=exposed), NOW))
@@ -167,6 +171,7 @@ def test_without_a_measurement_the_headline_says_what_it_takes_for_granted() -> 
 
 def test_a_measured_rate_divides_the_bound_and_the_headline_says_so() -> None:
     found, unmeasured = _assess(_counted(300, 1000)), _assess(Control())
+    assert unmeasured.estimate.upper is not None
     assert found.estimate.upper == pytest.approx(unmeasured.estimate.upper / _lower(300, 1000))
     assert "divided by the share of clients that report, at least 27 %" in found.headline
     assert "if every client" not in found.headline
@@ -225,7 +230,7 @@ def test_control_pins_for_all_withhold_the_verdict() -> None:
 
 
 def test_control_pins_that_are_enforced_are_a_difference() -> None:
-    enforced = replace(POLICY, mode=type(POLICY.mode).ENFORCE)
+    enforced = replace(POLICY, mode=Mode.ENFORCE)
     answers = (Answer("/", 200, (CONTROL_FIELD,)),)
     live = live_host(LIVE)
     probe = replace(live.probe, endpoints=(Endpoint("192.0.2.1", ((),), answers),))
@@ -238,8 +243,6 @@ def test_control_pins_that_are_enforced_are_a_difference() -> None:
 
 @pytest.mark.parametrize("percent", [0.1, 1, 5, 6.25, 25, 33.3, 50])
 def test_the_pattern_takes_exactly_the_share_of_hexadecimal_digits(percent: float) -> None:
-    import re
-
     pattern = re.compile(_pattern(percent))
     taken = [number for number in range(4096) if pattern.match(f"{number:03x}ff")]
     assert taken == list(range(max(round(4096 * percent / 100), 1)))
@@ -250,5 +253,3 @@ def test_a_share_out_of_bounds_is_refused() -> None:
     for percent in (0, 0.09, 50.1, 100):
         with pytest.raises(ValueError, match="percent"):
             split_configuration(header, header, Server.NGINX, percent=percent, enforced=False)
-
-

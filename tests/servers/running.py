@@ -75,6 +75,7 @@ http {{
     fastcgi_temp_path {directory};
     uwsgi_temp_path {directory};
     scgi_temp_path {directory};
+    {http}
     server {{
         listen 127.0.0.1:{port};
         root {directory}/site;
@@ -181,10 +182,12 @@ class RefusedToStart(Exception):
 
 
 @contextmanager
-def running_server(server: Server, line: str, *, directory: Path, preface: str = "") -> Iterator[RunningServer]:
+def running_server(
+    server: Server, line: str, *, directory: Path, preface: str = "", http: str = ""
+) -> Iterator[RunningServer]:
     """Run the server with the line where it belongs; it ends with the block. Raises RefusedToStart.
 
-    A preface stands above the rest of the configuration.
+    A preface stands above the rest of the configuration; ``http`` in the http block of nginx.
     """
     kind = _KINDS[server]
     program = debian_program(kind.command, package=kind.package)
@@ -196,7 +199,7 @@ def running_server(server: Server, line: str, *, directory: Path, preface: str =
     (directory / "site.pem").write_text(leaf.pem + key)
     configuration = directory / "configuration"
     modules = program.root / "usr/lib/apache2/modules"
-    text = kind.configuration.format(line=line, port=port, directory=directory, modules=modules)
+    text = kind.configuration.format(line=line, http=http, port=port, directory=directory, modules=modules)
     configuration.write_text(preface + text)
     environment = {
         **program.environment,

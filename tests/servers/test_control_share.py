@@ -45,7 +45,9 @@ def _set_policy(mode: str) -> str:
     pins = [word for pin in PINS for word in ("--pin", pin)]
     words = ["policy", "set", HOST, *pins, "--mode", mode, "--max-age", "300", "--report-uri", URI]
     assert CliRunner().invoke(app, words).exit_code == 0
-    return str(PinningHeader(tuple(parse_header(f'pin-sha256="{PINS[0]}"; pin-sha256="{PINS[1]}"').pins), 300, report_uri=URI))
+    return str(
+        PinningHeader(tuple(parse_header(f'pin-sha256="{PINS[0]}"; pin-sha256="{PINS[1]}"').pins), 300, report_uri=URI)
+    )
 
 
 @pytest.mark.parametrize("mode", ["report-only", "enforce"])

@@ -34,13 +34,9 @@ _OF_HOSTS = (
 )  # fmt: skip
 """What goes with a host that is deleted."""
 _KEEPS_HOST = (
-    tables.policy_revisions,
-    tables.violations,
-    tables.exposures,
-    tables.probes,
-    tables.control_pins,
+    tables.policy_revisions, tables.violations, tables.exposures, tables.probes, tables.control_pins,
     tables.control_exposures,
-)
+)  # fmt: skip
 """A host with a row in one of these stays."""
 
 

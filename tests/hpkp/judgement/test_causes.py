@@ -11,6 +11,7 @@ OURS, HOSTILE, BETWEEN, UNKNOWN = Group.OURS, Group.HOSTILE, Group.INTERCEPTION,
 
 TABLE: list[tuple[Cause, Bearing, Side, tuple[Group | None, Group | None, Group | None]]] = [
     # cause, bearing, side, and the group of its clients: locked out, cannot tell, not locked out
+    (Cause.CONTROL, INFO, Side.NOT_A_PIN_MATTER, (UNKNOWN, None, None)),
     (Cause.NO_EVIDENCE, CAUTION, Side.UNKNOWN, (UNKNOWN, UNKNOWN, None)),
     (Cause.IMPLAUSIBLE, INFO, Side.UNKNOWN, (None, None, None)),
     (Cause.MATCHES_EXPECTED, INFO, Side.NOT_A_PIN_MATTER, (UNKNOWN, UNKNOWN, None)),
