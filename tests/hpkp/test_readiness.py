@@ -192,7 +192,7 @@ def test_the_headline_says_what_its_numbers_bound() -> None:
     clients = {Group.OURS: ClientCount(2, 3, 4), Group.INTERCEPTION: ClientCount(7, 8, 9)}
     headline = _assess(evidence=replace(GOOD, open_violations=violations, clients=clients)).headline
     assert "at least 2 of 20000 clients would be locked out by mistakes of yours" in headline
-    assert "at most 0.046 % of them (95 % confidence)" in headline
+    assert "at most 0.046 % of them (95 % confidence, if every client reports)" in headline
     assert "7 whose apps meet interception" in headline
     assert "how many could have reported one is not known" in _assess(evidence=replace(GOOD, exposure=None)).headline
     unseen = replace(GOOD, open_violations=violations, clients=clients, exposure=None)

@@ -1,4 +1,4 @@
-"""Rollouts in which clients report with a given rate: how often is the verdict `ready` though too many are locked out?
+"""How often is the verdict `ready` though too many clients are locked out, by the rate with which clients report.
 
 ::
 
@@ -6,7 +6,7 @@
 
 In each rollout the true share of locked-out clients lies just over the limit. Every client, of the control share and of
 those that would be locked out, reports with the same probability. The verdict is that of the real rules. Beside it
-stands how often a host of which nobody is locked out is called ready: a verdict that never is would be right for nothing.
+stands how often a host of which nobody is locked out is called ready, for a verdict that never is would be useless.
 """
 
 import argparse
@@ -103,7 +103,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     over = Thresholds().lockout_share * OVER_LIMIT
     failed = False
-    print("delivery  clients  control  wrongly ready  ready if nobody is locked out (a tenth of the rollouts)")
+    print(  # noqa: T201
+        "delivery  clients  control  wrongly ready  ready if nobody is locked out (a tenth of the rollouts)"
+    )
     for rate in RATES:
         for world in worlds(rate, locked_out=over):
             wrong = count_ready(world, rollouts=chosen.rollouts, seed=chosen.seed) / chosen.rollouts
@@ -111,7 +113,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             right = count_ready(replace(world, locked_out=0.0), rollouts=some, seed=chosen.seed) / some
             failed = failed or wrong > LARGEST_ERROR
             received = round(world.clients * world.control_share)
-            print(f"{rate:8.1f}  {world.clients:7}  {received:7}  {wrong:13.2%}  {right:.1%}", flush=True)
+            print(  # noqa: T201
+                f"{rate:8.1f}  {world.clients:7}  {received:7}  {wrong:13.2%}  {right:.1%}", flush=True
+            )
     return 1 if failed else 0
 
 

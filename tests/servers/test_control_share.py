@@ -1,4 +1,4 @@
-"""What `hpkp control show` prints, run in the real servers: some clients get the control field, the others the usual."""
+"""What `hpkp control show` prints, run in real servers: some clients get the control field, the others the usual."""
 
 import json
 from collections import Counter
