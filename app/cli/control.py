@@ -1,6 +1,6 @@
 """``hpkp control``: pins that match nothing, to measure how many clients report."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -9,11 +9,10 @@ from app.cli.terminal import JsonOption, err, fail, opened, print_json
 from app.hpkp.errors import HpkpError
 from app.hpkp.header.control_lines import LARGEST_SHARE, SMALLEST_SHARE
 from app.hpkp.header.server_lines import Server
-from app.hpkp.hosts import canonical_host
+from app.hpkp.hosts import Host, canonical_host
 from app.hpkp.pins import parse_pin
 from app.hpkp.readiness.words import at_least, percent
 from app.service import now
-from app.usecases.control import ControlState
 
 app = typer.Typer(help="Measure with control pins how many clients report.", no_args_is_help=True)
 
@@ -47,9 +46,10 @@ def make(
         given = tuple(map(parse_pin, pins or []))
         with opened() as service:
             state = service.control.make(name, pins=given, domain=below, renew=renew, at=now())
+        plain = None if state is None else control_answer(state, server=server, percent=share)
     except HpkpError as error:
         fail(str(error))
-    _show(name, state, server, share, as_json=as_json)
+    _show(name, plain, server, as_json=as_json)
 
 
 @app.command("show")
@@ -61,20 +61,18 @@ def show(
         name = canonical_host(host)
         with opened() as service:
             state = service.control.find(name, at=now())
+        plain = None if state is None else control_answer(state, server=server, percent=share)
     except HpkpError as error:
         fail(str(error))
-    _show(name, state, server, share, as_json=as_json)
+    _show(name, plain, server, as_json=as_json)
 
 
-def _show(host: str, state: ControlState | None, server: Server, share: float, *, as_json: bool) -> None:
-    if state is None:
+def _show(host: Host, plain: dict[str, Any] | None, server: Server, *, as_json: bool) -> None:
+    """Print the field or the configuration to standard output, and what was measured beside it."""
+    if plain is None:
         fail(f"no policy for {host}; set one with `hpkp policy set {host}`")
-    if not state.pins:
+    if not plain["pins"]:
         fail(f"no control pins for {host}; make them with `hpkp control make {host}`")
-    try:
-        plain = control_answer(state, server=server, percent=share)
-    except HpkpError as error:
-        fail(str(error))
     if as_json:
         print_json(plain)
         return
@@ -86,13 +84,15 @@ def _show(host: str, state: ControlState | None, server: Server, share: float, *
     for part in plain["configuration"]:
         typer.echo(part["text"])
         err.print(f"Belongs {part['place']}.", markup=False, style="dim")
-    delivery = state.delivery
+    err.print(_measured(plain["delivery"], plain["reports"]), markup=False)
+
+
+def _measured(delivery: dict[str, Any] | None, reports: int) -> str:
     if delivery is None:
-        told = f"Not measured; {state.control.reports:,} reports of control pins in 30 days."
-    else:
-        whose = "installs" if delivery.of_apps else "clients"
-        told = (
-            f"Of {delivery.received:,} {whose} that received them on {delivery.day} at least {delivery.reported:,} "
-            f"reported: {percent(delivery.rate)}, at least {at_least(delivery.lower)} (95 % confidence)."
-        )
-    err.print(told, markup=False)
+        return f"Not measured; {reports:,} reports of control pins in 30 days."
+    whose = "installs" if delivery["audience"] == "apps" else "clients"
+    return (
+        f"Of {delivery['received']:,} {whose} that received them on {delivery['day']} at least "
+        f"{delivery['reported']:,} reported: {percent(delivery['rate'])}, at least {at_least(delivery['lower'])} "
+        "(95 % confidence)."
+    )

@@ -23,7 +23,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    String,
     Table,
     UniqueConstraint,
 )
@@ -174,7 +173,7 @@ class ControlPin(SQLModel, table=True):
     __tablename__ = "control_pins"
     host: str = Field(primary_key=True, max_length=253, foreign_key="hosts.name")
     pin: str = Field(primary_key=True, max_length=44)
-    domain: str = Field(default="", sa_column=Column(String(253), nullable=False, server_default=""))
+    domain: str = Field(default="", max_length=253)
     """A name below the host where clients know control pins alone; empty where the host itself serves them."""
     created_at: int = Field(sa_column=_big())
 

@@ -40,6 +40,7 @@ CAUSES = {
     "untrusted_chain": "#96d98d",
     "clock": "#c8f2c2",
     "matches_expected": "#37872d",
+    "control": "#5d6166",
     "no_evidence": GREY,
     "implausible": "#b0b0b0",
 }

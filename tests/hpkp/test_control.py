@@ -127,7 +127,7 @@ def _judge(*known: Pin, control: tuple[Pin, ...] = CONTROL, **members: Any) -> J
 
 
 def test_a_report_with_control_pins_is_control_whatever_its_chain_is() -> None:
-    chains: tuple[dict[str, list[str]], ...] = ({}, {"served": [], "validated": []})
+    chains: tuple[dict[str, Any], ...] = ({}, {"served": [], "validated": []})
     for members in chains:
         found = _judge(*CONTROL, **members)
         assert (found.cause, found.locks_out) == (Cause.CONTROL, False)

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from app.hpkp.clients import NOBODY, ClientCount
-from app.hpkp.deployment import remembered_revisions
 from app.hpkp.control import Delivery, upper_share_of_all
+from app.hpkp.deployment import remembered_revisions
 from app.hpkp.exposure import Population
 from app.hpkp.findings import Finding, Severity
 from app.hpkp.judgement.causes import ALARMING, BEARING, CAUSES, Bearing, Cause, bearing_of

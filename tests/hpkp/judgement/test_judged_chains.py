@@ -312,7 +312,7 @@ def test_a_chain_is_judged_as_its_story_tells(story: Story) -> None:
 
 def test_the_table_tells_at_least_sixty_stories_and_every_cause() -> None:
     assert len({story.name for story in STORIES}) == len(STORIES) >= 60
-    assert {story.cause for story in STORIES} == set(Cause)
+    assert {story.cause for story in STORIES} == set(Cause) - {Cause.CONTROL}  # by its pins alone: test_control.py
 
 
 def test_a_mixed_up_order_is_repaired_and_said() -> None:

@@ -1,13 +1,13 @@
 """Control pins of hosts, and how many clients received them.
 
-Revision 0013, after 0010: the numbers between belong to other changes.
+Revision 0013, after 0012.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0013"
-down_revision = "0010"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
@@ -18,7 +18,7 @@ def upgrade() -> None:
         "control_pins",
         sa.Column("host", sa.String(length=253), nullable=False),
         sa.Column("pin", sa.String(length=44), nullable=False),
-        sa.Column("domain", sa.String(length=253), server_default="", nullable=False),
+        sa.Column("domain", sa.String(length=253), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["host"], ["hosts.name"]),
         sa.PrimaryKeyConstraint("host", "pin"),
