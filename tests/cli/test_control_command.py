@@ -60,7 +60,7 @@ def test_the_control_share_is_counted_from_a_log_and_by_hand(tmp_path: Path) -> 
         (("make", HOST, "--pin", PINS[0], "--pin", PINS[1]), "is the pin of a key of the host"),
         (("make", HOST, "--domain", "elsewhere.test"), "below"),
         (("make", HOST, "--share", "0"), "share"),
-        (("make", HOST, "--pin", "x"), "pin"),
+        (("make", HOST, "--pin", "x"), "not base64"),
     ],
 )
 def test_what_cannot_be_done_is_said(words: tuple[str, ...], told: str) -> None:

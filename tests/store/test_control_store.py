@@ -1,4 +1,4 @@
-"""Control pins in the store: what is recognized, whose host a control domain is of, and from what a rate is measured."""
+"""Control pins in the store: what is recognized, whose a control domain is, and from what a rate is measured."""
 
 from collections.abc import Iterator
 from datetime import timedelta
