@@ -18,6 +18,7 @@ import time_machine
 from app.hpkp.findings import Severity
 from app.hpkp.hosts import Host
 from app.hpkp.judgement.causes import Cause
+from app.hpkp.pins import Pin
 from app.hpkp.policy import PinningPolicy
 from app.hpkp.readiness import RULES, Readiness, Rule, Situation, assess_readiness
 from app.hpkp.readiness.policy_rules import subdomains
@@ -72,6 +73,14 @@ class HttpStage:
     def expose(self, sessions: int | None, clients: int | None, *, app: str) -> None:
         today = datetime.now(UTC).date()
         self._put(f"{self._path}/exposure/{today}", {"sessions": sessions, "clients": clients, "app": app})
+
+    def add_control(self, pins: tuple[Pin, ...]) -> None:
+        answer = self.client.post(f"{self._path}/control", json={"pins": list(map(str, pins))})
+        assert answer.status_code == 200, answer.text
+
+    def expose_control(self, clients: int) -> None:
+        today = datetime.now(UTC).date()
+        self._put(f"{self._path}/exposure/{today}", {"clients": clients, "control": True})
 
     def send_canary(self, *, arrives: bool) -> None:
         """Send one; a dead report-uri is one that leads elsewhere, and back when it is alive."""

@@ -4,9 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from app.hpkp.control import ControlDay
 from app.hpkp.exposure import ExposedDay
 from app.hpkp.hosts import Host
 from app.hpkp.judgement.causes import Cause
+from app.hpkp.pins import Pin
 from app.hpkp.policy import Mode, PinningPolicy
 from app.hpkp.probe_result import Answer, Endpoint, Probe
 from app.hpkp.x509.certificate import read_certificate
@@ -60,6 +62,16 @@ class Stage:
         today = self.moment.date()
         days = [ExposedDay(self.host, today, e.sessions, e.clients, e.app, e.app_version) for e in exposed]
         self.service.records.record_exposure(days, origin="demo", at=self.moment)
+
+    def add_control(self, pins: tuple[Pin, ...]) -> None:
+        """Add control pins."""
+        self.service.control.make(self.host, pins=pins, at=self.moment)
+        self._finish_rejudging()
+
+    def expose_control(self, clients: int) -> None:
+        """Tell how many clients received control pins today."""
+        day = ControlDay(self.host, self.moment.date(), clients)
+        self.service.control.record_exposure([day], origin="demo", at=self.moment)
 
     def send_canary(self, *, arrives: bool) -> None:
         """Send a canary to the report-uri."""

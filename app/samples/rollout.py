@@ -135,6 +135,20 @@ class Expose:
 
 
 @dataclass(frozen=True, slots=True)
+class AddControl:
+    """The operator has control pins."""
+
+    pins: tuple[Pin, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExposeControl:
+    """The operator tells how many clients received control pins on this day."""
+
+    clients: int
+
+
+@dataclass(frozen=True, slots=True)
 class SendCanary:
     """A canary is sent to the report-uri, which is alive or dead."""
 
@@ -157,7 +171,7 @@ class Mark:
     note: str = "the operator of the story"
 
 
-Act = SetPolicy | Serve | Send | Expose | SendCanary | Look | Mark
+Act = SetPolicy | Serve | Send | Expose | AddControl | ExposeControl | SendCanary | Look | Mark
 
 
 class Stage(Protocol):
@@ -171,6 +185,12 @@ class Stage(Protocol):
 
     def expose(self, sessions: int | None, clients: int | None, *, app: str) -> None:
         """Tell how many were served the pins today."""
+
+    def add_control(self, pins: tuple[Pin, ...]) -> None:
+        """Add control pins."""
+
+    def expose_control(self, clients: int) -> None:
+        """Tell how many clients received control pins today."""
 
     def send_canary(self, *, arrives: bool) -> None:
         """Send a canary to the report-uri."""
@@ -211,6 +231,10 @@ class Rollout:
                     self._send(act, at)
                 case Expose():
                     self.stage.expose(act.sessions, act.clients, app=act.app)
+                case AddControl():
+                    self.stage.add_control(act.pins)
+                case ExposeControl():
+                    self.stage.expose_control(act.clients)
                 case SendCanary():
                     self.stage.send_canary(arrives=act.arrives)
                 case Look():

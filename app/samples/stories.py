@@ -4,6 +4,7 @@ A story begins with the policy on day 0 at 06:00; its acts take place at noon, a
 ``right`` names exactly the findings that block or withhold; ``mentions`` some that only tell.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -12,13 +13,29 @@ from app.hpkp.pins import Pin, parse_pin
 from app.hpkp.policy import Mode
 from app.hpkp.readiness import Verdict
 from app.hpkp.report import Sender
-from app.samples.rollout import Act, Chain, Expose, Keys, Look, Mark, Send, SendCanary, Serve, SetPolicy
+from app.samples.rollout import (
+    Act,
+    AddControl,
+    Chain,
+    Expose,
+    ExposeControl,
+    Keys,
+    Look,
+    Mark,
+    Send,
+    SendCanary,
+    Serve,
+    SetPolicy,
+)
 
 EXAMPLE_PIN = parse_pin("d6qzRu9zOECb90Uez27xWltNsj0e1Md7GkYYkVoZWmM=")
 """The first pin of the examples in RFC 7469 section 2.1.5."""
 
 KNOWN_BAD_PIN = parse_pin("sPzOeMFmTik1RMFD49Jon3I/W25jFxB+Fj0iuoBpeUo=")
 """blocked-interception.badssl.com (test): its private key is public."""
+
+CONTROL_PINS = tuple(Pin(hashlib.sha256(f"control {number}".encode()).digest()) for number in (1, 2))
+"""The same in every rollout, so that it is played alike."""
 
 Right = tuple[Verdict, frozenset[str]]
 _DAY = 86_400
@@ -349,6 +366,25 @@ def _apps_right(day: int) -> Right:
     return _answer((_waiting(day) - {"exposure_too_small"}) | unknown)
 
 
+def _control(keys: Keys, day: int) -> Iterator[Act]:
+    """Tell how many of 60 clients a day report control pins: none, all of them, and at the end a third."""
+    if day == 2:
+        yield AddControl(CONTROL_PINS)
+    yield from _quiet(keys, day)
+    if day >= 3:
+        yield ExposeControl(60)
+    if day >= 6:
+        path = _seen(keys.leaf, (keys.old_root,))
+        yield Send(keys.leaf, path, CONTROL_PINS, clients=20 if day >= 16 else 60)
+
+
+def _control_right(day: int) -> Right:
+    if 3 <= day < 6:
+        return _answer(_waiting(day) | {"control_never_reported", "lockout_share_not_bounded"})
+    # 0.075 % of 4,000 clients, divided by 0.95, is within the limit of 0.1 %; divided by 0.23 it is not.
+    return _answer(_waiting(day) | ({"lockout_share_not_bounded"} if day >= 16 else frozenset()))
+
+
 def _clean_right(day: int) -> Right:
     return _answer(_waiting(day))
 
@@ -397,5 +433,7 @@ STORIES: tuple[Story, ...] = (
           lambda k: SetPolicy(_pins(k)), _unreadable, _unreadable_right),
     Story("apps-only", "The pins are in an app alone; the site serves no header.",
           lambda k: SetPolicy(_pins(k)), _apps, _apps_right, mentions=frozenset({"open_private_root"})),
+    Story("control", "Control pins measure how many clients report: none, then all, then a third.",
+          lambda k: SetPolicy(_pins(k)), _control, _control_right),
 )  # fmt: skip
 """Every story, with what an expert would answer day by day."""
