@@ -22,7 +22,7 @@ READS = [
     f"{HOSTS}/{HOST}/verdicts", f"{HOSTS}/{HOST}/exposure", "/metrics",
     "/api/v1/violations", "/api/v1/violations/1", "/api/v1/violations/1/reports", "/api/v1/reports/1",
     "/api/v1/rejections", "/api/v1/events", "/api/v1/export", f"/api/v1/certificates/{'0' * 64}",
-    "/api/v1/overflow", f"{HOSTS}/{HOST}/refusals",
+    "/api/v1/overflow", f"{HOSTS}/{HOST}/refusals", f"{HOSTS}/{HOST}/control",
 ]  # fmt: skip
 WRITES = [
     ("PUT", POLICY, BODY),
@@ -31,6 +31,7 @@ WRITES = [
     ("POST", PROBE, None),
     ("PUT", f"{HOSTS}/{HOST}/exposure/2026-11-01", {"sessions": 1}),
     ("POST", f"{HOSTS}/{HOST}/canary", None),
+    ("POST", f"{HOSTS}/{HOST}/control", {}),
     ("PATCH", "/api/v1/violations/1", {"status": "open"}),
 ]
 ASKS = [
