@@ -24,8 +24,9 @@ USER 10001:10001
 WORKDIR /data
 VOLUME /data
 EXPOSE 8000
+# The port is a setting, HPKP_PORT, so that this asks where the service is.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s \
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/livez', timeout=4)"]
+    CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen(f'http://127.0.0.1:{os.environ.get(\"HPKP_PORT\", \"8000\")}/livez', timeout=4)"]
 ENTRYPOINT ["hpkp"]
 # Inside a container the address cannot be loopback, and there is no API token yet: serve reports and health alone.
 # With a token in the store, run `serve --host 0.0.0.0` instead (docs/operating.md, "In a container").

@@ -198,6 +198,11 @@ class Tally:
         self._days: dict[date, _Day] = {}
 
     @property
+    def room(self) -> int:
+        """How many hashes may still be added."""
+        return self._room
+
+    @property
     def full(self) -> bool:
         """Whether something was left out for want of room."""
         return self._room <= 0

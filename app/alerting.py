@@ -13,6 +13,7 @@ from app.hpkp.alarms import AlarmKind
 from app.service import Service
 from app.settings import Settings
 from app.threads import in_thread
+from app.usecases.alerts import DueAlerts
 
 
 def receivers_of(settings: Settings) -> Receivers:
@@ -30,23 +31,32 @@ def has_receivers(settings: Settings) -> bool:
     return receivers_of(settings).any
 
 
+class AlertsUnknown(Exception):
+    """The alerts of some hosts could not be found out; those of the others were sent."""
+
+
 async def send_alerts(service: Service, *, at: datetime) -> list[Delivery]:
-    """Tell the receivers of what is new, and now and then of all that is still open; return what became of it."""
-    due = await in_thread(_list_due, service, at)
+    """Tell the receivers of what is new, and now and then of all that is still open; return what became of it.
+
+    Raises AlertsUnknown in the end if those of some hosts could not be found out.
+    """
+    due = await in_thread(service.alerts.list_due, at=at)
     found = []
-    for message, ids in due:
+    for message, ids in _messages(due, at):
         deliveries = await tell(receivers_of(service.settings), message)
         for delivery in deliveries:
             service.metrics.count_alert(taken=delivery.fault is None)
         if any(delivery.fault is None for delivery in deliveries):
             await in_thread(service.alerts.mark_told, ids, at=at)
         found += deliveries
+    if due.failed:
+        raise AlertsUnknown("; ".join(f"{host}: {reason}" for host, reason in due.failed.items()))
     return found
 
 
 @dataclass
 class StoreWatch:
-    """Tells that the store does not answer; nothing of that can be kept in the store, so each process tells it."""
+    """Alerts that the database is unavailable; it cannot record that, so each process sends the alert."""
 
     service: Service
     told_at: datetime | None = None
@@ -61,7 +71,7 @@ class StoreWatch:
         if self.told_at is not None and at - self.told_at < digest:
             return []
         reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0][:200]
-        text = f"the store does not answer, so reports are refused and may be lost: {reason}"
+        text = f"Database unavailable: reports are rejected and may be lost. {reason}"
         told = Told(AlarmKind.INTAKE_REFUSES.value, "", text, at)
         deliveries = await tell(receivers_of(self.service.settings), Message(MessageKind.ALERT, at, [told]))
         if any(delivery.fault is None for delivery in deliveries):
@@ -69,8 +79,7 @@ class StoreWatch:
         return deliveries
 
 
-def _list_due(service: Service, at: datetime) -> list[tuple[Message, list[int]]]:
-    due = service.alerts.list_due(at=at)
+def _messages(due: DueAlerts, at: datetime) -> list[tuple[Message, list[int]]]:
     return [
         (Message(kind, at, [Told(a.kind, a.host, a.text, a.first_at) for a in found]), [a.id for a in found])
         for kind, found in ((MessageKind.ALERT, due.new), (MessageKind.DIGEST, due.digest))

@@ -1,4 +1,4 @@
-"""Tells somebody: by a signed webhook, and by whatever the library Apprise knows (e-mail, Slack, Teams and others).
+"""Sends alerts: by a signed webhook, and by what the library Apprise supports (email, Slack, Teams, and others).
 
 A webhook gets a JSON body and two fields: ``HPKP-Timestamp``, seconds since the Unix epoch, and ``HPKP-Signature``,
 ``sha256=`` with the hexadecimal HMAC-SHA256 of timestamp, a full stop and the body, under the secret.
@@ -15,16 +15,16 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-import httpx
-
 from app import __version__
+from app.outbound import Bounds, OutboundError, fetch
 from app.threads import in_thread
 
 logger = logging.getLogger(__name__)
 
 _ATTEMPTS = 3
 _PAUSE = 2.0
-_PATIENCE = 10.0
+_BOUNDS = Bounds(10.0, private_addresses=True)
+"""The operator's settings name the receiver, who may well be inside."""
 _APPRISE_PATIENCE = 60.0
 
 
@@ -38,7 +38,7 @@ class MessageKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """An alert as it is told."""
+    """An alert as it is sent."""
 
     kind: str
     host: str
@@ -56,19 +56,20 @@ class Message:
 
     @property
     def title(self) -> str:
-        """A line for those who read it."""
+        """Subject line of the message."""
+        noun = "alert" if len(self.alerts) == 1 else "alerts"
         return {
-            MessageKind.ALERT: f"HPKP: {len(self.alerts)} new alert(s)",
-            MessageKind.DIGEST: f"HPKP: {len(self.alerts)} alert(s) still open",
-            MessageKind.TEST: "HPKP: a test",
+            MessageKind.ALERT: f"HPKP: {len(self.alerts)} new {noun}",
+            MessageKind.DIGEST: f"HPKP: {len(self.alerts)} {noun} open",
+            MessageKind.TEST: "HPKP: test alert",
         }[self.kind]
 
     @property
     def text(self) -> str:
         """A line for each alert."""
         if self.kind is MessageKind.TEST:
-            return "This is what alerts of the HPKP report collector look like."
-        return "\n".join(f"{told.host or 'intake'}: {told.text} ({told.kind})" for told in self.alerts)
+            return "Test alert of the HPKP report collector. No action needed."
+        return "\n".join(f"{told.host or 'ingest'}: {told.text} ({told.kind})" for told in self.alerts)
 
     @property
     def body(self) -> bytes:
@@ -92,7 +93,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Receivers:
-    """Who is told. What they are is secret: addresses hold passwords and tokens."""
+    """The receivers. Their addresses are secret: they contain passwords and tokens."""
 
     webhook: str | None = None
     secret: str = ""
@@ -108,7 +109,7 @@ class Receivers:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What became of a message at one receiver, by a name that gives no secret away."""
+    """Result of sending a message to one receiver, by a name without secrets."""
 
     receiver: str
     fault: str | None
@@ -121,7 +122,7 @@ def sign(body: bytes, *, timestamp: str, secret: str) -> str:
 
 
 async def tell(receivers: Receivers, message: Message) -> list[Delivery]:
-    """Send a message to every receiver; what goes wrong with one is told and does not touch the others."""
+    """Send a message to every receiver; a failure of one is returned and does not affect the others."""
     found = []
     if receivers.webhook is not None:
         found.append(Delivery("webhook", await _post(receivers, receivers.webhook, message)))
@@ -140,23 +141,22 @@ async def _post(receivers: Receivers, url: str, message: Message) -> str | None:
         if attempt:
             await asyncio.sleep(receivers.pause * attempt)
         timestamp = str(int(message.at.timestamp()))
-        headers = {
-            "Content-Type": "application/json",
-            "User-Agent": f"hpkp-collector/{__version__}",
-            "HPKP-Timestamp": timestamp,
-        }
+        headers = [
+            ("Content-Type", "application/json"),
+            ("User-Agent", f"hpkp-collector/{__version__}"),
+            ("HPKP-Timestamp", timestamp),
+        ]
         if receivers.secret:
-            headers["HPKP-Signature"] = sign(message.body, timestamp=timestamp, secret=receivers.secret)
+            headers.append(("HPKP-Signature", sign(message.body, timestamp=timestamp, secret=receivers.secret)))
         try:
-            async with httpx.AsyncClient(timeout=_PATIENCE, follow_redirects=False) as client:
-                answer = await client.post(url, content=message.body, headers=headers)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            fault = f"it did not answer ({type(error).__name__})"  # its message may hold the address
+            answer = await fetch("POST", url, headers=headers, content=message.body, bounds=_BOUNDS)
+        except OutboundError as error:
+            fault = f"no answer: {error}"
             continue
         if answer.is_success:
             return None
-        fault = f"it answered {answer.status_code}"
-        if answer.status_code < 500 and answer.status_code not in (408, 429):
+        fault = f"answered {answer.status}"
+        if answer.status < 500 and answer.status not in (408, 429):
             return fault
     return fault
 
@@ -166,5 +166,5 @@ def _notify(url: str, message: Message) -> str | None:
 
     receiver = apprise.Apprise()
     if not receiver.add(url):
-        return "Apprise does not know addresses of this form"
-    return None if receiver.notify(title=message.title, body=message.text) else "it was not taken"
+        return "unsupported Apprise URL"
+    return None if receiver.notify(title=message.title, body=message.text) else "rejected by the receiver"

@@ -12,15 +12,12 @@ violation: whatever carries the member is a canary or nothing.
 import hashlib
 import hmac
 import json
-import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
-
-import httpx
 
 from app import __version__
 from app.hpkp.policy import PinningPolicy
+from app.outbound import Bounds, OutboundError, fetch
 
 MARK = b'"hpkp-canary"'
 """Stands in the body of every canary."""
@@ -29,6 +26,7 @@ LIFETIME = timedelta(hours=1)
 """How old a canary may be when it arrives."""
 
 _PATIENCE = 20.0
+"""Seconds from resolving the name to the answer."""
 _NONCE_BYTES = 16
 
 
@@ -92,14 +90,14 @@ def _signature(host: str, nonce: bytes, sent: int, key: bytes) -> bytes:
     return hmac.new(key, message, hashlib.sha256).digest()
 
 
-async def send(report_uri: str, body: bytes) -> str | None:
+async def send(report_uri: str, body: bytes, *, private_addresses: bool) -> str | None:
     """Post a canary as a browser posts a report; return why it was not taken, or None. Follows no redirect."""
-    headers = {"Content-Type": "application/json", "User-Agent": f"hpkp-collector/{__version__} (canary)"}
+    headers = [("Content-Type", "application/json"), ("User-Agent", f"hpkp-collector/{__version__} (canary)")]
+    bounds = Bounds(_PATIENCE, private_addresses=private_addresses)
     try:
-        async with httpx.AsyncClient(timeout=_PATIENCE, follow_redirects=False) as client:
-            answer: Any = await client.post(report_uri, content=body, headers=headers)
-    except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError, ValueError) as error:
-        return f"{report_uri} did not answer: {str(error) or type(error).__name__}"[:300]
+        answer = await fetch("POST", report_uri, headers=headers, content=body, bounds=bounds)
+    except OutboundError as error:
+        return f"{report_uri} did not answer: {error}"[:300]
     if answer.is_redirect:
-        return f"{report_uri} answered {answer.status_code}, a redirect, which loses the reports of browsers"
-    return None if answer.is_success else f"{report_uri} answered {answer.status_code}"
+        return f"{report_uri} answered {answer.status}, a redirect, which loses the reports of browsers"
+    return None if answer.is_success else f"{report_uri} answered {answer.status}"

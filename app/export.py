@@ -1,13 +1,16 @@
 """Single reports as lines of text: NDJSON or CSV. One format of it, for the API and the command."""
 
+from __future__ import annotations
+
 import csv
 import io
 import json
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from app.store.read.export import ExportedReport
+if TYPE_CHECKING:
+    from app.store.read.export import ExportedReport
 
 FIELDS = (
     "id", "received_at", "date_time", "violation_id", "host", "hostname", "port", "cause", "locks_out", "status",

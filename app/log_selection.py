@@ -10,6 +10,8 @@ from datetime import date
 from enum import StrEnum
 
 from app.access_log import Hit
+from app.hpkp.errors import InvalidHost
+from app.hpkp.hosts import canonical_host
 
 _MOST_SEEN = 1000
 """Distinct values that are kept for each reason; a log may name any number."""
@@ -53,8 +55,16 @@ class Selection:
         day = hit.at.date()
         if (self.since is not None and day < self.since) or (self.until is not None and day > self.until):
             return LeftOut.DAY, str(day)
-        if hit.host and hit.host not in self.hosts:
-            return LeftOut.HOST, hit.host
+        if hit.host:
+            try:
+                host = canonical_host(hit.host)
+            except InvalidHost:
+                return (
+                    LeftOut.HOST,
+                    "no host name",
+                )  # anybody may write anything into a log, and this goes to a terminal
+            if host not in self.hosts:
+                return LeftOut.HOST, host
         if not hit.path.startswith(self.path_prefix):
             return LeftOut.PATH, hit.path.partition("?")[0][:60]
         if not 200 <= hit.status < 400:

@@ -2,30 +2,38 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from app import __version__
-from app.alerting import has_receivers
-from app.api import events, export, health, hosts, overflow, probes, problems, readiness, refusals, violations, workshop
-from app.api.counted_until import WaitForFold
-from app.api.openapi import describe_ingest
-from app.api.reports import ReportEndpoint
-from app.metrics import Metrics
-from app.schedule import (
-    keep_store_small,
-    probe_what_is_due,
-    prune_regularly,
-    record_verdicts,
-    rejudge_what_waits,
-    send_alerts,
-    send_canaries,
-    watch_ingest,
+from app.api import (
+    apps,
+    control,
+    events,
+    export,
+    health,
+    hosts,
+    overflow,
+    probes,
+    problems,
+    readiness,
+    refusals,
+    violations,
+    workshop,
 )
-from app.service import now, open_service
+from app.api.connections import ConnectionLimits, Connections
+from app.api.counted_until import ShowCountedUntil
+from app.api.openapi import complete_document, name_operation
+from app.api.reports import ReportEndpoint
+from app.background_jobs import list_jobs, watch_ingest
+from app.metrics import Metrics
+from app.service import Service, now, open_service
 from app.settings import Settings
+from app.threads import wait_until_done
+from app.upkeep.runner import Runner
+from app.upkeep.status import figures_of, read_status
 from app.web.rendering import show_problem
 from app.web.routes import router as pages
 from app.wiring import collecting
@@ -40,14 +48,33 @@ _AT_THE_START = 1.0
 """Seconds for which violations are judged again before reports are taken: small stores are done by then."""
 
 
+_REQUEST_BYTES = 1 << 20
+"""Longest request in all, where that is not less than four reports: bodies may come in chunks of any size."""
+
+
 class Application(FastAPI):
     """FastAPI with the ingest path in front of all its layers, which cost more than taking a report does."""
 
     intake: ReportEndpoint
+    connections: Connections
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand a request to the ingest path, or to everything else."""
         await (self.intake if self.intake.takes(scope) else super().__call__)(scope, receive, send)
+
+
+@asynccontextmanager
+async def _background(service: Service) -> AsyncIterator[None]:
+    """Run the background jobs; at the end, also that of a start that failed, none of their threads is left."""
+    runner = Runner(list_jobs(service), service.settings.log_root)
+    regular = [asyncio.create_task(runner.run()), asyncio.create_task(watch_ingest(service))]
+    try:
+        yield
+    finally:
+        for task in regular:
+            task.cancel()
+        for task in regular:
+            await wait_until_done(task)
 
 
 def create_app(
@@ -65,49 +92,28 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        service = open_service(chosen, app.state.metrics)
-        app.state.service = service
-        service.rejudging.run_if_knowledge_changed(at=now(), seconds=_AT_THE_START)
-        regular = [
-            asyncio.create_task(work(service))
-            for work, interval in (
-                (probe_what_is_due, chosen.probe_interval_hours),
-                (prune_regularly, chosen.prune_interval_hours),
-                (keep_store_small, chosen.store_bytes),
-                (send_canaries, chosen.canary_interval_hours),
-                (send_alerts, has_receivers(chosen)),
-                (record_verdicts, chosen.verdict_interval_minutes),
-            )
-            if interval
-        ]
-        regular.append(asyncio.create_task(rejudge_what_waits(service)))
-        regular.append(asyncio.create_task(watch_ingest(service)))
-        try:
-            async with collecting(service, with_fold=with_fold) as ingest:
+        with closing(open_service(chosen, app.state.metrics)) as service:
+            app.state.service = service
+            service.record_public_url()
+            service.rejudging.run_if_knowledge_changed(at=now(), seconds=_AT_THE_START)
+            app.state.metrics.show_upkeep(lambda: figures_of(read_status(chosen.log_root)))
+            async with _background(service), collecting(service, with_fold=with_fold) as ingest:
                 app.state.ingest = ingest
                 when_ready()
                 yield
-                for task in regular:
-                    task.cancel()
-                await asyncio.gather(*regular, return_exceptions=True)
-        finally:
-            service.engine.dispose()
 
     app = Application(
         title="HPKP violation report collector",
         version=__version__,
         description=DESCRIPTION,
         lifespan=lifespan,
-        docs_url=None if intake_only else "/docs",
+        docs_url=None,
         redoc_url=None,
         openapi_url=None if intake_only else "/openapi.json",
+        generate_unique_id_function=name_operation,
     )
     app.state.metrics = Metrics()
-    app.add_middleware(
-        WaitForFold,
-        watch=lambda: app.state.service.watch,
-        submitted=lambda: app.state.ingest.commit.wait_for_submitted(),
-    )
+    app.add_middleware(ShowCountedUntil)
     problems.install(app, show=None if intake_only else show_problem)
     app.include_router(health.probes)
     if not intake_only:
@@ -116,8 +122,10 @@ def create_app(
             hosts.router,
             readiness.router,
             refusals.router,
+            control.router,
             probes.router,
             workshop.router,
+            apps.router,
             violations.router,
             export.router,
             events.router,
@@ -125,10 +133,22 @@ def create_app(
             pages,
         ):
             app.include_router(router)
-        describe_ingest(app)
+        complete_document(app)
     app.intake = ReportEndpoint(
         lambda: app.state.ingest.collector,
         max_body_bytes=chosen.max_body_bytes,
         max_body_seconds=chosen.max_body_seconds,
+    )
+    app.connections = Connections(
+        ConnectionLimits(
+            most=chosen.max_connections,
+            most_per_address=chosen.max_connections_per_address,
+            head_seconds=chosen.max_head_seconds,
+            idle_seconds=chosen.max_idle_seconds,
+            body_seconds=chosen.max_body_seconds,
+            request_bytes=max(_REQUEST_BYTES, 4 * chosen.max_body_bytes),
+        ),
+        count_closed=app.state.metrics.count_closed,
+        show_open=app.state.metrics.show_connections,
     )
     return app

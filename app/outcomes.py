@@ -1,4 +1,4 @@
-"""The one fate of each submission. The members are the labels of the outcome counter."""
+"""The one fate of each submission, and why connections are closed. The members are the labels of counters."""
 
 from enum import StrEnum
 
@@ -38,3 +38,16 @@ class Outcome(StrEnum):
     """An OPTIONS request."""
     FAULT = "fault"
     """A mistake in this service: nothing was stored."""
+
+
+class Closed(StrEnum):
+    """Why a connection was closed that its sender would have kept; the label of a metric."""
+
+    TOO_MANY = "too_many"
+    TOO_MANY_FROM_ADDRESS = "too_many_from_address"
+    HEAD_TOO_SLOW = "head_too_slow"
+    BODY_TOO_SLOW = "body_too_slow"
+    ANSWER_NOT_READ = "answer_not_read"
+    HEAD_TOO_LONG = "head_too_long"
+    REQUEST_TOO_LONG = "request_too_long"
+    NO_HTTP = "no_http"

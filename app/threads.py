@@ -1,4 +1,4 @@
-"""Work that blocks, in threads that nobody leaves behind."""
+"""Work that blocks, in threads that are never left behind."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,6 +16,20 @@ async def in_thread(work: Callable[_P, _T], *arguments: _P.args, **options: _P.k
     running = asyncio.create_task(asyncio.to_thread(work, *arguments, **options))
     try:
         return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        await asyncio.wait([running])
-        raise
+    finally:
+        await wait_until_done(running)
+
+
+async def wait_until_done(running: "asyncio.Future[_T]") -> None:
+    """Wait until something has ended, whatever comes of it and however often the caller is cancelled meanwhile.
+
+    Raises CancelledError at the end if the caller was: a second one must not leave the thread of the first behind.
+    """
+    cancelled = False
+    while not running.done():
+        try:
+            await asyncio.wait([running])
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        raise asyncio.CancelledError

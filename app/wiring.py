@@ -27,7 +27,7 @@ from app.ingest.registered_hosts import RegisteredHosts
 from app.ingest.rejections import describe_rejection
 from app.metrics import FoldFigures, Metrics
 from app.service import Service, now
-from app.settings import Settings
+from app.settings import Settings, sqlite_file
 from app.store.fold_store import FoldStore, StoreAway
 from app.store.secrets import canary_key, client_key, store_id
 from app.store.write.values import FoldLimits
@@ -125,6 +125,8 @@ async def collecting(service: Service, *, with_fold: bool) -> AsyncIterator[Inge
     signing_key = canary_key(service.engine)
     hosts = RegisteredHosts(FoldStore(service.engine).load_registered) if settings.unknown_hosts == "reject" else None
     async with AsyncExitStack() as stack:
+        if hosts is not None:
+            stack.push_async_callback(hosts.close)
         thread = None
         if with_fold:
             fold = stack.enter_context(log_fold(service))
@@ -138,7 +140,11 @@ async def collecting(service: Service, *, with_fold: bool) -> AsyncIterator[Inge
         )
         commit.start()
         stack.push_async_callback(commit.stop)
-        service.metrics.show(waiting=lambda: commit.waiting, fold=partial(figures_of, service.watch))
+        service.metrics.show(
+            waiting=lambda: commit.waiting,
+            fold=partial(figures_of, service.watch),
+            store_bytes=partial(file_bytes, service.settings),
+        )
         if thread is not None:
             thread.start()
         check = partial(_check_canary, key=signing_key)
@@ -152,6 +158,17 @@ def _check_canary(body: bytes, *, key: bytes) -> None:
 def _count_commit(metrics: Metrics, commit: Commit) -> None:
     if isinstance(commit.result, Appended):
         metrics.count_commit(commit.entries, commit.seconds, commit.waited)
+
+
+def file_bytes(settings: Settings) -> int | None:
+    """Return the bytes of a SQLite store's files, its write-ahead log among them; None for other databases."""
+    if (file := sqlite_file(settings.database_url)) is None:
+        return None
+    sizes = []
+    for path in (file, file.with_name(f"{file.name}-wal"), file.with_name(f"{file.name}-shm")):
+        with contextlib.suppress(FileNotFoundError):  # they exist while the store is open
+            sizes.append(path.stat().st_size)
+    return sum(sizes)
 
 
 def figures_of(watch: FoldWatch) -> FoldFigures:

@@ -22,6 +22,7 @@ from app.store.engine import open_engine
 from bench.bodies import HOSTS, Material, Mix
 from bench.postgres import durable_database
 from bench.running import ROOT, Processors, Server, running
+from tests.admin import ADMIN, add_admin_token_at
 
 _SERVERS = Path(__file__).parent / "servers"
 _LOOKOUT_PARTS = ("django>=3.2,<3.3", "django-lookout==0.1.2", "gunicorn>=23", "setuptools<81")
@@ -139,6 +140,7 @@ def running_service(
     placed = {"HPKP_DATABASE_URL": url, "HPKP_LOG_DIR": str(directory / "log")}
     environment = placed | {"HPKP_TRUST_ANCHORS": str(material.roots)} | settings
     command = [sys.executable, "-m", "app.cli", "serve", "--port", "0", *options]
+    add_admin_token_at(url)
     with running(command, directory=directory, on=on, environment=environment) as server:
         set_policies(server.url, material)
         yield server
@@ -147,7 +149,7 @@ def running_service(
 def set_policies(url: str, material: Material) -> None:
     """Set the policy of each host: the pins that the reports know."""
     policy = {"pins": [{"sha256": pin} for pin in material.pins], "max_age": 5_184_000, "mode": "report-only"}
-    with httpx.Client(base_url=url, trust_env=False) as client:
+    with httpx.Client(base_url=url, headers=ADMIN, trust_env=False) as client:
         for host in HOSTS:
             client.put(f"/api/v1/hosts/{host}/policy", json=policy).raise_for_status()
 

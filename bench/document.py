@@ -11,6 +11,20 @@ from bench.results import Results, figures
 
 BEGIN, END = "<!-- What follows is written by `make bench`. -->", "<!-- Until here it was written by `make bench`. -->"
 
+INGEST_COLUMNS = (
+    "Server",
+    "Chains",
+    "Ratio to bare",
+    "Sustained, requests/s",
+    "Behind at the end, s",
+    "CPU per request, us",
+    "p50 at full load, ms",
+    "p99 at full load, ms",
+    "p99 at 60%, ms",
+    "Rejected",
+    "A 2xx means",
+)
+
 _LIMITED = 0.95
 _NONE = "not measured"
 
@@ -20,7 +34,7 @@ class NoPlace(Exception):
 
 
 def write_into(document: Path, results: Results) -> None:
-    """Put the results in the place of the former ones. Raises NoPlace."""
+    """Replace the previous results in the document. Raises NoPlace."""
     before, begin, rest = document.read_text().partition(BEGIN)
     _, end, behind = rest.partition(END)
     if not begin or not end:
@@ -29,15 +43,15 @@ def write_into(document: Path, results: Results) -> None:
 
 
 def markdown(results: Results) -> str:
-    """Return everything that was measured, the figures to reach first."""
-    parts = [*_conditions(results), "### Figures to reach", *_figures(results)]
+    """Return everything that was measured, the targets first."""
+    parts = [*_conditions(results), "### Targets", *_figures(results)]
     if results.ingest:
         parts += ["### Ingest, one worker", _intake(results.ingest)]
     if results.two_workers:
         parts += ["### Ingest, two workers", _intake(results.two_workers)]
     parts += [f"Not measured: {absent.name}, because {absent.reason}." for absent in results.absent]
     if results.queries:
-        parts += ["### Answers, p50 / p95 in milliseconds", _questions(results.queries)]
+        parts += ["### Query latency, p50 / p95 (ms)", _questions(results.queries)]
     if results.memory:
         parts += ["### Memory in MB", _memory(results.memory)]
     return "\n\n".join(parts) + "\n"
@@ -50,12 +64,12 @@ def _conditions(results: Results) -> Iterator[str]:
         f"{now.sync_ms:.2f} ms (median of fdatasync). Load: {results.load}. Versions: {now.versions}."
     )
     if now.busy:
-        yield f"**The machine was busy with other things** (load average {now.waiting:.1f}): these figures say little."
+        yield f"**The machine was busy** (load average {now.waiting:.1f}): the figures are not reliable."
     if not results.apart:
         yield "Servers and load shared a processor."
     if limited := [m for m in (*results.ingest, *results.two_workers) if m.spread(_load_busy).median > _LIMITED]:
         names = ", ".join(f"{measured.contender.name} ({measured.contender.bodies})" for measured in limited)
-        yield f"The load generator was the limit, and not the server, for: {names}."
+        yield f"The load generator, not the server, was the bottleneck for: {names}."
 
     for measured in results.ingest:
         sent, chains = max(answers.requests for answers in measured.rounds), measured.contender.mix.chains
@@ -70,20 +84,7 @@ def _figures(results: Results) -> Iterator[str]:
 
 
 def _intake(found: Sequence[Measured]) -> str:
-    head = (
-        "Server",
-        "Chains",
-        "In parts of bare",
-        "Sustained, requests/s",
-        "Behind at the end, s",
-        "CPU per request, us",
-        "p50 at most load, ms",
-        "p99 at most load, ms",
-        "p99 at 60 %, ms",
-        "Refused",
-        "A 2xx means",
-    )
-    return table(head, [_contender(measured) for measured in found])
+    return table(INGEST_COLUMNS, [_contender(measured) for measured in found])
 
 
 def _contender(measured: Measured) -> tuple[str, ...]:

@@ -74,12 +74,13 @@ _FILLED = {
     tables.hosts, tables.policy_revisions, tables.certificates, tables.chains, tables.violations, tables.sources,
     tables.rollup_hours, tables.rollup_days, tables.host_hours, tables.host_days, tables.host_clients, tables.reports,
     tables.violation_networks, tables.secrets, tables.events, tables.probes, tables.probe_looks, tables.live_keys,
-    tables.exposures, tables.canaries, tables.verdicts, tables.chain_certificates,
+    tables.exposures, tables.canaries, tables.verdicts, tables.decision_days, tables.chain_certificates,
 }  # fmt: skip
 _EMPTY = {
     tables.seen_submissions, tables.rejections, tables.tokens, tables.alerts, tables.rejudgings, tables.status_changes,
-    tables.former_exposures, tables.log_marks, tables.overflow_days,
-    tables.refusal_decisions,
+    tables.former_exposures, tables.app_releases, tables.log_marks, tables.overflow_days, tables.refusal_decisions,
+    tables.control_pins, tables.control_exposures, tables.clock, tables.installs, tables.login_links, tables.sessions,
+    tables.registered_releases, tables.pin_layers, tables.pin_entries, tables.service_facts,
 }  # fmt: skip
 """Not asked by any question that is measured, or small in every store."""
 

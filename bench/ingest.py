@@ -2,7 +2,7 @@
 
 ::
 
-    start all ──> warm each ──> round 1: A B C ── round 2: A B C ── … ──> 60 % of its own maximum: A B C
+    start all ──> warm each ──> round 1: A B C ── round 2: A B C ── … ──> 60% of its maximum: A B C
 
 Speed is told as the ratio to the bare server in the same round, so that a machine which is slower for a while is slower
 for both. After every load of a server that stores, its store is asked what it holds; the rate of the service is the
@@ -57,7 +57,7 @@ class Measured:
     of_bare: list[float] = field(default_factory=list)
     """In each round, its rate in parts of the bare server's."""
     relaxed: Answers | None = None
-    """At 60 % of its own maximum."""
+    """At 60% of its maximum."""
 
     def spread(self, value: Callable[[Answers], float]) -> Spread:
         """Return a value over the rounds."""

@@ -30,7 +30,7 @@ class Conditions:
 
     @property
     def busy(self) -> bool:
-        """Whether something else was running, so that the figures say little."""
+        """Whether something else was running, so that the figures are not reliable."""
         return self.waiting > _BUSY
 
 

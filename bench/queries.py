@@ -17,6 +17,7 @@ from bench.bodies import HOSTS, Material
 from bench.contenders import running_service
 from bench.fill import DAYS, fill_store
 from bench.running import Processors
+from tests.admin import ADMIN
 
 _BUSIEST, _QUIET = HOSTS[0], HOSTS[-1]
 _PATIENCE = 10.0
@@ -102,7 +103,7 @@ def measure_queries(
         url = f"sqlite:///{database}"
         with (
             running_service(material, url, directory=place, on=processors.server, **_UNDISTURBED) as server,
-            httpx.Client(base_url=server.url, timeout=_TIMEOUT, trust_env=False) as client,
+            httpx.Client(base_url=server.url, headers=ADMIN, timeout=_TIMEOUT, trust_env=False) as client,
         ):
             _demand_reports(client, held)
             times = _ask(client, asks=asks, at=at, progress=progress)

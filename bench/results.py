@@ -24,7 +24,7 @@ _LONG = {ZIPF: 1_000_000, DISTINCT: 20_000}
 
 @dataclass(slots=True)
 class Results:
-    """What was measured; None or empty where it was not."""
+    """What was measured; None or empty for the rest."""
 
     conditions: Conditions
     load: str
@@ -56,15 +56,15 @@ def figures(results: Results) -> Iterator[Figure]:
     """Compare what was measured with every goal."""
     zipf, distinct = results.ours(ZIPF), results.ours(DISTINCT)
     yield _ratio(
-        "Ingest, one worker, SQLite, sustained, in parts of the bare server",
+        "Ingest, one worker, SQLite, sustained, ratio to the bare server",
         OF_BARE,
         Spread.of(zipf.of_bare) if zipf else None,
     )
     yield _cpu(zipf, results.ingest)
-    yield _p99("Ingest, p99 at 60 % of its own maximum", zipf.relaxed if zipf else None)
+    yield _p99("Ingest, p99 at 60% of its maximum", zipf.relaxed if zipf else None)
     yield from _distinct(distinct, results.ingest)
     two = next((measured for measured in results.two_workers if measured.contender.ours), None)
-    name = "Ingest, two workers, PostgreSQL, in parts of the bare server with two"
+    name = "Ingest, two workers, PostgreSQL, ratio to the bare server with two"
     yield _ratio(name, OF_BARE_TWO_WORKERS, Spread.of(two.of_bare) if two else None)
     for question in (SUMMARY, READINESS):
         yield _answer(question, results.queries)
@@ -79,7 +79,7 @@ def _ratio(name: str, goal: float, found: Spread | None) -> Figure:
 
 
 def _cpu(ours: Measured | None, found: Sequence[Measured]) -> Figure:
-    name, goal = "CPU per request, all processes, in parts of the bare server", f"at most {CPU_OF_BARE:g}"
+    name, goal = "CPU per request, all processes, ratio to the bare server", f"at most {CPU_OF_BARE:g}"
     if ours is None:
         return Figure(name, goal)
     spread = Spread.of([a.cpu_us / b.cpu_us for a, b in zip(ours.rounds, found[0].rounds, strict=True)])
@@ -89,7 +89,7 @@ def _cpu(ours: Measured | None, found: Sequence[Measured]) -> Figure:
 
 def _distinct(ours: Measured | None, found: Sequence[Measured]) -> Iterator[Figure]:
     """Compare the worst case: how fast it is accepted, and how fast it is judged and counted."""
-    accepted = "Every leaf different, acknowledged, in parts of the bare server"
+    accepted = "Every leaf different, acknowledged, ratio to the bare server"
     judged, goal = "Every leaf different, judged", f"at least {DISTINCT_JUDGED:,.0f}/s"
     if ours is None:
         yield _ratio(accepted, DISTINCT_ACKNOWLEDGED_OF_BARE, None)

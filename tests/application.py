@@ -2,19 +2,23 @@
 
 import asyncio
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
 from starlette.exceptions import StarletteDeprecationWarning
 
+from app.hpkp.clock import ClockHistory
 from app.ingest.envelope import Envelope
 from app.ingest.fold_status import FoldStatus, read_status
 from app.outcomes import Outcome
-from app.service import Service
+from app.service import Service, now
 from app.settings import Settings
+from app.store.clock import write_clock
+from app.store.engine import writing
 from app.wiring import collecting
+from tests.admin import ADMIN, add_admin_token
 
 with warnings.catch_warnings():
     # The test client asks for a successor of httpx; httpx is what the service itself uses, and it serves here.
@@ -22,8 +26,8 @@ with warnings.catch_warnings():
     from starlette.testclient import TestClient
 
 __all__ = [
-    "LOOPBACK", "SENDER", "StartApp", "TestClient", "app_of", "caller", "collect", "from_elsewhere", "service_of",
-    "settings_for", "status_of",
+    "LOOPBACK", "SENDER", "StartApp", "TestClient", "app_of", "caller", "collect", "from_elsewhere", "keep_clock",
+    "service_of", "settings_for", "status_of",
 ]  # fmt: skip
 
 LOOPBACK = "127.0.0.1"
@@ -32,7 +36,7 @@ PATIENCE = 20.0
 SENDER = Envelope(address="203.0.113.77", content_type="application/json", user_agent="test")
 
 StartApp = Callable[..., TestClient]
-"""Starts an application with some settings, and gives a client on loopback."""
+"""Starts an application with some settings, and gives a client with an API token of scope admin."""
 
 
 def settings_for(directory: Path, **settings: Any) -> Settings:
@@ -45,10 +49,25 @@ def settings_for(directory: Path, **settings: Any) -> Settings:
     return Settings(_env_file=None, **(placed | settings))
 
 
-def caller(app: FastAPI, address: str = LOOPBACK, **headers: str) -> TestClient:
-    """Return a client that calls an application from an address; faults are answers, redirects are not followed."""
+class _AdminClient(TestClient):
+    """A client that has an API token of scope admin once its application has started."""
+
+    def __enter__(self) -> "_AdminClient":
+        super().__enter__()
+        add_admin_token(service_of(self).engine)
+        self.headers.update(ADMIN)
+        return self
+
+
+def caller(app: FastAPI, **headers: str) -> TestClient:
+    """Return a client that starts an application and calls it with an API token of scope admin."""
+    return _make_client(_AdminClient, app, LOOPBACK, headers)
+
+
+def _make_client(kind: type[TestClient], app: FastAPI, address: str, headers: Mapping[str, str]) -> TestClient:
+    """Make a client that calls from an address; faults are answers, redirects are not followed."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return TestClient(
+    return kind(
         app,
         base_url=f"http://{LOOPBACK}:8000",
         client=(address, 50000),
@@ -74,9 +93,15 @@ def status_of(service: Service) -> FoldStatus:
     return read_status(service.settings.log_root)
 
 
+def keep_clock(service: Service) -> None:
+    """Let the clock be known to have shown the present time, as in a service that ran while a test let days pass."""
+    with writing(service.engine) as connection:
+        write_clock(connection, ClockHistory(now()))
+
+
 def from_elsewhere(client: TestClient, address: str, **headers: str) -> TestClient:
-    """Return another client of the same running application."""
-    other = caller(app_of(client), address, **headers)
+    """Return a client of the same running application that has no token."""
+    other = _make_client(TestClient, app_of(client), address, headers)
     other.portal = client.portal  # the log is written from one event loop
     return other
 

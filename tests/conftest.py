@@ -35,5 +35,5 @@ def start(application_store: str, tmp_path: Path) -> Iterator[StartApp]:
 
 @pytest.fixture
 def client(start: StartApp) -> TestClient:
-    """Return a client on loopback of an application with the default settings."""
+    """Return a client with an admin token, of an application with the default settings."""
     return start()

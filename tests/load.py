@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import httpx
 
 from app.samples import SampleSite, Scenario
+from tests.admin import ADMIN
 
 _CONNECTIONS = 64
 NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
@@ -52,7 +53,7 @@ async def post_all(url: str, bodies: dict[int, bytes], killed: asyncio.Event | N
 
 def stored(url: str) -> tuple[int, Counter[str]]:
     """Return the summary's count, and how often each date-time stands among the single reports."""
-    with httpx.Client(base_url=url) as client:
+    with httpx.Client(base_url=url, headers=ADMIN) as client:
         total = client.get("/api/v1/hosts/www.example.com/summary").json()["totals"]["reports"]
         violations = client.get("/api/v1/violations").json()["items"]
         assert [violation["cause"] for violation in violations] == ["other_trust_path"]

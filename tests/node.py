@@ -52,7 +52,8 @@ def npm_packages(lock: Path) -> Path:
     key = hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
     folder = _CACHE / key
     if not folder.exists():
-        sources = [str(lock.with_name(name)) for name in ("package.json", lock.name)]
+        names = ("package.json", lock.name, ".npmrc")
+        sources = [str(lock.with_name(name)) for name in names if lock.with_name(name).exists()]
         command = (*node().npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", "{}")
         _make(folder, *command, first_copy=sources)
     return folder / "node_modules"

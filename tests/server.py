@@ -11,10 +11,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
+
 from app.ingest.fold_status import FoldStatus, read_status
+from tests.admin import ADMIN, add_admin_token_at
 
 _STARTED = re.compile(r"Uvicorn running on (http://[^ ]+)")
 _PATIENCE = 180.0
+ROOT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,8 @@ class RunningService:
     process: subprocess.Popen[bytes]
     log: Path
     log_root: Path
+    client: httpx.Client
+    """Has an API token of scope admin, and opens a connection for each request, as one-off commands do."""
 
     @property
     def fold(self) -> FoldStatus:
@@ -48,30 +54,57 @@ def running_service(
 ) -> Iterator[RunningService]:
     """Run ``hpkp serve`` on a free port, with its store in ``directory``; it ends with the block.
 
-    ``within`` is a command that becomes what it is given to run.
+    ``within`` is a command that becomes what it is given to run. The store has an API token of scope admin. With
+    ``HPKP_PORT`` it listens there.
     """
+    directory.mkdir(parents=True, exist_ok=True)
+    _add_token(settings.get("HPKP_DATABASE_URL", _store_url(directory)), within)
+    with running_without_token(directory, *options, within=within, **settings) as service:
+        yield service
+
+
+@contextmanager
+def running_without_token(
+    directory: Path, *options: str, within: Sequence[str] = (), **settings: str
+) -> Iterator[RunningService]:
+    """Do the same on a store without a token, if nobody has put one there."""
     directory.mkdir(parents=True, exist_ok=True)
     log = directory / "serve.log"
     log_root = directory / "hpkp.sqlite3-log"
-    placed = {"HPKP_DATABASE_URL": f"sqlite:///{directory}/hpkp.sqlite3", "HPKP_LOG_DIR": str(log_root)}
+    placed = {"HPKP_DATABASE_URL": _store_url(directory), "HPKP_LOG_DIR": str(log_root)}
     placed["HPKP_READ_WAIT_SECONDS"] = "20"  # a busy machine must not fail a test that is not about that
     environment = os.environ | placed | settings
     log_root = Path(environment["HPKP_LOG_DIR"])
     starts = read_status(log_root).starts
-    command = [*within, sys.executable, "-m", "app.cli", "serve", "--port", "0", *options]
+    port = () if "HPKP_PORT" in settings else ("--port", "0")
+    command = [*within, sys.executable, "-m", "app.cli", "serve", *port, *options]
     with log.open("wb") as stream:
         process = subprocess.Popen(command, env=environment, stdout=stream, stderr=stream)
     try:
         url = _url(process, log)
         # It may be on a disk that is there for the service alone.
         seen = Path(f"/proc/{process.pid}/root{log_root}") if within else log_root
-        service = RunningService(url, process, log, seen)
-        _wait_for_fold(service, starts)
-        yield service
+        limits = httpx.Limits(max_keepalive_connections=0)
+        with httpx.Client(base_url=url, headers=ADMIN, timeout=_PATIENCE, limits=limits, trust_env=False) as client:
+            service = RunningService(url, process, log, seen, client)
+            _wait_for_fold(service, starts)
+            yield service
     finally:
         if process.poll() is None:
             process.kill()
         process.wait()
+
+
+def _store_url(directory: Path) -> str:
+    return f"sqlite:///{directory}/hpkp.sqlite3"
+
+
+def _add_token(url: str, within: Sequence[str]) -> None:
+    """Put the token into the store, which may be on a disk that only ``within`` sees."""
+    if within:
+        subprocess.run([*within, sys.executable, "-m", "tests.admin", url], cwd=ROOT, check=True)
+    else:
+        add_admin_token_at(url)
 
 
 def _wait_for_fold(service: RunningService, starts: int) -> None:

@@ -12,9 +12,11 @@ from rich.progress import Progress
 
 from bench.bodies import make_material
 from bench.contenders import bare
-from bench.document import BEGIN, END
+from bench.document import BEGIN, END, INGEST_COLUMNS
 from bench.ingest import Miscounted, measure_ingest
 from bench.load import Loader
+from bench.machine import Conditions
+from bench.results import Results, figures
 from bench.running import processors
 
 ROOT = Path(__file__).parents[1]
@@ -40,13 +42,24 @@ def test_a_tiny_run_measures_every_part_and_writes_it_into_the_document(cache: P
     assert written.strip() == done.stdout.strip()
     titles = re.findall("^### (.+)$", written, re.MULTILINE)
     assert titles == [
-        "Figures to reach",
+        "Targets",
         "Ingest, one worker",
-        "Answers, p50 / p95 in milliseconds",
+        "Query latency, p50 / p95 (ms)",
         "Memory in MB",
     ]
     for place in (ROOT, cache, Path.home()):
         assert str(place) not in written
+
+
+def test_the_document_has_the_columns_that_a_run_writes() -> None:
+    heads = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in DOCUMENT.splitlines()]
+    assert heads.count(INGEST_COLUMNS) == 2
+
+
+def test_the_document_has_the_targets_that_a_run_writes() -> None:
+    nothing = Results(Conditions(datetime.now(UTC), 1, "", 0.1, 0.0), load="", apart=True)
+    for figure in figures(nothing):
+        assert f"| {figure.name}" in DOCUMENT
 
 
 def test_bodies_are_kept_for_the_next_run(cache: Path) -> None:

@@ -5,7 +5,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from app.canary import LIFETIME, InvalidCanary, make_canary, read_canary
@@ -16,36 +15,38 @@ from tests.hpkp.test_readiness import BACKUP, LIVE
 from tests.server import RunningService, running_service
 
 HOST = "www.example.com"
+INSIDE = {"HPKP_PROBE_PRIVATE_ADDRESSES": "true"}
+"""The report-uri of these tests is on loopback."""
 KEY, NONCE = bytes(range(32)), bytes(range(16))
 POLICY = PinningPolicy(Host(HOST), (ExpectedPin(LIVE), ExpectedPin(BACKUP)))
 
 
 def _set_policy(service: RunningService, **members: Any) -> None:
     policy = {"pins": [{"sha256": str(LIVE)}, {"sha256": str(BACKUP)}], **members}
-    assert httpx.put(f"{service.url}/api/v1/hosts/{HOST}/policy", json=policy).status_code == 200
+    assert service.client.put(f"/api/v1/hosts/{HOST}/policy", json=policy).status_code == 200
 
 
 def _send(service: RunningService) -> dict[str, Any]:
-    answer = httpx.post(f"{service.url}/api/v1/hosts/{HOST}/canary", timeout=60)
+    answer = service.client.post(f"/api/v1/hosts/{HOST}/canary", timeout=60)
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
 
 
 def _codes(service: RunningService) -> set[str]:
-    answer = httpx.get(f"{service.url}/api/v1/hosts/{HOST}/readiness").json()
+    answer = service.client.get(f"/api/v1/hosts/{HOST}/readiness").json()
     return {finding["code"] for finding in answer["findings"]}
 
 
 def test_a_canary_arrives_and_counts_as_no_report(tmp_path: Path) -> None:
-    with running_service(tmp_path) as service:
+    with running_service(tmp_path, **INSIDE) as service:
         _set_policy(service, report_uri=f"{service.url}/report/web")
         assert "canary_missing" in _codes(service)
         sent = _send(service)
         assert sent["received_at"] is not None
         assert sent["fault"] is None
         assert not _codes(service) & {"canary_missing", "canary_too_old"}
-        assert httpx.get(f"{service.url}/api/v1/violations").json()["items"] == []
-        assert httpx.get(f"{service.url}/api/v1/rejections").json()["items"] == []
+        assert service.client.get("/api/v1/violations").json()["items"] == []
+        assert service.client.get("/api/v1/rejections").json()["items"] == []
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def test_a_canary_arrives_and_counts_as_no_report(tmp_path: Path) -> None:
 def test_a_report_uri_that_takes_no_reports_is_told_with_the_reason(
     tmp_path: Path, report_uri: str, fault: str
 ) -> None:
-    with running_service(tmp_path) as service:
+    with running_service(tmp_path, **INSIDE) as service:
         _set_policy(service, report_uri=report_uri.format(url=service.url))
         sent = _send(service)
         assert sent["received_at"] is None
@@ -64,18 +65,18 @@ def test_a_report_uri_that_takes_no_reports_is_told_with_the_reason(
 
 
 def test_a_canary_that_another_collector_takes_did_not_arrive(tmp_path: Path) -> None:
-    with running_service(tmp_path / "a") as service, running_service(tmp_path / "b") as other:
+    with running_service(tmp_path / "a", **INSIDE) as service, running_service(tmp_path / "b") as other:
         _set_policy(service, report_uri=f"{other.url}/report")
         assert "answered 422" in _send(service)["fault"]
-        (rejection,) = httpx.get(f"{other.url}/api/v1/rejections").json()["items"]
+        (rejection,) = other.client.get("/api/v1/rejections").json()["items"]
         assert rejection["outcome"] == "canary_refused"
 
 
 def test_without_a_report_uri_or_a_policy_there_is_no_canary(tmp_path: Path) -> None:
     with running_service(tmp_path) as service:
-        assert httpx.post(f"{service.url}/api/v1/hosts/{HOST}/canary").status_code == 404
+        assert service.client.post(f"/api/v1/hosts/{HOST}/canary").status_code == 404
         _set_policy(service)
-        assert httpx.post(f"{service.url}/api/v1/hosts/{HOST}/canary").status_code == 422
+        assert service.client.post(f"/api/v1/hosts/{HOST}/canary").status_code == 422
 
 
 def test_what_was_signed_is_read_again() -> None:

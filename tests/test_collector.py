@@ -109,7 +109,7 @@ def test_a_text_that_repeats_is_logged_by_reference_and_a_retry_is_known_in_eith
     whole = [bodies.read(body, SENDER, received_at=0).entry for body in (first, second)]
     recalled = [bodies.recall(body, SENDER, received_at=0) for body in (second, third)]
     entries = [read.entry for read in recalled if read is not None and read.entry is not None]
-    assert [entry.body for entry in entries] == [second, third]
+    assert [bytes(entry.body) for entry in entries] == [second, third]
     assert entries[0].text is entries[1].text
     assert whole[1] is not None
     assert entries[0].submission == whole[1].submission != entries[1].submission

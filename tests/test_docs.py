@@ -2,13 +2,17 @@
 
 import ast
 import json
+import os
 import re
 import shlex
 import shutil
 import sqlite3
+import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -21,6 +25,7 @@ from app.api.problems import RETRY_AFTER, STATUS
 from app.catalog.load import load_catalog
 from app.cli import app as cli
 from app.hpkp import probe_result, readiness
+from app.hpkp.app_pins.forms import FORMS, PinMode, Scope
 from app.hpkp.findings import Severity
 from app.hpkp.header.value import parse_header
 from app.hpkp.judgement.causes import BEARING, Cause
@@ -33,8 +38,8 @@ from app.store import tables
 from app.store.engine import open_engine, upgrade, writing
 from app.store.secrets import client_key, new_token
 from app.web.routes import router as pages
-from tests.application import caller, settings_for
-from tests.server import running_service
+from tests.application import caller, from_elsewhere, settings_for
+from tests.server import running_service, running_without_token
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -109,15 +114,21 @@ def test_the_table_of_routes_is_that_of_the_openapi_document() -> None:
 
 
 def test_the_table_of_routes_says_who_may_ask(tmp_path: Path) -> None:
-    through_a_proxy = {"x-forwarded-for": "203.0.113.9"}
-    with running_service(tmp_path) as service, httpx.Client(base_url=service.url, headers=through_a_proxy) as client:
+    with running_service(tmp_path) as service, httpx.Client(base_url=service.url) as client:
         engine = open_engine(f"sqlite:///{tmp_path}/hpkp.sqlite3")
         with writing(engine) as connection:
             reader = {"authorization": f"Bearer {new_token(connection, 'reader', 'read')}"}
         engine.dispose()
         for method, path, told, _ in rows(API, "Routes"):
             address = code(path).format(
-                host="www.example.com", violation_id=1, report_id=1, sha256="0" * 64, label="a", date="2026-11-01"
+                host="www.example.com",
+                violation_id=1,
+                report_id=1,
+                sha256="0" * 64,
+                label="a",
+                date="2026-11-01",
+                app="example.shop",
+                version="1.0",
             )
             without, reading = client.request(method, address), client.request(method, address, headers=reader)
             found = "anybody" if without.status_code != 401 else "admin" if reading.status_code == 403 else "read"
@@ -128,7 +139,9 @@ def test_the_table_of_pages_is_that_of_their_routes_and_says_who_may_look(tmp_pa
     told = {code(path): who for path, who, _ in rows(OPERATING, "Pages")}
     assert told.keys() == {r.path for r in iter_route_contexts(pages.routes) if "GET" in (r.methods or ())}
     sample = {"host": "www.example.com", "violation_id": 1, "report_id": 1, "sha256": "0" * 64, "name": "icon.svg"}
-    with caller(create_app(settings_for(tmp_path)), "203.0.113.9") as stranger:
+    sample |= {"which": "served", "app": "example.shop"}
+    with caller(create_app(settings_for(tmp_path))) as client:
+        stranger = from_elsewhere(client, "127.0.0.1")
         for path, who in told.items():
             asked = stranger.get(path.format(**sample)).status_code == 401
             assert ("read" if asked else "anybody") == who, path
@@ -200,10 +213,71 @@ def test_everything_that_speaks_against_a_pin_is_documented() -> None:
     assert sorted(told) == sorted(_pin_findings())
 
 
+def form_rows() -> Iterator[list[str]]:
+    """Return the row of each form of app configuration."""
+    for form, traits in FORMS.items():
+        fewest = f"{traits.fewest_enforced}" + (
+            f", else {traits.fewest}" if traits.fewest < traits.fewest_enforced else ""
+        )
+        yield [
+            f"`{form}`",
+            traits.title,
+            {(True, True): "read, written", (True, False): "read", (False, True): "written"}[
+                traits.reads, traits.writes
+            ],
+            ", ".join(scope.replace("_", " ") for scope in Scope if scope in traits.scopes),
+            ", ".join(mode for mode in PinMode if mode in traits.modes),
+            fewest,
+            traits.expiry.value + (f", {traits.expiry_rule.replace('_', ' ')}" if traits.expiry_rule else ""),
+            traits.overlap.replace("_", " "),
+            f"{traits.compares}, {traits.kind}" + (", lists of leaf and CA pins" if traits.leaf_and_ca_lists else ""),
+            traits.reports.replace("_", " "),
+        ]
+
+
+def test_what_each_form_of_app_configuration_can_express_is_documented() -> None:
+    assert rows(DOCUMENTS["docs/apps.md"], "Forms") == list(form_rows())
+
+
+def _app_findings() -> set[str]:
+    """Read the codes of what is found in an app's configuration out of the source."""
+    sources = (*ROOT.glob("app/app_configs/*.py"), ROOT / "app/hpkp/app_pins/lint.py")
+    calls = (node for path in sources for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+    makers = {"Finding", "_finding", "_expires", "_ignored"}
+    return {
+        str(argument.value)
+        for call in calls
+        if isinstance(call.func, ast.Name) and call.func.id in makers
+        for argument in call.args
+        if isinstance(argument, ast.Constant) and re.fullmatch(r"[a-z]+(_[a-z]+)+", str(argument.value))
+    }
+
+
+def test_everything_that_is_wrong_with_an_apps_pins_is_documented() -> None:
+    assert {code(name) for name, *_ in rows(DOCUMENTS["docs/apps.md"], "Findings")} == _app_findings()
+
+
 def test_every_table_of_the_store_is_documented() -> None:
     told = {code(name) for name, _ in rows(DOCUMENTS["docs/architecture.md"], "Tables")}
     assert tables.violations.name in told
     assert told == set(SQLModel.metadata.tables)
+
+
+def test_every_part_of_the_package_is_in_the_table_of_layers() -> None:
+    told = {name for [names, _] in rows(DOCUMENTS["docs/architecture.md"], "Layers") for name in names.split("`")[1::2]}
+    parts = {f"app/{path.parent.name}/" for path in (ROOT / "app").glob("*/__init__.py")}
+    modules = {f"app/{path.name}" for path in (ROOT / "app").glob("*.py") if path.name != "__init__.py"}
+    assert parts | modules <= told
+
+
+def test_every_line_of_the_threat_model_names_tests_that_exist() -> None:
+    for who, _, _, held in rows(DOCUMENTS["docs/threat-model.md"], "Threat model"):
+        named = re.findall(r"`([^`]+)`", held)
+        assert named, who
+        for test in named:
+            file, _, name = test.partition("::")
+            tree = ast.parse((ROOT / file).read_text())
+            assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, test
 
 
 def test_every_decision_is_listed() -> None:
@@ -238,24 +312,33 @@ def _commands() -> Iterator[tuple[str, str]]:
 def _leaves(group: TyperGroup, *names: str) -> Iterator[tuple[str, set[str]]]:
     """Walk the command line: every command with its options."""
     for name, command in group.commands.items():
+        if command.hidden:
+            continue
         if isinstance(command, TyperGroup):
             yield from _leaves(command, *names, name)
         else:
-            options = {
-                option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)
-            }
-            yield " ".join((*names, name)), {option for option in options if option.startswith("--")}
+            yield " ".join((*names, name)), _options_of(command)
+
+
+def _options_of(command: Any) -> set[str]:
+    options = (option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts))
+    return {option for option in options if option.startswith("--")}
+
+
+def _group() -> TyperGroup:
+    group = typer.main.get_command(cli)
+    assert isinstance(group, TyperGroup)
+    return group
 
 
 def command_line() -> dict[str, set[str]]:
-    group = typer.main.get_command(cli)
-    assert isinstance(group, TyperGroup)
-    return dict(_leaves(group))
+    """Return every command that is shown, with its options."""
+    return dict(_leaves(_group()))
 
 
 @pytest.mark.parametrize(("where", "words"), sorted(set(_commands())))
 def test_a_command_in_the_documents_exists_with_its_options(where: str, words: str) -> None:
-    known = command_line()
+    known = command_line() | {option: {option} for option in _options_of(_group())}
     name = next((name for name in known if f"{words} ".startswith(f"{name} ")), None)
     assert name is not None, f"{where}: there is no command hpkp {words}"
     options = {word.partition("=")[0] for word in shlex.split(words) if word.startswith("--")}
@@ -324,24 +407,30 @@ def test_the_three_servers_are_told_to_send_the_same_header_with_placeholders() 
 # Run for real
 
 
-def _run(command: str, directory: Path) -> str:
+def _run(command: str, directory: Path, **variables: str) -> str:
     assert shutil.which("bash"), "the documents' commands are for bash; install it"
-    done = subprocess.run(["bash", "-c", command], cwd=directory, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=directory, env=os.environ | variables, capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stderr) == (0, ""), f"{command}\n{done.stdout}"
     return done.stdout
 
 
-def test_the_backup_and_the_forgetting_of_clients_do_what_they_say(tmp_path: Path) -> None:
+def test_the_backup_and_the_forgetting_of_clients_do_what_they_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     url = f"sqlite:///{tmp_path}/data/hpkp.sqlite3"
     upgrade(url)
     before = _client_key(url)
-    for title in ("Backup", "Forgetting clients"):
-        [command] = blocks(section(OPERATING, title), "sh")
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    for title in ("Backup", "Rotating the client hash key"):
+        command, *_ = blocks(section(OPERATING, title), "sh")
         _run(command, tmp_path)
     after = _client_key(url)
     assert before != after
+    assert stat.S_IMODE((tmp_path / "backup.sqlite3").stat().st_mode) == 0o600
     with sqlite3.connect(tmp_path / "backup.sqlite3") as backup:
-        assert backup.execute("SELECT value FROM secrets").fetchall() == [(before,)]
+        assert backup.execute("SELECT value FROM secrets WHERE name = 'client-hash'").fetchall() == [(before,)]
     backup.close()
 
 
@@ -369,11 +458,21 @@ def _pattern(printed: str) -> str:
 
 def test_the_tour_of_readme_gives_the_printed_answers(tmp_path: Path) -> None:
     assert shutil.which("curl"), "README's tour uses curl; install it (apt-get install curl)"
-    steps = _tour()
+    (login, _), *steps = _tour()
     assert len(steps) >= 6
-    with running_service(tmp_path) as service:
-        address = service.url.removeprefix("http://")
+    with running_without_token(tmp_path) as service:
+        address, store = service.url.removeprefix("http://"), f"sqlite:///{tmp_path}/hpkp.sqlite3"
+        hpkp = f'hpkp() {{ {sys.executable} -m app.cli "$@"; }}'
+        field = _run(f'{hpkp}; {login}; printf %s "$AUTH"', ROOT, HPKP_DATABASE_URL=store)
         for command, printed in steps:
             assert "127.0.0.1:8000" in command
-            answer = _run(command.replace("127.0.0.1:8000", address), ROOT).strip()
+            answer = _run(command.replace("127.0.0.1:8000", address), ROOT, AUTH=field).strip()
             assert re.fullmatch(_pattern(printed), answer, re.DOTALL), f"{command}\nanswered\n{answer}"
+
+
+_PATH = re.compile(r"`((?:app|bench|compose|dashboards|docs|examples|tests|tools)/[\w./*-]+)`")
+
+
+@pytest.mark.parametrize("name", sorted(name for name in DOCUMENTS if not name.startswith("docs/decisions/")))
+def test_every_path_in_a_document_exists(name: str) -> None:
+    assert not [path for path in _PATH.findall(DOCUMENTS[name]) if not [*ROOT.glob(path.rstrip("/"))]]

@@ -6,8 +6,6 @@ import signal
 from collections import Counter
 from pathlib import Path
 
-import httpx
-
 from app.hpkp.hosts import Host
 from app.samples import make_site
 from app.service import now
@@ -32,7 +30,7 @@ def test_every_acknowledged_report_survives_kill_nine_exactly_once(tmp_path: Pat
 
     with running_service(tmp_path, **rows) as service:
         pins = [{"sha256": str(pin)} for pin in site.pins]
-        httpx.put(f"{service.url}/api/v1/hosts/www.example.com/policy", json={"pins": pins}).raise_for_status()
+        service.client.put("/api/v1/hosts/www.example.com/policy", json={"pins": pins}).raise_for_status()
         answered = asyncio.run(post_all(service.url, first))
         assert Counter(answered.values()) == {204: 200}
         answered |= asyncio.run(_post_and_kill(service, rest))
@@ -72,5 +70,5 @@ def test_a_terminated_service_answers_what_it_has_taken(tmp_path: Path) -> None:
     acknowledged = {number for number, status in answered.items() if status == 204}
 
     with running_service(tmp_path) as service:
-        total = httpx.get(f"{service.url}/api/v1/hosts/www.example.com/summary").json()["totals"]["reports"]
+        total = service.client.get("/api/v1/hosts/www.example.com/summary").json()["totals"]["reports"]
     assert total == len(acknowledged)

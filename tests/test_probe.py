@@ -10,7 +10,7 @@ import pytest
 from app.hpkp.hosts import Host
 from app.hpkp.probe_result import Endpoint, Probe
 from app.hpkp.x509.certificate import Certificate
-from app.probe import MISSING_PATH, ProbeOptions, is_public, probe
+from app.probe import MISSING_PATH, ProbeOptions, probe
 from tests.authority import make_site, new_key
 from tests.tls_server import TlsServer, resolve, tls_server
 
@@ -104,36 +104,6 @@ def test_a_name_is_resolved_once_whatever_it_answers_later(monkeypatch: pytest.M
     with tls_server(site.leaf) as server:
         assert _look(server.port).endpoints[0].answers
     assert asked.count(HOST) == 1
-
-
-@pytest.mark.parametrize(
-    ("address", "public"),
-    [
-        ("93.184.215.14", True),
-        ("2606:2800:21f:cb07:6820:80da:af6b:8b2c", True),
-        ("127.0.0.1", False),
-        ("10.1.2.3", False),
-        ("172.16.0.1", False),
-        ("192.168.1.1", False),
-        ("169.254.169.254", False),
-        ("100.64.0.1", False),
-        ("0.0.0.0", False),
-        ("224.0.0.1", False),
-        ("255.255.255.255", False),
-        ("::1", False),
-        ("::", False),
-        ("fe80::1%eth0", False),
-        ("fd00::1", False),
-        ("ff02::1", False),
-        ("::ffff:127.0.0.1", False),
-        ("::ffff:169.254.169.254", False),
-        ("2002:7f00:1::", False),
-        ("64:ff9b::10.0.0.1", False),
-        ("64:ff9b::93.184.215.14", True),
-    ],
-)
-def test_which_addresses_are_public(address: str, public: bool) -> None:
-    assert is_public(address) is public
 
 
 def test_a_name_without_an_address_is_told() -> None:

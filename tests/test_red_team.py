@@ -55,7 +55,7 @@ def test_reports_that_a_proxy_cuts_short_withhold_until_a_decision_and_again_bey
     assert finding["evidence"]["reports"] == 100
     assert finding["evidence"]["networks"] == 50
     assert finding["evidence"]["reasons"] == {"unreadable": 100}
-    assert "hpkp refusals www.example.com --as ignored" in finding["fix"]
+    assert "hpkp refusals www.example.com --set ignored" in finding["fix"]
 
     path = "/api/v1/hosts/www.example.com/refusals"
     answer = team.stage.client.put(path, json={"status": "ignored", "note": "an old proxy"})
@@ -72,7 +72,7 @@ def test_reports_that_a_proxy_cuts_short_withhold_until_a_decision_and_again_bey
     assert team.decisive() == ("not_enough_data", REFUSED)
     again = team.finding("reports_refused")
     assert again is not None
-    assert "holds up to 150" in again["message"]
+    assert "applies up to 150" in again["message"]
 
     assert team.stage.client.put(path, json={"status": "ignored"}).status_code == 200
     assert team.verdict() == "ready"
@@ -164,7 +164,7 @@ def test_a_failed_probe_erases_nothing_that_was_seen(team: RedTeam, monkeypatch:
         assert team.decisive() == ("not_ready", {"no_pin_in_live_chain", "host_not_reached"})
     finding = team.finding("host_not_reached")
     assert finding is not None
-    assert "What was last seen, on 2026-03-17 12:01 UTC" in finding["message"]
+    assert "The last result, of 2026-03-17 12:01 UTC, counts until a probe finds something else" in finding["message"]
     team.later(minutes=1)
     team.play(Serve(team.keys.leaf), Look())
     assert team.decisive() == ("ready", set())
@@ -292,7 +292,7 @@ def test_clients_that_are_locked_out_now_come_first_with_what_ends_it(
         assert "browsers (20 reports)" in finding["message"]
         assert "com.example.shop 4.2 (30 reports" in finding["message"]
         assert answer["plan"]["do"][0] == finding["fix"]
-        assert "only an update" in finding["fix"]
+        assert "Apps keep their pins until they are updated" in finding["fix"]
         assert "until max-age has passed" in finding["fix"]
 
 
@@ -366,6 +366,9 @@ def test_an_ignored_forgery_does_not_mute_others_behind_its_network(own: RedTeam
         own.play(_own_key(own.keys, 3, variation=10 + day))
         assert own.decisive() == ("ready", set())
         assert own.finding("left_out_as_ignored") is not None
+    first, *later = sorted(own.get("/violations", host=HOST)["items"], key=lambda violation: violation["id"])
+    assert [v["left_out"] for v in (first, *later)] == [False, True, True, True]
+    assert own.get(f"/violations/{later[0]['id']}")["left_out"] is True
     own.next_day()
     own.play(_own_key(own.keys, 90, variation=50))
     verdict, codes = own.decisive()

@@ -136,7 +136,7 @@ def test_looks_that_see_the_same_are_one_row_and_no_further_event(client: TestCl
 
 def test_the_last_look_is_kept_for_reading(client: TestClient) -> None:
     client.put(f"{URL}/policy", json=POLICY)
-    assert problem_of(client.get(f"{URL}/probe"), 404)["detail"] == f"There is no probe of {HOST}."
+    assert problem_of(client.get(f"{URL}/probe"), 404)["detail"] == f"Probe of {HOST} not found."
     assert _probe(client) == client.get(f"{URL}/probe").json()
 
 

@@ -5,8 +5,6 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
-
 from tests.authority import make_site
 from tests.server import running_service
 from tests.tls_server import tls_server
@@ -33,10 +31,10 @@ def test_the_service_looks_at_a_host_without_being_asked(tmp_path: Path) -> None
         policy = {"pins": [{"sha256": site.leaf.pin}, {"sha256": site.root.pin}]}
         url = "/api/v1/hosts/localhost"
         with running_service(tmp_path) as service:
-            httpx.put(f"{service.url}{url}/policy", json=policy).raise_for_status()
+            service.client.put(f"{url}/policy", json=policy).raise_for_status()
         with running_service(tmp_path, **settings) as service:
             deadline = time.monotonic() + _PATIENCE
-            while (answer := httpx.get(f"{service.url}{url}/probe")).status_code == 404:
+            while (answer := service.client.get(f"{url}/probe")).status_code == 404:
                 assert time.monotonic() < deadline, "the service did not look at the host"
             seen = {endpoint["address"]: endpoint for endpoint in answer.json()["endpoints"]}
             assert seen.keys() == set(_loopback())
@@ -44,5 +42,5 @@ def test_the_service_looks_at_a_host_without_being_asked(tmp_path: Path) -> None
                 site.leaf.pin,
                 site.intermediate.pin,
             ]
-            assert 'hpkp_probes_total{reached="yes"} 1.0' in httpx.get(f"{service.url}/metrics").text
+            assert 'hpkp_probes_total{reached="yes"} 1.0' in service.client.get("/metrics").text
             service.stop()

@@ -1,5 +1,6 @@
 """A real service on a real socket: what it lets through, what it refuses, and how it survives rude senders."""
 
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +11,11 @@ import pytest
 
 from app.hpkp.hosts import Host
 from app.samples import Scenario, make_site
+from app.store.engine import open_engine
+from app.usecases.tokens import Tokens
 from tests.authority import NOW
-from tests.server import RunningService, running_service
+from tests.server import RunningService, running_service, running_without_token
+from tests.web.markup import token_of
 
 BODY = make_site(Host("www.example.com"), at=NOW).report(Scenario.MATCHES_EXPECTED, at=NOW)
 
@@ -30,13 +34,13 @@ def _connect(service: RunningService) -> socket.socket:
 
 
 def _counted(service: RunningService, outcome: str) -> float:
-    lines = httpx.get(f"{service.url}/metrics").text.splitlines()
+    lines = service.client.get("/metrics").text.splitlines()
     return next(float(line.rsplit(" ", 1)[1]) for line in lines if f'_total{{outcome="{outcome}"}}' in line)
 
 
 def test_a_chunked_report_without_content_length_is_taken(service: RunningService) -> None:
     halves = iter((BODY[:1000], BODY[1000:]))
-    assert httpx.post(f"{service.url}/report", content=halves).status_code == 204
+    assert service.client.post("/report", content=halves).status_code == 204
 
 
 def test_a_megabyte_in_chunks_is_refused_without_being_read_to_the_end(service: RunningService) -> None:
@@ -61,25 +65,25 @@ def test_a_length_over_the_limit_is_refused_before_the_body(service: RunningServ
 
 
 def test_a_sender_that_goes_away_amid_the_body_is_counted_and_nothing_is_stored(service: RunningService) -> None:
-    before, violations = _counted(service, "disconnected"), httpx.get(f"{service.url}/api/v1/violations").json()
+    before, violations = _counted(service, "disconnected"), service.client.get("/api/v1/violations").json()
     with _connect(service) as connection:
         head = f"POST /report HTTP/1.1\r\nHost: x\r\nContent-Length: {len(BODY)}\r\n\r\n".encode()
         connection.sendall(head + BODY[:500])
     while _counted(service, "disconnected") == before:
         pass
-    assert httpx.get(f"{service.url}/api/v1/violations").json() == violations
+    assert service.client.get("/api/v1/violations").json() == violations
 
 
 def test_what_is_no_http_is_refused_and_the_service_lives(service: RunningService) -> None:
     with _connect(service) as connection:
         connection.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n")
         assert connection.recv(4096).startswith(b"HTTP/1.1 400 ")
-    assert httpx.get(f"{service.url}/livez").json() == {"status": "alive"}
+    assert service.client.get("/livez").json() == {"status": "alive"}
 
 
 def test_a_line_break_in_the_hostname_makes_no_line_in_the_log(service: RunningService) -> None:
     forged = BODY.replace(b'"hostname":"www.example.com"', rb'"hostname":"x\r\nERROR: forged"', 1)
-    assert httpx.post(f"{service.url}/report", content=forged).status_code == 422
+    assert service.client.post("/report", content=forged).status_code == 422
     assert "forged" not in service.log.read_text()
 
 
@@ -90,22 +94,60 @@ def test_a_proxy_on_the_same_machine_does_not_open_the_api(service: RunningServi
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example"])
-def test_a_web_page_under_another_name_does_not_reach_the_api(service: RunningService, host: str) -> None:
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "evil.example:8000",
+        "127.0.0.1.evil.example",
+        "localhost",
+        "localhost:8000",
+        "127.0.0.1",
+        "[::1]:8000",
+    ],
+)
+def test_no_name_of_the_service_opens_the_api(service: RunningService, host: str) -> None:
     assert httpx.get(f"{service.url}/api/v1/hosts", headers={"Host": host}).status_code == 401
 
 
-@pytest.mark.parametrize("host", ["localhost", "localhost:8000", "127.0.0.1", "[::1]:8000"])
-def test_a_loopback_name_does(service: RunningService, host: str) -> None:
-    assert httpx.get(f"{service.url}/api/v1/hosts", headers={"Host": host}).status_code == 200
+_LINK = re.compile(r"http://[^ ]+/login\?link=[\w-]+")
+
+
+@pytest.mark.parametrize("options", [(), ("--workers", "2")])
+def test_a_service_without_a_token_prints_a_link_that_logs_in_once(tmp_path: Path, options: tuple[str, ...]) -> None:
+    with running_without_token(tmp_path, *options) as service:
+        assert service.client.get("/livez").status_code == 200  # what it prints at its start stands in the log now
+        [link] = _LINK.findall(service.log.read_text())
+        assert link.startswith(f"{service.url}/")
+        statuses = []
+        for _ in range(2):
+            with httpx.Client(headers={"accept": "text/html"}, timeout=180) as browser:
+                assert browser.get(service.url).status_code == 401
+                fields = {"form_token": token_of(browser.get(link)), "link": link.partition("=")[2], "next": "/"}
+                statuses.append(browser.post(f"{service.url}/login", data=fields).status_code)
+                pages = {browser.get(service.url).status_code for _ in range(10)}  # by either worker
+                assert pages == {200 if statuses == [303] else 401}
+        assert statuses == [303, 422]
+        assert httpx.get(f"{service.url}/api/v1/hosts").status_code == 401
+    engine = open_engine(f"sqlite:///{tmp_path}/hpkp.sqlite3")
+    assert Tokens(engine).list() == []
+    engine.dispose()
+
+
+@pytest.mark.parametrize("options", [("--intake-only",), ()])
+def test_no_link_is_printed_where_there_is_a_token_or_are_no_pages(tmp_path: Path, options: tuple[str, ...]) -> None:
+    running = running_without_token if options else running_service
+    with running(tmp_path, *options) as service:
+        assert service.client.get("/livez").status_code == 200
+        assert "login" not in service.log.read_text()
 
 
 def test_clients_behind_the_proxy_are_told_apart(service: RunningService) -> None:
     body = BODY.replace(b"www.example.com", b"www.example.org")
     for number in range(1, 4):
         forwarded = {"X-Forwarded-For": f"203.0.113.{number}"}
-        assert httpx.post(f"{service.url}/report", content=body, headers=forwarded).status_code == 204
-    summary = httpx.get(f"{service.url}/api/v1/hosts/www.example.org/summary").json()
+        assert service.client.post("/report", content=body, headers=forwarded).status_code == 204
+    summary = service.client.get("/api/v1/hosts/www.example.org/summary").json()
     assert summary["totals"] == {"reports": 3, "violations": 1, "clients": 3}
 
 

@@ -15,21 +15,39 @@ import httpx
 import pytest
 import time_machine
 
+from app.app_configs.writers import write_config
+from app.hpkp.app_pins.lockout import check_releases
+from app.hpkp.app_pins.release import AppRelease
+from app.hpkp.deployment import paths_to_check
 from app.hpkp.findings import Severity
 from app.hpkp.hosts import Host
 from app.hpkp.judgement.causes import Cause
+from app.hpkp.pins import Pin
 from app.hpkp.policy import PinningPolicy
 from app.hpkp.readiness import RULES, Readiness, Rule, Situation, assess_readiness
+from app.hpkp.readiness.evidence_rules import clock
 from app.hpkp.readiness.policy_rules import subdomains
 from app.hpkp.readiness.refusal_rules import refusals
+from app.hpkp.readiness.release_rules import (
+    differing_pins,
+    expired_releases,
+    some_paths,
+    unknown_releases,
+    unregistered_releases,
+)
 from app.hpkp.readiness.violation_rules import enforcing_clients, evaluation, reopened
+from app.hpkp.x509.anchors import KnownCertificates
+from app.hpkp.x509.certificate import Certificate, read_certificate
 from app.main import create_app
-from app.samples.rollout import Chain, Keys, Rollout, make_keys, pinning_field
+from app.samples.rollout import CarryPins, Chain, CountInstalls, Keys, Retire, Rollout, make_keys, pinning_field
 from app.samples.stories import STORIES, Story
 from app.service import Service
-from tests.application import settings_for
+from tests.admin import ADMIN
+from tests.application import keep_clock, settings_for
 from tests.authority import Issued
+from tests.dashboards.grafana import Range
 from tests.golden.readiness_text import GOLDEN, golden_file, golden_text
+from tests.same_answers import check_that_all_say_the_same
 from tests.tls_server import TlsServer, resolve, tls_server
 from tests.web_server import served
 
@@ -44,6 +62,7 @@ class HttpStage:
     client: httpx.Client
     host: TlsServer
     policy: PinningPolicy | None = None
+    service: Service | None = None
 
     @property
     def _path(self) -> str:
@@ -73,6 +92,37 @@ class HttpStage:
         today = datetime.now(UTC).date()
         self._put(f"{self._path}/exposure/{today}", {"sessions": sessions, "clients": clients, "app": app})
 
+    def carry_pins(self, release: CarryPins) -> None:
+        assert release.pins is None
+        self._put(f"{self._path}/releases", {"app": release.app, "app_version": release.version})
+
+    def register(self, release: AppRelease) -> None:
+        files = [write_config(layer, layer.form) for layer in release.layers]
+        path = f"/api/v1/apps/{release.app}/releases/{release.version}"
+        self._put(path, {"platform": release.platform, "files": files})
+
+    def count_installs(self, installs: CountInstalls) -> None:
+        day = datetime.now(UTC).date().isoformat()
+        counts = [
+            {"platform": installs.platform, "day": day, "version": version, "count": count}
+            for version, count in installs.by_version
+        ]
+        answer = self.client.put(f"/api/v1/apps/{installs.app}/installs", json=counts)
+        assert answer.status_code == 200, answer.text
+
+    def retire(self, release: Retire) -> None:
+        path = f"/api/v1/apps/{release.app}/releases/{release.version}"
+        answer = self.client.patch(path, json={"platform": release.platform, "retired": True})
+        assert answer.status_code == 200, answer.text
+
+    def add_control(self, pins: tuple[Pin, ...]) -> None:
+        answer = self.client.post(f"{self._path}/control", json={"pins": list(map(str, pins))})
+        assert answer.status_code == 200, answer.text
+
+    def expose_control(self, clients: int) -> None:
+        today = datetime.now(UTC).date()
+        self._put(f"{self._path}/exposure/{today}", {"clients": clients, "control": True})
+
     def send_canary(self, *, arrives: bool) -> None:
         """Send one; a dead report-uri is one that leads elsewhere, and back when it is alive."""
         if not arrives:
@@ -89,7 +139,9 @@ class HttpStage:
         assert answer.status_code == 200, answer.text
 
     def ask(self, *, at: datetime | None = None) -> dict[str, Any]:
-        """Ask for the verdict of now or of a past moment."""
+        """Ask for the verdict of now or of a past moment, of a service that ran all the time."""
+        if self.service is not None:
+            keep_clock(self.service)
         answer = self.client.get(f"{self._path}/readiness", params={} if at is None else {"at": at.isoformat()})
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
@@ -126,25 +178,29 @@ def open_stage(directory: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> 
             probe_paths=("/",), verdict_interval_minutes=0, prune_interval_hours=0,
         )  # fmt: skip
         app = create_app(settings)
-        with served(app) as url, httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
-            yield HttpStage(client, host), app.state.service
+        with served(app) as url, httpx.Client(base_url=url, headers=ADMIN, timeout=60, trust_env=False) as client:
+            yield HttpStage(client, host, service=app.state.service), app.state.service
 
 
 def play_story(story: Story, directory: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Keys, list[Played]]:
     """Play a story; return its keys and its days."""
     keys, found = make_keys(HOST, at=START + timedelta(days=10)), list[Played]()
-    with time_machine.travel(START) as clock, open_stage(directory, keys, monkeypatch) as (stage, service):
+    with time_machine.travel(START) as time, open_stage(directory, keys, monkeypatch) as (stage, service):
         rollout = Rollout(keys, stage)
         rollout.play([story.day0(keys)], at=START)
         for day in range(story.days):
             noon, evening = (START + timedelta(days=day, hours=hours) for hours in (6, 12))
-            clock.move_to(noon)
+            time.move_to(noon)
             rollout.play(story.acts(keys, day), at=noon)
-            clock.move_to(evening)
+            time.move_to(evening)
             answer = stage.ask()  # first: this waits until the reports of the day are counted
             situation = service.readiness.gather(HOST, at=evening)
             assert situation is not None
             found.append(Played(story, day, situation, answer, {}))
+        service.readiness.record(HOST, at=evening)
+        shown = Range(START, evening + timedelta(hours=1))
+        said = check_that_all_say_the_same(stage.client, service.settings, HOST, shown=shown)
+        assert said.verdict == story.right(story.days - 1)[0]
         for played in found:
             played.looking_back = stage.ask(at=datetime.fromisoformat(played.answer["at"]))
     return keys, found
@@ -182,6 +238,43 @@ def test_what_is_printed_on_decisive_days_is_what_was_reviewed(story: Story) -> 
     assert golden_text(story, _KEYS[story.name], situations) == golden_file(story).read_text(encoding="utf-8")
 
 
+def test_the_old_release_is_named_before_and_after_the_rotation_and_the_new_ones_are_not() -> None:
+    """Day by day, over HTTP: the verdict by release, with installs; before the rotation by a check of its chain."""
+    keys = _KEYS["three-releases"]
+    renewed = tuple(read_certificate(one.der, position=i) for i, one in enumerate((*keys.renewed, keys.old_root)))
+    known = KnownCertificates(public=tuple(one for one in renewed[-1:] if isinstance(one, Certificate)))
+    for played in _PLAYED["three-releases"]:
+        found = {release["version"]: release for release in played.answer["releases"]}
+        served_old = played.day < 6
+        if "1.0" in found:
+            assert found["1.0"]["verdict"] == ("ready" if served_old else "not_ready"), played.day
+            assert found["1.0"]["can_report"] is False
+            assert (found["1.0"]["installs"]["count"], found["1.0"]["installs"]["of"]) == (3_410, 284_000)
+        else:
+            assert played.day >= 12, "retired"
+        assert {found[version]["outcome"] for version in ("2.0", "3.0") if version in found} == {"matches"}
+        if "3.0" in found:
+            assert found["3.0"]["verdict"] == ("ready" if played.day > 15 else "not_enough_data"), played.day
+        blockers = [f for f in played.answer["findings"] if f["code"] == "release_locked_out"]
+        assert bool(blockers) is (6 <= played.day < 12)
+        for blocker in blockers:
+            assert "com.example.shop 1.0 (ios): 3,410 of 284,000 installs (1.2%)" in blocker["message"]
+            assert not {"2.0", "3.0"} & {release["version"] for release in blocker["evidence"]["releases"]}
+        if served_old:  # what `hpkp check` says before the rotation
+            releases = [check.release for check in played.situation.evidence.releases]
+            paths = paths_to_check(renewed, known, host=str(HOST), at=played.situation.at)
+            checks = check_releases(releases, [], paths, host=str(HOST), at=played.situation.at)
+            assert [str(check.release.version) for check in checks if check.deployable is False] == ["1.0"]
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
+def test_every_headline_of_a_story_names_the_host_in_at_most_twenty_words(story: Story) -> None:
+    for played in _PLAYED[story.name]:
+        headline = assess_readiness(played.situation).headline
+        assert len(headline.split()) <= 20
+        assert HOST in headline
+
+
 def test_every_reviewed_answer_is_that_of_a_story() -> None:
     assert sorted(GOLDEN.iterdir()) == sorted(golden_file(story) for story in STORIES)
 
@@ -192,9 +285,15 @@ def _all_days() -> list[Played]:
     return [played for days in _PLAYED.values() for played in days]
 
 
-OF_ROLLOUTS = [rule for rule in RULES if rule not in (evaluation, refusals, subdomains, enforcing_clients, reopened)]
-"""No story is about a service that is behind with its own work (`tests.store.test_policies`), what was refused,
-subdomains, clients that enforce a report-only policy, or decisions that are outgrown (`tests.test_red_team`)."""
+NOT_OF_ROLLOUTS = (
+    clock, evaluation, refusals, subdomains, enforcing_clients, reopened,
+    unknown_releases, some_paths, expired_releases, differing_pins, unregistered_releases,
+)  # fmt: skip
+OF_ROLLOUTS = [rule for rule in RULES if rule not in NOT_OF_ROLLOUTS]
+"""No story is about a service whose clock is wrong (`tests.faults.test_clock`), one that is behind with its own work
+(`tests.store.test_policies`), what was refused, subdomains, clients that enforce a report-only policy, or decisions
+that are outgrown (`tests.test_red_team`; without each of these a situation of `tests.test_red_team_faults` fails). What
+else is told of releases: `tests.hpkp.test_release_verdicts`."""
 
 
 @pytest.mark.parametrize("rule", OF_ROLLOUTS, ids=lambda rule: rule.__name__)
@@ -210,7 +309,7 @@ def test_without_a_rule_a_story_fails(rule: Rule) -> None:
 
 @pytest.mark.parametrize("factor", [10, 0.1])
 @pytest.mark.parametrize(
-    "name", ["observation", "sessions", "probe_age", "canary_age", "lockout_share", "interception_share"]
+    "name", ["observation", "covered_age", "probe_age", "canary_age", "lockout_share", "interception_share"]
 )
 def test_with_a_threshold_ten_times_off_a_story_fails(name: str, factor: float) -> None:
     def shifted(situation: Situation) -> Situation:

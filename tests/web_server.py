@@ -8,12 +8,14 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
+from tests.admin import add_admin_token
+
 _PATIENCE = 180.0
 
 
 @contextmanager
 def served(app: FastAPI) -> Iterator[str]:
-    """Serve an application on a free port of loopback; give the URL."""
+    """Serve an application on a free port of loopback, with an API token of scope admin; give the URL."""
     config = uvicorn.Config(
         app,
         port=0,
@@ -31,6 +33,7 @@ def served(app: FastAPI) -> Iterator[str]:
             assert thread.is_alive(), "the application did not start"
             assert time.monotonic() < deadline, "the application did not start in time"
             time.sleep(0.01)
+        add_admin_token(app.state.service.engine)
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         server.should_exit = True

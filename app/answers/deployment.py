@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from app.answers.releases import release_check_answer
 from app.hpkp.deployment import DeploymentCheck
 
 
-def deployment_answer(host: str, policy_of: str, check: DeploymentCheck) -> dict[str, Any]:
-    """Return the check of a chain of a host, by the policy of the host that covers it."""
+def deployment_answer(host: str, policy_of: str | None, check: DeploymentCheck) -> dict[str, Any]:
+    """Return the check of a chain of a host, by the policy that covers it (null without one) and by releases."""
     return {
         "host": host,
         "policy_of": policy_of,
@@ -19,4 +20,5 @@ def deployment_answer(host: str, policy_of: str, check: DeploymentCheck) -> dict
             for former in check.remembered
         ],
         "caveats": list(check.caveats),
+        "releases": list(map(release_check_answer, check.releases)),
     }

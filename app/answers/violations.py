@@ -7,10 +7,11 @@ from app.answers.certificates import certificate_answer
 from app.answers.judgements import certificate_finding_answer, judgement_answer
 from app.store.read.single_reports import SingleReport
 from app.store.read.violations import Violation
+from app.usecases.readiness import Standing
 from app.usecases.violations import AnnotatedCertificate, ViolationDetail
 
 
-def violation_answer(violation: Violation) -> dict[str, Any]:
+def violation_answer(violation: Violation, standing: Standing) -> dict[str, Any]:
     """Return a violation without its chains."""
     return judgement_answer(violation.judgement) | {
         "id": violation.id,
@@ -32,12 +33,14 @@ def violation_answer(violation: Violation) -> dict[str, Any]:
         "judged_at": violation.judged_at,
         "status": violation.status,
         "note": violation.note,
+        "counts": violation.id in standing.counting,
+        "left_out": violation.id in standing.left_out,
     }
 
 
-def violation_detail_answer(detail: ViolationDetail) -> dict[str, Any]:
+def violation_detail_answer(detail: ViolationDetail, standing: Standing) -> dict[str, Any]:
     """Return a violation with both chains."""
-    return violation_answer(detail.violation) | {
+    return violation_answer(detail.violation, standing) | {
         "served_chain": _chain(detail.served),
         "validated_chain": _chain(detail.validated),
     }

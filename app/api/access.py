@@ -1,16 +1,20 @@
-"""Who may call what: API tokens, log-ins with them, and connections from this machine that came through no proxy."""
+"""Who may call what: by an API token or a log-in, and by nothing else.
 
-import ipaddress
+Where a connection comes from gives no access: a proxy on this machine, or a web page in a browser on it, connects from
+loopback too, and so does any other user of the machine.
+"""
+
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPBearer
 
+from app.api.counted_until import wait_until_counted
 from app.api.problems import ProblemError
-from app.api.sessions import COOKIE, Session, read_session
+from app.api.sessions import COOKIE
 from app.service import Service, now
-
-_FORWARDING = ("forwarded", "via", "x-real-ip")
+from app.usecases.sessions import Session
 
 
 def get_service(request: Request) -> Service:
@@ -21,35 +25,15 @@ def get_service(request: Request) -> Service:
 
 ServiceDep = Annotated[Service, Depends(get_service)]
 
-
-def is_direct_loopback(request: Request) -> bool:
-    """Whether the connection comes from this machine itself, no proxy stands between, and no web page made it.
-
-    A page can make a browser on this machine connect here under a name of its own (DNS rebinding); the Host field then
-    holds that name.
-    """
-    if any(name in _FORWARDING or name.startswith("x-forwarded-") for name in request.headers):
-        return False
-    if not _is_loopback_name(request.url.hostname or ""):
-        return False
-    return request.client is not None and _is_loopback_address(request.client.host)
-
-
-def _is_loopback_name(host: str) -> bool:
-    return host == "localhost" or _is_loopback_address(host)
-
-
-def _is_loopback_address(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+_BEARER = HTTPBearer(scheme_name="token", description="An API token, made by `hpkp token new`.", auto_error=False)
+"""Only says in the OpenAPI document what is needed; `find_caller` reads the field."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks and what they may; ``session`` where they are logged in to the pages."""
+    """Who asks, by the name of their token or log-in, and what they may; ``session`` if they are logged in."""
 
+    name: str
     scope: str
     session: Session | None = None
 
@@ -60,42 +44,52 @@ class Caller:
 
 
 def find_caller(request: Request, service: Service) -> Caller | None:
-    """Tell who asks: by an API token, a log-in, or from this machine; None for a stranger.
+    """Tell who asks: by an API token or a log-in; None for a request without either.
 
     Raises ProblemError for an API token that is not known.
     """
     scheme, _, text = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and text:
-        token = service.tokens.find(text.strip())
+        token = service.tokens.find(text.strip(), at=now())
         if token is None:
-            raise ProblemError(401, "Not authorised", "This API token is not known.")
-        return Caller(token.scope)
-    session = read_session(service, request.cookies.get(COOKIE, ""), at=now())
-    if session is not None:
-        return Caller(session.scope, session)
-    return Caller("admin") if is_direct_loopback(request) else None
+            raise ProblemError(401, "Not authorised", "This API token is unknown, revoked or expired.")
+        return Caller(token.name, token.scope)
+    session = service.sessions.find(request.cookies.get(COOKIE, ""), at=now())
+    return None if session is None else Caller(session.name, session.scope, session)
 
 
-def require_read(request: Request, service: ServiceDep) -> Caller:
-    """Let pass who may read."""
+def authenticate(request: Request, service: ServiceDep, _: Annotated[object, Security(_BEARER)]) -> Caller:
+    """Let pass who may read, at once: with what does not depend on the reports that were accepted before."""
     caller = find_caller(request, service)
     if caller is None:
         raise ProblemError(
             401,
             "Not authorised",
-            "An API token is needed: Authorization: Bearer …; make one with hpkp token new.",
+            "Missing API token. Send `Authorization: Bearer TOKEN` (create one with `hpkp token new NAME`).",
         )
     return caller
 
 
-def require_admin(request: Request, caller: Annotated[Caller, Depends(require_read)]) -> Caller:
-    """Let pass who may change things over the API. A browser's cookie or place is no consent: any page could ask it."""
+def _authorize_change(request: Request, caller: Annotated[Caller, Depends(authenticate)]) -> Caller:
+    """Let pass who may change things over the API. A browser's cookie is no consent: any page could ask it."""
     if not caller.may_change:
         raise ProblemError(403, "Not allowed", f"This API token has scope {caller.scope}; admin is needed.")
     if caller.session is not None:
-        raise ProblemError(403, "Not allowed", "A log-in changes things by the forms of the pages alone.")
+        raise ProblemError(403, "Not allowed", "Browser sessions are read-only on the API; use a token.")
     if made_by_another_site(request):
-        raise ProblemError(403, "Not allowed", "A page of another site made this request.")
+        raise ProblemError(403, "Not allowed", "Cross-site request rejected.")
+    return caller
+
+
+async def require_read(request: Request, caller: Annotated[Caller, Depends(authenticate)]) -> Caller:
+    """Let pass who may read, once what was accepted before is counted."""
+    await wait_until_counted(request)
+    return caller
+
+
+async def require_admin(request: Request, caller: Annotated[Caller, Depends(_authorize_change)]) -> Caller:
+    """Let pass who may change things over the API, once what was accepted before is counted."""
+    await wait_until_counted(request)
     return caller
 
 
@@ -105,5 +99,7 @@ def made_by_another_site(request: Request) -> bool:
 
 
 CallerDep = Annotated[Caller, Depends(require_read)]
+AdminDep = Annotated[Caller, Depends(require_admin)]
 CanRead = Depends(require_read)
+CanReadAtOnce = Depends(authenticate)
 CanAdmin = Depends(require_admin)

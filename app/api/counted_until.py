@@ -1,9 +1,10 @@
 """Reads wait briefly for the fold, so that they see what was accepted before, and say until when they do.
 
-Around all requests but reports, health checks and metrics: also a change may be about what was just reported.
+A request waits once its caller is known (`app.api.access`): one without a valid token is answered at once, and holds
+nothing while the fold is behind. Reports, health checks and metrics do not wait. Changes do, too: a change may be about
+what was just reported.
 """
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated
 
@@ -11,37 +12,37 @@ from fastapi import Depends, Request
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.ingest.fold_watch import FoldWatch
+from app.service import Service
+from app.wiring import Ingest
 
 HEADER = "X-HPKP-Counted-Until"
-_AT_ONCE = ("/livez", "/readyz", "/metrics", "/docs", "/openapi.json", "/assets/")
+_STATE = "counted_until"
 
 
-class WaitForFold:
-    """Middleware: waits, and adds the moment until which everything is counted to the answer (RFC 3339)."""
+async def wait_until_counted(request: Request) -> None:
+    """Wait until what was accepted before a request is counted, or for the patience of the settings."""
+    ingest: Ingest = request.app.state.ingest
+    service: Service = request.app.state.service
+    await ingest.commit.wait_for_submitted()
+    setattr(request.state, _STATE, await service.watch.wait())
 
-    def __init__(
-        self, app: ASGIApp, *, watch: Callable[[], FoldWatch], submitted: Callable[[], Awaitable[None]]
-    ) -> None:
+
+class ShowCountedUntil:
+    """Middleware: adds the time until which everything is counted (RFC 3339) to the answer of a request that waited."""
+
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._submitted = submitted
-        self._watch = watch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        if scope["type"] != "http" or scope["path"].startswith(_AT_ONCE):
-            await self._app(scope, receive, send)
-            return
-        await self._submitted()
-        counted_until = await self._watch().wait()
-        scope.setdefault("state", {})["counted_until"] = counted_until
+        state = scope.setdefault("state", {})
 
-        async def send_with_moment(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[HEADER] = counted_until.isoformat().replace("+00:00", "Z")
+        async def send_with_time(message: Message) -> None:
+            if message["type"] == "http.response.start" and _STATE in state:
+                MutableHeaders(scope=message)[HEADER] = state[_STATE].isoformat().replace("+00:00", "Z")
             await send(message)
 
-        await self._app(scope, receive, send_with_moment)
+        await self._app(scope, receive, send_with_time)
 
 
 def get_counted_until(request: Request) -> datetime:

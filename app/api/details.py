@@ -4,6 +4,7 @@ from app.answers.violations import report_answer, violation_detail_answer
 from app.api.problems import not_found
 from app.api.schemas import ReportResponse, ViolationDetail
 from app.service import Service, now
+from app.usecases.violations import ViolationDetail as FoundViolation
 
 
 def read_violation(service: Service, violation_id: int) -> ViolationDetail:
@@ -11,7 +12,13 @@ def read_violation(service: Service, violation_id: int) -> ViolationDetail:
     found = service.violations.find(violation_id, at=now())
     if found is None:
         raise not_found("violation", violation_id)
-    return ViolationDetail(**violation_detail_answer(found))
+    return answer_violation(service, found)
+
+
+def answer_violation(service: Service, found: FoundViolation) -> ViolationDetail:
+    """Answer with a violation, and whether it counts."""
+    standing = service.readiness.find_standing([found.violation.host], at=now())
+    return ViolationDetail(**violation_detail_answer(found, standing))
 
 
 def read_report(service: Service, report_id: int) -> ReportResponse:

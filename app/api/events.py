@@ -4,12 +4,13 @@ from datetime import datetime
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.access import CanAdmin, CanRead, ServiceDep
-from app.api.pages import LimitQuery, link_next, parse_cursor
+from app.api.access import AdminDep, CanRead, ServiceDep
+from app.api.pages import IdCursor, LimitQuery, link_next, parse_cursor
 from app.api.problems import ProblemError
 from app.api.schemas import Page, describe_problems
+from app.api.values import HostText, Instant
 from app.hpkp.hosts import canonical_host
 from app.service import now
 from app.store.read.events import Event
@@ -29,37 +30,40 @@ class EventResponse(BaseModel):
     )
     host: str | None
     text: str
+    actor: str | None = Field(
+        description="Name of the token or log-in that did it; null for what the service did or saw by itself."
+    )
 
 
 class EventRequest(BaseModel):
-    """Something to tell of."""
+    """An event to record."""
 
     model_config = ConfigDict(extra="forbid")
 
     kind: Literal["certificate_rotated", "deployed", "note"]
     text: str = Field(min_length=1, max_length=500)
-    host: str | None = None
-    at: AwareDatetime | None = Field(None, description="When it was; now, where it is left out.")
+    host: HostText | None = None
+    at: Instant | None = Field(None, description="When it was; now, where it is left out.")
 
 
-@router.post("/events", status_code=201, dependencies=[CanAdmin], responses=describe_problems(400))
-def tell_of_an_event(told: EventRequest, service: ServiceDep) -> EventResponse:
-    """Tell of something that happened, for the record and for annotations."""
-    host, at = None if told.host is None else canonical_host(told.host), told.at or now()
+@router.post("/events", operation_id="create_event", status_code=201, responses=describe_problems(400))
+def create_event(body: EventRequest, service: ServiceDep, caller: AdminDep) -> EventResponse:
+    """Record an event, for the history and for annotations."""
+    host, at = None if body.host is None else canonical_host(body.host), body.at or now()
     if at > now():
-        raise ProblemError(422, "Not an event", "at lies in the future.")
-    return _response(service.records.add_event(told.kind, told.text, host=host, at=at))
+        raise ProblemError(422, "Not an event", "at must not be in the future.", pointer="/at")
+    return _response(service.records.add_event(body.kind, body.text, host=host, at=at, actor=caller.name))
 
 
-@router.get("/events", dependencies=[CanRead], responses=describe_problems())
+@router.get("/events", operation_id="list_events", dependencies=[CanRead], responses=describe_problems())
 def read_events(
     service: ServiceDep,
     request: Request,
     response: Response,
-    host: str | None = None,
+    host: HostText | None = None,
     kind: str | None = None,
     limit: LimitQuery = 50,
-    cursor: str | None = None,
+    cursor: IdCursor = None,
 ) -> Page[EventResponse]:
     """List events, the newest first."""
     before = parse_cursor(cursor, parts=1)
@@ -74,4 +78,4 @@ def read_events(
 
 
 def _response(event: Event) -> EventResponse:
-    return EventResponse(id=event.id, at=event.at, kind=event.kind, host=event.host, text=event.text)
+    return EventResponse(id=event.id, at=event.at, kind=event.kind, host=event.host, text=event.text, actor=event.actor)

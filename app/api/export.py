@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -11,8 +11,9 @@ from starlette.types import Receive, Scope, Send
 
 from app.api.access import CanRead, ServiceDep
 from app.api.filters import ViolationFilter
-from app.api.pages import parse_cursor
+from app.api.pages import IdCursor, parse_cursor
 from app.api.schemas import describe_problems
+from app.api.values import HostText
 from app.export import MEDIA_TYPE, ExportFormat, write_lines
 from app.hpkp.hosts import canonical_host
 
@@ -45,6 +46,7 @@ class _SlotResponse(StreamingResponse):
 
 @router.get(
     "/export",
+    operation_id="export_reports",
     dependencies=[CanRead],
     response_class=StreamingResponse,
     responses=_ANSWER | describe_problems(503),
@@ -52,22 +54,28 @@ class _SlotResponse(StreamingResponse):
 def export(
     service: ServiceDep,
     narrowed: ViolationFilter,
-    host: Annotated[str | None, Query(description="The host, as counted or as reported.")] = None,
+    host: Annotated[HostText | None, Query(description="The host, as counted or as reported.")] = None,
     form: Annotated[ExportFormat, Query(alias="format")] = ExportFormat.NDJSON,
-    cursor: Annotated[str | None, Query(description="The id of the last report that you have.")] = None,
+    cursor: IdCursor = None,
 ) -> StreamingResponse:
-    """Stream single reports in the order in which they were taken, without what would identify a client.
+    """Stream single reports in the order of receipt, without data that identifies a client.
 
     Single reports are kept up to limits for each violation and day, and for some time: for exact counts ask for a
-    summary. A stream that broke off goes on after the last `id` that arrived, given as `cursor`.
+    summary. Resume an interrupted stream with the last `id` that arrived as `cursor`.
     """
     after = parse_cursor(cursor, parts=1)
     wanted = replace(narrowed, host=None if host is None else canonical_host(host))
     reports = service.records.export_reports(wanted, after=after[0] if after else 0)
-    lines = (line for _, line in write_lines(reports, form))
+    batches = _batches(line for _, line in write_lines(reports, form))
     headers = {"Content-Disposition": f'attachment; filename="reports.{form}"'}
-    release = service.heavy_reads.take_slot()  # before the status is sent, so that it can be 503
-    return _SlotResponse(release, _batches(lines), media_type=MEDIA_TYPE[form], headers=headers)
+    # Both before the status is sent, so that it can be 503: without a slot, and if the store cannot be read.
+    release = service.heavy_reads.take_slot()
+    try:
+        first = next(batches, "")
+    except BaseException:
+        release()
+        raise
+    return _SlotResponse(release, chain((first,), batches), media_type=MEDIA_TYPE[form], headers=headers)
 
 
 def _batches(lines: Iterator[str]) -> Iterator[str]:

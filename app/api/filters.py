@@ -4,8 +4,8 @@ from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Depends, Query
-from pydantic import AwareDatetime
 
+from app.api.values import Instant
 from app.store.read.filters import Filter
 
 
@@ -14,8 +14,8 @@ def read_report_filter(
     app_version: Annotated[str | None, Query(description="Version of the app.")] = None,
     platform: Annotated[str | None, Query(description="Platform, as the sender writes it.")] = None,
     label: Annotated[str | None, Query(description="Label of the report-uri.")] = None,
-    since: Annotated[AwareDatetime | None, Query(description="Received at or after.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Received before.")] = None,
+    since: Annotated[Instant | None, Query(description="Received at or after.")] = None,
+    until: Annotated[Instant | None, Query(description="Received before.")] = None,
 ) -> Filter:
     """Read what tells single reports apart."""
     return Filter(app=app, app_version=app_version, platform=platform, label=label, since=since, until=until)

@@ -7,12 +7,13 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from app.answers.policies import policy_answer
-from app.api.access import CanAdmin, CanRead, ServiceDep
+from app.api.access import AdminDep, CanRead, ServiceDep
 from app.api.counted_until import CountedUntil
 from app.api.filters import ViolationFilter
 from app.api.pages import LimitQuery, link_next
 from app.api.problems import ProblemError, not_found
 from app.api.schemas import (
+    HostDeletionResponse,
     HostResponse,
     Page,
     PolicyRequest,
@@ -24,6 +25,7 @@ from app.api.schemas import (
     Totals,
     describe_problems,
 )
+from app.api.values import HostText
 from app.hpkp.errors import InvalidHeader, InvalidPin, InvalidPolicy
 from app.hpkp.header.value import PinningHeader, parse_header
 from app.hpkp.hosts import Host, canonical_host, is_address
@@ -36,7 +38,7 @@ router = APIRouter(prefix="/api/v1/hosts", tags=["hosts"])
 _NO_POLICY = "Not a pinning policy"
 
 
-def _canonical(host: str) -> Host:
+def _canonical(host: HostText) -> Host:
     return canonical_host(host)
 
 
@@ -68,6 +70,31 @@ def list_hosts(
     return Page(items=items, next=link_next(request, response, more))
 
 
+@router.delete("/{host}", operation_id="delete_host", responses=describe_problems(404))
+def delete_host(
+    service: ServiceDep,
+    caller: AdminDep,
+    host: HostPath,
+    confirm: Annotated[HostText, Query(max_length=253, description="The name of the host again.")],
+) -> HostDeletionResponse:
+    """Delete a host with all that is stored of it, for good; `confirm` has to repeat its name.
+
+    If clients still report the host, it appears again without a policy.
+    """
+    if canonical_host(confirm) != host:
+        raise ProblemError(422, "Not confirmed", f"Repeat the name: confirm={host}.", pointer="/query/confirm")
+    deleted = service.hosts.delete(host, at=now(), actor=caller.name)
+    if deleted is None:
+        raise not_found("host", host)
+    return HostDeletionResponse(
+        host=deleted.host,
+        violations=deleted.violations,
+        reports=deleted.reports,
+        policy_revisions=deleted.revisions,
+        exposure_days=deleted.exposure_days,
+    )
+
+
 @router.get("/{host}/policy", dependencies=[CanRead], responses=describe_problems(404))
 def get_policy(service: ServiceDep, host: HostPath) -> PolicyResponse:
     """Return the policy in force."""
@@ -77,7 +104,12 @@ def get_policy(service: ServiceDep, host: HostPath) -> PolicyResponse:
     return policy_response(policy)
 
 
-@router.get("/{host}/policy/revisions", dependencies=[CanRead], responses=describe_problems(404))
+@router.get(
+    "/{host}/policy/revisions",
+    operation_id="list_policy_revisions",
+    dependencies=[CanRead],
+    responses=describe_problems(404),
+)
 def list_revisions(service: ServiceDep, host: HostPath) -> Page[PolicyResponse]:
     """List every revision, the newest entry first."""
     stored = service.policies.list_revisions(host)
@@ -86,8 +118,8 @@ def list_revisions(service: ServiceDep, host: HostPath) -> Page[PolicyResponse]:
     return Page(items=[policy_response(revision.policy) for revision in stored])
 
 
-@router.put("/{host}/policy", dependencies=[CanAdmin], responses=describe_problems(400))
-def put_policy(service: ServiceDep, host: HostPath, body: PolicyRequest) -> PolicySetResponse:
+@router.put("/{host}/policy", operation_id="set_policy", responses=describe_problems(400))
+def put_policy(service: ServiceDep, caller: AdminDep, host: HostPath, body: PolicyRequest) -> PolicySetResponse:
     """Set the policy by a new revision; the host's violations are judged again.
 
     `violations_to_reevaluate` says how many are left after a second; until they are done no verdict is `ready`.
@@ -95,16 +127,16 @@ def put_policy(service: ServiceDep, host: HostPath, body: PolicyRequest) -> Poli
     """
     policy = _read_policy(host, body)
     try:
-        stored = policy_response(service.policies.set(policy, at=now()))
+        stored = policy_response(service.policies.set(policy, at=now(), actor=caller.name))
     except InvalidPolicy as error:
         raise ProblemError(422, _NO_POLICY, str(error), pointer="/effective_from") from None
     return PolicySetResponse(**stored.model_dump(), violations_to_reevaluate=service.rejudging.count_waiting(host))
 
 
-@router.delete("/{host}/policy", dependencies=[CanAdmin], status_code=204, responses=describe_problems(404))
-def delete_policy(service: ServiceDep, host: HostPath) -> None:
+@router.delete("/{host}/policy", operation_id="withdraw_policy", status_code=204, responses=describe_problems(404))
+def delete_policy(service: ServiceDep, caller: AdminDep, host: HostPath) -> None:
     """Withdraw the policy. Its revisions stay, because clients may still know their pins."""
-    if service.policies.withdraw(host, at=now()) is None:
+    if service.policies.withdraw(host, at=now(), actor=caller.name) is None:
         raise not_found("policy in force for", host)
 
 
@@ -145,11 +177,11 @@ def _read_header(text: str) -> PinningHeader:
 
 
 def read_moment(moment: datetime | None, pointer: str) -> datetime | None:
-    """Turn an instant into UTC, where the years 1 and 9999 of other zones may have no place."""
+    """Turn an instant into UTC, in which the years 1 and 9999 of other zones may not exist."""
     try:
         return None if moment is None else moment.astimezone(UTC)
     except OverflowError:
-        raise ProblemError(422, _NO_POLICY, "In UTC this moment is no date.", pointer=pointer) from None
+        raise ProblemError(422, "Invalid time", "In UTC this is no date.", pointer=pointer) from None
 
 
 def read_pin(text: str, pointer: str) -> Pin:
@@ -165,7 +197,7 @@ def policy_response(policy: PinningPolicy) -> PolicyResponse:
     return PolicyResponse.model_validate(policy_answer(policy))
 
 
-@router.get("/{host}/summary", dependencies=[CanRead], responses=describe_problems(404))
+@router.get("/{host}/summary", operation_id="get_summary", dependencies=[CanRead], responses=describe_problems(404))
 def summary(
     service: ServiceDep,
     host: HostPath,

@@ -1,14 +1,15 @@
 """What was acknowledged and not kept: overflow by host, day and reason."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from app.api.access import CanRead, ServiceDep
 from app.api.problems import ProblemError
 from app.api.schemas import Page, describe_problems
+from app.api.values import HostText, Instant
 from app.hpkp.hosts import canonical_host
 from app.hpkp.overflow import OverflowReason
 from app.service import now
@@ -21,7 +22,9 @@ _DEFAULT, _LONGEST = timedelta(days=30), timedelta(days=366)
 class OverflowResponse(BaseModel):
     """Reports of a host and a day that were acknowledged, and whose violations are not kept, for one reason."""
 
-    host: str = Field(description="Empty for all hosts together that are not in the store: strangers make them up.")
+    host: str = Field(
+        description="Empty for all hosts together that are not in the store: unauthenticated senders invent them."
+    )
     day: datetime = Field(description="The beginning of the day, UTC.")
     reason: OverflowReason
     reports: int
@@ -29,12 +32,14 @@ class OverflowResponse(BaseModel):
     last_at: datetime
 
 
-@router.get("/overflow", dependencies=[CanRead], responses=describe_problems())
+@router.get("/overflow", operation_id="list_overflow", dependencies=[CanRead], responses=describe_problems())
 def read_overflow(
     service: ServiceDep,
-    host: Annotated[str | None, Query(max_length=253, description="Empty for hosts that are not in the store.")] = None,
-    since: AwareDatetime | None = None,
-    until: AwareDatetime | None = None,
+    host: Annotated[
+        Literal[""] | HostText | None, Query(description="Empty for hosts that are not in the store.")
+    ] = None,
+    since: Instant | None = None,
+    until: Instant | None = None,
 ) -> Page[OverflowResponse]:
     """List overflow by day, host and reason: all of it, of the last 30 days unless `since` says otherwise."""
     end = until or now()

@@ -8,6 +8,11 @@ from app.api.problems import ProblemError
 
 LimitQuery = Annotated[int, Query(ge=1, le=500)]
 """How many items a page may have."""
+IdCursor = Annotated[str | None, Query(pattern="^[0-9]{1,18}$", description="The id of the last item seen.")]
+ReceiptCursor = Annotated[
+    str | None, Query(pattern="^[0-9]{1,18}[.][0-9]{1,18}$", description="`next` of the page before.")
+]
+"""When the last item seen was received, and its id."""
 
 
 def parse_cursor(text: str | None, *, parts: int) -> tuple[int, ...] | None:

@@ -11,6 +11,8 @@ from app.api.access import CanAdmin, CanRead, ServiceDep
 from app.api.hosts import HostPath
 from app.api.problems import not_found
 from app.api.schemas import FindingResponse, describe_problems
+from app.api.values import JSON_NUMBER
+from app.hpkp.pins import Pin
 from app.hpkp.policy import PinningPolicy
 from app.hpkp.probe_result import Answer, Endpoint, LiveHost, review_live, satisfied
 from app.hpkp.x509.certificate import Certificate, Element, why_unreadable
@@ -20,11 +22,13 @@ router = APIRouter(prefix="/api/v1/hosts", tags=["hosts"])
 
 
 class ProbeRequest(BaseModel):
-    """How to look."""
+    """Options of a probe."""
 
     model_config = ConfigDict(extra="forbid")
 
-    port: int | None = Field(None, ge=1, le=65535, description="Another port than the one set for all hosts.")
+    port: Annotated[int, Field(ge=1, le=65535), JSON_NUMBER] | None = Field(
+        None, description="Another port than the one set for all hosts."
+    )
 
 
 class ServedCertificate(BaseModel):
@@ -60,13 +64,15 @@ class EndpointResponse(BaseModel):
 
 
 class ProbeResponse(BaseModel):
-    """What a host serves, seen from the collector at one moment."""
+    """What a host served at one time, as the collector received it."""
 
     host: str
     port: int
     at: datetime
     fault: str | None
-    satisfied: bool | None = Field(description="Whether all is as the policy says; null where not all could be seen.")
+    satisfied: bool | None = Field(
+        description="Whether everything matches the policy; null if some addresses were unreachable."
+    )
     findings: list[FindingResponse]
     endpoints: list[EndpointResponse]
 
@@ -75,30 +81,30 @@ class ProbeResponse(BaseModel):
 async def probe_host(
     service: ServiceDep, host: HostPath, body: Annotated[ProbeRequest | None, Body()] = None
 ) -> ProbeResponse:
-    """Look at what the host serves now, at every address, and record it.
+    """Probe the host now at every address, and record the result.
 
-    Only a host with a policy of its own in force is connected to, and only at public addresses unless set otherwise.
+    Connects only to a host with its own policy in force, and only to public addresses unless set otherwise.
     """
     looked = await service.probing.probe(host, port=body.port if body else None, at=now())
     if looked is None:
         raise not_found("policy in force for", host)
-    return _response(*looked)
+    return _response(*looked, service.policies.control_pins_of(host))
 
 
-@router.get("/{host}/probe", dependencies=[CanRead], responses=describe_problems(404))
+@router.get("/{host}/probe", operation_id="get_probe", dependencies=[CanRead], responses=describe_problems(404))
 def read_probe(service: ServiceDep, host: HostPath) -> ProbeResponse:
-    """Return what the last look at the host saw, beside the policy now in force."""
+    """Return the result of the last probe, compared with the policy in force."""
     policy = service.policies.in_force(host, at=now())
     if policy is None:
         raise not_found("policy in force for", host)
     live = service.last_probes.find(host)
     if live is None:
         raise not_found("probe of", host)
-    return _response(policy, live)
+    return _response(policy, live, service.policies.control_pins_of(host))
 
 
-def _response(policy: PinningPolicy, live: LiveHost) -> ProbeResponse:
-    findings = review_live(policy, live)
+def _response(policy: PinningPolicy, live: LiveHost, control_pins: frozenset[Pin]) -> ProbeResponse:
+    findings = review_live(policy, live, control_pins=control_pins)
     return ProbeResponse(
         host=live.probe.host,
         port=live.probe.port,

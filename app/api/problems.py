@@ -4,27 +4,35 @@
 """
 
 import json
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import iter_route_contexts
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
 from app.hpkp.errors import HpkpError
 from app.outcomes import Outcome
+from app.store.failures import StoreError, describe_failure
 from app.usecases.heavy_reads import RETRY_AFTER as HEAVY_READ_RETRY_AFTER
 from app.usecases.heavy_reads import TooManyReadsError
+
+logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
 
 class Problem(BaseModel):
-    """Problem details (RFC 9457)."""
+    """Problem details (RFC 9457); further members (section 3.2) are those of the answer that it takes the place of."""
+
+    model_config = ConfigDict(extra="allow")
 
     type: str = "about:blank"
     title: str
@@ -34,28 +42,40 @@ class Problem(BaseModel):
     errors: list[dict[str, Any]] | None = Field(None, description="One entry for each thing that is wrong.")
 
 
+PROBLEM = {"$ref": "#/components/schemas/Problem"}
+"""The schema of every error in the OpenAPI document, where `app.api.openapi` puts the component."""
+
+
 class ProblemError(Exception):
     """An error that a route tells its caller as a problem."""
 
-    def __init__(self, status: int, title: str, detail: str, *, pointer: str | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        title: str,
+        detail: str,
+        *,
+        pointer: str | None = None,
+        members: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(detail)
-        self.problem = Problem(title=title, status=status, detail=detail, pointer=pointer)
+        self.problem = Problem(title=title, status=status, detail=detail, pointer=pointer, **(members or {}))
 
 
 def not_found(what: str, name: object) -> ProblemError:
     """Make the problem that something does not exist."""
-    return ProblemError(404, "Not found", f"There is no {what} {name}.")
+    return ProblemError(404, "Not found", f"{what[0].upper()}{what[1:]} {name} not found.")
 
 
 STATUS: dict[Outcome, tuple[int, str]] = {
-    Outcome.UNREADABLE: (400, "Not JSON"),
-    Outcome.NOT_A_REPORT: (422, "Not a pin violation report"),
-    Outcome.CANARY_REFUSED: (422, "Not a canary of this service"),
+    Outcome.UNREADABLE: (400, "Invalid JSON"),
+    Outcome.NOT_A_REPORT: (422, "Not an HPKP report"),
+    Outcome.CANARY_REFUSED: (422, "Invalid canary"),
     Outcome.TOO_LARGE: (413, "Report too large"),
-    Outcome.TOO_SLOW: (408, "Report too slow"),
+    Outcome.TOO_SLOW: (408, "Request timeout"),
     Outcome.CONTENT_ENCODING: (415, "Content encoding not supported"),
-    Outcome.UNKNOWN_HOST: (404, "Host not registered"),
-    Outcome.STORE_UNAVAILABLE: (503, "Store unavailable"),
+    Outcome.UNKNOWN_HOST: (404, "No policy for this host"),
+    Outcome.STORE_UNAVAILABLE: (503, "Database unavailable"),
     Outcome.METHOD_NOT_ALLOWED: (405, "Method not allowed"),
     Outcome.BAD_REQUEST: (400, "Bad request"),
     Outcome.FAULT: (500, "Internal error"),
@@ -98,7 +118,8 @@ def install(app: FastAPI, *, show: ShowProblem | None = None) -> None:
 
     @app.exception_handler(ProblemError)
     async def _problem(request: Request, error: ProblemError) -> Response:
-        headers = {"WWW-Authenticate": "Bearer"} if error.problem.status == 401 else None
+        by_status = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": RETRY_AFTER[Outcome.STORE_UNAVAILABLE]}}
+        headers = by_status.get(error.problem.status)
         return respond(request, error.problem, headers)
 
     @app.exception_handler(HpkpError)
@@ -110,6 +131,21 @@ def install(app: FastAPI, *, show: ShowProblem | None = None) -> None:
         detail = "As many replays and exports are running as are allowed at once. Try again in a moment."
         problem = Problem(title="Too many costly reads", status=503, detail=detail)
         return respond(request, problem, {"Retry-After": str(HEAVY_READ_RETRY_AFTER)})
+
+    @app.exception_handler(StoreError)
+    async def _store(request: Request, error: StoreError) -> Response:
+        # Between the check at the beginning of a transaction and its statements another version may change the schema.
+        failure = describe_failure(error) or await run_in_threadpool(request.app.state.service.find_other_version)
+        if failure is None:
+            raise error  # a statement of ours is wrong: that is a fault, and logged as one
+        logger.warning("the database cannot be used: %s", getattr(error, "orig", None) or error)
+        problem = Problem(title="Database unavailable", status=503, detail=failure.reason)
+        return respond(request, problem, {"Retry-After": RETRY_AFTER[Outcome.STORE_UNAVAILABLE]})
+
+    @app.exception_handler(ClientDisconnect)
+    async def _disconnected(request: Request, _error: ClientDisconnect) -> Response:
+        # Nothing hears it; without an answer it would be logged as a fault of ours.
+        return respond(request, Problem(title="Request not complete", status=400, detail="The sender left."))
 
     @app.exception_handler(RequestValidationError)
     async def _validation(request: Request, error: RequestValidationError) -> Response:
@@ -129,7 +165,9 @@ def install(app: FastAPI, *, show: ShowProblem | None = None) -> None:
 
     @app.exception_handler(Exception)
     async def _fault(request: Request, _error: Exception) -> Response:
-        return respond(request, Problem(title="Internal error", status=500, detail="The fault was logged."))
+        return respond(
+            request, Problem(title="Internal error", status=500, detail="Internal error; see the server log.")
+        )
 
 
 def _wants_page(request: Request) -> bool:
@@ -160,4 +198,5 @@ def _title(error: HpkpError) -> str:
         "InvalidCertificate": "Not a certificate",
         "InvalidHeader": "Not a Public-Key-Pins value",
         "InvalidPolicy": "Not a pinning policy",
+        "InvalidAppConfig": "Invalid app configuration",
     }.get(type(error).__name__, "Not valid")

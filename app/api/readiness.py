@@ -9,37 +9,85 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.answers.readiness import readiness_answer
 from app.api.access import CanAdmin, CanRead, ServiceDep
+from app.api.apps import ReleaseCheckResponse
+from app.api.control import DeliveryResponse
 from app.api.counted_until import CountedUntil
 from app.api.hosts import HostPath, read_moment
-from app.api.pages import LimitQuery, link_next, parse_cursor
+from app.api.pages import IdCursor, LimitQuery, link_next, parse_cursor
 from app.api.problems import ProblemError, not_found
 from app.api.schemas import FindingResponse, Page, describe_problems
-from app.hpkp.errors import InvalidPolicy
+from app.api.values import JSON_NUMBER, Day, Flag, Instant, PinText
+from app.hpkp.audience import Audience
+from app.hpkp.control import ControlDay
+from app.hpkp.errors import InvalidPin, InvalidPolicy
 from app.hpkp.exposure import ExposedDay
 from app.hpkp.header.server_lines import Server
+from app.hpkp.pins import Pin, parse_pin
 from app.service import now
 
 router = APIRouter(prefix="/api/v1/hosts", tags=["readiness"])
 
 _MOST = 10**15
 """More than any host has sessions; the store's numbers go further."""
+_Number = Annotated[int, Field(ge=0, le=_MOST), JSON_NUMBER]
 
 
 class EstimateResponse(BaseModel):
-    """Clients that enforcing would lock out, by whose doing. Counts are lower bounds."""
+    """Clients of the worst audience that enforcing would lock out, by attribution. Counts are lower bounds."""
 
-    ours: int = Field(description="By keys or paths of the operator's without an expected pin.")
-    interception: int = Field(description="Apps behind software that the client was made to trust.")
-    hostile: int = Field(description="Behind a key that nobody here knows, or one known to be compromised.")
-    unknown: int = Field(description="Of whom the reports do not tell.")
-    of: int | None = Field(
-        description="Exposed clients or sessions of the site, or installs of apps, of both the fewer; null where "
-        "exposure is unknown."
-    )
-    unit: Literal["clients", "sessions", "installs"]
+    audience: str = Field(description="`the site`, or a release of an app.")
+    ours: int = Field(description="Clients locked out by configuration errors.")
+    interception: int = Field(description="App clients behind TLS interception.")
+    hostile: int = Field(description="Clients that saw an unknown or compromised key.")
+    unknown: int = Field(description="Clients with an unknown outcome.")
+    of: int | None = Field(description="Clients of the audience on its busiest covered day; null if no day is covered.")
+    unit: Literal["clients", "installs"]
     share: float | None = Field(description="`ours` of `of`.")
-    upper: float | None = Field(description="One-sided upper bound of that share with 95 % confidence.")
+    upper: float | None = Field(
+        description="One-sided upper bound of that share with 95% confidence, divided by the lower bound of "
+        "`delivery`; without it, assumes that every client reports."
+    )
+    delivery: DeliveryResponse | None = Field(description="Null if it was not measured.")
     caveats: list[str]
+
+
+class EvidenceDayResponse(BaseModel):
+    """A whole day (UTC) of an audience."""
+
+    day: date
+    clients: int | None = Field(description="Distinct clients or installs; null if they were not counted.")
+    covered: bool = Field(description="Whether the day is evidence: a violation would have been reported.")
+    missing: list[
+        Literal[
+            "exposure_unknown", "clients_not_counted", "nobody_exposed", "not_probed", "pins_not_served",
+            "release_pins_unknown", "no_canary",
+        ]
+    ] = Field(description="Why it is not.")  # fmt: skip
+
+
+class AudienceResponse(BaseModel):
+    """The verdict for one audience: the clients that read the site's header, or a release of an app."""
+
+    audience: str
+    app: str = Field(description="Empty for the site.")
+    app_version: str
+    verdict: Literal["ready", "not_ready", "not_enough_data"]
+    covered_days: int
+    needed_days: int
+    last_covered_day: date | None
+    clients: int | None = Field(description="On the busiest covered day.")
+    unit: Literal["clients", "installs"]
+    share: float | None
+    upper: float | None
+    days: list[EvidenceDayResponse] = Field(description="Those that may be evidence, the oldest first.")
+
+
+class ReleaseVerdictResponse(ReleaseCheckResponse):
+    """Whether a release may enforce: by the chains that are served, and, if it only reports, by its audience's days."""
+
+    verdict: Literal["ready", "not_ready", "not_enough_data"]
+    reason: str
+    enforces: bool = Field(description="Whether some layer enforces its pins; else it only reports.")
 
 
 class NextStepResponse(BaseModel):
@@ -56,7 +104,7 @@ class NextStepResponse(BaseModel):
     conditions: list[str]
 
 
-class AppointmentResponse(BaseModel):
+class DueDateResponse(BaseModel):
     """Something that falls due."""
 
     at: datetime
@@ -66,25 +114,33 @@ class AppointmentResponse(BaseModel):
 class PlanResponse(BaseModel):
     """What follows from the verdict."""
 
+    step: str = Field(description="The step in a few words, as boards show it.")
     do: list[str] = Field(description="What to do now, the most urgent first.")
     next_step: NextStepResponse | None = Field(description="Null at the end of the ramp.")
     rollback: list[str]
     subdomains: list[str]
-    calendar: list[AppointmentResponse]
+    calendar: list[DueDateResponse]
 
 
 class ReadinessResponse(BaseModel):
-    """Whether enforcing, or its next step, is safe, and why."""
+    """Verdict on enforcing or its next step, with the reasons."""
 
     host: str
     revision: int
     mode: Literal["report-only", "enforce"]
     at: datetime
     counted_until: datetime = Field(description="Until when everything that was accepted is counted.")
-    as_of: str | None = Field(description="What an answer for a past moment rests on; null for now.")
+    as_of: str | None = Field(description="What a verdict for a time in the past uses; null for now.")
     verdict: Literal["ready", "not_ready", "not_enough_data"]
-    headline: str
+    headline: str = Field(description="Host, answer, and first reason in at most 20 words.")
+    reason: str | None = Field(description="The first reason alone; null if the verdict is ready.")
+    impact: str = Field(description="How many clients configuration errors lock out, in a sentence.")
+    also_reported: str | None = Field(description="Clients with other outcomes; null without any.")
     estimate: EstimateResponse
+    audiences: list[AudienceResponse] = Field(description="In use, the worst first; it decides the verdict.")
+    releases: list[ReleaseVerdictResponse] = Field(
+        description="Registered releases of apps in use that pin the host, the worst first."
+    )
     findings: list[FindingResponse]
     plan: PlanResponse
     thresholds: dict[str, float]
@@ -100,50 +156,75 @@ class VerdictResponse(BaseModel):
     headline: str
     findings: dict[str, str] = Field(description="Severity by code.")
     change: str
+    next_step: str = Field(description="The step of the plan in a few words; empty in old records.")
 
 
 class ExposureRequest(BaseModel):
-    """How many could have reported on a day."""
+    """How many clients could have reported on a day."""
 
     model_config = ConfigDict(extra="forbid")
 
-    sessions: int | None = Field(None, ge=0, le=_MOST, description="Sessions that were served the pins.")
-    clients: int | None = Field(None, ge=0, le=_MOST, description="Distinct ones among them, or installs of the app.")
+    sessions: _Number | None = Field(None, description="Sessions that were served the pins.")
+    clients: _Number | None = Field(None, description="Distinct ones among them, or installs of the app.")
     app: str = Field("", max_length=200, description="The app; empty for the site itself.")
     app_version: str = Field("", max_length=100)
+    control: Flag = Field(False, description="These clients received control pins; give `clients` alone.")
 
 
 class ExposedDayResponse(BaseModel):
     """What is known of a day."""
 
-    date: date
+    date: Day
     sessions: int | None
     clients: int | None
     app: str
     app_version: str
+    control: bool = Field(description="Whether it counts clients that received control pins.")
+
+
+class CarriedPinsRequest(BaseModel):
+    """The pins that a release of an app carries for the host."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    app: str = Field(min_length=1, max_length=200)
+    app_version: str = Field("", max_length=100, description="Empty for an app whose installs have no version.")
+    pins: list[PinText] | None = Field(
+        None, max_length=100, description="Those of the policy in force if left out; an empty list: no pinning."
+    )
+
+
+class CarriedPinsResponse(BaseModel):
+    """The pins that a release of an app carries for the host."""
+
+    app: str
+    app_version: str
+    pins: list[str]
 
 
 class CanaryResponse(BaseModel):
-    """What became of a canary."""
+    """Result of a canary."""
 
     host: str
     report_uri: str
     sent_at: datetime
-    received_at: datetime | None = Field(description="When it arrived here; null where it did not.")
+    received_at: datetime | None = Field(description="When it arrived; null if it did not.")
     fault: str | None
 
 
-@router.get("/{host}/readiness", dependencies=[CanRead], responses=describe_problems(404))
+@router.get("/{host}/readiness", operation_id="get_readiness", dependencies=[CanRead], responses=describe_problems(404))
 def readiness(
     service: ServiceDep,
     host: HostPath,
     counted_until: CountedUntil,
-    at: Annotated[datetime | None, Query(description="A past moment; now where nothing is said.")] = None,
-    server: Annotated[Server, Query(description="In whose configuration the next header is written.")] = Server.TEXT,
+    at: Annotated[Instant | None, Query(description="Time of the verdict; default now.")] = None,
+    server: Annotated[
+        Server, Query(description="Server whose configuration syntax the next header has.")
+    ] = Server.TEXT,
 ) -> ReadinessResponse:
-    """Say whether the policy in force may be enforced, and what stands in the way.
+    """Return whether the policy is ready to enforce, with blockers and missing evidence.
 
-    For a past moment the answer rests on what was known then, with the rules and thresholds of today.
+    For a time in the past, the verdict uses what was known then, with today's rules and thresholds.
     """
     moment, past = _past(at), at is not None
     assessed = service.readiness.assess(host, at=moment, past=past)
@@ -158,7 +239,7 @@ def _past(at: datetime | None) -> datetime:
     current = now()
     moment = read_moment(at, "/query/at") or current
     if moment > current:
-        raise ProblemError(422, "Request not valid", "The future is not known here.", pointer="/query/at")
+        raise ProblemError(422, "Request not valid", "The time must not be in the future.", pointer="/query/at")
     return moment
 
 
@@ -169,7 +250,7 @@ def list_verdicts(
     response: Response,
     host: HostPath,
     limit: LimitQuery = 100,
-    cursor: Annotated[str | None, Query(max_length=40)] = None,
+    cursor: IdCursor = None,
 ) -> Page[VerdictResponse]:
     """List the verdicts that differed from the one before, the newest first, with what changed them."""
     place = parse_cursor(cursor, parts=1)
@@ -181,20 +262,31 @@ def list_verdicts(
 
 @router.get("/{host}/exposure", dependencies=[CanRead], responses=describe_problems())
 def list_exposure(service: ServiceDep, host: HostPath) -> Page[ExposedDayResponse]:
-    """List what is known of how many could have reported, day by day. A day that is missing is unknown, not zero."""
+    """List exposure by day: how many clients could have reported. Missing days are unknown, not zero."""
     return Page(items=list(map(_day, service.records.list_exposure(host))))
 
 
-@router.put("/{host}/exposure/{date}", dependencies=[CanAdmin], responses=describe_problems(400))
-def put_exposure(service: ServiceDep, host: HostPath, date: date, body: ExposureRequest) -> ExposedDayResponse:
-    """Record how many could have reported on a day (UTC), in place of what was recorded of it before."""
+@router.put(
+    "/{host}/exposure/{date}", operation_id="set_exposure", dependencies=[CanAdmin], responses=describe_problems(400)
+)
+def put_exposure(service: ServiceDep, host: HostPath, date: Day, body: ExposureRequest) -> ExposedDayResponse:
+    """Record how many clients could have reported on a day (UTC); replaces the earlier record.
+
+    With `control`, how many clients received control pins on it.
+    """
+    if body.control and (body.clients is None or body.sessions is not None):
+        raise ProblemError(422, "Request not valid", "With control, give clients alone.", pointer="/clients")
     if body.sessions is None and body.clients is None:
         raise ProblemError(422, "Request not valid", "Give sessions, clients, or both.", pointer="/sessions")
     at = now()
     if date > at.date():
-        raise ProblemError(422, "Request not valid", "The day lies in the future.", pointer="/path/date")
+        raise ProblemError(422, "Request not valid", "The date is in the future.", pointer="/path/date")
     if date.year < 1970:
-        raise ProblemError(422, "Request not valid", "There was no HTTP then.", pointer="/path/date")
+        raise ProblemError(422, "Request not valid", "Date is before 1970.", pointer="/path/date")
+    if body.control and body.clients is not None:
+        counted = ControlDay(host, date, body.clients, body.app, body.app_version)
+        service.control.record_exposure([counted], origin="api", at=at)
+        return _day(ExposedDay(host, date, None, body.clients, body.app, body.app_version), control=True)
     day = ExposedDay(host, date, body.sessions, body.clients, body.app, body.app_version)
     if day.fault is not None:
         raise ProblemError(422, "Request not valid", day.fault, pointer="/sessions")
@@ -202,15 +294,55 @@ def put_exposure(service: ServiceDep, host: HostPath, date: date, body: Exposure
     return _day(day)
 
 
-def _day(day: ExposedDay) -> ExposedDayResponse:
+@router.get("/{host}/releases", operation_id="list_carried_pins", dependencies=[CanRead], responses=describe_problems())
+def list_releases(service: ServiceDep, host: HostPath) -> Page[CarriedPinsResponse]:
+    """List the releases of apps of which it is recorded which pins they carry."""
+    found = sorted(service.records.list_releases(host).items())
+    return Page(items=[_release(release, pins) for release, pins in found])
+
+
+@router.put(
+    "/{host}/releases", operation_id="set_carried_pins", dependencies=[CanAdmin], responses=describe_problems(400, 404)
+)
+def put_release(service: ServiceDep, host: HostPath, body: CarriedPinsRequest) -> CarriedPinsResponse:
+    """Record which pins a release of an app carries, in place of what was recorded before."""
+    at, release = now(), Audience(body.app, body.app_version)
+    if body.pins is None:
+        policy = service.policies.in_force(host, at=at)
+        if policy is None:
+            raise not_found("policy in force for", host)
+        pins = policy.expected
+    else:
+        pins = frozenset(_pin(text, number) for number, text in enumerate(body.pins))
+    service.records.record_releases(host, [release], pins, at=at)
+    return _release(release, pins)
+
+
+def _pin(text: str, number: int) -> Pin:
+    try:
+        return parse_pin(text)
+    except InvalidPin as error:
+        raise ProblemError(422, "Request not valid", str(error), pointer=f"/pins/{number}") from None
+
+
+def _release(release: Audience, pins: frozenset[Pin]) -> CarriedPinsResponse:
+    return CarriedPinsResponse(app=release.app, app_version=release.version, pins=sorted(map(str, pins)))
+
+
+def _day(day: ExposedDay, *, control: bool = False) -> ExposedDayResponse:
     return ExposedDayResponse(
-        date=day.day, sessions=day.sessions, clients=day.clients, app=day.app, app_version=day.app_version
+        date=day.day,
+        sessions=day.sessions,
+        clients=day.clients,
+        app=day.app,
+        app_version=day.app_version,
+        control=control,
     )
 
 
 @router.post("/{host}/canary", dependencies=[CanAdmin], responses=describe_problems(400, 404))
 async def send_canary(service: ServiceDep, host: HostPath) -> CanaryResponse:
-    """Send a canary through the policy's report-uri, as a browser would, and say whether it arrived."""
+    """Send a canary to the policy's report-uri, and return whether it arrived."""
     try:
         sent = await service.canaries.send(host, at=now())
     except InvalidPolicy as error:

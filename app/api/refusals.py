@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.answers.refusals import refusals_answer
-from app.api.access import CanAdmin, CanRead, ServiceDep
+from app.api.access import AdminDep, CanRead, ServiceDep
 from app.api.hosts import HostPath
 from app.api.problems import not_found
 from app.api.schemas import describe_problems
@@ -48,20 +48,22 @@ class RefusalDecisionRequest(BaseModel):
     note: str = Field("", max_length=1000)
 
 
-@router.get("/{host}/refusals", dependencies=[CanRead], responses=describe_problems(404))
+@router.get("/{host}/refusals", operation_id="get_refusals", dependencies=[CanRead], responses=describe_problems(404))
 def read_refusals(service: ServiceDep, host: HostPath) -> RefusalsResponse:
-    """Show what was refused or not kept in the time that has to be observed."""
+    """Show what was refused or not kept since the first of the covered days that the verdict needs."""
     case = service.readiness.gather(host, at=now())
     if case is None:
         raise not_found("policy in force for", host)
     return RefusalsResponse.model_validate(refusals_answer(host, case.evidence.refused))
 
 
-@router.put("/{host}/refusals", dependencies=[CanAdmin], responses=describe_problems(400, 404))
-def decide_on_refusals(service: ServiceDep, host: HostPath, body: RefusalDecisionRequest) -> RefusalsResponse:
+@router.put("/{host}/refusals", operation_id="set_refusal_decision", responses=describe_problems(400, 404))
+def decide_on_refusals(
+    service: ServiceDep, caller: AdminDep, host: HostPath, body: RefusalDecisionRequest
+) -> RefusalsResponse:
     """Decide whether what was refused matters. A decision holds for three times as many networks, at least ten more."""
     ignore = body.status == "ignored"
-    evidence = service.readiness.decide_on_refusals(host, ignore=ignore, note=body.note, at=now())
+    evidence = service.readiness.decide_on_refusals(host, ignore=ignore, note=body.note, at=now(), actor=caller.name)
     if evidence is None:
         raise not_found("policy in force for", host)
     return RefusalsResponse.model_validate(refusals_answer(host, evidence.refused))

@@ -23,9 +23,10 @@ from weakref import WeakKeyDictionary
 from lru import LRU
 from uvicorn.config import Config
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from uvicorn.server import ServerState
 
+from app.api.connections import LimitedProtocol, find_application
 from app.api.reports import TAKEN, Answer, ReportEndpoint, answer_to
 from app.ingest.envelope import Envelope, Fate
 
@@ -34,8 +35,8 @@ _REMEMBERED = 50_000
 _LONGEST_REMEMBERED = 64
 
 
-class ReportProtocol(HttpToolsProtocol):
-    """One connection. Without a `ReportEndpoint` in front of the application it is uvicorn's own class."""
+class ReportProtocol(LimitedProtocol):
+    """One connection. Without a `ReportEndpoint` in front of the application it is `LimitedProtocol`."""
 
     def __init__(
         self,
@@ -66,6 +67,7 @@ class ReportProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Begin a request. Its scope is made when ASGI takes it, which nearly no request needs."""
+        self.begin_request()
         self.url, self.headers, self.expect_100_continue = b"", [], False
 
     def on_headers_complete(self) -> None:
@@ -89,6 +91,7 @@ class ReportProtocol(HttpToolsProtocol):
             super().on_message_complete()
             return
         assert self._intake is not None  # else nothing is held
+        self.end_request()
         waiting = _Waiting(keep_alive=self.parser.should_keep_alive())
         if self._intake.endpoint.collector().submit(self._body, self._held, partial(self._answer, waiting)):
             self.cycle = waiting  # type: ignore[assignment]
@@ -144,7 +147,7 @@ class ReportProtocol(HttpToolsProtocol):
         assert self._intake is not None  # the request was taken here
         answer = answer_to(fate)
         if answer is TAKEN and waiting.keep_alive:
-            # Nobody waits if writing was paused since: it is one answer, the next request waits for its turn.
+            # Nothing waits if writing was paused since: it is one answer, the next request waits for its turn.
             self.transport.write(self._intake.encode_taken(self.server_state.default_headers))
         else:
             says_close = (b"connection", b"close") in answer.headers
@@ -203,10 +206,9 @@ _intakes: WeakKeyDictionary[Config, _Intake | None] = WeakKeyDictionary()
 def _find_intake(config: Config) -> _Intake | None:
     """Return the endpoint in front of the application of a server; None if every request has to go through ASGI."""
     if config not in _intakes:
-        application: object = config.loaded_app
-        proxies = application if isinstance(application, ProxyHeadersMiddleware) else None
+        application, proxies = find_application(config)
         # Whatever else is around the application hides its endpoint, and gets to see every request.
-        endpoint = getattr(application if proxies is None else proxies.app, "intake", None)
+        endpoint = getattr(application, "intake", None)
         usual = not config.root_path and config.limit_concurrency is None
         _intakes[config] = _Intake(endpoint, proxies) if usual and isinstance(endpoint, ReportEndpoint) else None
     return _intakes[config]

@@ -1,32 +1,37 @@
 """What goes over the API: request and response models. Conversions stand with the routes."""
 
 from datetime import datetime
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.problems import MEDIA_TYPE, Problem
+from app.api.problems import MEDIA_TYPE, PROBLEM
+from app.api.values import JSON_NUMBER, Flag, Instant, PinText
 from app.hpkp.judgement.causes import Cause, Side
 from app.hpkp.policy import Mode
 from app.hpkp.violation_status import Status
+from app.usecases.violations import MOST_CHANGED
 
 T = TypeVar("T")
+
+ViolationId = Annotated[int, Field(ge=1, le=2**53 - 1), JSON_NUMBER]
+"""The largest is what JSON readers keep exactly (RFC 8259 section 6)."""
 
 
 def describe_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI descriptions of a route's problems; 401, 403 and 422 are always among them."""
-    content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
+    content = {MEDIA_TYPE: {"schema": PROBLEM}}
     return {status: {"description": _DESCRIPTIONS[status], "content": content} for status in (401, 403, 422, *statuses)}
 
 
 _DESCRIPTIONS = {
-    400: "Not JSON.",
+    400: "Invalid JSON.",
     401: "No valid API token.",
-    403: "The token's scope is too small.",
-    404: "There is no such thing.",
-    413: "The request is too long.",
-    422: "Something in the request is wrong; the problem says what and where.",
-    503: "The store is not available, or too many costly reads run at once.",
+    403: "Token scope not sufficient.",
+    404: "Not found.",
+    413: "Request too large.",
+    422: "Invalid request; see `errors`.",
+    503: "Database unavailable, or too many expensive reads at once.",
 }
 
 
@@ -40,11 +45,8 @@ class Page(BaseModel, Generic[T]):
 class PolicyPin(BaseModel):
     """An expected pin."""
 
-    sha256: str = Field(
-        description='The pin: base64 of 32 bytes; `pin-sha256="…"` and `sha256/…` are read too.',
-        max_length=120,
-    )
-    label: str = Field("", max_length=200, description="Your word for the key.")
+    sha256: PinText = Field(description='The pin: base64 of 32 bytes; `pin-sha256="…"` and `sha256/…` are read too.')
+    label: str = Field("", max_length=200, description="Label of the key.")
 
 
 class PolicyRequest(BaseModel):
@@ -69,14 +71,12 @@ class PolicyRequest(BaseModel):
 
     pins: list[PolicyPin] | None = Field(None, max_length=64)
     header: str | None = Field(None, max_length=8192, description="A Public-Key-Pins value, instead of pins.")
-    include_subdomains: bool | None = None
-    max_age: int | None = Field(None, ge=0, le=10**10, description="Seconds.")
+    include_subdomains: Flag | None = None
+    max_age: Annotated[int, Field(ge=0, le=10**10), JSON_NUMBER] | None = Field(None, description="Seconds.")
     mode: Mode = Mode.REPORT_ONLY
     report_uri: str | None = Field(None, max_length=2048)
-    own_keys: list[str] = Field([], max_length=256, description="Pins of keys that you hold without pinning them.")
-    effective_from: AwareDatetime | None = Field(
-        None, description="When the host began to serve it; the past is allowed."
-    )
+    own_keys: list[PinText] = Field([], max_length=256, description="Pins of keys that you hold but do not pin.")
+    effective_from: Instant | None = Field(None, description="When the host began to serve it; the past is allowed.")
 
 
 class PolicyResponse(BaseModel):
@@ -142,7 +142,7 @@ class SummaryResponse(BaseModel):
     """What was reported for a host."""
 
     host: str
-    counted_until: datetime = Field(description="Until when everything that was accepted is counted.")
+    counted_until: datetime = Field(description="Everything accepted until then is counted.")
     totals: Totals
     by_cause: dict[str, int]
     by_sender: dict[str, int]
@@ -155,7 +155,7 @@ class SummaryResponse(BaseModel):
 
 
 class AnnotatedCertificate(BaseModel):
-    """A certificate of a chain and where it stands towards the pins."""
+    """A certificate of a chain, and which pins it matches."""
 
     position: int
     sha256: str | None = None
@@ -175,7 +175,7 @@ class AnnotatedCertificate(BaseModel):
     on_path: bool
     public_root: bool = False
     ca_names: list[str] = Field([], description="Names under which the key is known as a CA's, with its state.")
-    known_bad: list[str] = Field([], description="What the key is known for, where it is compromised or misused.")
+    known_bad: list[str] = Field([], description="Why the key counts as compromised or misused.")
     failing: bool
     unreadable: str | None = None
 
@@ -201,12 +201,14 @@ class ViolationResponse(BaseModel):
     sender_result: str | None
     cause: Cause
     why: str
-    side: Side = Field(description="Whose matter it is.")
+    side: Side = Field(
+        description="Who caused the violation: your configuration, TLS interception, or a possible attacker."
+    )
     also: list[ReasonResponse] = Field(description="The other rules that hold.")
-    notes: list[str] = Field(description="What a reader of the chain should know besides.")
+    notes: list[str] = Field(description="Notes on the chain.")
     locks_out: bool | None = Field(
         description="Whether a client of the sender's kind, enforcing the expected pins now in force, would fail this "
-        "connection because of them; null where the report does not tell."
+        "connection because of them; null if unknown."
     )
     locks_out_why: str
     product: str | None = Field(description="Interception product that the leaf's issuer names; names can be forged.")
@@ -224,6 +226,14 @@ class ViolationResponse(BaseModel):
     judged_at: datetime
     status: Status
     note: str
+    counts: bool = Field(
+        description="Whether it counts for the host's verdict now: what is open or reopened, and was reported since "
+        "clients see the pins of the policy."
+    )
+    left_out: bool = Field(
+        description="It is open and does not count for the verdict: it comes only from networks whose reports of the "
+        "same cause are `ignored`."
+    )
 
 
 class ViolationDetail(ViolationResponse):
@@ -240,6 +250,33 @@ class StatusRequest(BaseModel):
 
     status: Status | None = None
     note: str | None = Field(None, max_length=4000)
+
+
+class StatusesRequest(BaseModel):
+    """A change of status or note of many violations."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ids: list[ViolationId] = Field(min_length=1, max_length=MOST_CHANGED, description="Violations; all or none change.")
+    status: Status
+    note: str | None = Field(None, max_length=4000, description="Left out: each violation keeps its note.")
+
+
+class StatusesResponse(BaseModel):
+    """How many violations have the status now."""
+
+    status: Status
+    changed: int
+
+
+class HostDeletionResponse(BaseModel):
+    """What was deleted with a host. Reports are a lower bound; most of them were only counted."""
+
+    host: str
+    violations: int
+    reports: int
+    policy_revisions: int
+    exposure_days: int
 
 
 class ReportResponse(BaseModel):
@@ -261,7 +298,7 @@ class ReportResponse(BaseModel):
 
 
 class RejectionResponse(BaseModel):
-    """A submission that was not taken."""
+    """A rejected request."""
 
     id: int
     received_at: datetime
@@ -292,12 +329,12 @@ class CertificateResponse(BaseModel):
 
 
 class FindingResponse(BaseModel):
-    """One thing that bears on the verdict."""
+    """A reason of the verdict."""
 
     code: str
-    title: str = Field(description="What it is called.")
+    title: str = Field(description="Title.")
     severity: Literal["blocker", "caution", "info"]
     message: str
     evidence: dict[str, Any]
     fix: str
-    withholds: bool = Field(description="Whether it keeps the verdict from being ready by itself.")
+    withholds: bool = Field(description="Whether this missing evidence alone prevents `ready`.")

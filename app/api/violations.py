@@ -8,22 +8,25 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 
 from app.answers.certificates import certificate_answer
-from app.answers.violations import report_answer, violation_answer, violation_detail_answer
-from app.api.access import CanAdmin, CanRead, ServiceDep
-from app.api.details import read_report, read_violation
+from app.answers.violations import report_answer, violation_answer
+from app.api.access import AdminDep, CanRead, ServiceDep
+from app.api.details import answer_violation, read_report, read_violation
 from app.api.filters import ReportFilter, ViolationFilter
-from app.api.pages import LimitQuery, link_next, parse_cursor
+from app.api.pages import IdCursor, LimitQuery, ReceiptCursor, link_next, parse_cursor
 from app.api.problems import not_found
 from app.api.schemas import (
     CertificateResponse,
     Page,
     RejectionResponse,
     ReportResponse,
+    StatusesRequest,
+    StatusesResponse,
     StatusRequest,
     ViolationDetail,
     ViolationResponse,
     describe_problems,
 )
+from app.api.values import HostText
 from app.hpkp.hosts import canonical_host
 from app.hpkp.x509.certificate import read_certificate
 from app.service import now
@@ -41,17 +44,28 @@ def list_violations(
     request: Request,
     response: Response,
     narrowed: ViolationFilter,
-    host: str | None = None,
+    host: HostText | None = None,
     limit: LimitQuery = 50,
-    cursor: str | None = None,
+    cursor: ReceiptCursor = None,
 ) -> Page[ViolationResponse]:
     """List violations, the latest reported first."""
     wanted = replace(narrowed, host=None if host is None else canonical_host(host))
     before = parse_cursor(cursor, parts=2)
     found = service.violations.list(wanted, limit=limit + 1, before=None if before is None else (before[0], before[1]))
-    items = [ViolationResponse(**violation_answer(violation)) for violation in found[:limit]]
+    standing = service.readiness.find_standing({violation.host for violation in found}, at=now())
+    items = [ViolationResponse(**violation_answer(violation, standing)) for violation in found[:limit]]
     more = found[limit - 1].cursor if len(found) > limit else None
     return Page(items=items, next=link_next(request, response, more))
+
+
+@router.patch("/violations", operation_id="set_violation_statuses", responses=describe_problems(400, 404))
+def patch_violations(service: ServiceDep, caller: AdminDep, body: StatusesRequest) -> StatusesResponse:
+    """Set the status, and with it the note, of up to 1,000 violations: of all of them, or of none."""
+    ids = list(dict.fromkeys(body.ids))
+    fault = service.violations.set_statuses(ids, status=body.status, note=body.note, at=now(), actor=caller.name)
+    if fault is not None:
+        raise not_found("violation", fault.unknown)
+    return StatusesResponse(status=body.status, changed=len(ids))
 
 
 @router.get("/violations/{violation_id}", dependencies=[CanRead], responses=describe_problems(404))
@@ -60,13 +74,20 @@ def get_violation(service: ServiceDep, violation_id: IdPath) -> ViolationDetail:
     return read_violation(service, violation_id)
 
 
-@router.patch("/violations/{violation_id}", dependencies=[CanAdmin], responses=describe_problems(400, 404))
-def patch_violation(service: ServiceDep, violation_id: IdPath, body: StatusRequest) -> ViolationDetail:
-    """Set a violation's status or note. `expected`, `ignored` and `resolved` no longer hold back the verdict."""
-    changed = service.violations.set_status(violation_id, status=body.status, note=body.note, at=now())
+@router.patch("/violations/{violation_id}", operation_id="set_violation_status", responses=describe_problems(400, 404))
+def patch_violation(
+    service: ServiceDep, caller: AdminDep, violation_id: IdPath, body: StatusRequest
+) -> ViolationDetail:
+    """Set a violation's status or note.
+
+    A decision holds up to a multiple of what has been seen; `resolved` counts again with the next report.
+    """
+    changed = service.violations.set_status(
+        violation_id, status=body.status, note=body.note, at=now(), actor=caller.name
+    )
     if changed is None:
         raise not_found("violation", violation_id)
-    return ViolationDetail(**violation_detail_answer(changed))
+    return answer_violation(service, changed)
 
 
 @router.get("/violations/{violation_id}/reports", dependencies=[CanRead], responses=describe_problems(404))
@@ -77,7 +98,7 @@ def list_reports(
     violation_id: IdPath,
     wanted: ReportFilter,
     limit: LimitQuery = 50,
-    cursor: str | None = None,
+    cursor: IdCursor = None,
 ) -> Page[ReportResponse]:
     """List single reports, the newest first. Only some are kept of each day; all are counted."""
     before = parse_cursor(cursor, parts=1)
@@ -126,9 +147,9 @@ def list_rejections(
     response: Response,
     outcome: str | None = None,
     limit: LimitQuery = 50,
-    cursor: str | None = None,
+    cursor: IdCursor = None,
 ) -> Page[RejectionResponse]:
-    """List submissions that were not taken, the newest first: why a report is not on the dashboard."""
+    """List rejected requests with the reason, newest first."""
     before = parse_cursor(cursor, parts=1)
     found = service.records.list_rejections(outcome=outcome, limit=limit + 1, before=before[0] if before else None)
     items = [RejectionResponse(**asdict(rejection)) for rejection in found[:limit]]

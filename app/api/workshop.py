@@ -4,34 +4,36 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.answers.deployment import deployment_answer
 from app.answers.what_if import what_if_answer
 from app.api.access import CanRead, ServiceDep
+from app.api.apps import ReleaseCheckResponse
 from app.api.hosts import HostPath, read_moment, read_pin
 from app.api.problems import ProblemError, not_found
 from app.api.schemas import describe_problems
-from app.hpkp.deployment import read_pem_chain
+from app.api.values import Instant, PinText
 from app.hpkp.errors import InvalidCertificate
 from app.hpkp.judgement.causes import Cause, Side
 from app.hpkp.what_if import Change
 from app.hpkp.x509.certificate import Chain
+from app.hpkp.x509.chain_files import read_chain_file
 from app.hpkp.x509.pem import decode_text
 from app.service import now
 
-router = APIRouter(prefix="/api/v1/hosts", tags=["workshop"])
+router = APIRouter(prefix="/api/v1/hosts", tags=["pin-checks"])
 
 _LONGEST = 262_144
 _CHAIN_BODY = {
     "required": True,
-    "description": "The chain in PEM, leaf first; the root may be left out.",
-    "content": {"text/plain": {"schema": {"type": "string", "maxLength": _LONGEST}}},
+    "description": "The chain in PEM, leaf first; the root may be left out. Any content type.",
+    "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
 }
 
 
 class RememberedResponse(BaseModel):
-    """A former revision that was enforced and that clients may still know."""
+    """An earlier enforced revision that clients may still cache."""
 
     revision: int
     until: datetime
@@ -42,20 +44,20 @@ class CheckResponse(BaseModel):
     """Whether a chain may be deployed."""
 
     host: str
-    policy_of: str = Field(description="The host whose policy covers it.")
+    policy_of: str | None = Field(description="The host whose policy covers it; null if only releases pin it.")
     deployable: bool | None = Field(
-        description="Whether it satisfies the expected pins and breaks none that clients may still know; null where it "
-        "cannot be told."
+        description="Whether it satisfies the expected pins and locks out no client in use; null if that is unknown."
     )
-    satisfied: bool | None = Field(description="Whether an expected pin stands in the chain.")
+    satisfied: bool | None = Field(description="Whether the chain contains an expected pin.")
     why: str
     matching: list[str] = Field(description="Expected pins in the chain.")
     remembered: list[RememberedResponse]
     caveats: list[str]
+    releases: list[ReleaseCheckResponse] = Field(description="Releases of apps that pin the host, the worst first.")
 
 
 async def _read_chain(request: Request) -> Chain:
-    """Read a chain from the body, at most so much of it as is taken."""
+    """Read a chain from the body, up to the size limit."""
     body = bytearray()
     async for part in request.stream():
         body += part
@@ -65,11 +67,11 @@ async def _read_chain(request: Request) -> Chain:
         raise ProblemError(
             422,
             "Private key sent",
-            "A private key stands in the body. It was not kept; treat it as compromised, because it was sent. Send the "
-            "certificates alone.",
+            "The body contains a private key. It was not stored, but treat it as compromised and replace it. Send "
+            "certificates only.",
         )
     try:
-        return read_pem_chain(bytes(body))
+        return read_chain_file(bytes(body))
     except InvalidCertificate as error:
         raise ProblemError(422, "Not a certificate chain", f"{error}.") from None
 
@@ -81,13 +83,13 @@ async def _read_chain(request: Request) -> Chain:
     openapi_extra={"requestBody": _CHAIN_BODY},
 )
 def check_chain(service: ServiceDep, host: HostPath, chain: Annotated[Chain, Depends(_read_chain)]) -> CheckResponse:
-    """Say whether a chain about to be deployed satisfies the expected pins, and which remembered pins it breaks.
+    """Say whether a chain about to be deployed satisfies the expected pins, and which clients it would lock out.
 
     The body is the chain in PEM, whatever its content type. Nothing of it is kept.
     """
     checked = service.deployment.check(host, chain, at=now())
     if checked is None:
-        raise not_found("policy covering", host)
+        raise not_found("policy or release covering", host)
     return CheckResponse.model_validate(deployment_answer(host, *checked))
 
 
@@ -96,14 +98,10 @@ class WhatIfRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    pins: list[Annotated[str, Field(max_length=120)]] = Field(
-        min_length=1, max_length=64, description="The pins of the candidate, all of them."
-    )
-    own_keys: list[Annotated[str, Field(max_length=120)]] = Field(
-        [], max_length=256, description="Pins of keys that you hold besides."
-    )
-    since: AwareDatetime | None = Field(None, description="Reports received at or after, by the hour.")
-    until: AwareDatetime | None = Field(None, description="Reports received before.")
+    pins: list[PinText] = Field(min_length=1, max_length=64, description="The pins of the candidate, all of them.")
+    own_keys: list[PinText] = Field([], max_length=256, description="Pins of keys that you hold but do not pin.")
+    since: Instant | None = Field(None, description="Reports received at or after, by the hour.")
+    until: Instant | None = Field(None, description="Reports received before.")
 
 
 class TallyResponse(BaseModel):
@@ -133,20 +131,25 @@ class WhatIfResponse(BaseModel):
     host: str
     pins: list[str]
     safe: bool | None = Field(
-        description="Whether none of the clients that reported would be locked out by a mistake of yours; null where "
-        "that cannot be told, or nothing was reported."
+        description="Whether no reporting client would be locked out by a configuration error; null if that is "
+        "unknown, or nothing was reported."
     )
     changes: dict[Change, TallyResponse]
-    closed: TallyResponse = Field(description="Violations set to expected, ignored or resolved, left out above.")
-    implausible: TallyResponse = Field(description="Reports that contradict their sender's form, left out above.")
-    violations: list[ReplayedResponse] = Field(description="The weightiest, at most 100.")
+    closed: TallyResponse = Field(description="Violations set to expected, ignored or resolved; excluded above.")
+    implausible: TallyResponse = Field(description="Reports that contradict their sender's form; excluded above.")
+    violations: list[ReplayedResponse] = Field(description="Those with the most reports, at most 100.")
     caveat: str = (
-        "Only reported violations can be replayed. Clients that are content with the present pins sent nothing, so "
-        "pins that are taken away may lock out clients of whom nothing is known. Counts are lower bounds."
+        "Replay covers reported violations only. Clients whose pins match today sent nothing, so removing a pin can "
+        "lock out clients that do not appear here. Counts are lower bounds."
     )
 
 
-@router.post("/{host}/what-if", dependencies=[CanRead], responses=describe_problems(400, 404, 503))
+@router.post(
+    "/{host}/what-if",
+    operation_id="replay_violations",
+    dependencies=[CanRead],
+    responses=describe_problems(400, 404, 503),
+)
 def what_if(service: ServiceDep, host: HostPath, body: WhatIfRequest) -> WhatIfResponse:
     """Replay the violations that were reported for the host under another set of pins."""
     found = service.what_if.replay(

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from app.catalog.roots import load_former_roots, load_public_roots
+from app.hpkp.errors import InvalidFile
 from app.hpkp.x509.anchors import KnownCertificates
 from app.hpkp.x509.certificate import Certificate, read_certificate
 from app.hpkp.x509.pem import CERTIFICATE_LABELS, decode_text, pem_blocks
@@ -13,8 +14,8 @@ def load_known_certificates(
 ) -> KnownCertificates:
     """Load the public and former roots, and the operator's PEM files of roots and of intermediates.
 
-    Raises OSError if an operator's file cannot be read, and ValueError if a block of it holds no certificate or if it
-    has none; the message names the setting and the file.
+    Raises InvalidFile if an operator's file cannot be read, if a block of it holds no certificate, or if it has none;
+    the message names the setting and the file.
     """
     return KnownCertificates(
         public=load_public_roots(),
@@ -31,16 +32,16 @@ def _load_file(path: Path | None, setting: str) -> tuple[Certificate, ...]:
     try:
         text = decode_text(path.read_bytes())
     except OSError as error:
-        raise OSError(f"{setting}: {path}: {error.strerror}") from None
+        raise InvalidFile(f"{setting}: {path}: {error.strerror}") from None
     found = []
     for number, block in enumerate((b for b in pem_blocks(text) if b.label in CERTIFICATE_LABELS), start=1):
         try:
             certificate = read_certificate(block.decode())
         except ValueError as error:
-            raise ValueError(f"{setting}: {path}: certificate {number} is not base64: {error}") from None
+            raise InvalidFile(f"{setting}: {path}: certificate {number} is not base64: {error}") from None
         if not isinstance(certificate, Certificate):
-            raise ValueError(f"{setting}: {path}: certificate {number} cannot be read: {certificate.reason}")
+            raise InvalidFile(f"{setting}: {path}: certificate {number} cannot be read: {certificate.reason}")
         found.append(certificate)
     if not found:
-        raise ValueError(f"{setting}: {path} contains no certificate")
+        raise InvalidFile(f"{setting}: {path} contains no certificate")
     return tuple(found)

@@ -31,6 +31,7 @@ from app.hpkp.catalog import (
     KnownKey,
     compile_issuer_pattern,
 )
+from app.hpkp.errors import InvalidFile
 from app.hpkp.pins import Pin, parse_pin
 from app.hpkp.x509.certificate import Certificate
 
@@ -156,8 +157,8 @@ PACKAGED = (
 def load_catalog(operator_file: Path | None = None) -> Catalog:
     """Load the package's catalog with the names of roots, public and departed, and the operator's entries before them.
 
-    Raises OSError where the operator's file cannot be read, and ValueError where it is not what it should be: the
-    message names the file, and the table, index and reason of each broken entry.
+    Raises InvalidFile if the operator's file cannot be read or is not what it should be: the message names the setting,
+    the file, and the table, index and reason of each broken entry.
     """
     catalog = _catalog_of_roots()
     directory = resources.files(__package__)
@@ -165,11 +166,16 @@ def load_catalog(operator_file: Path | None = None) -> Catalog:
         catalog = catalog.merged_with(parse_catalog_file((directory / name).read_text(encoding="utf-8"), name).value())
     if operator_file is None:
         return catalog
-    return catalog.merged_with(load_catalog_file(operator_file).value())
+    try:
+        return catalog.merged_with(load_catalog_file(operator_file).value())
+    except OSError as error:
+        raise InvalidFile(f"HPKP_CATALOG: {operator_file}: {error.strerror}") from None
+    except ValueError as error:
+        raise InvalidFile(f"HPKP_CATALOG: {error}") from None
 
 
 def load_catalog_file(path: Path) -> CatalogFile:
-    """Load one file, with the errors of `load_catalog`."""
+    """Load one file. Raises OSError if it cannot be read, and ValueError, naming it, if it is not what it should be."""
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:

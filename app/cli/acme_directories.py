@@ -43,8 +43,8 @@ def find_lineages(directory: Path) -> tuple[Lineage, ...]:
         return tuple(Lineage(name, directory.resolve(), (generation,)) for name, generation in named.items())
     if present := [f"{part}.pem" for part in _LIVE if f"{part}.pem" in names]:
         raise HpkpError(
-            f"{', '.join(present)} should be links into archive/NAME and are files of their own, so no generations are "
-            "known here; give the files one by one"
+            f"{', '.join(present)} should be links into archive/NAME but are files, so their generations are unknown; "
+            "give the files one by one"
         )
     raise HpkpError(
         "no directory of an ACME client: looked for the links cert.pem, fullchain.pem, privkey.pem, chain.pem (certbot "
@@ -95,7 +95,7 @@ def _mixed(directory: Path, numbers: Mapping[Part, int]) -> tuple[Finding, ...]:
             "live_mixes_generations",
             Severity.BLOCKER,
             f"The links of {directory} are of DIFFERENT GENERATIONS: {told}.",
-            "Let the ACME client link them anew (certbot update_symlinks), and look what the server has loaded.",
+            "Let the ACME client link them again (certbot update_symlinks), and check what the server has loaded.",
         ),
     )
 

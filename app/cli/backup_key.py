@@ -42,13 +42,13 @@ def backup_key(
     passphrase: Annotated[bool, typer.Option("--passphrase", help="Ask for a passphrase and encrypt the key.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a Backup Pin's key and a certification request, and say how to use them.
+    """Generate an offline backup key and its CSR.
 
     Keep the key off the server. At a renewal that needs it: certbot certonly --csr HOST.backup.csr.
 
-    A root or intermediate of the CA that you use stands in your chain, so it is no Backup Pin (RFC 7469 section 2.5). A
-    root of a second CA is one, as long as that CA certifies you under this very root, but then it also lets everybody
-    in whom that CA certifies. An intermediate is none to rely on: CAs change them without asking you.
+    A root or intermediate of the CA that you use is in your chain, so it is no Backup Pin (RFC 7469 section 2.5). A
+    root of a second CA is one, if that CA issues you certificates under this root; but then every certificate of that
+    CA matches too. Do not use an intermediate: CAs change them without notice.
     """
     try:
         hosts = list(dict.fromkeys(canonical_host(name) for name in (host, *(names or []))))
@@ -83,9 +83,9 @@ def backup_key(
         f"key      {key_file}: keep it offline, and not only in one place\n"
         f"request  {request_file}\n"
         f"Add the pin to the policy: hpkp policy set {hosts[0]} --pin LIVE --pin {pin}=backup\n"
-        f"When it is needed: certbot certonly --csr {request_file}, then install {key_file} beside the certificate.\n"
+        f"When it is needed: certbot certonly --csr {request_file}, then install {key_file} next to the certificate.\n"
         "Until then renew with certbot's --reuse-key, or the live pin changes at every renewal.\n"
-        "Instead of a key of your own, the root of a second CA could be the Backup Pin, while that CA certifies you\n"
+        "Instead of your key, the root of a second CA could be the Backup Pin, while that CA certifies you\n"
         "under it; an intermediate could not, because CAs change them, and no key of your present chain can.",
         markup=False,
     )

@@ -6,16 +6,16 @@ from typing import Annotated
 
 import typer
 
-from app.cli.terminal import NO, JsonOption, fail, opened, out, print_json
+from app.cli.terminal import NO, JsonOption, fail, no_policy, opened, out, print_json
+from app.clock import now
 from app.hpkp.hosts import canonical_host
-from app.service import now
 
 
 def canary(
     host: Annotated[str, typer.Argument(help="A host with a policy that names a report-uri.", metavar="HOST")],
     as_json: JsonOption = False,
 ) -> None:
-    """Send a signed report through the host's report-uri and see whether it arrives in this store.
+    """Send a signed test report and check that it arrives.
 
     It goes the way that a browser's goes: DNS, TLS, proxies, the service. It is never counted as a violation.
     Exit code 0: it arrived. 1: it did not. 2: no policy, no report-uri, or an error.
@@ -24,7 +24,7 @@ def canary(
         name = canonical_host(host)
         sent = asyncio.run(service.canaries.send(name, at=now()))
     if sent is None:
-        fail(f"there is no policy in force for {name}; set one with `hpkp policy set {name}`")
+        fail(no_policy(name))
     if as_json:
         print_json({"host": name, **asdict(sent)})
     elif sent.received_at is not None:

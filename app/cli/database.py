@@ -4,24 +4,24 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from sqlalchemy.exc import SQLAlchemyError
 
 from app.cli.terminal import JsonOption, cannot_use, fail, opened, out, print_json, read_settings
-from app.store.engine import open_engine, schema_version, upgrade
-from app.store.reader_role import make_reader_role, reader_role_statements
-from app.store.views.copy import copy_views
 
-app = typer.Typer(help="Look after the store's schema, and who may read it.", no_args_is_help=True)
+app = typer.Typer(help="Manage the database schema and Grafana access.", no_args_is_help=True)
 
 
 @app.callback()
 def group() -> None:
-    """Look after the store's schema, and who may read it."""
+    """Manage the database schema and Grafana access."""
 
 
 @app.command("upgrade")
 def upgrade_schema(as_json: JsonOption = False) -> None:
-    """Bring the store's schema to the version of this program. Nothing happens where it is there already."""
+    """Upgrade the database schema to this version."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from app.store.engine import open_engine, schema_version, upgrade
+
     settings = read_settings()
     try:
         engine = open_engine(settings.database_url)
@@ -34,13 +34,13 @@ def upgrade_schema(as_json: JsonOption = False) -> None:
     if as_json:
         print_json({"before": before, "after": after})
     elif before == after:
-        out.print(f"The schema is at {after} already.", markup=False)
+        out.print(f"Schema is up to date ({after}).", markup=False)
     else:
-        out.print(f"The schema went from {before or 'nothing'} to {after}.", markup=False)
+        out.print(f"Schema upgraded from {before or 'nothing'} to {after}.", markup=False)
 
 
-_SQLITE = """SQLite has no roles: whoever can read the file can read all of it, the key of the client hashes included.
-Give Grafana a file with what the views show and nothing else, time and again: hpkp db grafana-copy FILE
+_SQLITE = """SQLite has no roles: a reader of the file can read all of it, the key of the client hashes included.
+Give Grafana a file with what the views show and nothing else at regular intervals: hpkp db grafana-copy FILE
 docs/grafana.md says what it takes to let it read the store itself."""
 
 
@@ -52,7 +52,12 @@ def grafana_role(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print, or do, what makes a role in PostgreSQL that reads the reporting views and nothing else."""
+    """Print or create the read-only PostgreSQL role.
+
+    It reads the reporting views and nothing else.
+    """
+    from app.store.reader_role import make_reader_role, reader_role_statements
+
     with opened() as service:
         if service.engine.dialect.name == "sqlite":
             if as_json:
@@ -86,10 +91,12 @@ def grafana_copy(
     file: Annotated[Path, typer.Argument(help="The file to write; one that is there is replaced in one step.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Write what the reporting views of a store in SQLite show into a file of their own, for Grafana to read."""
+    """Write the reporting views into a SQLite file for Grafana."""
+    from app.store.views.copy import copy_views
+
     with opened() as service:
         if service.engine.dialect.name != "sqlite":
-            fail("this is for a store in SQLite; in PostgreSQL a role reads the views: hpkp db grafana-role")
+            fail("SQLite only; on PostgreSQL use `hpkp db grafana-role`")
         try:
             rows = copy_views(service.engine, file)
         except OSError as error:

@@ -1,24 +1,24 @@
 """``hpkp demo``: fill an empty store with a believable rollout."""
 
-from collections.abc import Iterator
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import track
 
-from app.cli.season import play_season
 from app.cli.story import HOST, StoryName, play, story_named
-from app.cli.terminal import JsonOption, err, fail, opened, out, print_json, read_settings
+from app.cli.terminal import JsonOption, fail, opened, out, print_json, read_settings, show_progress
+from app.clock import now
 from app.hpkp.findings import Severity
-from app.hpkp.readiness import Readiness
-from app.samples.rollout import make_keys
-from app.samples.season import DAYS
-from app.samples.season_hosts import make_season
-from app.service import Service, now
-from app.store.engine import without_password
-from app.store.read.filters import Filter
+
+if TYPE_CHECKING:
+    from app.hpkp.readiness import Readiness
+    from app.service import Service
 
 _FILES = Path("data/demo")
 """What the files are named after where the store is none."""
@@ -32,28 +32,40 @@ def demo(
         StoryName | None, typer.Option(help="A rollout with a known right answer for every day, instead.")
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed makes the same rollout, with other keys.")] = 7,
+    serve: Annotated[bool, typer.Option("--serve", help="Serve it when it is filled.")] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port for --serve; 0 takes a free one.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Fill a store with a made-up rollout, and say how to look at it.
+    """Fill a new database with sample data.
 
     Without --scenario, three months of a company with six hosts. Everything in it is invented. Its roots, and what is
-    known of its keys, go into files beside it, because no public store and no catalog knows them.
+    known of its keys, go into files next to it, because no public store and no catalog knows them. With --serve, the
+    pages are then at the address that is printed, until you press Ctrl-C.
     """
+    from app.cli.season import play_season
+    from app.samples.rollout import make_keys
+    from app.samples.season import DAYS
+    from app.samples.season_hosts import make_season
+    from app.store.read.filters import Filter
+
+    if serve and as_json:
+        fail("--serve and --json exclude each other")
     at = now()
     url, beside = (database, _FILES) if "://" in database else (f"sqlite:///{database}", Path(database))
-    with opened(read_settings(database_url=url)) as service:
+    with opened(read_settings(database_url=url), creates=True) as service:
         _refuse_a_full_one(service, url)
     season, keys = make_season(at=at, seed=seed), make_keys(HOST, at=at - timedelta(days=10))
     made = keys if scenario else season
     roots, catalog = beside.with_suffix(".roots.pem"), beside.with_suffix(".catalog.toml")
     try:
         beside.parent.mkdir(parents=True, exist_ok=True)
-        roots.write_text(made.roots_pem)
-        catalog.write_text(made.catalog)
+        for file, text in ((roots, made.roots_pem), (catalog, made.catalog)):
+            file.touch(mode=0o600)
+            file.write_text(text)
     except OSError as error:
         fail(f"{error.filename} cannot be written: {error.strerror}")
     days: list[tuple[datetime, Readiness]] = []
-    with opened(read_settings(database_url=url, trust_anchors=roots, catalog=catalog)) as service:
+    with opened(read_settings(database_url=url, trust_anchors=roots, catalog=catalog), creates=True) as service:
         service.rejudging.run_if_knowledge_changed(at=at)
         if scenario:
             story = story_named(scenario.value)
@@ -81,17 +93,38 @@ def demo(
     _print_days(days)
     for host in hosts:
         out.print(f"{host['host']:20} {host['reports']:6} reports  {host['verdict'] or 'no policy'}", markup=False)
-    look = f"HPKP_DATABASE_URL={url} HPKP_TRUST_ANCHORS={roots} HPKP_CATALOG={catalog}"
-    out.print(f"\nLook at it:\n  {look} hpkp readiness {HOST}\n  {look} hpkp serve", markup=False)
+    look = {"HPKP_DATABASE_URL": url, "HPKP_TRUST_ANCHORS": str(roots), "HPKP_CATALOG": str(catalog)}
+    if serve:
+        _serve(look, port)
+    else:
+        command = " ".join([*(f"{name}={value}" for name, value in look.items()), _own_name()])
+        out.print(f"\nNext:\n  {command} readiness {HOST}\n  {command} serve --port 0", markup=False)
+
+
+def _serve(look: dict[str, str], port: int) -> None:
+    """Serve as the printed command would; the environment is what a service and its processes read."""
+    from app.cli.serve import serve
+
+    os.environ.update(look)
+    serve(port=port)
+
+
+def _own_name() -> str:
+    """Return how this program was called, which works where ``hpkp`` is not on the PATH."""
+    called = Path(sys.argv[0])
+    return str(called) if called.name == "hpkp" else "hpkp"
 
 
 def _refuse_a_full_one(service: Service, url: str) -> None:
+    from app.store.engine import without_password
+
     if service.hosts.list(limit=1):
-        fail(f"{without_password(url)} is not empty; the demo would mix with what is there. Name another --database.")
+        fail(f"{without_password(url)} is not empty. Choose another --database.")
 
 
-def _shown(days: Iterator[Any], total: int) -> Iterator[Any]:
-    return iter(track(days, "Filling the store", total=total, console=err, transient=True))
+def _shown(days: Iterable[Any], total: int) -> Iterator[Any]:
+    with show_progress() as progress:
+        yield from progress.track(days, total=total, description="Filling the database")
 
 
 def _hosts(service: Service) -> list[dict[str, Any]]:

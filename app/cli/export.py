@@ -1,5 +1,7 @@
 """``hpkp export``: the single reports that are kept, as NDJSON or CSV."""
 
+from __future__ import annotations
+
 import sys
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -7,30 +9,36 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from app.cli.terminal import err, fail, opened
+from app.cli.terminal import fail, opened, show_progress
 from app.export import ExportFormat, write_lines
 from app.hpkp.hosts import canonical_host
-from app.store.read.filters import Filter
+from app.hpkp.judgement.causes import Cause
+from app.hpkp.report import Sender
 
 
 def export(
-    host: Annotated[str | None, typer.Option(help="Only this host.")] = None,
-    cause: Annotated[str | None, typer.Option(help="Only this cause.")] = None,
-    sender: Annotated[str | None, typer.Option(help="Only this sender.")] = None,
+    host: Annotated[str | None, typer.Option(help="Only this host.", metavar="HOST")] = None,
+    cause: Annotated[Cause | None, typer.Option(help="Only this cause.")] = None,
+    sender: Annotated[Sender | None, typer.Option(help="Only this sender.")] = None,
     since: Annotated[datetime | None, typer.Option(help="Received at or after, UTC.")] = None,
     until: Annotated[datetime | None, typer.Option(help="Received before, UTC.")] = None,
     form: Annotated[ExportFormat, typer.Option("--format", help="How lines are written.")] = ExportFormat.NDJSON,
     output: Annotated[Path | None, typer.Option(help="Where they go; standard output unless given.")] = None,
-    cursor: Annotated[int, typer.Option(min=0, help="Go on after the report with this id.")] = 0,
+    cursor: Annotated[int, typer.Option(min=0, help="Resume after the report with this ID.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format ndjson.")] = False,
 ) -> None:
-    """Write the single reports that are kept, oldest first, without what would identify a client.
+    """Export stored reports as NDJSON or CSV.
 
-    They are kept up to limits for each violation and day; exact counts are those of the summary. Where the command is
-    broken off it says with which --cursor to go on; the file is then added to.
+    Oldest first, without what would identify a client.
+
+    They are kept up to limits for each violation and day; exact counts are those of the summary. If the command is
+    interrupted, it prints the --cursor to resume with; it then appends to the file.
     """
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+
+    from app.store.read.filters import Filter
+
     chosen = ExportFormat.NDJSON if as_json else form
     wanted = Filter(
         host=None if host is None else canonical_host(host),
@@ -42,6 +50,8 @@ def export(
     last = cursor
     with ExitStack() as stack:
         service = stack.enter_context(opened())
+        if wanted.host is not None and not service.hosts.is_known(wanted.host):
+            fail(f"host {wanted.host} not found")
         total = service.records.count_reports(wanted, after=cursor)
         try:
             stream = (
@@ -50,7 +60,7 @@ def export(
         except OSError as error:
             fail(f"{output}: {error.strerror}")
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        shown = stack.enter_context(Progress(*columns, console=err))
+        shown = stack.enter_context(show_progress(*columns))
         task = shown.add_task("reports", total=total)
         try:
             for number, line in write_lines(service.records.export_reports(wanted, after=cursor), chosen):
@@ -61,8 +71,8 @@ def export(
                 shown.advance(task, bool(number))
             stream.flush()
         except KeyboardInterrupt:
-            fail(f"broken off; go on with --cursor {last}")
+            fail(f"interrupted; resume with --cursor {last}")
         except BrokenPipeError:
             sys.stderr.close()  # whoever read has enough
         except OSError as error:
-            fail(f"{output or 'standard output'}: {error.strerror}; go on with --cursor {last}")
+            fail(f"{output or 'standard output'}: {error.strerror}; resume with --cursor {last}")

@@ -1,39 +1,49 @@
 """``hpkp exposure``: how many could have reported, counted from logs, from Prometheus, or told by hand."""
 
+import asyncio
 import csv
 import gzip
 import io
+import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, cast
+from urllib.parse import urlencode
 
-import httpx
 import typer
-from rich.progress import Progress
 
 from app.access_log import READERS, LogFormat, Tally, UnreadableLine, guess_format
-from app.cli.terminal import JsonOption, err, fail, opened, out, print_json
+from app.app_agents import SOURCE, AppAgent, AppTally, parse_app_agent
+from app.app_configs.install_exports import name_unknown
+from app.cli.terminal import JsonOption, err, fail, opened, out, print_json, show_progress
+from app.clock import now
+from app.hpkp.app_pins.release import counts_for
+from app.hpkp.audience import Audience
+from app.hpkp.control import ControlDay
+from app.hpkp.errors import HpkpError, InvalidPin
 from app.hpkp.exposure import ExposedDay
 from app.hpkp.hosts import Host, canonical_host
+from app.hpkp.pins import parse_pin
 from app.hpkp.user_agents.reporting import never_reports
+from app.hpkp.wording import count
 from app.hpkp.x509.pem import decode_text
 from app.log_selection import LeftOut, Selection
-from app.service import now
 
-app = typer.Typer(name="exposure", help="Tell how many could have reported, day by day.", no_args_is_help=True)
+app = typer.Typer(name="exposure", help="Record how many clients could have reported.", no_args_is_help=True)
 
 HostArgument = Annotated[str, typer.Argument(help="The Pinned Host.", metavar="HOST")]
+ControlOption = Annotated[bool, typer.Option("--control", help="These clients received control pins (hpkp control).")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print what would be recorded.")]
 
 _SHOWN = 3
 _MOST = 10**15
 _LONGEST_LINE = 65_536
 _GZIP = b"\x1f\x8b"
-_LONGEST_ANSWER = 1_000_000
+_INSTALL_COLUMNS = ("date", "app", "app_version", "clients")
 
 
 @app.command("import")
@@ -52,17 +62,29 @@ def import_logs(
     every_client: Annotated[
         bool, typer.Option("--every-client", help="Count those too that are known to send no reports.")
     ] = False,
+    app_agents: Annotated[
+        list[str] | None,
+        typer.Option("--app-agent", metavar="NAME=APP:PLATFORM", help="Name of an app in its user agent."),
+    ] = None,
+    control: ControlOption = False,
     dry_run: DryRun = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Count sessions and clients in access logs, day by day, and record them in place of what was known of these days.
+    """Import exposure from access logs (replaces those days).
 
-    Responses with status 2xx and 3xx count; a client is an address with a user agent, a session a client within an
-    hour. Of lines that name a virtual host (vhost_combined, absolute URIs) only those of HOST count. Clients that are
-    known to send no reports, as all browsers of today are, are left out. A log does not tell which responses carried
-    the header: count those that do, with --path-prefix where it is not on all. Give all logs of a day at once, since
-    each import replaces the days in it. Exit code 2: not readable, or no response counts.
+    Sessions and clients are counted day by day. Responses with status 2xx and 3xx count; a client is an address
+    with a user agent, a session a client within an hour. Of lines that name a virtual host (vhost_combined,
+    absolute URIs) only those of HOST count. Clients that never send reports, such as current browsers, are
+    skipped.
+
+    A log does not show which responses carried the header: count those that do, with --path-prefix if it is not on
+    all. With --control, give a log of responses that carried the control field, and no others. Give all logs of a
+    day at once, since each import replaces the days in it. Exit code 2: not readable, or no response counts.
+
+    With --app-agent, responses to NAME/VERSION or NAME/BUILD in the user agent are installs of that app and none of the
+    site's clients. Days that a store's export counts already keep its numbers.
     """
+    apps = AppTally(_app_agents(app_agents or []))
     name = _host(host)
     selection = Selection(
         frozenset(map(_host, virtual_hosts or [])) or {name},
@@ -86,6 +108,9 @@ def import_logs(
                 continue
             if not selection.takes(hit):
                 continue
+            if apps.add(hit):
+                tally.add_day(hit.at)
+                continue
             nameless += hit.user_agent in ("", "-")
             if not every_client and never_reports(hit.user_agent):
                 silent += 1
@@ -104,25 +129,57 @@ def import_logs(
         err.print(f"{unreadable} of {lines} lines could not be read and were not counted.", markup=False)
     if silent:
         err.print(
-            f"{silent} responses went to clients that never send reports, as browsers of today, and were left out: "
-            "their silence says nothing (--every-client counts them).",
+            f"Skipped {count(silent, 'response')} to clients that never send reports, such as current browsers. Use "
+            "--every-client to count them.",
             markup=False,
         )
     if nameless:
         err.print(
-            f"{nameless} responses name no user agent: those who never send reports are counted among them too.",
+            f"{count(nameless, 'response')} without a user agent: clients that never send reports are included.",
             markup=False,
         )
     if tally.full:
-        err.print("There were more clients than are told apart: the numbers are lower bounds.", markup=False)
+        err.print("More clients than can be distinguished: the numbers are lower bounds.", markup=False)
     days = [ExposedDay(name, day, sessions, clients) for day, sessions, clients in tally.days()]
-    _record(name, days, origin="access-log", dry_run=dry_run, as_json=as_json)
+    _record(name, days, origin="access-log", control=control, dry_run=dry_run, as_json=as_json)
+    if app_agents:
+        _record_installs(apps, dry_run=dry_run)
+
+
+def _app_agents(texts: list[str]) -> list[AppAgent]:
+    try:
+        return list(map(parse_app_agent, texts))
+    except HpkpError as error:
+        fail(str(error))
+
+
+def _record_installs(apps: AppTally, *, dry_run: bool) -> None:
+    """Record installs counted in a log, and name versions that are not registered. Prints to standard error."""
+    with opened(creates=not dry_run) as service:
+        releases = service.apps.list_releases()
+        counts = list(apps.counts(releases))
+        of_stores = [one for one in service.apps.list_installs({c.app for c in counts}) if one.source != SOURCE]
+        known = {(one.app, one.platform, one.day, bool(one.build)) for one in of_stores}
+        known |= {(*key[:3], not key[3]) for key in known}  # by version or by build: it is the same day of the app
+        new = [one for one in counts if (one.app, one.platform, one.day, bool(one.build)) not in known]
+        if not dry_run:
+            service.apps.record_installs(new, at=now())
+    for installed in new:
+        named = installed.version or f"build {installed.build}"
+        text = f"{installed.day}  {installed.app} {named} ({installed.platform}): at least {installed.count:,} installs"
+        err.print(text, markup=False)
+    if len(new) < len(counts):
+        err.print(f"{len(counts) - len(new)} counts left out: a store's export counts these days.", markup=False)
+    if apps.left_out:
+        err.print(f"{apps.left_out} responses name more versions or clients than are counted.", markup=False)
+    for unknown in name_unknown(new, lambda one: any(counts_for(one, release) for release in releases)):
+        err.print(f"not registered: {unknown}; import its configuration with `hpkp app import`", markup=False)
 
 
 def _lines(path: Path) -> Iterator[str]:
     """Read lines, each at most so long, with progress where it takes a while."""
     try:
-        with _opened(path) as (stream, size), Progress(console=err, transient=True) as progress:
+        with _opened(path) as (stream, size), show_progress() as progress:
             task = progress.add_task(str(path), total=size)
             packed = path.suffix == ".gz" or stream.peek(2)[:2] == _GZIP
             read = gzip.GzipFile(fileobj=stream) if packed else stream
@@ -153,13 +210,17 @@ def set_day(
     ] = None,
     app_name: Annotated[str, typer.Option("--app", help="The app; without it the site itself.")] = "",
     app_version: Annotated[str, typer.Option(help="The app's version.")] = "",
+    control: ControlOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Record how many could have reported on a day, in place of what was known of it."""
+    """Record the exposure of one day (replaces it)."""
     if sessions is None and clients is None:
         fail("give --sessions, --clients, or both")
+    if control and (clients is None or sessions is not None):
+        fail("with --control, give --clients alone")
     name = _host(host)
-    _record(name, [ExposedDay(name, day.date(), sessions, clients, app_name, app_version)], "api", as_json=as_json)
+    days = [ExposedDay(name, day.date(), sessions, clients, app_name, app_version)]
+    _record(name, days, "api", control=control, as_json=as_json)
 
 
 @app.command("installs")
@@ -169,7 +230,7 @@ def import_installs(
     dry_run: DryRun = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Record how many installs of each version of an app there were, day by day."""
+    """Import installs of app versions from a CSV file."""
     name = _host(host)
     try:
         text = io.StringIO(decode_text(file.read_bytes()), newline="")
@@ -179,17 +240,59 @@ def import_installs(
     _record(name, days, "installs", dry_run=dry_run, as_json=as_json)
 
 
-def _installs(host: Host, rows: Iterable[dict[str, str]], file: Path) -> Iterator[ExposedDay]:
+def _installs(host: Host, rows: "csv.DictReader[str]", file: Path) -> Iterator[ExposedDay]:
+    for column in _INSTALL_COLUMNS:
+        if column not in (rows.fieldnames or ()):
+            fail(f"{file} has no column {column!r}; its columns are {', '.join(_INSTALL_COLUMNS)}")
     for number, row in enumerate(rows, 2):
         try:
             clients = int(row["clients"])
             if not 0 <= clients <= _MOST or not row["app"]:
                 raise ValueError("clients is a number from 0, app is not empty")
             yield ExposedDay(host, date.fromisoformat(row["date"]), None, clients, row["app"], row["app_version"] or "")
-        except KeyError as error:
-            fail(f"{file} has no column {error}; its columns are date, app, app_version, clients")
         except (ValueError, TypeError) as error:
             fail(f"{file}, line {number}: {error}")
+
+
+@app.command("release")
+def set_release(
+    host: HostArgument,
+    app_name: Annotated[str, typer.Argument(help="The app.", metavar="APP")],
+    versions: Annotated[
+        list[str] | None, typer.Argument(help="Releases; none for an app without versions.", metavar="VERSION")
+    ] = None,
+    pins: Annotated[list[str] | None, typer.Option("--pin", help="A pin that they carry.")] = None,
+    unpinned: Annotated[bool, typer.Option("--unpinned", help="They carry no pins of the host.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Record which pins releases of an app carry.
+
+    Without --pin those of the policy in force. Installs of a release count only if its pins are recorded and the
+    policy has them all. A release with other pins, or --unpinned, is left out of the verdict.
+    """
+    name = _host(host)
+    if pins and unpinned:
+        fail("--pin and --unpinned contradict each other")
+    if not app_name:
+        fail("APP is empty")
+    try:
+        wanted = frozenset(map(parse_pin, pins or ()))
+    except InvalidPin as error:
+        fail(str(error))
+    releases = [Audience(app_name, version) for version in versions or [""]]
+    with opened(creates=True) as service:
+        if not wanted and not unpinned:
+            policy = service.policies.in_force(name, at=now())
+            if policy is None:
+                fail(f"no policy is in force for {name}; give the pins with --pin")
+            wanted = policy.expected
+        service.records.record_releases(name, releases, wanted, at=now())
+    told = sorted(map(str, wanted))
+    if as_json:
+        print_json([{"app": found.app, "app_version": found.version, "pins": told} for found in releases])
+        return
+    for found in releases:
+        out.print(f"{found}: {', '.join(told) or 'no pins'}", markup=False)
 
 
 @app.command("pull")
@@ -201,9 +304,10 @@ def pull(
     dry_run: DryRun = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask Prometheus for the sessions of past days, such as with sum(increase(http_requests_total[1d])).
+    """Import sessions of past days from Prometheus.
 
-    The expression is asked at the end of each day, UTC. A day without a value is left unknown.
+    With a query such as sum(increase(http_requests_total[1d])). The expression is asked at the end of each day, UTC. A
+    day without a value is left unknown.
     """
     name, today = _host(host), datetime.combine(now().date(), time(), UTC)
     found = []
@@ -220,16 +324,14 @@ def pull(
 
 def _ask(prometheus: str, query: str, at: datetime) -> float | None:
     """Ask one instant query; None for no value."""
-    parameters = {"query": query, "time": str(int(at.timestamp()))}
+    from app.outbound import Bounds, OutboundError, fetch
+
+    bounds = Bounds(30, body_bytes=1_000_000, private_addresses=True)  # Prometheus is inside as a rule
+    query_string = urlencode({"query": query, "time": str(int(at.timestamp()))})
     try:
-        with httpx.stream("GET", f"{prometheus.rstrip('/')}/api/v1/query", params=parameters, timeout=30) as answer:
-            body = b""
-            for part in answer.iter_bytes():
-                body += part
-                if len(body) > _LONGEST_ANSWER:
-                    fail("the answer is too long; sum the expression to one value")
-            members = httpx.Response(answer.status_code, content=body).json()
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        reply = asyncio.run(fetch("GET", f"{prometheus.rstrip('/')}/api/v1/query?{query_string}", bounds=bounds))
+        members = json.loads(reply.body)
+    except (OutboundError, ValueError, RecursionError) as error:
         fail(f"{prometheus} did not answer as Prometheus does: {error}")
     if not isinstance(members, dict) or members.get("status") != "success":
         fail(f"Prometheus refused the expression: {str(members)[:300]}")
@@ -248,7 +350,10 @@ def _ask(prometheus: str, query: str, at: datetime) -> float | None:
 
 @app.command("list")
 def list_days(host: HostArgument, as_json: JsonOption = False) -> None:
-    """Print what is known. A day that is missing is unknown, not zero."""
+    """List recorded exposure.
+
+    A day that is missing is unknown, not zero.
+    """
     name = _host(host)
     with opened() as service:
         days = list(service.records.list_exposure(name))
@@ -262,7 +367,16 @@ def _host(text: str) -> Host:
         fail(str(error))
 
 
-def _record(host: Host, days: list[ExposedDay], origin: str, *, dry_run: bool = False, as_json: bool = False) -> None:
+def _record(
+    host: Host,
+    days: list[ExposedDay],
+    origin: str,
+    *,
+    control: bool = False,
+    dry_run: bool = False,
+    as_json: bool = False,
+) -> None:
+    """Record and print days; with ``control`` the clients that received control pins on them."""
     today = now().date()
     if future := [day.day for day in days if day.day > today]:
         fail(f"{future[0]} lies in the future; nothing was recorded")
@@ -271,8 +385,12 @@ def _record(host: Host, days: list[ExposedDay], origin: str, *, dry_run: bool = 
     if faults := [f"{day.day}: {day.fault}" for day in days if day.fault is not None]:
         fail(f"{faults[0]}; nothing was recorded")
     if not dry_run and days:
-        with opened() as service:
-            service.records.record_exposure(days, origin=origin, at=now())
+        with opened(creates=True) as service:
+            if control:
+                counted = [ControlDay(d.host, d.day, d.clients or 0, d.app, d.app_version) for d in days]
+                service.control.record_exposure(counted, origin=origin, at=now())
+            else:
+                service.records.record_exposure(days, origin=origin, at=now())
     _print(days, as_json=as_json)
     if not days and not as_json:
         err.print(f"There was nothing to record for {host}.", markup=False)

@@ -102,7 +102,7 @@ def run_fold(settings: Settings) -> None:
     end_with_the_parent()
     if not wait_for_store(settings, stopping):
         return
-    service = open_service(settings, Metrics())
+    service = open_service(settings, Metrics(), create=False)
     try:
         with log_fold(service) as fold:
             keep_what_stays()

@@ -1,20 +1,21 @@
 """``hpkp header``: make the field to serve, and lint one that is served."""
 
+from __future__ import annotations
+
 import asyncio
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
 
 from app.answers.findings import lint_answer
 from app.answers.headers import header_review_answer
-from app.catalog import load_known_certificates
-from app.catalog.load import load_catalog
 from app.cli.findings import STYLE
 from app.cli.policy import read_expected_pins
-from app.cli.terminal import NO, JsonOption, err, fail, opened, out, print_json, read_settings
+from app.cli.terminal import NO, JsonOption, err, fail, no_policy, opened, out, print_json, read_settings
+from app.clock import now
 from app.hpkp.errors import HpkpError
 from app.hpkp.findings import Severity
 from app.hpkp.header.field_lines import FieldValues, read_fields
@@ -24,12 +25,13 @@ from app.hpkp.header.value import PinningHeader
 from app.hpkp.hosts import Host, canonical_host
 from app.hpkp.pins import Pin
 from app.hpkp.policy import Mode
-from app.hpkp.probe_result import LiveHost, describe_live
-from app.hpkp.x509.certificate import Certificate, Chain, pins_of, read_certificate
-from app.hpkp.x509.pem import CERTIFICATE_LABELS, decode_text, pem_blocks
+from app.hpkp.x509.certificate import Chain, pins_of
+from app.hpkp.x509.chain_files import read_chain_file
+from app.hpkp.x509.pem import decode_text
 from app.hpkp.x509.served_paths import find_served_paths
-from app.probe import ProbeOptions, probe
-from app.service import now
+
+if TYPE_CHECKING:
+    from app.hpkp.probe_result import LiveHost
 
 app = typer.Typer(help="Make and lint Public-Key-Pins fields.", no_args_is_help=True)
 
@@ -43,7 +45,7 @@ def make(
         list[Path] | None, typer.Option("--pin-file", help="A file with the key to pin, as for `hpkp pin`.")
     ] = None,
     host: Annotated[str | None, typer.Option(help="Take pins, max-age and the rest from this host's policy.")] = None,
-    max_age: Annotated[int | None, typer.Option(min=0, help="Seconds for which clients remember the pins.")] = None,
+    max_age: Annotated[int | None, typer.Option(min=0, help="Seconds for which clients cache the pins.")] = None,
     include_subdomains: Annotated[
         bool | None, typer.Option("--include-subdomains/--no-include-subdomains", help="Pins hold for subdomains.")
     ] = None,
@@ -55,7 +57,7 @@ def make(
     server: Annotated[Server, typer.Option("--for", help="The server whose line is wanted.")] = Server.TEXT,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the exact line that makes a server send the field.
+    """Print the server configuration line for the header.
 
     What the server cannot carry in the report-uri is percent-encoded, and said. Doubts about the pins go to standard
     error; exit code 1 where the field would do nothing or harm.
@@ -110,7 +112,7 @@ def _of_policy(host: str) -> tuple[PinningHeader, Mode]:
     with opened() as service:
         policy = service.policies.in_force(canonical_host(host), at=now())
     if policy is None:
-        fail(f"there is no policy in force for {host}; set one with `hpkp policy set {host}`")
+        fail(no_policy(host))
     return PinningHeader.of_policy(policy), policy.mode
 
 
@@ -126,7 +128,7 @@ def lint(
     host: Annotated[str | None, typer.Option(help="The host that serves the field.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what RFC 7469 says of a field, what browsers did with it, and what to fix.
+    """Check a header against RFC 7469 and browsers.
 
     Response headers (curl -sI HOST | hpkp header lint -) and configuration of nginx, Apache, HAProxy, lighttpd, IIS and
     Caddy are searched for the field; each that is found is linted, and the answer says where it was found.
@@ -159,6 +161,10 @@ def lint(
 
 def _ask(url: str) -> LiveHost:
     """Look at what a URL is answered with, at every address."""
+    from app.catalog import load_known_certificates
+    from app.hpkp.probe_result import describe_live
+    from app.probe import ProbeOptions, probe
+
     parts = urlsplit(url)
     if parts.scheme != "https" or not parts.hostname:
         fail("give https://host…: pins count over TLS alone (RFC 7469 section 2.2.2)")
@@ -209,17 +215,16 @@ def _fields(what: str, report_only: bool) -> tuple[FieldValues, ...]:
 
 
 def _read_chain(path: Path) -> Chain:
-    """Read the certificates of a file, PEM or DER of one."""
-    data = path.read_bytes()
-    blocks = [block for block in pem_blocks(decode_text(data)) if block.label in CERTIFICATE_LABELS]
-    chain = tuple(read_certificate(der) for der in ([block.decode() for block in blocks] or [data]))
-    if not any(isinstance(element, Certificate) for element in chain):
-        raise HpkpError(f"{path} holds no certificate")
-    return chain
+    try:
+        return read_chain_file(path.read_bytes())
+    except HpkpError as error:
+        raise HpkpError(f"{path}: {error}") from None
 
 
 def _pins_on_paths(chain: Chain, host: Host | None) -> tuple[frozenset[Pin], ...]:
     """Return the pins of each path that clients build from a chain, the root completed; the likeliest first."""
+    from app.catalog import load_known_certificates
+
     settings = read_settings()
     known = load_known_certificates(settings.trust_anchors, settings.known_certificates)
     served = find_served_paths(chain, known, host=host or "", at=now())
@@ -229,6 +234,8 @@ def _pins_on_paths(chain: Chain, host: Host | None) -> tuple[frozenset[Pin], ...
 def _review(
     values: tuple[str, ...], *, report_only: bool, host: Host | None, paths: tuple[frozenset[Pin], ...] = ()
 ) -> HeaderReview:
+    from app.catalog.load import load_catalog
+
     catalog = load_catalog(read_settings().catalog)
     return lint_header(Subject(values, report_only, host, paths[0] if paths else None, catalog, paths[1:]))
 

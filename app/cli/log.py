@@ -1,14 +1,16 @@
 """``hpkp log``: the ingest logs of this machine, and how to continue one that is damaged."""
 
+from __future__ import annotations
+
 from contextlib import closing
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from app.cli.terminal import NO, JsonOption, fail, opened, out, print_json
-from app.ingest.log_salvage import CannotSkip, LogFacts, list_logs, skip_damage
-from app.store.fold_store import FoldStore, StoreAway
-from app.store.secrets import store_id
+
+if TYPE_CHECKING:
+    from app.ingest.log_salvage import LogFacts
 
 app = typer.Typer(help="Look at the ingest logs, and continue one that is damaged.", no_args_is_help=True)
 
@@ -20,7 +22,13 @@ def group() -> None:
 
 @app.command("list")
 def list_(as_json: JsonOption = False) -> None:
-    """List the ingest logs, how much of each is not counted yet, and why one is refused; exit code 1 if one is."""
+    """List ingest logs, and how much is not counted yet.
+
+    Says why a log is refused. Exit code 0: none is. 1: one is.
+    """
+    from app.ingest.log_salvage import list_logs
+    from app.store.fold_store import FoldStore, StoreAway
+
     with opened() as service, closing(FoldStore.open(service.settings.database_url)) as store:
         try:
             logs = list_logs(service.settings.log_root, store)
@@ -62,12 +70,14 @@ def skip(
 
     What is left out is not counted. How much that is, is printed and recorded as an event; the damaged files are kept.
     """
+    from app.ingest.log_salvage import CannotSkip, skip_damage
+    from app.store.fold_store import FoldStore, StoreAway
+    from app.store.secrets import store_id
+
     with opened() as service, closing(FoldStore.open(service.settings.database_url)) as store:
         try:
             skipped = skip_damage(service.settings.log_root, name, store, store_id=store_id(service.engine))
-        except CannotSkip as error:
-            fail(str(error), NO)
-        except (StoreAway, OSError) as error:
+        except (CannotSkip, StoreAway, OSError) as error:
             fail(str(error))
     if as_json:
         print_json(

@@ -15,20 +15,21 @@ from app.cli.terminal import (
     NO,
     JsonOption,
     fail,
+    no_policy,
     opened,
     out,
     print_json,
     print_tree,
     read_settings,
 )
+from app.clock import now
 from app.hpkp.hosts import canonical_host
 from app.hpkp.policy import PinningPolicy
 from app.hpkp.probe_result import Endpoint, LiveHost, Probe, review_live, satisfied
 from app.hpkp.x509.certificate import Certificate, Element, why_unreadable
-from app.service import now
 
 _EXIT = {True: 0, False: NO, None: CANNOT_TELL}
-_WORDS = {True: "as the policy says", False: "NOT as the policy says", None: "cannot tell"}
+_WORDS = {True: "as the policy says", False: "NOT as the policy says", None: "unknown"}
 
 
 def probe(
@@ -39,19 +40,20 @@ def probe(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Look at the chain and the fields that a host serves, and compare them with its policy.
+    """Compare what a host serves with its policy.
 
-    Every address is connected to, with the host's name in the TLS handshake; the result is recorded and bears on
-    readiness. Exit code 0: as the policy says. 1: not. 2: not all could be seen, no policy, or an error.
+    Connects to every address, with the host's name in the TLS handshake, and records the result for the verdict.
+    Exit code 0: no difference. 1: differences. 2: some addresses unreachable, no policy, or an error.
     """
     settings = read_settings(**({"probe_private_addresses": True} if allow_private else {}))
     with opened(settings) as service:
         name = canonical_host(host)
         looked = asyncio.run(service.probing.probe(name, port=port, at=now()))
+        control_pins = service.policies.control_pins_of(name)
     if looked is None:
-        fail(f"there is no policy in force for {name}; set one with `hpkp policy set {name}`")
+        fail(no_policy(name))
     policy, live = looked
-    findings = review_live(policy, live)
+    findings = review_live(policy, live, control_pins=control_pins)
     answer = satisfied(findings)
     if as_json:
         print_json(

@@ -1,19 +1,18 @@
-"""``hpkp prune``: forget what is older than the settings say, or what strangers have filled the store with."""
+"""``hpkp prune``: delete what is older than the settings say, or what unauthenticated senders have left."""
 
 from collections.abc import Callable
 from typing import Annotated
 
 import typer
-from rich.progress import Progress, SpinnerColumn, TextColumn
 
-from app.cli.terminal import JsonOption, err, opened, out, print_json
-from app.service import now
+from app.cli.terminal import JsonOption, opened, out, print_json, show_progress
+from app.clock import now
 
 
 def prune(
     unknown_hosts: Annotated[
         bool,
-        typer.Option("--unknown-hosts", help="Forget all hosts without a policy as well, with what belongs to them."),
+        typer.Option("--unknown-hosts", help="Also delete all hosts without a policy, with their data."),
     ] = False,
     sources_below: Annotated[
         int | None,
@@ -25,12 +24,16 @@ def prune(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Forget what is older than the settings say, and the least valuable of a store over its size limit.
+    """Delete data past its retention period.
 
-    Runs beside a service that takes reports; may be broken off and begun again. The space is given back to the file
-    system as far as the file allows.
+    And the least valuable of a database over its size limit.
+
+    Runs while the service accepts reports; can be interrupted and started again. Returns free space to the file system
+    if possible.
     """
-    with opened() as service, Progress(SpinnerColumn(), TextColumn("{task.description}"), console=err) as shown:
+    from rich.progress import SpinnerColumn, TextColumn
+
+    with opened() as service, show_progress(SpinnerColumn(), TextColumn("{task.description}")) as shown:
         task = shown.add_task("looking for what is too old")
         counted: dict[str, int] = {}
 
@@ -53,4 +56,4 @@ def prune(
         print_json(removed)
         return
     for what, number in removed.items():
-        out.print(f"{what:10} {number} forgotten", markup=False)
+        out.print(f"{what:10} {number:,} deleted", markup=False)

@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from app.answers.refusals import refusals_answer
-from app.cli.terminal import JsonOption, fail, opened, out, print_json
+from app.cli.terminal import ACTOR, JsonOption, fail, no_policy, opened, out, print_json
+from app.clock import now
 from app.hpkp.hosts import canonical_host
-from app.service import now
 
 
 class Decision(StrEnum):
@@ -20,11 +20,13 @@ class Decision(StrEnum):
 
 def refusals(
     host: Annotated[str, typer.Argument(help="The Pinned Host.", metavar="HOST")],
-    decision: Annotated[Decision | None, typer.Option("--as", help="Whether it counts from now on.")] = None,
+    decision: Annotated[Decision | None, typer.Option("--set", "--as", help="Whether they count from now on.")] = None,
     note: Annotated[str, typer.Option(help="Why, for those who look later.")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Show what may be reports about a host and was refused or not kept; with --as, decide whether it counts.
+    """Show rejected reports of a host; count or ignore them.
+
+    Shows what may be reports about the host and was rejected or not kept; with --as, decide whether it counts.
 
     `ignored`: it does not hold the verdict back, up to three times as many networks as now, and at least ten more.
     `open`: it does.
@@ -36,9 +38,9 @@ def refusals(
             evidence = None if case is None else case.evidence
         else:
             ignore = decision is Decision.IGNORED
-            evidence = service.readiness.decide_on_refusals(name, ignore=ignore, note=note, at=at)
+            evidence = service.readiness.decide_on_refusals(name, ignore=ignore, note=note, at=at, actor=ACTOR)
     if evidence is None:
-        fail(f"there is no policy in force for {name}; set one with `hpkp policy set {name}`")
+        fail(no_policy(name))
     answer = refusals_answer(name, evidence.refused)
     if as_json:
         print_json(answer)

@@ -1,17 +1,21 @@
 """``hpkp send-sample``: post a synthetic report, framed as a real sender frames it."""
 
-from enum import StrEnum
-from typing import Annotated
+from __future__ import annotations
 
-import httpx
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
 from app.cli.terminal import NO, JsonOption, fail, out, print_json
+from app.clock import now
 from app.hpkp.errors import HpkpError
 from app.hpkp.hosts import canonical_host
 from app.hpkp.report import Sender
 from app.samples import FORMS, Sample, Scenario, is_sent_by, make_site
-from app.service import now
+
+if TYPE_CHECKING:
+    import httpx
 
 
 class ImitatedSender(StrEnum):
@@ -39,11 +43,16 @@ def send_sample(
     print_only: Annotated[bool, typer.Option("--print", help="Print the report instead of sending it.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Post a synthetic report with a freshly made chain, in the form of a real sender.
+    """Send a synthetic report to a report-uri.
 
-    It is stored and counted like any other report, under the host given. What a sender does not tell, its sample does
-    not tell either, and then it is judged by what is left. Exit code 1 where it was not taken.
+    It has a freshly made chain, and the form of a real sender.
+
+    It is stored and counted like any other report, under the host given. What a sender leaves out, its sample
+    leaves out too. Exit code 0: accepted. 1: rejected. 2: no answer, or an
+    error.
     """
+    import httpx
+
     at = now()
     try:
         site = make_site(canonical_host(host), at=at)
@@ -58,7 +67,7 @@ def send_sample(
     try:
         answer = _post(url, sample)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        fail(f"{url} did not answer: {error}. Is the service running (`hpkp serve`)?", NO)
+        fail(f"{url} did not answer: {error}. Is the service running (`hpkp serve`)?")
     pins = " ".join(f"--pin {pin}" for pin in site.pins)
     if as_json:
         print_json(
@@ -81,6 +90,8 @@ def send_sample(
 
 def _post(url: str, sample: Sample) -> httpx.Response:
     """Send a sample with its own headers and no others, in chunks where its sender does so."""
+    import httpx
+
     content = iter((sample.body,)) if sample.chunked else sample.body
     with httpx.Client(timeout=30) as client:
         return client.send(httpx.Request("POST", url, headers=dict(sample.headers), content=content))

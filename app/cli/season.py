@@ -5,7 +5,7 @@ from itertools import groupby
 
 from app.cli.stage import Stage, take
 from app.samples.crowd import Post
-from app.samples.rollout import Mark, SendCanary
+from app.samples.rollout import CarryPins, Mark, SendCanary
 from app.samples.season import DAYS, Assess, Counted, LookAt, Publish, Season, Tell, Timed
 from app.service import Service
 from app.wiring import DirectIntake
@@ -41,6 +41,8 @@ def _act(stage: Stage, timed: Timed) -> None:
             stage.look_at(chains, header=header)
         case Counted(exposed):
             stage.count(exposed)
+        case CarryPins():
+            stage.carry_pins(timed.act)
         case SendCanary(arrives):
             stage.send_canary(arrives=arrives)
         case Mark(cause, status, note):

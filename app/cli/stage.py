@@ -4,15 +4,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from app.hpkp.app_pins.release import AppRelease, InstallCount
+from app.hpkp.audience import Audience
+from app.hpkp.control import ControlDay
 from app.hpkp.exposure import ExposedDay
 from app.hpkp.hosts import Host
 from app.hpkp.judgement.causes import Cause
+from app.hpkp.pins import Pin
 from app.hpkp.policy import Mode, PinningPolicy
 from app.hpkp.probe_result import Answer, Endpoint, Probe
 from app.hpkp.x509.certificate import read_certificate
 from app.ingest.envelope import Envelope
 from app.samples.crowd import Post
-from app.samples.rollout import Chain, Expose, pinning_field
+from app.samples.rollout import CarryPins, Chain, CountInstalls, Expose, Retire, pinning_field
 from app.service import Service
 from app.store.engine import to_ms
 from app.store.read.filters import Filter
@@ -60,6 +64,42 @@ class Stage:
         today = self.moment.date()
         days = [ExposedDay(self.host, today, e.sessions, e.clients, e.app, e.app_version) for e in exposed]
         self.service.records.record_exposure(days, origin="demo", at=self.moment)
+
+    def carry_pins(self, release: CarryPins) -> None:
+        """Record which pins a release of an app carries."""
+        assert self.policy is not None
+        pins = self.policy.expected if release.pins is None else frozenset(release.pins)
+        named = Audience(release.app, release.version)
+        self.service.records.record_releases(self.host, [named], pins, at=self.moment)
+
+    def register(self, release: AppRelease) -> None:
+        """Register a release of an app."""
+        self.service.apps.register(release, at=self.moment)
+        self._finish_rejudging()
+
+    def count_installs(self, installs: CountInstalls) -> None:
+        """Record the installs of today."""
+        today = self.moment.date()
+        counts = [
+            InstallCount(installs.app, installs.platform, today, count, version, source="demo")
+            for version, count in installs.by_version
+        ]
+        self.service.apps.record_installs(counts, at=self.moment)
+
+    def retire(self, release: Retire) -> None:
+        """Retire a release."""
+        self.service.apps.retire(release.app, release.platform, release.version, at=self.moment)
+        self._finish_rejudging()
+
+    def add_control(self, pins: tuple[Pin, ...]) -> None:
+        """Add control pins."""
+        self.service.control.make(self.host, pins=pins, at=self.moment)
+        self._finish_rejudging()
+
+    def expose_control(self, clients: int) -> None:
+        """Tell how many clients received control pins today."""
+        day = ControlDay(self.host, self.moment.date(), clients)
+        self.service.control.record_exposure([day], origin="demo", at=self.moment)
 
     def send_canary(self, *, arrives: bool) -> None:
         """Send a canary to the report-uri."""

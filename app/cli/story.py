@@ -1,15 +1,19 @@
 """Plays a story into a store, as if its days had just passed; for ``hpkp demo --scenario``."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from app.cli.stage import Stage
 from app.hpkp.hosts import Host
-from app.hpkp.readiness import Readiness
-from app.samples.rollout import Keys, Rollout
 from app.samples.stories import STORIES, Story
-from app.service import Service
+
+if TYPE_CHECKING:
+    from app.hpkp.readiness import Readiness
+    from app.samples.rollout import Keys
+    from app.service import Service
 
 HOST = Host("www.example.com")
 
@@ -27,6 +31,9 @@ def play(service: Service, story: Story, keys: Keys, *, until: datetime) -> Iter
 
     What happens on the first day happens on the date (UTC) of its beginning, which is no whole day of exposure.
     """
+    from app.cli.stage import Stage
+    from app.samples.rollout import Rollout
+
     half = timedelta(hours=3 if 6 <= until.hour < 12 else 6)
     start = until - timedelta(days=story.days - 1) - 2 * half
     stage = Stage(service, HOST, start)

@@ -8,29 +8,31 @@ import typer
 
 from app.answers.what_if import what_if_answer
 from app.cli.policy import read_expected_pins
-from app.cli.terminal import CANNOT_TELL, NO, JsonOption, fail, opened, out, print_json
+from app.cli.terminal import CANNOT_TELL, NO, JsonOption, fail, no_policy, opened, out, print_json
+from app.clock import now
 from app.hpkp.errors import HpkpError
 from app.hpkp.hosts import canonical_host
+from app.hpkp.judgement.causes import ATTRIBUTION
 from app.hpkp.pins import parse_pin
 from app.hpkp.what_if import Change, WhatIf
-from app.service import now
+from app.hpkp.wording import count
 
 _EXIT = {True: 0, False: NO, None: CANNOT_TELL}
 _WORDS = {
-    True: "nobody who reported would be locked out by a mistake of yours",
-    False: "clients would be LOCKED OUT by a mistake of yours",
-    None: "cannot tell",
+    True: "no reporting client would be locked out by a configuration error",
+    False: "configuration errors WOULD LOCK OUT clients",
+    None: "unknown",
 }
 _MEANING = {
-    Change.ADDED: "let in by the present pins, locked out by these",
-    Change.REMAINS: "locked out by both",
-    Change.CANNOT_TELL: "the reports do not tell",
-    Change.AVOIDED: "locked out by the present pins, let in by these",
-    Change.UNAFFECTED: "locked out by neither",
+    Change.ADDED: "newly locked out",
+    Change.REMAINS: "still locked out",
+    Change.CANNOT_TELL: "unknown",
+    Change.AVOIDED: "no longer locked out",
+    Change.UNAFFECTED: "not locked out",
 }
 _CAVEAT = (
-    "Only what was reported can be replayed: of clients that are content with the present pins nothing is known. "
-    "Counts are lower bounds."
+    "Replay covers reported violations only. Clients whose pins match today sent nothing, so removing a pin can lock "
+    "out clients that do not appear here. Counts are lower bounds."
 )
 
 
@@ -50,10 +52,10 @@ def what_if(
     until: Annotated[datetime | None, typer.Option(help="Reports received before, UTC.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Replay the violations that were reported for a host under another set of pins.
+    """Replay reported violations against another pin set.
 
-    Exit code 0: none of the clients that reported would be locked out by a mistake of yours. 1: some would. 2: cannot
-    tell, nothing was reported, or an error.
+    Exit code 0: no reporting client would be locked out by a configuration error. 1: some would. 2: unknown, nothing
+    was reported, or an error.
     """
     try:
         name = canonical_host(host)
@@ -73,7 +75,7 @@ def what_if(
             at=now(),
         )
     if found is None:
-        fail(f"there is no policy in force for {name}; set one with `hpkp policy set {name}`")
+        fail(no_policy(name))
     if as_json:
         print_json(what_if_answer(name, found) | {"caveat": _CAVEAT})
     else:
@@ -85,8 +87,8 @@ def _print(host: str, found: WhatIf) -> None:
     out.print(f"{host}: {_WORDS[found.safe]}", markup=False, style="bold")
     for change, tally in found.tallies.items():
         if tally.violations:
-            counted = f"{tally.violations} violation(s), {tally.reports} report(s)"
-            sides = ", ".join(f"{side.replace('_', ' ')} {reports}" for side, reports in tally.by_side.items())
+            counted = f"{count(tally.violations, 'violation')}, {count(tally.reports, 'report')}"
+            sides = ", ".join(f"{ATTRIBUTION[side]} {reports:,}" for side, reports in tally.by_side.items())
             out.print(
                 f"  {change.replace('_', ' '):12} {counted} ({sides}): {_MEANING[change]}",
                 markup=False,
@@ -94,14 +96,16 @@ def _print(host: str, found: WhatIf) -> None:
     for item in found.shown:
         if item.change in (Change.ADDED, Change.REMAINS):
             out.print(
-                f"    violation {item.violation_id}, {item.reports} report(s), {item.after.cause}: "
+                f"    violation {item.violation_id}, {count(item.reports, 'report')}, {item.after.cause}: "
                 f"{item.after.locks_out_why}",
                 markup=False,
             )
     if found.closed.violations:
-        out.print(f"  left out     {found.closed.violations} violation(s) that you have closed", markup=False)
+        out.print(f"  excluded     {count(found.closed.violations, 'violation')} that you closed", markup=False)
     if found.implausible.violations:
-        out.print(f"  left out     {found.implausible.violations} implausible violation(s)", markup=False)
+        out.print(
+            f"  excluded     {count(found.implausible.violations, 'forged or malformed violation')}", markup=False
+        )
     if not any(tally.violations for tally in found.tallies.values()):
-        out.print("  Nothing was reported that could be replayed; silence is not evidence.", markup=False)
+        out.print("  No reported violation to replay. That is not proof that these pins are safe.", markup=False)
     out.print(_CAVEAT, markup=False, style="dim")

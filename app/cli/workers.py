@@ -17,6 +17,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from multiprocessing import connection, parent_process
 
 import uvicorn
@@ -27,7 +28,8 @@ from uvicorn.supervisors import Multiprocess
 from app.main import create_app
 from app.metrics import forget_process, shared_folder
 from app.settings import Settings
-from app.store.engine import answers, open_engine
+from app.store.engine import check_store
+from app.store.failures import StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -79,17 +81,17 @@ def wait_for_store(settings: Settings, stopping: threading.Event) -> bool:
     They start at any moment, also while the store is away, and need its keys. One that failed would be started again
     and again; a worker that fails to start even ends the service (uvicorn takes it for a mistake of configuration).
     """
-    engine, told = open_engine(settings.database_url), False
-    try:
-        while not answers(engine):
+    told = False
+    while True:
+        try:
+            check_store(settings.database_url)
+            return True
+        except StoreError as error:
             if not told:
-                logger.warning("the store is away; process %d starts when it answers", os.getpid())
+                logger.warning("process %d starts when the store can be used: %s", os.getpid(), error)
                 told = True
-            if stopping.wait(_LOOK):
-                return False
-    finally:
-        engine.dispose()
-    return True
+        if stopping.wait(_LOOK):
+            return False
 
 
 def _wait_for_store_or_end() -> None:
@@ -119,10 +121,11 @@ class _Workers(Multiprocess):
         super().terminate_all()
 
 
-def run(config: uvicorn.Config) -> bool:
-    """Serve until told to end; whether the workers could start."""
+def run(config: uvicorn.Config, *, when_bound: Callable[[int], None]) -> bool:
+    """Serve until told to end; whether the workers could start. ``when_bound`` is called with the port."""
     with shared_folder(), config.bind_socket() as listening:
         listening.listen(config.backlog)  # who comes before the first worker is ready waits for it
+        when_bound(listening.getsockname()[1])
         workers = _Workers(config, [listening])
         workers.run()
     return all(process.exitcode != STARTUP_FAILURE for process in workers.processes)

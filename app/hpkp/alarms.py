@@ -1,4 +1,4 @@
-"""What somebody should be told of at once. An alarm lasts until what it is about is over; its key says what that is.
+"""Conditions that need attention now. An alert stays open until its condition ends; its key names the condition.
 
 ::
 
@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from app.hpkp.judgement.causes import ALARMING
+from app.hpkp.judgement.causes import ALARMING, CAUSES
 from app.hpkp.probe_result import LiveChain
 from app.hpkp.readiness import Situation, Verdict
 from app.hpkp.readiness.words import VERDICTS
+from app.hpkp.wording import count
 
 
 class AlarmKind(StrEnum):
@@ -65,39 +66,40 @@ class HostState:
 
 _RANK = {Verdict.NOT_READY: 0, Verdict.NOT_ENOUGH_DATA: 1, Verdict.READY: 2}
 SOON = timedelta(days=14)
-"""How long before a certificate's end somebody is told, where it was not renewed."""
+"""How long before a certificate expires an alert opens."""
 _OWN_REASONS = frozenset({"store_unavailable", "fault"})
 MANY_REFUSED = 50
-"""Refusals within an hour, of one kind for a reason of the senders'."""
+"""Rejections within an hour with one outcome that the senders cause."""
 
 
 def alarms_on_host(state: HostState) -> Iterator[Alarm]:
-    """Say what is wrong with a host."""
+    """Find the alerts on a host."""
     case = state.situation
     host, at = case.policy.host, case.at
     for violation in case.evidence.open_violations:
         if violation.cause in ALARMING:
-            text = f"{violation.cause}: at least {violation.reports} report(s) of violation {violation.id}"
+            reports = count(violation.reports, "report")
+            text = f"Possible attack: {CAUSES[violation.cause].title}. Violation {violation.id}, at least {reports}."
             yield Alarm(AlarmKind.ALARMING_VIOLATION, host, str(violation.id), text)
     if len(state.verdicts) > 1:
         now, before = state.verdicts[:2]
         if _RANK[now.verdict] < _RANK[before.verdict]:
-            told = f"the verdict is {VERDICTS[now.verdict]}, it was {VERDICTS[before.verdict]}. {now.change}"
-            yield Alarm(AlarmKind.VERDICT_WORSE, host, now.verdict.value, told.strip())
+            text = f"Verdict fell from {VERDICTS[before.verdict]} to {VERDICTS[now.verdict]}. {now.change}"
+            yield Alarm(AlarmKind.VERDICT_WORSE, host, now.verdict.value, text.strip())
     yield from _canary(state, at)
     for ends in sorted({chain.leaf_not_after for chain in _live(case) if chain.leaf_not_after is not None}):
         if ends < at + SOON:
-            text = f"a certificate that is served expires on {ends:%Y-%m-%d}, and {_successors(case)}"
+            text = f"A served certificate expires {ends:%Y-%m-%d}. {_successors(case)}"
             yield Alarm(AlarmKind.LEAF_EXPIRES, host, ends.isoformat(), text)
 
 
 def _successors(case: Situation) -> str:
-    """Say for which keys the next certificate may be: the one in use, and those that are pinned for that day."""
+    """Name the keys for the next certificate: the one in use, and spare keys that are pinned."""
     in_use = frozenset(pin for chain in _live(case) for pin in chain.pins)
     spare = [expected.label or str(expected.pin) for expected in case.policy.pins if expected.pin not in in_use]
     if not spare:
-        return "no other key is pinned: renew it with the same key"
-    return f"the next one has to be for the same key or for one that is pinned already: {', '.join(spare)}"
+        return "Renew it with the same key: no other key is pinned."
+    return f"Renew it with the same key or with one that is already pinned: {', '.join(spare)}."
 
 
 def _live(case: Situation) -> Iterable[LiveChain]:
@@ -110,14 +112,13 @@ def _canary(state: HostState, at: datetime) -> Iterator[Alarm]:
     last = seen.received_at or case.policy.effective_from
     if state.canaries_are_sent and case.policy.report_uri and last and at - last > case.limits.canary_age:
         why = f": {seen.fault}" if seen.fault else ""
-        text = f"no canary arrived since {last:%Y-%m-%d %H:%M} UTC{why}"
+        text = f"No canary report since {last:%Y-%m-%d %H:%M} UTC{why}."
         yield Alarm(AlarmKind.CANARY_MISSING, case.policy.host, "", text)
 
 
 def alarms_on_intake(refused: Mapping[str, int]) -> Iterator[Alarm]:
-    """Say what is wrong with the intake, from the refusals of the last hour by outcome."""
-    for outcome, count in sorted(refused.items()):
-        if outcome in _OWN_REASONS or count >= MANY_REFUSED:
-            yield Alarm(
-                AlarmKind.INTAKE_REFUSES, "", outcome, f"at least {count} submissions of the last hour: {outcome}"
-            )
+    """Find alerts on ingest, from the rejections of the last hour by outcome."""
+    for outcome, number in sorted(refused.items()):
+        if outcome in _OWN_REASONS or number >= MANY_REFUSED:
+            text = f"At least {count(number, 'request')} rejected in the last hour: {outcome}."
+            yield Alarm(AlarmKind.INTAKE_REFUSES, "", outcome, text)

@@ -40,6 +40,11 @@ def upper_share(seen: int, of: int, *, confidence: float = 0.95) -> float:
     return min(max(share + step, low) + _TOLERANCE, 1.0)
 
 
+def lower_share(seen: int, of: int, *, confidence: float = 0.95) -> float:
+    """Return the one-sided lower bound of a share, of which ``seen`` were met among ``of``; 0 with none seen."""
+    return max(1.0 - upper_share(of - seen, of, confidence=confidence), 0.0)
+
+
 def _guess(share: float, of: int, confidence: float) -> float:
     """Return Wilson's bound, which is near enough to begin with."""
     z = NormalDist().inv_cdf(confidence)

@@ -4,17 +4,18 @@ A UA keeps the pins of an enforced policy for its max-age (RFC 7469 section 2.3.
 them. A former revision may therefore be known until max-age after it was replaced.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from app.hpkp.errors import InvalidCertificate
+from app.hpkp.app_pins.lockout import PathsToCheck, ReleaseCheck, check_releases
+from app.hpkp.app_pins.model import PathKey
+from app.hpkp.app_pins.release import AppRelease, InstallCount
 from app.hpkp.pins import Pin
 from app.hpkp.policy import Mode, PinningPolicy, PolicyHistory
 from app.hpkp.x509.anchors import Anchor, KnownCertificates
-from app.hpkp.x509.certificate import Chain, Element, read_certificate
+from app.hpkp.x509.certificate import Element
 from app.hpkp.x509.paths import AssessedPath, PathClass, Presence
-from app.hpkp.x509.pem import CERTIFICATE_LABELS, decode_text, pem_blocks
 from app.hpkp.x509.served_paths import (
     ServedPaths,
     describe_defects,
@@ -25,9 +26,6 @@ from app.hpkp.x509.served_paths import (
 
 LONGEST_REMEMBERED = 10**9
 """Seconds, some thirty years; no UA remembers pins for longer."""
-
-LONGEST_CHAIN = 100
-"""Certificates that are read of one chain about to be deployed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,30 +50,63 @@ class DeploymentCheck:
     matching: tuple[Pin, ...]
     remembered: tuple[RememberedPins, ...]
     caveats: tuple[str, ...]
+    releases: tuple[ReleaseCheck, ...] = ()
+    """What releases of apps that pin the host do with it."""
+    has_policy: bool = True
 
     @property
     def deployable(self) -> bool | None:
-        """Whether it may go live: it satisfies the expected pins, and breaks none that clients may still know."""
-        return False if any(not remembered.satisfied for remembered in self.remembered) else self.satisfied
+        """Whether it may go live: it satisfies the expected pins, and locks out no client that is in use.
+
+        Without a policy, releases of apps that pin the host decide alone.
+        """
+        answers = [release.deployable for release in self.releases if release.in_use]
+        if self.has_policy or not answers:
+            answers += [self.satisfied, *(remembered.satisfied for remembered in self.remembered)]
+        return False if False in answers else None if None in answers else True
 
 
-def read_pem_chain(data: bytes) -> Chain:
-    """Read the certificates of a PEM file, in their order. Raises InvalidCertificate where there are none."""
-    blocks = [block for block in pem_blocks(decode_text(data)) if block.label in CERTIFICATE_LABELS]
-    if not blocks:
-        raise InvalidCertificate("there is no PEM certificate in it")
-    if len(blocks) > LONGEST_CHAIN:
-        raise InvalidCertificate(f"a chain has at most {LONGEST_CHAIN} certificates, this has {len(blocks)}")
-    chain: list[Element] = []
-    for position, block in enumerate(blocks):
-        try:
-            chain.append(read_certificate(block.decode(), position=position))
-        except ValueError as error:
-            raise InvalidCertificate(f"certificate {position} is no base64: {error}") from None
-    return tuple(chain)
+def paths_to_check(
+    chain: Sequence[Element], known: KnownCertificates, *, host: str, at: datetime
+) -> PathsToCheck | None:
+    """Return what releases of apps compare of a chain; None where its leaf cannot be read, or no client accepts it."""
+    served = find_served_paths(chain, known, host=host, at=at)
+    return None if served is None else _paths_of(served)
+
+
+def _paths_of(served: ServedPaths) -> PathsToCheck | None:
+    best = served.best
+    if best.path_class is PathClass.BROKEN:
+        return None
+    return PathsToCheck(
+        tuple(tuple(map(PathKey.of_element, path.certificates)) for path in served.found.paths),
+        served.found.complete,
+        # A root that is neither in the chain nor known may have a pin that matches.
+        best.stored_as is not Anchor.UNKNOWN or best.top.self_issued,
+    )
 
 
 def check_deployment(
+    chain: Sequence[Element],
+    history: PolicyHistory,
+    known: KnownCertificates,
+    *,
+    host: str,
+    at: datetime,
+    releases: Iterable[AppRelease] = (),
+    installs: Sequence[InstallCount] = (),
+) -> DeploymentCheck:
+    """Check the chain as a server would send it, by the host's policy and by releases of apps that pin it."""
+    checked = _check_policy(chain, history, known, host=host, at=at)
+    policy = history.in_force(at)
+    return replace(
+        checked,
+        releases=check_releases(releases, installs, paths_to_check(chain, known, host=host, at=at), host=host, at=at),
+        has_policy=policy is not None and policy.covers(host),
+    )
+
+
+def _check_policy(
     chain: Sequence[Element], history: PolicyHistory, known: KnownCertificates, *, host: str, at: datetime
 ) -> DeploymentCheck:
     """Check the chain as a server would send it; the root, which servers leave out, is completed.

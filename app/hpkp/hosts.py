@@ -41,6 +41,8 @@ def canonical_host(text: str) -> Host:
         raise InvalidHost("a host name is needed, this is empty")
     if len(name) > _LONGEST:
         raise InvalidHost(f"a host name has at most {_LONGEST} characters, this has {len(name)}")
+    if "%" in name:
+        raise InvalidHost("a host name has no percent sign, and an IPv6 address no scope id")
     for label in name.split("."):
         if not _LABEL.fullmatch(label):
             raise InvalidHost(f"{label[:70]!r} is no label of a host name")
@@ -50,10 +52,19 @@ def canonical_host(text: str) -> Host:
 
 
 def _as_address(text: str) -> str | None:
+    """Return the canonical form of an IP address, IPv6 also in brackets as in URLs (RFC 3986 section 3.2.2); or None.
+
+    An address with a scope id (``fe80::1%eth0``) is none: the id means something on one machine only (RFC 4007 section
+    11.2), and the standard library takes any text for one.
+    """
+    in_brackets = text.startswith("[") and text.endswith("]")
     try:
-        return str(ipaddress.ip_address(text.removeprefix("[").removesuffix("]")))
+        address = ipaddress.ip_address(text[1:-1] if in_brackets else text)
     except ValueError:
         return None
+    if "%" in text or (in_brackets and address.version == 4):
+        return None
+    return str(address)
 
 
 def is_address(host: str) -> bool:

@@ -69,7 +69,7 @@ FROM_MANY_NETWORKS = 8
 class OverflowDay:
     """The overflow of a host on a day (UTC) for one reason.
 
-    ``host`` is empty for all hosts together that the database does not know: their names come from strangers.
+    ``host`` is empty for all hosts together that the database does not know: unauthenticated senders name those.
     ``networks`` estimates the distinct networks; exact up to about 190.
     """
 

@@ -1,4 +1,4 @@
-"""What speaks against a single pin: the one check for ``header lint``, ``pin``, the policy editor and the verdict.
+"""Warnings on a single pin: the one check for ``header lint``, ``pin``, the policy editor and the verdict.
 
 ::
 
@@ -22,7 +22,7 @@ _ISSUES = frozenset({CaState.ACTIVE, CaState.BACKUP})
 UNUSABLE = frozenset({"example_pin", "known_bad_key", "captive_portal_key", "retired_ca_key", "departed_root_key"})
 """Codes of pins that count for none of the two that a policy needs (RFC 7469 section 2.5)."""
 
-_PIN_YOUR_LEAF = "Pin your own leaf key, and keep a Backup Pin that is not a CA's."
+_PIN_YOUR_LEAF = "Pin your leaf key, and a backup key that you keep offline."
 
 
 def check_pin(pin: Pin, catalog: Catalog, *, role: Role | None = None, in_store: bool = False) -> Iterator[Finding]:
@@ -51,16 +51,17 @@ def _check_known_key(pin: Pin, catalog: Catalog) -> Iterator[Finding]:
         yield Finding(
             "example_pin",
             Severity.BLOCKER,
-            f"{pin} is a published example, to which you have no key: {where}.",
-            f"Replace {pin} with the pin of your own key; hpkp pin FILE prints the pin of a certificate or key.",
+            f"{pin} is an example pin ({where}); you do not have its key.",
+            f"Replace {pin} with the pin of a key that you hold: `hpkp pin FILE`.",
             evidence,
         )
     if keys := catalog.known_bad.get(pin):
         yield Finding(
             "known_bad_key",
             Severity.BLOCKER,
-            f"{pin} is a key that is known to be compromised or misused: {'; '.join(key.name for key in keys)}.",
-            f"Remove the pin {pin}. If you use that key, make another and replace its certificate.",
+            f"{pin} is a compromised or misused key: {'; '.join(key.name for key in keys)}. Pinning it trusts the "
+            "certificates of others.",
+            f"Remove pin {pin}. If you use this key, generate a new one and replace the certificate.",
             evidence,
         )
     if portal := catalog.captive_portals.get(pin):
@@ -68,7 +69,7 @@ def _check_known_key(pin: Pin, catalog: Catalog) -> Iterator[Finding]:
             "captive_portal_key",
             Severity.BLOCKER,
             f"{pin} is the key of a captive portal: {portal.name}.",
-            "Pin your own keys; retry from another network to see the key of your host.",
+            "You are behind a captive portal; retry from another network.",
             evidence,
         )
 
@@ -83,7 +84,7 @@ def _check_ca_key(pin: Pin, catalog: Catalog, role: Role | None) -> Iterator[Fin
             "retired_ca_key",
             Severity.BLOCKER,
             f"{pin} is the key of {gone}, which no longer issues certificates.",
-            f"Remove the pin {pin}, and pin your own leaf key; the CA chooses its intermediates.",
+            f"Remove pin {pin}, and pin your leaf key.",
             evidence,
         )
     elif role is not Role.TRUST_ANCHOR and (rotating := _names_in(catalog, pin, _ISSUES)):
@@ -100,7 +101,7 @@ def _check_ca_key(pin: Pin, catalog: Catalog, role: Role | None) -> Iterator[Fin
             Severity.INFO,
             f"{pin} is the key of {names[0].name}, a root that is in no public store yet: for now clients reach it "
             "through a cross-certificate of another root, if at all.",
-            "Pin your own leaf key or a root in use beside it.",
+            "Pin your leaf key or a root in use as well.",
             evidence,
         )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from app.hpkp.app_pins.release import AppRelease
 from app.hpkp.errors import InvalidPolicy
 from app.hpkp.hosts import Host, is_address
 from app.hpkp.pins import Pin
@@ -67,6 +68,14 @@ class PinningPolicy:
         """Whether two revisions differ in nothing but their number and their dates."""
         return replace(self, revision=other.revision, effective_from=other.effective_from) == other
 
+    def looks_like(self, other: "PinningPolicy") -> bool:
+        """Whether clients see no difference between two revisions: labels, own keys and dates are the operator's."""
+        return self._seen_by_clients == other._seen_by_clients
+
+    @property
+    def _seen_by_clients(self) -> tuple[object, ...]:
+        return self.expected, self.include_subdomains, self.max_age, self.mode, self.report_uri, self.withdrawn
+
     def covers(self, host: str) -> bool:
         """Whether the policy speaks for ``host`` (RFC 7469 section 2.1.3)."""
         return host == self.host or (self.include_subdomains and host.endswith("." + self.host))
@@ -76,21 +85,39 @@ class PinningPolicy:
 class PolicyHistory:
     """All revisions of one host's policy, in the order in which they took effect.
 
-    ``live_keys`` are pins of leaf keys that the host itself was seen to serve, in chains that held.
+    ``live_keys`` are pins of leaf keys that the host itself was seen to serve, in chains that held. ``control_pins``
+    match nothing and belong to no revision (`app.hpkp.control`); ``control_domains`` are names below the host where
+    clients know nothing else. ``releases`` are the registered releases of apps that may pin the host or a name near it;
+    they may be there without any revision.
     """
 
     revisions: tuple[PinningPolicy, ...]
     live_keys: frozenset[Pin] = frozenset()
+    control_pins: frozenset[Pin] = frozenset()
+    control_domains: frozenset[str] = frozenset()
+    releases: tuple[AppRelease, ...] = ()
 
     @classmethod
-    def of(cls, revisions: Sequence[PinningPolicy], live_keys: frozenset[Pin] = frozenset()) -> "PolicyHistory":
+    def of(
+        cls,
+        revisions: Sequence[PinningPolicy],
+        live_keys: frozenset[Pin] = frozenset(),
+        control_pins: frozenset[Pin] = frozenset(),
+        control_domains: frozenset[str] = frozenset(),
+        releases: tuple[AppRelease, ...] = (),
+    ) -> "PolicyHistory":
         """Order revisions by the moment they took effect, then by number."""
 
         def order(policy: PinningPolicy) -> tuple[float, int]:
             start = policy.effective_from
             return (start.timestamp() if start else 0.0, policy.revision)
 
-        return cls(tuple(sorted(revisions, key=order)), live_keys)
+        return cls(tuple(sorted(revisions, key=order)), live_keys, control_pins, control_domains, releases)
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether the operator said anything of the host: by a policy, or by a release of an app that pins it."""
+        return bool(self.revisions or self.releases)
 
     def in_force(self, at: datetime) -> PinningPolicy | None:
         """Return the revision in force at ``at``, or None before the first and after a withdrawal."""
@@ -99,6 +126,16 @@ class PolicyHistory:
             if policy.effective_from is None or policy.effective_from <= at:
                 current = policy
         return None if current is None or current.withdrawn else current
+
+    def unchanged_since(self, policy: PinningPolicy) -> datetime | None:
+        """Return since when clients see what a revision of this history says: revisions that look like it count on."""
+        since = policy.effective_from
+        until = self.revisions.index(policy) if policy in self.revisions else 0
+        for former in reversed(self.revisions[:until]):
+            if not former.looks_like(policy):
+                break
+            since = former.effective_from
+        return since
 
     def ever_expected(self, at: datetime) -> frozenset[Pin]:
         """Return every pin of every revision that took effect by ``at``, former ones included."""

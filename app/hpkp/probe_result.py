@@ -1,4 +1,4 @@
-"""What a host serves, seen from here at one moment, and how that stands towards its policy.
+"""What one probe found that a host serves, and the differences from its policy.
 
 ::
 
@@ -6,7 +6,7 @@
       └─describe_live(anchors)─> LiveHost: pins of each chain by signatures, trust, dates
            └─review_live(policy)─> findings
 
-What was not reached is not known; it withholds the verdict, and never counts as right.
+What a probe did not reach is unknown: it withholds the verdict `ready`, and never counts as correct.
 """
 
 from collections import defaultdict
@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from app.hpkp.control import are_control_pins
 from app.hpkp.errors import InvalidHeader
 from app.hpkp.findings import Finding, Severity
 from app.hpkp.header.server_lines import ENFORCING, REPORT_ONLY
@@ -21,6 +22,7 @@ from app.hpkp.header.value import PinningHeader, parse_header
 from app.hpkp.hosts import Host
 from app.hpkp.pins import Pin
 from app.hpkp.policy import Mode, PinningPolicy
+from app.hpkp.wording import count, describe_duration
 from app.hpkp.x509.anchors import Anchor, KnownCertificates
 from app.hpkp.x509.certificate import Certificate, Chain
 from app.hpkp.x509.path_defects import DATES
@@ -41,7 +43,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One address of a host. A server with keys of two kinds shows a chain for each; ``faults`` are in words."""
+    """One address of a host. A server with keys of two kinds sends a chain for each; ``faults`` are sentences."""
 
     address: str
     chains: tuple[Chain, ...] = ()
@@ -51,7 +53,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One look at a host at all its addresses. ``fault`` where not even an address was found."""
+    """One probe of a host at all its addresses. ``fault`` if not even an address was found."""
 
     host: Host
     port: int
@@ -93,7 +95,7 @@ class LiveHost:
     probe: Probe
     chains: tuple[LiveChain, ...]
     earlier: tuple[Probe, ...] = ()
-    """What was last seen at addresses that the probe did not see: it stands until something else is seen there."""
+    """The last results for addresses that the probe did not reach: they count until another result arrives."""
 
     @property
     def leaf_pins(self) -> frozenset[Pin]:
@@ -142,7 +144,7 @@ def _describe(address: str, chain: Chain, probe: Probe, known: KnownCertificates
         return LiveChain(address, None if leaf is None else leaf.pin, pins, pins, Anchor.UNKNOWN, False, False, None)
     paths = complete_paths(leaf, chain, known).at(probe.at)
     best = paths.best
-    # An expired certificate beside a good path does not matter; what no path gets around does.
+    # An expired certificate next to a good path does not matter; one on every path does.
     same = paths.of_classes((best.path_class,))
     return LiveChain(
         address=address,
@@ -168,9 +170,14 @@ def _describe(address: str, chain: Chain, probe: Probe, known: KnownCertificates
     )
 
 
-def review_live(policy: PinningPolicy, live: LiveHost) -> tuple[Finding, ...]:
-    """Compare what a host serves with its policy. No findings mean that all that was looked at is as it should be."""
-    return (*_of_reach(live), *_of_chains(policy, live), *_of_fields(policy, live))
+def review_live(
+    policy: PinningPolicy, live: LiveHost, *, control_pins: frozenset[Pin] = frozenset()
+) -> tuple[Finding, ...]:
+    """Compare what a host serves with its policy. No findings mean that everything that was probed is correct.
+
+    A report-only field with control pins alone is correct too.
+    """
+    return (*_of_reach(live), *_of_chains(policy, live), *_of_fields(policy, live, control_pins))
 
 
 def satisfied(findings: Iterable[Finding]) -> bool | None:
@@ -187,17 +194,17 @@ def _of_reach(live: LiveHost) -> Iterator[Finding]:
         yield Finding(
             "host_not_reached",
             Severity.WARNING,
-            f"{probe.host} could not be looked at: {probe.fault or 'it has no address'}.{_still_stands(live)}",
-            f"Check the name and the network between here and there, then look again: hpkp probe {probe.host}.",
+            f"The probe of {probe.host} failed: {probe.fault or 'it has no address'}.{_still_stands(live)}",
+            f"Check DNS and the network path from the collector, then run `hpkp probe {probe.host}`.",
             withholds=True,
         )
     if unseen := {e.address: "; ".join(e.faults) for e in probe.endpoints if not e.chains}:
         yield Finding(
             "address_not_reached",
             Severity.WARNING,
-            f"{len(unseen)} of {len(probe.endpoints)} address(es) showed no certificate, so what they serve is not "
-            f"known: {', '.join(sorted(unseen))}.{_still_stands(live)}",
-            "Look from where they can be reached, or take them out of the DNS.",
+            f"{len(unseen)} of {count(len(probe.endpoints), 'address', 'addresses')} returned no certificate: "
+            f"{', '.join(sorted(unseen))}.{_still_stands(live)}",
+            "Probe from a network that reaches them, or remove them from DNS.",
             {"addresses": unseen},
             withholds=True,
         )
@@ -207,7 +214,7 @@ def _still_stands(live: LiveHost) -> str:
     if not live.earlier:
         return ""
     last = max(probe.at for probe in live.earlier)
-    return f" What was last seen, on {last:%Y-%m-%d %H:%M} UTC, counts until something else is seen."
+    return f" The last result, of {last:%Y-%m-%d %H:%M} UTC, counts until a probe finds something else."
 
 
 def _of_chains(policy: PinningPolicy, live: LiveHost) -> Iterator[Finding]:
@@ -216,21 +223,22 @@ def _of_chains(policy: PinningPolicy, live: LiveHost) -> Iterator[Finding]:
     unpinned = [chain for chain in live.chains if not policy.expected & chain.pins]
     if unpinned:
         leaves = sorted({str(chain.leaf_pin) for chain in unpinned if chain.leaf_pin is not None})
-        locked_out = "Clients that remember the pins are" if enforced else "If the pins were enforced, clients would be"
+        effect = "Clients with cached pins are locked out." if enforced else "Enforcing would lock clients out."
+        where = _at(unpinned)
         yield Finding(
             "no_pin_in_live_chain",
             Severity.BLOCKER,
-            f"The certificates that {_at(unpinned)} served have no key that the policy pins. {locked_out} locked out.",
-            _PUT_BACK if enforced else _PIN_OR_REPLACE.format(where=_at(unpinned), pins=", ".join(leaves)),
+            f"{where} served certificates without a pinned key. {effect}",
+            _PUT_BACK.format(where=where) if enforced else _PIN_OR_REPLACE.format(where=where, pins=", ".join(leaves)),
             {"addresses": _addresses(unpinned), "leaf_pins": leaves},
         )
     if some := [c for c in live.chains if policy.expected & c.pins and not policy.expected & c.pins_on_every_path]:
         yield Finding(
             "pin_not_on_every_path",
             Severity.WARNING,
-            f"The certificates that {_at(some)} served have an expected pin on some paths that clients build and not "
-            "on others. Clients that build another path would be locked out.",
-            "Pin a key that is on every path: the leaf's own key always is.",
+            f"{_at(some)} served chains with an expected pin on some trust paths but not on others. Clients that build "
+            "another path would be locked out.",
+            "Pin a key that is on every path, such as the leaf key.",
             {"addresses": _addresses(some)},
         )
     if (
@@ -241,13 +249,13 @@ def _of_chains(policy: PinningPolicy, live: LiveHost) -> Iterator[Finding]:
         yield Finding(
             "no_backup_pin",
             Severity.BLOCKER,
-            "Every pin of the policy is of a key that is in use now. Clients ignore such a policy, for it has no pin "
-            "of a key kept for an emergency (RFC 7469 section 2.5).",
-            f"Make a backup key: hpkp backup-key {policy.host}. Keep it away from the server, and add its pin to the "
+            "Every pinned key is in a served chain. Clients ignore a policy without a backup pin (RFC 7469 section "
+            "2.5).",
+            f"Generate a backup key (`hpkp backup-key {policy.host}`), store it offline, and add its pin to the "
             "policy.",
         )
     elif len(policy.expected) > 1 and policy.expected <= frozenset(pin for chain in live.chains for pin in chain.pins):
-        # Each chain leaves a pin out, so clients note the policy; but no key is kept away from the servers.
+        # Each chain leaves a pin out, so clients note the policy; but no key is kept offline.
         together = {
             a: frozenset(pin for chain in live.chains if chain.address == a for pin in chain.pins)
             for a in _addresses(live.chains)
@@ -256,10 +264,10 @@ def _of_chains(policy: PinningPolicy, live: LiveHost) -> Iterator[Finding]:
         yield Finding(
             "no_offline_backup",
             Severity.WARNING,
-            "Every pinned key is in a chain that is served now"
+            "Every pinned key is in a served chain"
             f"{f', and {on_one[0]} alone has all of them' if on_one else ''}. "
-            "Lose what is served and no pinned key is left (RFC 7469 section 4.3 asks for an offline backup).",
-            f"Make a backup key: hpkp backup-key {policy.host}. Keep it away from the server, and add its pin to the "
+            "If you lose the served keys, no pinned key is left (RFC 7469 section 4.3 asks for an offline backup).",
+            f"Generate a backup key (`hpkp backup-key {policy.host}`), store it offline, and add its pin to the "
             "policy.",
             {"addresses": on_one},
             withholds=bool(on_one),
@@ -271,9 +279,9 @@ def _of_chains(policy: PinningPolicy, live: LiveHost) -> Iterator[Finding]:
         yield Finding(
             "leaf_expires_within_max_age",
             Severity.WARNING,
-            f"The certificate expires on {min(ends):%Y-%m-%d}, while clients may remember these pins for "
-            f"{policy.max_age} seconds: the next one has to be for a pinned key.",
-            "Renew with the same key (certbot renew --reuse-key), or with the backup key.",
+            f"The certificate expires {min(ends):%Y-%m-%d}, but clients may cache these pins for "
+            f"{describe_duration(max_age)}.",
+            "Renew with the same key (`certbot renew --reuse-key`) or with the backup key.",
             {"not_after": min(ends).isoformat()},
         )
     soon = live.probe.at + max(_SOON, max_age)
@@ -282,9 +290,10 @@ def _of_chains(policy: PinningPolicy, live: LiveHost) -> Iterator[Finding]:
         yield Finding(
             "intermediate_expires_soon",
             Severity.WARNING,
-            f"An intermediate certificate that {_at(due)} served expires on {first:%Y-%m-%d}. Its replacement may have "
-            "another key, and clients may build another path.",
-            "Get the CA's current intermediate and serve that, once hpkp check finds a pinned key in the new chain.",
+            f"An intermediate served by {_at(due)} expires {first:%Y-%m-%d}. Its replacement may have another key, and "
+            "clients may build another path.",
+            "Get the CA's current intermediate, check the new chain with `hpkp check`, and serve it if it contains a "
+            "pinned key.",
             {"not_after": first.isoformat(), "addresses": _addresses(due)},
         )
 
@@ -292,12 +301,10 @@ def _of_chains(policy: PinningPolicy, live: LiveHost) -> Iterator[Finding]:
 _SOON = timedelta(days=14)
 
 _PUT_BACK = (
-    "Serve a certificate for a pinned key there at once, such as the backup key. Another header does not help those "
-    "who are locked out: they refuse the connection before they see it."
+    "At {where}, deploy a certificate with a pinned key now, for example the backup key. Changing the header does not "
+    "help locked-out clients: they refuse the connection before they read it."
 )
-_PIN_OR_REPLACE = (
-    "Add the pin of the key that {where} serves ({pins}) to the policy, or serve a certificate for a pinned key there."
-)
+_PIN_OR_REPLACE = "At {where}, deploy a certificate with a pinned key, or add pin {pins} to the policy."
 
 
 def _of_trust(live: LiveHost) -> Iterator[Finding]:
@@ -305,37 +312,37 @@ def _of_trust(live: LiveHost) -> Iterator[Finding]:
         yield Finding(
             "live_leaf_for_another_name",
             Severity.BLOCKER,
-            f"The certificate that {_at(wrong)} served is not for {live.probe.host}. Every client refuses it, with or "
-            "without pins.",
-            "Serve the right certificate there.",
+            f"The certificate served by {_at(wrong)} is not valid for {live.probe.host}. Every client rejects it, with "
+            "or without pins.",
+            f"Install a certificate for {live.probe.host} at {_at(wrong)}.",
             {"addresses": _addresses(wrong)},
         )
     if expired := [chain for chain in live.chains if not chain.in_validity]:
         yield Finding(
             "live_chain_out_of_date",
             Severity.BLOCKER,
-            f"A certificate that {_at(expired)} served has expired or is not valid yet. Every client refuses it, with "
-            "or without pins.",
-            "Renew it, with a key that is pinned.",
+            f"A certificate served by {_at(expired)} is expired or not yet valid. Every client rejects it, with or "
+            "without pins.",
+            "Renew it with a pinned key.",
             {"addresses": _addresses(expired)},
         )
     if rootless := [chain for chain in live.chains if chain.anchor not in (Anchor.PUBLIC, Anchor.OPERATOR)]:
         yield Finding(
             "live_chain_not_trusted",
             Severity.WARNING,
-            f"The certificates that {_at(rootless)} served lead to no root that is known here. Clients remember no "
-            "pins of a connection that they do not trust (RFC 7469 section 2.5).",
-            "Serve the intermediate certificates too. For a root of your own, set HPKP_TRUST_ANCHORS.",
+            f"The chain served by {_at(rootless)} does not reach a trusted root. Clients do not cache pins from an "
+            "untrusted connection (RFC 7469 section 2.5).",
+            "Serve the intermediates. For a private root, set HPKP_TRUST_ANCHORS.",
             {"addresses": _addresses(rootless)},
             withholds=True,
         )
 
 
-def _of_fields(policy: PinningPolicy, live: LiveHost) -> Iterator[Finding]:
-    """Look whether every answer carries the policy's own field and nothing else."""
+def _of_fields(policy: PinningPolicy, live: LiveHost, control_pins: frozenset[Pin]) -> Iterator[Finding]:
+    """Check whether every response carries the policy's own field and nothing else."""
     wanted = ENFORCING if policy.mode is Mode.ENFORCE else REPORT_ONLY
     missing, unreadable, different = list[str](), dict[str, str](), defaultdict[str, list[str]](list)
-    enforced_too, present = list[str](), 0
+    enforced_too, control, present = list[str](), list[str](), 0
     for where, answer in _answers(policy, live):
         values = answer.enforcing if policy.mode is Mode.ENFORCE else answer.report_only
         if policy.mode is Mode.REPORT_ONLY and answer.enforcing:
@@ -345,7 +352,11 @@ def _of_fields(policy: PinningPolicy, live: LiveHost) -> Iterator[Finding]:
             continue
         present += 1
         try:
-            for difference in differences(policy, parse_header(values[0])):
+            header = parse_header(values[0])
+            if _is_control(policy, header, control_pins):
+                control.append(where)
+                continue
+            for difference in differences(policy, header):
                 different[difference].append(where)
         except InvalidHeader as error:
             unreadable[where] = str(error)
@@ -353,65 +364,104 @@ def _of_fields(policy: PinningPolicy, live: LiveHost) -> Iterator[Finding]:
         yield Finding(
             "enforces_already",
             Severity.BLOCKER,
-            f"By the policy clients only report, but the host sends {ENFORCING}: browsers that read it enforce it "
-            "already.",
-            f"Send {REPORT_ONLY} instead; or, if you mean it, set the policy's mode to enforce.",
+            f"The policy is report-only, but the host sends {ENFORCING}, which browsers enforce.",
+            f"Send {REPORT_ONLY}, or set the policy's mode to enforce.",
             {"answers": enforced_too[:20]},
         )
     if unreadable:
         yield Finding(
             "header_unparseable",
             Severity.BLOCKER,
-            f"{wanted} is sent in a form that clients ignore: {next(iter(unreadable.values()))}.",
-            f"Let the service write the line: hpkp header make --host {policy.host} --for SERVER.",
+            f"Clients ignore {wanted} as served: {next(iter(unreadable.values()))}.",
+            f"Generate the header: `hpkp header make --host {policy.host} --for SERVER`.",
             {"answers": unreadable},
         )
     for difference, answers in different.items():
         yield Finding(
             "header_differs",
             Severity.BLOCKER,
-            f"{wanted} as the host sends it is not what the policy says: {difference}.",
-            f"Send what the policy says (hpkp header make --host {policy.host} --for SERVER), or set the policy to "
-            "what is sent.",
+            f"{wanted} differs from the policy: {difference}.",
+            f"Serve the policy's header (`hpkp header make --host {policy.host} --for SERVER`), or update the policy.",
             {"answers": answers[:20]},
         )
+    if control and len(control) == present:
+        yield Finding(
+            "only_control_served",
+            Severity.WARNING,
+            f"Every response with {wanted} carried control pins, and none the pins of the policy. Clients that get "
+            "only control pins do not report violations of the policy.",
+            f"Send control pins to a small share of clients (`hpkp control show {policy.host} --for SERVER`), then run "
+            f"`hpkp probe {policy.host}`. The probe may be in that share for a day.",
+            {"answers": control[:20]},
+            withholds=True,
+        )
     if missing:
-        yield _missing(wanted, missing, present=present)
+        yield _missing(policy.host, wanted, missing, present=present)
 
 
-def _missing(wanted: str, answers: list[str], *, present: int) -> Finding:
+def _missing(host: Host, wanted: str, answers: list[str], *, present: int) -> Finding:
     if present:
         return Finding(
             "header_not_everywhere",
             Severity.WARNING,
-            f"{wanted} is missing in {len(answers)} of {len(answers) + present} answers: {answers[0]}.",
-            f"Send {wanted} with every answer, errors too; hpkp header make --for SERVER writes such a line.",
+            f"{len(answers)} of {count(len(answers) + present, 'response')} lack {wanted}, for example {answers[0]}.",
+            f"Send it on every response, including errors: `hpkp header make --host {host} --for SERVER`.",
             {"answers": answers[:20]},
         )
     return Finding(
         "header_not_served",
         Severity.WARNING,
-        f"No answer of the host carried {wanted}, so browsers see no pins. Apps bring their own.",
-        f"Let the host send {wanted}; hpkp header make --for SERVER writes the line. If only apps are pinned, tell how "
-        "many installs there are: hpkp exposure installs.",
+        f"No response carries {wanted}, so browsers get no pins.",
+        f"Add it to the server: `hpkp header make --host {host} --for SERVER`. If only apps pin this host, import "
+        f"install counts: `hpkp exposure installs {host} TABLE`.",
         {"answers": answers[:20]},
         withholds=True,
     )
 
 
+def serves_policy(
+    policy: PinningPolicy, endpoints: Iterable[Endpoint], *, control_pins: frozenset[Pin] = frozenset()
+) -> bool | None:
+    """Whether every address that answered served the policy's own field, and no other; None if nothing tells.
+
+    A probe in the share of clients that get control pins does not see what the others get.
+    """
+    seen = [_carry_field(policy, endpoint.answers, control_pins) for endpoint in endpoints if endpoint.answers]
+    told = [carried for carried in seen if carried is not None]
+    return all(told) if told else None
+
+
+def _carry_field(policy: PinningPolicy, answers: Iterable[Answer], control_pins: frozenset[Pin]) -> bool | None:
+    fields = [answer.enforcing if policy.mode is Mode.ENFORCE else answer.report_only for answer in answers]
+    try:
+        # Clients read the first field of a response (RFC 7469 section 2.3.1).
+        headers = [parse_header(values[0]) for values in fields if values]
+    except InvalidHeader:
+        return False
+    usual = [header for header in headers if not _is_control(policy, header, control_pins)]
+    if headers and not usual:
+        return None
+    return bool(usual) and not any(any(differences(policy, header)) for header in usual)
+
+
+def _is_control(policy: PinningPolicy, header: PinningHeader, control_pins: frozenset[Pin]) -> bool:
+    """Whether a field is the report-only one with control pins; in the enforcing field they are a difference."""
+    return policy.mode is Mode.REPORT_ONLY and are_control_pins(header.pins, control_pins)
+
+
 def differences(policy: PinningPolicy, header: PinningHeader) -> Iterator[str]:
-    """Say in what a served field differs from the policy."""
+    """Name each difference of a served field from the policy."""
     served = frozenset(header.pins)
     if lacking := sorted(map(str, policy.expected - served)):
-        yield f"it lacks {', '.join(lacking)}"
+        yield f"missing {', '.join(lacking)}"
     if foreign := sorted(map(str, served - policy.expected)):
-        yield f"it has {', '.join(foreign)}, which the policy has not"
-    if header.max_age != policy.max_age and policy.mode is Mode.ENFORCE:  # else nobody remembers anything
-        yield f"max-age is {_or_none(header.max_age)}, in the policy {_or_none(policy.max_age)}"
+        yield f"extra {', '.join(foreign)}"
+    if header.max_age != policy.max_age and policy.mode is Mode.ENFORCE:  # report-only pins are not cached
+        yield f"max-age {_or_none(header.max_age)} instead of {_or_none(policy.max_age)}"
     if header.include_subdomains != policy.include_subdomains:
-        yield "it has includeSubDomains" if header.include_subdomains else "it lacks includeSubDomains"
+        yield "includeSubDomains is set" if header.include_subdomains else "includeSubDomains is not set"
     if header.report_uri != policy.report_uri:
-        yield f"report-uri is {_or_none(header.report_uri)}, in the policy {_or_none(policy.report_uri)}"
+        yield f"report-uri {_or_none(header.report_uri)} instead of {_or_none(policy.report_uri)}"
 
 
 def _or_none(value: object) -> object:

@@ -1,10 +1,10 @@
 """What is wrong with a report-uri: the one check for ``header lint`` and the verdict."""
 
-import ipaddress
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit
 
+from app.hpkp.addresses import is_public
 from app.hpkp.errors import InvalidHost
 from app.hpkp.hosts import Host, canonical_host, is_address, is_subdomain
 
@@ -50,5 +50,5 @@ def check_report_uri(uri: str, host: Host | None, *, include_subdomains: bool) -
 
 def _is_inside(host: Host) -> bool:
     if is_address(host):
-        return not ipaddress.ip_address(host).is_global
+        return not is_public(host)
     return "." not in host or any(host == name or is_subdomain(host, of=name) for name in _LOCAL_NAMES)

@@ -1,16 +1,16 @@
 """The identity of a violation: the distinct fact that many reports repeat.
 
 In: host, port, noted host, mode, sender, known pins, both chains, the sender's own result, whether the form fits
-the sender (a forged report must not be judged in the place of a real one), and, if it can change the cause, which
-of the certificates sent were outside their validity at the report's own date.
-Out: the date itself, user agent, app and app version, the install. A violation is judged once, its reports are
-counted.
+the sender (a forged report must not be judged in the place of a real one), the app that carries the pins, and, if it
+can change the cause, which of the certificates sent were outside their validity at the report's own date.
+Out: the date itself, user agent, app version, the install. A violation is judged once, its reports are counted.
 """
 
 import hashlib
 from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 
+from app.hpkp.audience import CARRIES_PINS
 from app.hpkp.report import ViolationReport
 from app.hpkp.x509.certificate import Certificate, Chain
 
@@ -41,7 +41,22 @@ def identity_of(report: ViolationReport, *, received_at: datetime) -> bytes:
     for part in _parts(report):
         digest.update(len(part).to_bytes(4, "big"))
         digest.update(part)
-    return with_out_of_date(digest.digest(), out_of_date(report, received_at=received_at))
+    identity = with_out_of_date(digest.digest(), out_of_date(report, received_at=received_at))
+    return with_app(identity, app_of(report))
+
+
+def app_of(report: ViolationReport) -> str:
+    """Return the app whose pins were compared; empty if the sender names none, or its pins come with a header.
+
+    Whether pins are the operator's can depend on whose app it is: a report of another app with the same pins and chains
+    must not be judged in the place of one of theirs.
+    """
+    return report.app or "" if report.sender in CARRIES_PINS else ""
+
+
+def with_app(identity: bytes, app: str) -> bytes:
+    """Return the identity of the fact in which this app carries the pins; unchanged without one."""
+    return hashlib.sha256(b"app" + identity + app.encode("utf-8", "replace")).digest() if app else identity
 
 
 def with_out_of_date(identity: bytes, outside: Collection[bytes]) -> bytes:
@@ -67,6 +82,22 @@ def out_of_date(report: ViolationReport, *, received_at: datetime) -> frozenset[
         for element in chain or ()
         if isinstance(element, Certificate) and is_outside_validity(element.not_before, element.not_after, clock)
     )
+
+
+def shared_validity(report: ViolationReport) -> tuple[datetime | None, datetime | None]:
+    """Return between which moments all certificates of both chains are valid; a bound that none has is None.
+
+    `is_outside_validity` of these tells whether `out_of_date` has to look at each of them.
+    """
+    certificates = [
+        element
+        for chain in (report.served_chain, report.validated_chain)
+        for element in chain or ()
+        if isinstance(element, Certificate)
+    ]
+    begins = [begin for certificate in certificates if (begin := certificate.not_before) is not None]
+    ends = [end for certificate in certificates if (end := certificate.not_after) is not None]
+    return max(begins, default=None), min(ends, default=None)
 
 
 def clock_of(report: ViolationReport, *, received_at: datetime) -> datetime:

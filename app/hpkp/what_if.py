@@ -133,6 +133,8 @@ def compare(candidate: PinningPolicy, replayed: Iterable[Replayed]) -> WhatIf:
     closed, implausible = Tally(), Tally()
     shown: list[Replayed] = []
     for item in replayed:
+        if item.before.cause is Cause.CONTROL:
+            continue  # says nothing about any set of pins
         if item.before.cause is Cause.IMPLAUSIBLE:
             implausible.add(item)
         elif item.status not in OPEN:

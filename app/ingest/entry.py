@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from app.hpkp.policy import Mode
 from app.outcomes import Outcome
+from app.senders.reader import DatedBody
 
 CLIENT_BYTES = 16
 NETWORK_BYTES = 8
@@ -17,9 +18,6 @@ SUBMISSION_BYTES = 16
 DATE_BYTES = 24
 UNKNOWN_NETWORK = bytes(NETWORK_BYTES)
 """The network of a submission whose address identifies none, such as that of a proxy inside."""
-
-_DATED = b'{"date-time":"%b","effective-expiration-date":"%b"%b'
-"""Chromium sorts the members of its reports, so the two that change in each report come first."""
 
 
 class ReportEntry(NamedTuple):
@@ -45,9 +43,9 @@ class ReportEntry(NamedTuple):
     mode: Mode | None = None
 
     @property
-    def body(self) -> bytes:
-        """The body exactly as sent."""
-        return self.text if self.dates is None else _DATED % (*self.dates, self.text)
+    def body(self) -> bytes | DatedBody:
+        """The body exactly as sent; ``bytes()`` of it, if its text is shared."""
+        return self.text if self.dates is None else DatedBody(self.dates, self.text)
 
     @property
     def own_bytes(self) -> int:

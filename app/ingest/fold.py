@@ -183,7 +183,7 @@ def _with_bodies(submissions: Iterable[Submission], room: Counter[bytes]) -> Ite
             effective_expiration_text=report.effective_expiration_text,
             platform_version=report.platform_version,
             user_agent=submission.user_agent,
-            body=pack_body(submission.body, report) if with_body else None,
+            body=pack_body(bytes(submission.body), report) if with_body else None,
         )
 
 

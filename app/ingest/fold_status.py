@@ -80,7 +80,7 @@ def read_status(root: Path) -> FoldStatus:
     except FileNotFoundError:
         return FoldStatus()
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        logger.warning("%s cannot be read; the counters of the fold begin anew", root / _NAME)
+        logger.warning("%s cannot be read; the counters of the fold restart at zero", root / _NAME)
         return FoldStatus()
 
 
@@ -88,6 +88,7 @@ def write_status(root: Path, status: FoldStatus) -> None:
     """Write the status in place of the one before. It is for show, so neither is it synced nor is a failure one."""
     new = root / f"{_NAME}.new"
     try:
+        new.touch(mode=0o600)
         new.write_text(json.dumps(asdict(status)))
         new.replace(root / _NAME)
     except OSError as error:

@@ -16,8 +16,6 @@ from app.ingest.fold_status import FoldStatus, read_status
 from app.ingest.log_directory import find_logs
 from app.store.engine import from_ms, now_ms
 
-PATIENCE = 0.5
-"""Most seconds that a read waits for the fold."""
 _PAUSE = 0.005
 _SAMPLES = 500
 
@@ -42,9 +40,7 @@ class FoldLag:
 class FoldWatch:
     """Compares where the logs of a directory end with how far they are folded."""
 
-    def __init__(
-        self, root: Path, *, patience: float = PATIENCE, monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, root: Path, *, patience: float, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._root = root
         self._patience = patience
         self._monotonic = monotonic
@@ -59,8 +55,8 @@ class FoldWatch:
     async def wait(self) -> datetime:
         """Wait until everything that was accepted before is counted; return until when everything is.
 
-        That is the moment of the call; or an earlier one if the fold took longer than the patience, or does not use a
-        log.
+        That is the moment of the call; or an earlier one if the fold took longer than the patience, fails, or does not
+        use a log.
         """
         steps = self._steps()
         while (counted_until := next(steps)) is None:
@@ -79,7 +75,9 @@ class FoldWatch:
         arrived, deadline = datetime.now(UTC), self._monotonic() + self._patience
         ends = self._find_ends()
         while behind := _find_behind(ends, status := read_status(self._root)):
-            if self._monotonic() >= deadline or status.refused.keys() >= set(behind):
+            # While counting fails there is nothing to wait for: the store may be away for hours.
+            hopeless = status.error is not None or status.refused.keys() >= set(behind)
+            if hopeless or self._monotonic() >= deadline:
                 yield from_ms(min(_counted_until(name, status) for name in behind))
             self._wake()
             yield None

@@ -2,7 +2,7 @@
 
 Reports of known violations are always counted; limits concern what is new. Three rules make them fair:
 
-1. **Reserved room.** Part of each host's day is reserved for evidence that nobody can make up (`find_checked_leaf`): a
+1. **Reserved room.** Part of each host's day is reserved for evidence that cannot be forged (`find_checked_leaf`): a
    leaf for the host whose signatures verify up to a known root. A flood of anything else cannot fill it, from however
    many networks it comes, nor use up what the network of an honest client has.
 2. **Leaves share it.** A chain can be copied, and a port, pins or another chain varied beside it without end. So each
@@ -50,8 +50,8 @@ class NewViolationLimits:
 class NewViolation:
     """A violation that is not known yet, as its first report gives it.
 
-    ``day`` is its beginning in milliseconds. ``checked_leaf`` is the SHA-256 of the leaf of evidence that nobody can
-    make up. ``is_registered``: the host has a policy.
+    ``day`` is its beginning in milliseconds. ``checked_leaf`` is the SHA-256 of the leaf of evidence that cannot
+    be forged. ``is_registered``: the host has a policy.
     """
 
     identity: bytes

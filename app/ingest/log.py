@@ -32,6 +32,7 @@ from app.ingest.log_values import (
     NotAppended,
     Position,
     damaged,
+    incomplete,
     unreadable,
 )
 from app.ingest.segment import Segment
@@ -241,7 +242,7 @@ def find_end(directory: LogDirectory, *, store_id: bytes) -> Position | LogRefus
     Reads all of it, because what is appended behind damage is not counted before somebody mends that. It is what is
     not folded yet: usually little, and at the limit of 1 GB a matter of seconds.
     """
-    end = Position(0, 0, 0)
+    end, ends = Position(0, 0, 0), set[int]()
     for number in (numbers := directory.segments()):
         segment = Segment.open(
             directory.segment_path(number), log_id=directory.log_id, store_id=store_id, number=number
@@ -253,14 +254,23 @@ def find_end(directory: LogDirectory, *, store_id: bytes) -> Position | LogRefus
                 return damaged(directory.path, f"segment {number} disappeared")
             continue  # a fold has just counted it
         with closing(segment):
-            if end.segment and (number, segment.header.previous_end) != (end.segment + 1, end.offset):
+            previous_end = segment.header.previous_end
+            if end.segment and number != end.segment + 1:
+                return incomplete(
+                    directory.path, f"segment {end.segment + 1} is missing, and segment {number} is there"
+                )
+            # Not its last good frame: one whose sync failed may be there, and was refused.
+            if end.segment and previous_end not in ends:
                 return damaged(
-                    directory.path, f"{segment.path.name} does not continue at {end.offset} of segment {end.segment}"
+                    directory.path,
+                    f"segment {end.segment} has no good frames up to {previous_end}, where it should end",
                 )
             try:
                 end = Position(number, HEADER_BYTES, segment.header.sequence)
+                ends = {HEADER_BYTES}
                 for frame in segment.frames():
                     end = Position(number, frame.end, frame.sequence + frame.entries)
+                    ends.add(frame.end)
                 reason = segment.explain_end(end.offset) if number == numbers[-1] else None
             except OSError as error:
                 return unreadable(directory.path, error)

@@ -6,7 +6,7 @@
     2 leave out what is over a limit whatever its evidence is, and most of what is over one unless its evidence can be
       checked, so that a flood is not judged
     3 judge the rest; reports that came in one body within one budget
-    4 decide on the limits, which reserve room for evidence that cannot be made up
+    4 decide on the limits, which reserve room for evidence that cannot be forged
 
 Of a network over its limits a few violations of each batch are still judged (2), because an honest client may be in
 it: after a flood its evidence is accepted, and during one by and by. What it has that cannot be checked is counted as
@@ -77,7 +77,7 @@ class _Candidate:
             network=self.submission.network,
             day=self.day,
             checked_leaf=checked_leaf,
-            is_registered=bool(self.history.revisions),
+            is_registered=self.history.is_registered,
         )
 
 
@@ -153,13 +153,13 @@ class NewViolationJudge:
 
     def _refuse(self, candidate: _Candidate) -> OverflowReason | None:
         """Refuse a violation of a host without a policy, if that is so set."""
-        is_known = self._accept_unknown_hosts or bool(candidate.history.revisions)
+        is_known = self._accept_unknown_hosts or candidate.history.is_registered
         return None if is_known else OverflowReason.UNKNOWN_HOST
 
     def _judge_any(self, group: Sequence[_Candidate], budgets: BodyBudgets) -> JudgedViolation | OverflowReason:
         """Judge a violation by the first of its reports whose body can pay for that.
 
-        Otherwise a stranger could send a known report behind costly ones, and have all others of it left out as well.
+        Otherwise an attacker could send a known report behind costly ones, and have all others of it left out as well.
         """
         try:
             for candidate in group:

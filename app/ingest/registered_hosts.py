@@ -12,6 +12,7 @@ from time import monotonic
 
 from app.hpkp.hosts import superdomains
 from app.store.fold_store import StoreAway, StoreRefused
+from app.threads import wait_until_done
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ class RegisteredHosts:
         self._hosts: Mapping[str, bool] | None = None
         self._looked_at = -_PAUSE
         self._next_look: asyncio.Task[None] | None = None
+        self._looks: set[asyncio.Task[None]] = set()
 
     def knows(self, hostname: str) -> bool:
         """Whether a policy is known to speak for a host name, without a look: False says nothing."""
@@ -38,8 +40,15 @@ class RegisteredHosts:
         # A look that has begun may have missed the policy, so it is always the next one that counts.
         if self._next_look is None:
             self._next_look = asyncio.create_task(self._look())
+            self._looks.add(self._next_look)
+            self._next_look.add_done_callback(self._looks.discard)
         await asyncio.shield(self._next_look)
         return self._hosts is None or _covers(self._hosts, hostname)
+
+    async def close(self) -> None:
+        """Wait for looks for which no report waits any more: they use the store."""
+        for look in list(self._looks):
+            await wait_until_done(look)
 
     async def _look(self) -> None:
         await asyncio.sleep(max(0.0, self._looked_at + _PAUSE - monotonic()))

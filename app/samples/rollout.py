@@ -2,7 +2,7 @@
 
 ::
 
-    Keys ──> Act (SetPolicy, Serve, Send, Expose, Canary, Look, Mark) ──play──> Stage: a service, by HTTP or at hand
+    Keys ──> Act (SetPolicy, Serve, Send, Expose, CarryPins, …) ──play──> Stage: a service, by HTTP or at hand
 """
 
 from collections.abc import Iterable
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from app.hpkp.app_pins.release import AppRelease, Platform
 from app.hpkp.header.server_lines import ENFORCING, REPORT_ONLY
 from app.hpkp.header.value import PinningHeader
 from app.hpkp.hosts import Host
@@ -135,6 +136,29 @@ class Expose:
 
 
 @dataclass(frozen=True, slots=True)
+class CarryPins:
+    """The operator records which pins a release of an app carries: those of the policy if none are named."""
+
+    app: str
+    version: str = ""
+    pins: tuple[Pin, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AddControl:
+    """The operator has control pins."""
+
+    pins: tuple[Pin, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExposeControl:
+    """The operator tells how many clients received control pins on this day."""
+
+    clients: int
+
+
+@dataclass(frozen=True, slots=True)
 class SendCanary:
     """A canary is sent to the report-uri, which is alive or dead."""
 
@@ -157,7 +181,46 @@ class Mark:
     note: str = "the operator of the story"
 
 
-Act = SetPolicy | Serve | Send | Expose | SendCanary | Look | Mark
+@dataclass(frozen=True, slots=True)
+class Register:
+    """The operator registers a release of an app with its pins."""
+
+    release: AppRelease
+
+
+@dataclass(frozen=True, slots=True)
+class CountInstalls:
+    """The operator records the installs of this day, by version of an app on a platform."""
+
+    app: str
+    platform: Platform
+    by_version: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Retire:
+    """The operator says that no install of a release matters any more."""
+
+    app: str
+    platform: Platform
+    version: str
+
+
+Act = (
+    Register
+    | CountInstalls
+    | Retire
+    | SetPolicy
+    | Serve
+    | Send
+    | Expose
+    | CarryPins
+    | AddControl
+    | ExposeControl
+    | SendCanary
+    | Look
+    | Mark
+)
 
 
 class Stage(Protocol):
@@ -171,6 +234,24 @@ class Stage(Protocol):
 
     def expose(self, sessions: int | None, clients: int | None, *, app: str) -> None:
         """Tell how many were served the pins today."""
+
+    def carry_pins(self, release: CarryPins) -> None:
+        """Record which pins a release of an app carries."""
+
+    def register(self, release: AppRelease) -> None:
+        """Register a release of an app."""
+
+    def count_installs(self, installs: CountInstalls) -> None:
+        """Record the installs of today."""
+
+    def retire(self, release: Retire) -> None:
+        """Retire a release."""
+
+    def add_control(self, pins: tuple[Pin, ...]) -> None:
+        """Add control pins."""
+
+    def expose_control(self, clients: int) -> None:
+        """Tell how many clients received control pins today."""
 
     def send_canary(self, *, arrives: bool) -> None:
         """Send a canary to the report-uri."""
@@ -211,6 +292,18 @@ class Rollout:
                     self._send(act, at)
                 case Expose():
                     self.stage.expose(act.sessions, act.clients, app=act.app)
+                case CarryPins():
+                    self.stage.carry_pins(act)
+                case Register():
+                    self.stage.register(act.release)
+                case CountInstalls():
+                    self.stage.count_installs(act)
+                case Retire():
+                    self.stage.retire(act)
+                case AddControl():
+                    self.stage.add_control(act.pins)
+                case ExposeControl():
+                    self.stage.expose_control(act.clients)
                 case SendCanary():
                     self.stage.send_canary(arrives=act.arrives)
                 case Look():

@@ -16,7 +16,7 @@ from operator import attrgetter
 from app.hpkp.hosts import Host
 from app.hpkp.policy import PinningPolicy
 from app.samples.crowd import Chain, Meeting, Post
-from app.samples.rollout import Expose, Mark, SendCanary
+from app.samples.rollout import CarryPins, Expose, Mark, SendCanary
 
 DAYS = 90
 
@@ -63,7 +63,7 @@ class Counted:
     exposed: tuple[Expose, ...]
 
 
-Act = Publish | LookAt | Counted | SendCanary | Mark | Tell | Assess | Post
+Act = Publish | LookAt | Counted | CarryPins | SendCanary | Mark | Tell | Assess | Post
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Part:
     """What one host plays: ``acts`` by day and hour, and what happens every day."""
 
     host: Host
-    acts: tuple[tuple[int, int, Publish | Deploy | Mark | Tell], ...] = ()
+    acts: tuple[tuple[int, int, Publish | Deploy | CarryPins | Mark | Tell], ...] = ()
     meetings: tuple[Meeting, ...] = ()
     exposed: Callable[[int], tuple[Expose, ...]] = lambda day: ()
     """Who was served the pins on a day; on one of the weekend fewer are."""

@@ -21,7 +21,7 @@ from app.hpkp.pins import Pin
 from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy
 from app.hpkp.report import Sender
 from app.samples.crowd import OFFICE, Chain, Crowd, Meeting, Release
-from app.samples.rollout import Expose, Mark
+from app.samples.rollout import CarryPins, Expose, Mark
 from app.samples.season import DAYS, Deploy, Part, Publish, Refused, Season, Tell, first_midnight
 from app.samples.season_keys import Keys, make_season_keys
 from app.samples.stories import EXAMPLE_PIN
@@ -70,11 +70,17 @@ def _www(keys: Keys) -> Part:
             (0, 0, Deploy(dict.fromkeys(both, keys.seen(first)))),
             (0, 0, _publish(WWW, (former, "key of last year"), spare, since=keys.begin - timedelta(days=200))),
             (0, 0, _publish(WWW, (keys.old_root.pin, "our CA's root"), spare)),
+            (0, 1, CarryPins(_SHOP, "4.0", (former, backup))),
             (12, 10, Tell("deployed", "Shop app 4.1: pins of revision 2")),
+            (12, 10, CarryPins(_SHOP, "4.1", by_root)),
             (20, 14, _publish(WWW, (first[0].pin, "live key"), spare)),
             (32, 3, Deploy(dict.fromkeys(both, second))),
             (32, 3, Tell("certificate_rotated", "Renewed with the same key at both addresses")),
             (38, 10, Tell("deployed", "Shop app 4.2: pins of revision 3")),
+            *(
+                (day, 10, CarryPins(_SHOP, version, by_leaf))
+                for day, version in ((38, "4.2"), (63, "4.3"), (84, "4.4"))
+            ),
             (
                 55,
                 9,
@@ -113,6 +119,7 @@ def _shop(keys: Keys) -> Part:
         acts=(
             (2, 9, Deploy({"192.0.2.20": first, "2001:db8:a::20": first})),
             (2, 9, _publish(SHOP, *named, own_keys=frozenset({stray[0].pin}))),
+            (2, 10, CarryPins(_SHOP)),
             (18, 2, Tell("deployed", "A third server joins")),
             (22, 1, Tell("deployed", "The third server has the certificate of the others")),
             (22, 9, Mark(Cause.OWN_KEY_NOT_PINNED, "resolved", "The third server served a certificate of its own")),
@@ -124,7 +131,7 @@ def _shop(keys: Keys) -> Part:
             _meet(_apple(1500, 22), (), keys.seen(stray), pins, 24, found),
             *_between(keys, SHOP, pins, range(3, DAYS), network=200, scale=0.7),
         ),
-        exposed=_exposed(keys, 15_000, 7_200),
+        exposed=_exposed(keys, 15_000, 7_200, whole=(_SHOP, 9_400)),
         deaf=range(57, 60),
     )
 
@@ -139,6 +146,7 @@ def _login(keys: Keys) -> Part:
         acts=(
             (1, 9, Deploy({"192.0.2.30": first})),
             (1, 9, _publish(LOGIN, *named)),
+            (1, 10, CarryPins(_SHOP)),
             *((day, 9, _publish(LOGIN, *named, mode=Mode.ENFORCE, max_age=seconds)) for day, seconds in ramp),
             (61, 3, Deploy({"192.0.2.30": second})),
             (61, 3, Tell("certificate_rotated", "Renewed with the same key")),
@@ -147,7 +155,7 @@ def _login(keys: Keys) -> Part:
             *_between(keys, LOGIN, pins, range(2, 20), network=300, scale=0.8),
             *_between(keys, LOGIN, pins, range(20, DAYS), network=300, scale=0.8, enforced=True),
         ),
-        exposed=_exposed(keys, 26_000, 14_000),
+        exposed=_exposed(keys, 26_000, 14_000, whole=(_SHOP, 9_400)),
     )
 
 
@@ -178,11 +186,14 @@ def _api(keys: Keys) -> Part:
         acts=(
             (3, 9, Deploy({"198.51.100.7": first, "198.51.100.8": first})),
             (3, 9, _publish(API, (first[0].pin, "live key"), (backup, "backup key, in the safe"))),
+            (3, 10, CarryPins(_BANK, "2.7", pins)),
             (31, 10, Tell("deployed", "Bank app 2.8")),
+            (31, 10, CarryPins(_BANK, "2.8", pins)),
             (44, 9, Mark(Cause.KNOWN_BAD_KEY, "acknowledged", "Two users with adware; support wrote to them")),
             (70, 3, Deploy({"198.51.100.7": second, "198.51.100.8": second})),
             (70, 3, Tell("certificate_rotated", "Renewed with the same key")),
             (70, 10, Tell("deployed", "Bank app 2.9")),
+            (70, 10, CarryPins(_BANK, "2.9", pins)),
         ),
         meetings=tuple(replace(meeting, label="apps") for meeting in meetings),
         exposed=_exposed(keys, None, None, {_apple(1200, 51, _BANK): 14.0, _android(1600, 52, _BANK): 12.0}),
@@ -305,12 +316,17 @@ def _programs(number: int, network: int) -> Crowd:
 
 
 def _exposed(
-    keys: Keys, sessions: int | None, clients: int | None, installs: dict[Crowd, float] | None = None
+    keys: Keys,
+    sessions: int | None,
+    clients: int | None,
+    installs: dict[Crowd, float] | None = None,
+    *,
+    whole: tuple[str, int] | None = None,
 ) -> Callable[[int], tuple[Expose, ...]]:
     """Tell how many were served the pins on a day.
 
     Browsers in sessions and clients, less on a weekend; apps in installs of each version, so many for each client of a
-    crowd. Exposure does not tell platforms apart.
+    crowd; or of an app as a ``whole``, whose releases all carry the same pins. Exposure does not tell platforms apart.
     """
 
     def of_day(day: int) -> tuple[Expose, ...]:
@@ -321,7 +337,8 @@ def _exposed(
             for version, number in Counter(crowd.versions(day)).items():
                 counts[crowd.app, version] += int(number * scale)
         site = () if sessions is None or clients is None else (Expose(int(sessions * busy), int(clients * busy)),)
-        return (*site, *(Expose(None, count, *version) for version, count in sorted(counts.items())))
+        app = () if whole is None else (Expose(None, whole[1], app=whole[0]),)
+        return (*site, *app, *(Expose(None, count, *version) for version, count in sorted(counts.items())))
 
     return of_day
 

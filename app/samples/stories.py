@@ -4,15 +4,36 @@ A story begins with the policy on day 0 at 06:00; its acts take place at noon, a
 ``right`` names exactly the findings that block or withhold; ``mentions`` some that only tell.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from app.hpkp.app_pins.forms import Form, PinMode, Scope
+from app.hpkp.app_pins.model import PinEntry, PinLayer, carry
+from app.hpkp.app_pins.release import AppRelease, Platform
 from app.hpkp.judgement.causes import Cause
 from app.hpkp.pins import Pin, parse_pin
 from app.hpkp.policy import Mode
 from app.hpkp.readiness import Verdict
 from app.hpkp.report import Sender
-from app.samples.rollout import Act, Chain, Expose, Keys, Look, Mark, Send, SendCanary, Serve, SetPolicy
+from app.samples.rollout import (
+    Act,
+    AddControl,
+    CarryPins,
+    Chain,
+    CountInstalls,
+    Expose,
+    ExposeControl,
+    Keys,
+    Look,
+    Mark,
+    Register,
+    Retire,
+    Send,
+    SendCanary,
+    Serve,
+    SetPolicy,
+)
 
 EXAMPLE_PIN = parse_pin("d6qzRu9zOECb90Uez27xWltNsj0e1Md7GkYYkVoZWmM=")
 """The first pin of the examples in RFC 7469 section 2.1.5."""
@@ -20,8 +41,12 @@ EXAMPLE_PIN = parse_pin("d6qzRu9zOECb90Uez27xWltNsj0e1Md7GkYYkVoZWmM=")
 KNOWN_BAD_PIN = parse_pin("sPzOeMFmTik1RMFD49Jon3I/W25jFxB+Fj0iuoBpeUo=")
 """blocked-interception.badssl.com (test): its private key is public."""
 
+CONTROL_PINS = tuple(Pin(hashlib.sha256(f"control {number}".encode()).digest()) for number in (1, 2))
+"""The same in every rollout, so that it is played alike."""
+
 Right = tuple[Verdict, frozenset[str]]
 _DAY = 86_400
+_APP = "com.example.shop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +70,11 @@ def routine(*, sessions: int = 4000, clients: int | None = 4000) -> Iterator[Act
 
 
 def _waiting(day: int, *, since: int = 0, needed: int = 14) -> frozenset[str]:
-    """Name what is missing so many days after a revision took effect; on the first there is no whole day to count."""
-    age = day - since
-    exposure = "exposure_unknown" if age < 1 else "exposure_too_small" if age < 3 else ""
-    return frozenset(filter(None, ("observed_too_short" if age < needed else "", exposure)))
+    """Name what is missing this number of days after a revision took effect.
+
+    The day itself was partly before, and today is not over: the first evening with a covered day is that after next.
+    """
+    return frozenset({"too_few_covered_days"} if day - since - 1 < needed else ())
 
 
 def _answer(withholding: frozenset[str], *blocking: str) -> Right:
@@ -73,6 +99,14 @@ def _quiet(keys: Keys, day: int) -> Iterator[Act]:
     if day == 0:
         yield Serve(keys.leaf)
     yield from routine()
+
+
+def _app(day: int, installs: int, *, since: int = 0) -> Iterator[Act]:
+    """Let an app carry the pins, and count its installs every day."""
+    if day == since:
+        yield CarryPins(_APP)
+    if day >= since:
+        yield Expose(None, installs, app=_APP)
 
 
 def _renewal(keys: Keys, day: int) -> Iterator[Act]:
@@ -163,7 +197,7 @@ def _pasted_right(day: int) -> Right:
 
 def _proxy(keys: Keys, day: int) -> Iterator[Act]:
     yield from _quiet(keys, day)
-    yield Expose(None, 3000, app="com.example.shop")
+    yield from _app(day, 3000)
     if day in (4, 5):
         met = _seen(keys.proxied, (keys.proxy_root,))
         yield Send(keys.proxied, met, _pins(keys), clients=45, sender=Sender.TRUSTKIT_APPLE)
@@ -172,12 +206,12 @@ def _proxy(keys: Keys, day: int) -> Iterator[Act]:
 
 
 def _proxy_right(day: int) -> Right:
-    waiting = _waiting(day) - ({"exposure_too_small"} if day >= 2 else frozenset())  # with the app's installs
-    return _answer(waiting, *(["interception_share_over_limit"] if 4 <= day < 15 else []))
+    return _answer(_waiting(day), *(["interception_share_over_limit"] if 4 <= day < 15 else []))
 
 
 def _portals(keys: Keys, day: int) -> Iterator[Act]:
     yield from _quiet(keys, day)
+    yield from _app(day, 4000)
     # A leaf of another name does not validate: browsers send nothing, apps say that they did not trust it.
     met = _seen(keys.portal, (keys.new_root,))
     yield Send(keys.portal, met, _pins(keys), clients=3, sender=Sender.TRUSTKIT_ANDROID, trusted=False)
@@ -217,7 +251,8 @@ def _flood(keys: Keys, day: int) -> Iterator[Act]:
 
 
 def _flood_right(day: int) -> Right:
-    own = ("open_own_key_not_pinned", "lockout_share_over_limit") if 5 <= day < 7 else ()
+    # The app that the forged reports name has no installs on record, so their share is unknown.
+    own = ("open_own_key_not_pinned",) if 5 <= day < 7 else ()
     claimed = ("open_unknown_key_public_ca",) if 3 <= day < 5 else ()
     return _answer(_waiting(day), *own, *claimed)
 
@@ -232,7 +267,10 @@ def _dead(keys: Keys, day: int) -> Iterator[Act]:
 
 def _dead_right(day: int) -> Right:
     gone = {"canary_too_old"} if 6 <= day < 16 else frozenset[str]()
-    return _answer(_waiting(day) | gone)
+    old = {"covered_days_too_old"} if 9 <= day < 17 else frozenset[str]()
+    covered = min(day - 1, 5) + max(day - 16, 0)
+    few = {"too_few_covered_days"} if covered < 14 else frozenset[str]()
+    return _answer(frozenset(gone | old | few))
 
 
 def _key_loss(keys: Keys, day: int) -> Iterator[Act]:
@@ -292,14 +330,14 @@ def _stale_right(day: int) -> Right:
     waiting = _waiting(day, since=4, needed=7)
     if day >= 11:
         return _answer(waiting)
-    share = ["lockout_share_over_limit"] if day > 4 else []  # on day 4 exposure is still unknown
+    share = ["lockout_share_over_limit"] if day > 5 else []  # until then no day is covered
     return _answer(waiting, "locked_out_now", "remembered_pins_broken", "open_stale_known_pins", *share)
 
 
 def _blind(keys: Keys, day: int) -> Iterator[Act]:
     if day == 0:
         yield Serve(keys.leaf)
-    if day in (1, 16):
+    if day == 1 or day >= 16:
         yield Look()
     yield SendCanary()
     if day >= 16:
@@ -308,8 +346,7 @@ def _blind(keys: Keys, day: int) -> Iterator[Act]:
 
 def _blind_right(day: int) -> Right:
     unseen = "live_chain_not_seen" if day < 1 else "probe_too_old" if 3 <= day < 16 else ""
-    unknown = "exposure_unknown" if day < 16 else ""
-    return _answer(frozenset(filter(None, (unseen, unknown))) | (_waiting(day) - {"exposure_too_small"}))
+    return _answer(frozenset(filter(None, (unseen,))) | _waiting(day, since=16))
 
 
 def _few(keys: Keys, day: int) -> Iterator[Act]:
@@ -319,7 +356,7 @@ def _few(keys: Keys, day: int) -> Iterator[Act]:
 
 
 def _few_right(day: int) -> Right:
-    return _answer(_waiting(day) | ({"lockout_share_not_bounded"} if day >= 1 else frozenset()))
+    return _answer(_waiting(day) | ({"lockout_share_not_bounded"} if day >= 2 else frozenset()))
 
 
 def _unreadable(keys: Keys, day: int) -> Iterator[Act]:
@@ -337,16 +374,68 @@ def _apps(keys: Keys, day: int) -> Iterator[Act]:
         yield Serve(keys.leaf)
     yield Look(header=False)
     yield SendCanary()
-    if day >= 3:
-        yield Expose(None, 30_000, app="com.example.shop")
+    yield from _app(day, 30_000, since=3)
     if day == 15:
         met = _seen(keys.proxied, (keys.proxy_root,))
         yield Send(keys.proxied, met, _pins(keys), clients=30, sender=Sender.TRUSTKIT_APPLE)
 
 
 def _apps_right(day: int) -> Right:
-    unknown = {"exposure_unknown", "header_not_served"} if day < 3 else frozenset[str]()
-    return _answer((_waiting(day) - {"exposure_too_small"}) | unknown)
+    unserved = {"header_not_served"} if day < 3 else frozenset[str]()
+    return _answer(_waiting(day, since=2) | unserved)
+
+
+def _control(keys: Keys, day: int) -> Iterator[Act]:
+    """Tell how many of 60 clients a day report control pins: none, all of them, and at the end a third."""
+    if day == 2:
+        yield AddControl(CONTROL_PINS)
+    yield from _quiet(keys, day)
+    if day >= 3:
+        yield ExposeControl(60)
+    if day >= 6:
+        path = _seen(keys.leaf, (keys.old_root,))
+        yield Send(keys.leaf, path, CONTROL_PINS, clients=20 if day >= 16 else 60)
+
+
+def _control_right(day: int) -> Right:
+    if 3 <= day < 6:
+        return _answer(_waiting(day) | {"control_never_reported", "lockout_share_not_bounded"})
+    # 0.075 % of 4,000 clients, divided by 0.95, is within the limit of 0.1 %; divided by 0.23 it is not.
+    return _answer(_waiting(day) | ({"lockout_share_not_bounded"} if day >= 16 else frozenset()))
+
+
+_OLD, _SILENT, _MIDDLE, _NEW = "1.0", "1.5", "2.0", "3.0"
+
+
+def _release(version: str, mode: PinMode, *pins: Pin, form: Form = Form.TRUSTKIT_PLIST) -> Register:
+    """Return an act that registers a release for iOS; only TrustKit reports."""
+    uris = ("https://reports.example.net/report/ios",) if form is Form.TRUSTKIT_PLIST else ()
+    entry = PinEntry("www.example.com", Scope.EXACT, mode, carry(pins), report_uris=uris)
+    if form is Form.ATS:
+        entry = PinEntry("www.example.com", Scope.EXACT, mode, leaf_pins=carry(pins))
+    return Register(AppRelease(_APP, version, Platform.IOS, (PinLayer(form, (entry,)),)))
+
+
+def _three_releases(keys: Keys, day: int) -> Iterator[Act]:
+    """Rotate the key on day 6: 1.0 cannot report and has only the old one, 2.0 and 3.0 have both."""
+    old, new = keys.leaf[0].pin, keys.renewed[0].pin
+    if day == 0:
+        yield _release(_OLD, PinMode.ENFORCE, old, keys.retired, form=Form.ATS)
+        yield _release(_SILENT, PinMode.MONITOR, old, keys.retired)
+        yield _release(_MIDDLE, PinMode.ENFORCE, old, new)
+    if day == 2:
+        yield _release(_NEW, PinMode.MONITOR, old, new, keys.backup)
+    yield Serve(keys.renewed if day >= 6 else keys.leaf)
+    yield from routine()
+    counts = ((_OLD, 3_410), (_SILENT, 590), (_MIDDLE, 200_000 if day >= 2 else 280_000))
+    yield CountInstalls(_APP, Platform.IOS, (*counts, (_NEW, 80_000)) if day >= 2 else counts)
+    if day == 12:
+        yield Retire(_APP, Platform.IOS, _OLD)
+
+
+def _three_releases_right(day: int) -> Right:
+    waiting = _waiting(day, since=1)  # of 3.0, whose installs are counted from day 2 on
+    return _answer(waiting, "release_locked_out") if 6 <= day < 12 else _answer(waiting)
 
 
 def _clean_right(day: int) -> Right:
@@ -379,7 +468,7 @@ STORIES: tuple[Story, ...] = (
           lambda k: SetPolicy(_pins(k), own_keys=(k.renewed[0].pin,)), _flood, _flood_right,
           mentions=frozenset({"left_out_as_ignored"})),
     Story("dead-report-uri", "For ten days no report can arrive, which looks as if nothing were wrong.",
-          lambda k: SetPolicy(_pins(k)), _dead, _dead_right),
+          lambda k: SetPolicy(_pins(k)), _dead, _dead_right, days=27),
     Story("key-loss", "The pins are enforced, and the key is lost.",
           lambda k: SetPolicy((k.leaf[0].pin, k.reissued[1].pin), Mode.ENFORCE, 2 * _DAY),
           _key_loss, _key_loss_right, days=11),
@@ -389,13 +478,18 @@ STORIES: tuple[Story, ...] = (
     Story("stale-clients", "The pins are changed while clients remember the former ones for a week.",
           lambda k: SetPolicy((k.leaf[0].pin, k.reissued[1].pin), Mode.ENFORCE, 7 * _DAY),
           _stale, _stale_right, days=14, mentions=frozenset({"open_stale_known_pins"})),
-    Story("blind", "Nobody looks and nobody counts, for half of the time.",
-          lambda k: SetPolicy(_pins(k)), _blind, _blind_right),
+    Story("blind", "Nobody looks and nobody counts for half of the time, which is no evidence afterwards.",
+          lambda k: SetPolicy(_pins(k)), _blind, _blind_right, days=33),
     Story("few-clients", "Too few clients to bound anything.",
           lambda k: SetPolicy(_pins(k)), _few, _few_right),
     Story("unreadable", "Reports without a chain, from more clients than may be locked out.",
           lambda k: SetPolicy(_pins(k)), _unreadable, _unreadable_right),
     Story("apps-only", "The pins are in an app alone; the site serves no header.",
           lambda k: SetPolicy(_pins(k)), _apps, _apps_right, mentions=frozenset({"open_private_root"})),
+    Story("three-releases", "A key is rotated; the oldest of three releases of an app has only the old one.",
+          lambda k: SetPolicy((k.leaf[0].pin, k.renewed[0].pin, k.backup)), _three_releases, _three_releases_right,
+          mentions=frozenset({"release_cannot_report", "release_would_be_locked_out"})),
+    Story("control", "Control pins measure how many clients report: none, then all, then a third.",
+          lambda k: SetPolicy(_pins(k)), _control, _control_right),
 )  # fmt: skip
 """Every story, with what an expert would answer day by day."""

@@ -57,5 +57,5 @@ def refusal(kinds: set[str]) -> str:
     """Say which kinds arrived, and what is taken here."""
     return (
         f"{_REFUSAL}{' and '.join(sorted(kinds))}. Only pin violation reports (RFC 7469 "
-        "section 3) are taken here; send it to a collector of its own."
+        "section 3) are accepted here; send it to another collector."
     )

@@ -61,7 +61,7 @@ class CertificateReader:
         else:
             places = [(text, f"{pointer}/{index}") for index, text in enumerate(value)]
         if len(places) > MAX_CHAIN:
-            raise NotAReport(pointer, f"{len(places)} certificates; at most {MAX_CHAIN} are taken")
+            raise NotAReport(pointer, f"{len(places)} certificates; at most {MAX_CHAIN} are accepted")
         chain: list[Element] = []
         for text, place in places:
             chain.extend(self._read(text, len(chain), place))

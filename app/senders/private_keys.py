@@ -10,7 +10,7 @@ from binascii import Error as Base64Error
 from binascii import a2b_base64
 from typing import Any, Final, TypeAlias
 
-FOUND: Final = "A private key stands here. It was not stored; treat it as compromised, because it was sent."
+FOUND: Final = "Contains a private key. It was not stored, but treat it as compromised and replace it."
 
 _LABEL = "PRIVATE KEY"
 _HEAD = 40
@@ -62,7 +62,7 @@ def is_private_key(text: str) -> bool:
     if len(text) < _SHORTEST or text.lstrip()[:1] != "M":
         return False
     head = text[:_HEAD]
-    if not head.isalnum():  # asked first because strangers may send thousands of texts
+    if not head.isalnum():  # asked first because anybody may send thousands of texts
         head = "".join(text[: 4 * _HEAD].split())[:_HEAD].replace("-", "+").replace("_", "/")
     try:
         return _PRIVATE_KEY.match(a2b_base64(head[: len(head) // 4 * 4])) is not None

@@ -30,7 +30,7 @@ def read(wire: WireReport, certificates: CertificateReader, mode: Mode | None) -
 
 def _chain(pins: list[Any]) -> Chain:
     if len(pins) > MAX_CHAIN:
-        raise NotAReport("/served-pins", f"{len(pins)} pins; at most {MAX_CHAIN} are taken")
+        raise NotAReport("/served-pins", f"{len(pins)} pins; at most {MAX_CHAIN} are accepted")
     return tuple(_element(position, pin) for position, pin in enumerate(pins))
 
 

@@ -21,7 +21,7 @@ from lru import LRU
 
 from app.hpkp.policy import Mode
 from app.hpkp.report import Sender, ViolationReport
-from app.hpkp.violation import identity_of, out_of_date
+from app.hpkp.violation import clock_of, identity_of, is_outside_validity, out_of_date, shared_validity
 from app.senders import Reading, Unreadable, read_reports
 from app.senders.bounded import Bounded
 from app.senders.pem import CertificateReader
@@ -30,6 +30,7 @@ from app.senders.wire import TO_THE_SECOND, read_usual_date
 
 _DATE = rf'"({TO_THE_SECOND}\.\d{{3}}Z)"'
 _HEAD = re.compile(f'{{"date-time":{_DATE},"effective-expiration-date":{_DATE}'.encode(), re.ASCII)
+_HEAD_FORM = b'{"date-time":"%b","effective-expiration-date":"%b"'
 _HEAD_LENGTH = len('{"date-time":"2026-06-01T12:00:00.000Z","effective-expiration-date":"2026-06-01T12:00:00.000Z"')
 _NOT_IN_REST = (b'"date-time"', b'"effective-expiration-date"', b"\\u")
 """Names that would say the dates again; with an escape in it, any name could be one of them."""
@@ -43,6 +44,20 @@ _WEIGHT = 2
 """A rest weighs itself and its certificates, of which it may be the last to hold them."""
 
 
+class DatedBody(NamedTuple):
+    """A body in two parts: two dates of 24 bytes each as sent, and the text behind them. ``bytes()`` joins them.
+
+    The text is the same object for all reports of a violation: thousands of them are held at once, of 12 kB each.
+    """
+
+    dates: tuple[bytes, bytes]
+    text: bytes
+
+    def __bytes__(self) -> bytes:
+        """Return the body exactly as sent."""
+        return _HEAD_FORM % self.dates + self.text
+
+
 class Identified(NamedTuple):
     """A report, the bytes that say it, and what it is known by.
 
@@ -50,7 +65,7 @@ class Identified(NamedTuple):
     """
 
     report: ViolationReport
-    body: bytes
+    body: bytes | DatedBody
     fingerprint: bytes
     received_at: datetime
     known_identity: bytes | None = None
@@ -76,12 +91,13 @@ class Recalled(NamedTuple):
 class _Rest:
     """What was read from a rest; the dates are those of the body that it was read from."""
 
-    __slots__ = ("_contradictions", "_identities", "digest", "report", "text")
+    __slots__ = ("_contradictions", "_identities", "_validity", "digest", "report", "text")
 
     def __init__(self, text: bytes, report: ViolationReport, digest: bytes) -> None:
         by_dates = tuple(contradictions_of_dates(report.date_time, report.effective_expiration_date))
         self._contradictions = tuple(found for found in report.contradictions if found not in by_dates)
         self._identities: dict[tuple[Mode | None, bool, frozenset[bytes]], bytes] = {}
+        self._validity = shared_validity(report)
         self.report = report
         self.text = text
         self.digest = digest
@@ -91,8 +107,10 @@ class _Rest:
         """Whether it was read as Chromium's, and does not say the dates again."""
         return self.report.sender is Sender.CHROMIUM and not any(name in self.text for name in _NOT_IN_REST)
 
-    def ends(self, body: bytes) -> bool:
+    def ends(self, body: bytes | DatedBody) -> bool:
         """Whether it is the rest of this body."""
+        if isinstance(body, DatedBody):
+            return body.text == self.text
         return len(body) == _HEAD_LENGTH + len(self.text) and body.endswith(self.text)
 
     def at(
@@ -109,7 +127,10 @@ class _Rest:
             effective_expiration_text=expiration,
             contradictions=contradictions,
         )
-        variant = report.mode, bool(contradictions), out_of_date(report, received_at=received_at)
+        outside = frozenset[bytes]()
+        if is_outside_validity(*self._validity, clock_of(report, received_at=received_at)):
+            outside = out_of_date(report, received_at=received_at)
+        variant = report.mode, bool(contradictions), outside
         if (identity := self._identities.get(variant)) is None:
             identity = self._identities[variant] = identity_of(report, received_at=received_at)
         return report, identity
@@ -137,15 +158,19 @@ class ReportReader:
         return Recalled(kept.report, kept.text, (date_time, expiration), _fingerprint(body, kept.digest))
 
     def read(
-        self, body: bytes, *, mode: Mode | None = None, received_at: datetime
+        self, body: bytes | DatedBody, *, mode: Mode | None = None, received_at: datetime
     ) -> tuple[Identified | Unreadable, ...]:
         """Read one submission as `read_reports` does, and say what each report in it is known by."""
-        head = _HEAD.match(body)
-        sample = body[_HEAD_LENGTH::_STRIDE]
+        if isinstance(body, DatedBody):
+            first, sample = _HEAD_FORM % body.dates, body.text[::_STRIDE]
+        else:
+            first, sample = body[:_HEAD_LENGTH], body[_HEAD_LENGTH::_STRIDE]
+        head = _HEAD.fullmatch(first)
         if head is not None and (kept := self._rests.get(sample)) is not None and kept.ends(body):
             date_time, expiration = head.groups()
             report, identity = kept.at(date_time.decode(), expiration.decode(), mode, received_at=received_at)
-            return (Identified(report, body, _fingerprint(body, kept.digest), received_at, identity),)
+            return (Identified(report, body, _fingerprint(first, kept.digest), received_at, identity),)
+        body = bytes(body)
         rest = body[_HEAD_LENGTH:]
         digest = hashlib.sha256(rest).digest()
         readings = read_reports(body, certificates=self._certificates, mode=mode, received_at=received_at)

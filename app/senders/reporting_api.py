@@ -59,7 +59,7 @@ def entries(envelope: Any) -> tuple[Entry, ...]:
     elif not envelope:
         raise NotAReport("", "An empty list holds no report.")
     elif len(envelope) > MAX_ENTRIES:
-        raise NotAReport("", f"{len(envelope)} entries; at most {MAX_ENTRIES} are taken")
+        raise NotAReport("", f"{len(envelope)} entries; at most {MAX_ENTRIES} are accepted")
     else:
         listed = {f"/{index}": entry for index, entry in enumerate(envelope)}
     types = {pointer: _type_of(entry, pointer) for pointer, entry in listed.items()}
@@ -76,16 +76,18 @@ def _check_sizes(bodies: list[dict[str, Any]]) -> None:
     listed = [_listed(body.get(member)) for body in bodies for member in _CHAINS]
     places = sum(map(len, listed))
     if places > MAX_PLACES:
-        raise NotAReport("", f"A batch with {places} certificates; at most {MAX_PLACES} are taken. Send it in parts.")
+        raise NotAReport(
+            "", f"A batch with {places} certificates; at most {MAX_PLACES} are accepted. Send it in parts."
+        )
     certificates = sum(
         max(1, text.count(_PEM)) for text in {one for chain in listed for one in chain if isinstance(one, str)}
     )
     if certificates > MAX_CERTIFICATES:
-        reason = f"A batch with {certificates} different certificates; at most {MAX_CERTIFICATES} are taken."
+        reason = f"A batch with {certificates} different certificates; at most {MAX_CERTIFICATES} are accepted."
         raise NotAReport("", f"{reason} Send it in parts.")
     pins = sum(len(pins) for body in bodies if isinstance(pins := body.get("known-pins"), list))
     if pins > MAX_PINS:
-        raise NotAReport("", f"A batch with {pins} pins; at most {MAX_PINS} are taken. Send it in parts.")
+        raise NotAReport("", f"A batch with {pins} pins; at most {MAX_PINS} are accepted. Send it in parts.")
 
 
 def _listed(chain: Any) -> list[Any]:

@@ -83,7 +83,8 @@ class WireReport(BaseModel):
         return self._order
 
 
-_EVIDENCE = frozenset({"known-pins", "served-certificate-chain", "validated-certificate-chain", "served-pins"})
+EVIDENCE = frozenset({"known-pins", "served-certificate-chain", "validated-certificate-chain", "served-pins"})
+"""Members of which a report has one at least."""
 
 
 def decode(body: bytes) -> Any:
@@ -114,7 +115,7 @@ def read_members(value: Any) -> WireReport:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise NotAReport(_pointer(first["loc"][:1]), f"{first['msg']}.") from None
-    if not value.keys() & _EVIDENCE:
+    if not value.keys() & EVIDENCE:
         raise NotAReport("", "Neither known-pins nor a certificate chain: this is no pin violation report.")
     wire._order = tuple(value)
     return wire
@@ -161,7 +162,7 @@ def read_pins(value: list[Any] | str | None) -> tuple[tuple[Pin, ...], tuple[str
     """Read known pins: those that are pins, and the texts of those that are not."""
     texts = [value] if isinstance(value, str) else value or []
     if len(texts) > MAX_PINS:
-        raise NotAReport("/known-pins", f"{len(texts)} pins; at most {MAX_PINS} are taken")
+        raise NotAReport("/known-pins", f"{len(texts)} pins; at most {MAX_PINS} are accepted")
     pins: list[Pin] = []
     unreadable: list[str] = []
     for text in texts:

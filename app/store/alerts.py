@@ -1,6 +1,6 @@
 """Alerts: alarms as they came, were told, and went."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -14,13 +14,18 @@ _QUIET = timedelta(hours=1)
 """What comes back within so short a time is the same alert: nobody is told again of what only flickers."""
 
 
-def update_alerts(connection: Connection, alarms: Iterable[Alarm], *, at: datetime) -> None:
-    """Open an alert for every alarm that has none, or the one that was over just now; settle those that are over."""
+def update_alerts(
+    connection: Connection, alarms: Iterable[Alarm], *, at: datetime, unknown: Collection[str] = ()
+) -> None:
+    """Open an alert for every alarm that has none, or the one that was over just now; settle those that are over.
+
+    Nothing is settled of hosts whose alarms are ``unknown``.
+    """
     alerts = tables.alerts
     now = {alarm.identity: alarm for alarm in alarms}
     open_ = connection.execute(select(alerts).where(alerts.c.resolved_at.is_(None))).all()
     known = {(row.kind, row.host, row.key) for row in open_}
-    over = [row.id for row in open_ if (row.kind, row.host, row.key) not in now]
+    over = [row.id for row in open_ if (row.kind, row.host, row.key) not in now and row.host not in unknown]
     if over:
         connection.execute(update(alerts).where(alerts.c.id.in_(over)).values(resolved_at=to_ms(at)))
     again = connection.execute(select(alerts).where(alerts.c.resolved_at >= to_ms(at - _QUIET)))

@@ -1,14 +1,15 @@
 """Canaries: which were sent, and which arrived."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from app.hpkp.readiness import CanarySeen
 from app.store import tables
-from app.store.engine import from_ms, to_ms
+from app.store.engine import DAY_MS, from_ms, to_ms
 
-_KEPT_PER_HOST = 1000
+_KEPT_PER_HOST = 3000
+"""Of one an hour four months: as far back as days are evidence for the longest step."""
 
 
 def add_canary(connection: Connection, host: str, nonce: bytes, *, report_uri: str, at: datetime) -> None:
@@ -60,8 +61,23 @@ def last_canary(connection: Connection, host: str, *, until: datetime, since: da
     )
 
 
-def hosts_without_canary_since(connection: Connection, moment: datetime) -> list[str]:
-    """Return the hosts that ever had a policy and to whose report-uri no canary was sent since a moment."""
+def find_canary_days(
+    connection: Connection, host: str, *, report_uri: str | None, since: datetime, until: datetime
+) -> frozenset[date]:
+    """Return the days (UTC) on which a canary arrived through a report-uri."""
+    canaries = tables.canaries.c
+    found = connection.scalars(
+        select(canaries.received_at).where(
+            canaries.host == host, canaries.report_uri == report_uri, canaries.sent_at >= to_ms(since) - DAY_MS,
+            canaries.received_at >= to_ms(since), canaries.received_at <= to_ms(until),
+        )
+    )  # fmt: skip
+    return frozenset(from_ms(at).date() for at in found if at is not None)
+
+
+def hosts_without_canary_since(connection: Connection, moment: datetime, *, until: datetime) -> list[str]:
+    """Return the hosts that ever had a policy and to whose report-uri no canary was sent between two moments."""
     policies, canaries = tables.policy_revisions.c, tables.canaries.c
-    sent = select(canaries.id).where(canaries.host == policies.host, canaries.sent_at > to_ms(moment)).exists()
+    between = canaries.sent_at > to_ms(moment), canaries.sent_at <= to_ms(until)
+    sent = select(canaries.id).where(canaries.host == policies.host, *between).exists()
     return list(connection.scalars(select(policies.host).where(~sent).distinct().order_by(policies.host)))

@@ -2,7 +2,8 @@
 
 ::
 
-    StoreAway     locked, full, gone: the same again may succeed, and nothing is wrong with what was to be stored
+    StoreAway     locked, full, gone, of another version: the same again may succeed, and nothing is wrong with what was
+                  to be stored
     StoreRefused  refused for what is in it: the same again fails again
 """
 
@@ -11,11 +12,11 @@ from contextlib import contextmanager
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from app.hpkp.policy import PolicyHistory
-from app.store.engine import now_ms, open_engine, writing
+from app.hpkp.pinned_host import Histories
+from app.store.engine import now_ms, open_store, writing
 from app.store.events import add_event
+from app.store.failures import StoreUnusable, describe_failure
 from app.store.read.fold_inputs import (
     KnownViolation,
     Names,
@@ -47,7 +48,7 @@ class FoldStore:
     @classmethod
     def open(cls, url: str) -> "FoldStore":
         """Open connections apart from those of readers: whatever they do, the fold gets its own."""
-        return cls(open_engine(url))
+        return cls(open_store(url))
 
     def close(self) -> None:
         """Close the connections."""
@@ -55,12 +56,12 @@ class FoldStore:
 
     def find_mark(self, log_id: bytes) -> LogMark | None:
         """Return how far a log is folded; None if it never was."""
-        with _told_apart(), self._engine.connect() as connection:
+        with self._told_apart(), self._engine.connect() as connection:
             return read_mark(connection, log_id)
 
     def delete_mark(self, log_id: bytes) -> None:
         """Delete the mark of a log whose files are removed."""
-        with _told_apart(), writing(self._engine) as connection:
+        with self._told_apart(), writing(self._engine) as connection:
             delete_mark(connection, log_id)
 
     def skip_log(self, log_id: bytes, mark: LogMark | None, moved: LogMark | None, text: str) -> bool:
@@ -68,7 +69,7 @@ class FoldStore:
 
         The caller holds the log's lock.
         """
-        with _told_apart(), writing(self._engine) as connection:
+        with self._told_apart(), writing(self._engine) as connection:
             if read_mark(connection, log_id, lock=True) != mark:
                 return False
             if moved is None:
@@ -80,34 +81,37 @@ class FoldStore:
 
     def find_violations(self, identities: Iterable[bytes]) -> dict[bytes, KnownViolation]:
         """Find violations by identity."""
-        with _told_apart(), self._engine.connect() as connection:
+        with self._told_apart(), self._engine.connect() as connection:
             return find_violations(connection, identities)
 
-    def load_histories(self, names: Iterable[Names]) -> dict[str, PolicyHistory]:
-        """Load the policy histories of all hosts that may answer for reports."""
-        with _told_apart(), self._engine.connect() as connection:
+    def load_histories(self, names: Iterable[Names]) -> Histories:
+        """Load the policy histories of all hosts that may answer for reports, and the releases that pin their names."""
+        with self._told_apart(), self._engine.connect() as connection:
             return load_histories_for(connection, names)
 
     def load_registered(self) -> dict[str, bool]:
         """Load every host that ever had a policy, and whether that ever covered its subdomains."""
-        with _told_apart(), self._engine.connect() as connection:
+        with self._told_apart(), self._engine.connect() as connection:
             return load_registered(connection)
 
     def count_new_violations(self, hosts: Iterable[str], *, since: int, until: int) -> NewViolations:
         """Count what was added in a time, in milliseconds, from which limits are reckoned."""
-        with _told_apart(), self._engine.connect() as connection:
+        with self._told_apart(), self._engine.connect() as connection:
             return count_new_violations(connection, hosts, since=since, until=until)
 
     def fold(self, batch: FoldBatch, limits: FoldLimits) -> FoldOutcome:
         """Count a batch. After StoreAway it is not known whether it is counted: the log's mark tells."""
-        with _told_apart():
-            return fold_batch(self._engine, batch, limits)
+        with self._told_apart():
+            outcome = fold_batch(self._engine, batch, limits)
+            with self._engine.connect():
+                pass  # taking a connection checks the store's file: it may have been moved while the batch was written
+            return outcome
 
     def can_fold(self, batch: FoldBatch, limits: FoldLimits) -> bool:
         """Whether the store takes a batch: it is counted, and rolled back."""
         try:
             with (
-                _told_apart(),
+                self._told_apart(),
                 self._engine.connect().execution_options(writing=True) as connection,
                 connection.begin() as transaction,
             ):
@@ -117,18 +121,21 @@ class FoldStore:
             return False
         return isinstance(outcome, FoldResult)
 
-
-@contextmanager
-def _told_apart() -> Iterator[None]:
-    """Turn what a driver raises into one of the two kinds of failure."""
-    try:
-        yield
-    except SQLAlchemyError as error:
-        raise (StoreAway if _is_away(error) else StoreRefused)(str(error)) from error
+    @contextmanager
+    def _told_apart(self) -> Iterator[None]:
+        """Turn what a driver raises into one of the two kinds of failure."""
+        try:
+            yield
+        except StoreUnusable as error:
+            # A file that was moved gets its write-ahead log with the last connection that is closed.
+            self._engine.dispose()
+            raise StoreAway(str(error)) from error
+        except SQLAlchemyError as error:
+            raise (StoreAway if _is_away(error) else StoreRefused)(str(error)) from error
 
 
 def _is_away(error: SQLAlchemyError) -> bool:
     """Whether the store as a whole failed, and not one statement for what was in it."""
-    if isinstance(error, DBAPIError):
-        return not isinstance(error, DataError | IntegrityError | ProgrammingError)
-    return isinstance(error, PoolTimeoutError)
+    if describe_failure(error) is not None:
+        return True
+    return isinstance(error, DBAPIError) and not isinstance(error, DataError | IntegrityError | ProgrammingError)

@@ -9,7 +9,10 @@ from app.hpkp.judgement.judge import CertificateFinding, Judgement, Reason
 from app.hpkp.pins import parse_pin
 from app.hpkp.report import ViolationReport
 from app.hpkp.x509.anchors import Anchor
+from app.hpkp.x509.certificate import Certificate
 from app.store.engine import from_ms
+
+_LONGEST_ISSUER = 500
 
 _MEMBERS, _REASON, _CERTIFICATE = (
     tuple(field.name for field in fields(kind)) for kind in (Judgement, Reason, CertificateFinding)
@@ -68,4 +71,12 @@ def judged_columns(judgement: Judgement, report: ViolationReport, *, received_at
         "locks_out": judgement.locks_out,
         "checked_leaf": None if leaf is None else leaf.fingerprint,
         "judgement": judgement_to_json(judgement),
+        "leaf_issuer": find_leaf_issuer(judgement, report),
     }
+
+
+def find_leaf_issuer(judgement: Judgement, report: ViolationReport) -> str | None:
+    """Return the issuer of the leaf of the chain that was evaluated, cut to a length that lists can carry."""
+    chain = {"served": report.served_chain, "validated": report.validated_chain}.get(judgement.judged_chain or "")
+    leaf = next((element for element in chain or () if isinstance(element, Certificate)), None)
+    return None if leaf is None else leaf.issuer[:_LONGEST_ISSUER] or None

@@ -11,8 +11,10 @@ from app.hpkp.hosts import Host, superdomains
 from app.hpkp.pins import Pin, parse_pin
 from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy, PolicyHistory
 from app.store import tables
+from app.store.control import list_control_pins
 from app.store.engine import from_ms, to_ms
 from app.store.events import add_event
+from app.store.read.releases import list_releases_near
 from app.store.upsert import insert_missing
 
 
@@ -58,7 +60,16 @@ def policy_of_row(row: Row[Any]) -> PinningPolicy:
 def history_of(connection: Connection, host: str, *, known_by: datetime | None = None) -> PolicyHistory:
     """Return the history of a host's own policy, as it is or was known; empty where it had none."""
     revisions = [stored.policy for stored in list_revisions(connection, host, known_by=known_by)]
-    return PolicyHistory.of(revisions, live_keys_of(connection, host, by=known_by)) if revisions else PolicyHistory(())
+    if not revisions:
+        return PolicyHistory(())
+    control = list_control_pins(connection, host, known_by=known_by)
+    return PolicyHistory.of(
+        revisions,
+        live_keys_of(connection, host, by=known_by),
+        frozenset(stored.pin for stored in control),
+        frozenset(stored.domain for stored in control if stored.domain),
+        tuple(list_releases_near(connection, host, known_by=known_by)),
+    )
 
 
 def live_keys_of(connection: Connection, host: str, *, by: datetime | None = None) -> frozenset[Pin]:
@@ -78,8 +89,10 @@ def find_covering(connection: Connection, hostname: str) -> tuple[str, PolicyHis
     return None
 
 
-def add_revision(connection: Connection, policy: PinningPolicy, *, at: datetime) -> PinningPolicy:
-    """Add a revision with the next number, and an event that says so. Returns it as stored."""
+def add_revision(
+    connection: Connection, policy: PinningPolicy, *, at: datetime, actor: str | None = None
+) -> PinningPolicy:
+    """Add a revision with the next number, and an event that says so, and who did it. Returns it as stored."""
     insert_missing(connection, tables.hosts, [{"name": policy.host, "first_seen_at": to_ms(at)}])
     newest = connection.scalar(
         select(func.max(tables.policy_revisions.c.revision)).where(tables.policy_revisions.c.host == policy.host)
@@ -103,16 +116,18 @@ def add_revision(connection: Connection, policy: PinningPolicy, *, at: datetime)
     )
     what = "withdrawn" if stored.withdrawn else f"{stored.mode}, {len(stored.pins)} pins"
     text = f"Policy revision {stored.revision}: {what}"
-    add_event(connection, "policy_changed", text, host=stored.host, at=to_ms(at))
+    add_event(connection, "policy_changed", text, host=stored.host, at=to_ms(at), actor=actor)
     return stored
 
 
-def withdraw(connection: Connection, history: PolicyHistory, *, at: datetime) -> PinningPolicy | None:
+def withdraw(
+    connection: Connection, history: PolicyHistory, *, at: datetime, actor: str | None = None
+) -> PinningPolicy | None:
     """End the policy in force with a last revision; None where none was in force."""
     current = history.in_force(at)
     if current is None:
         return None
-    return add_revision(connection, replace(current, withdrawn=True, effective_from=at), at=at)
+    return add_revision(connection, replace(current, withdrawn=True, effective_from=at), at=at, actor=actor)
 
 
 def registered_hosts(connection: Connection) -> Sequence[str]:

@@ -64,6 +64,11 @@ def prepare_for_migrations(connection: Connection) -> None:
     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATIONS})")
 
 
+def keep_schema(connection: Connection) -> None:
+    """Wait for a program that changes the schema, and let none begin until the end of the transaction."""
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock_shared({_MIGRATIONS})")
+
+
 def wait_to_add(connection: Connection) -> None:
     """Wait for the others that add violations, until the end of the transaction."""
     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_NEW_VIOLATIONS})")

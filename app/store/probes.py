@@ -8,6 +8,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from app.hpkp.pins import Pin
 from app.hpkp.probe_result import LiveHost, Probe
 from app.hpkp.violation import chain_digest
+from app.hpkp.wording import count
 from app.store import tables
 from app.store.engine import to_ms
 from app.store.events import add_event
@@ -112,9 +113,10 @@ def _as_json(probe: Probe) -> dict[str, Any]:
 def _changes(before: dict[str, Any] | None, now: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Say what is served otherwise than when a chain was last seen: events by kind."""
     if before is None or _chains(now) != _chains(before):
-        what = "seen for the first time" if before is None else "changed"
-        addresses = len(now["endpoints"])
-        yield "served_chain_changed", f"The served chain was {what}: {len(_chains(now))} at {addresses} address(es)"
+        what = "was seen for the first time" if before is None else "changed"
+        chains = count(len(_chains(now)), "chain")
+        addresses = count(len(now["endpoints"]), "address", "addresses")
+        yield "served_chain_changed", f"The served chain {what}: {chains} at {addresses}"
     fields = _fields(now)
     known = set[str]() if before is None else _fields(before)
     if fields != known:

@@ -24,7 +24,10 @@ def _write_statements(connection: Connection, name: str, *, password: str | None
     15 seconds is for its own good; it could change that. Views that a later version makes are readable too.
     ``password`` may be its SCRAM verifier.
     """
-    database, owner = connection.exec_driver_sql("SELECT current_database(), current_user").one()
+    # The owner of the views, who need not be the one who asks: a superuser may.
+    database, owner = connection.exec_driver_sql(
+        "SELECT current_database(), pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = %s", (SCHEMA,)
+    ).one()
     exists = _exists(connection, name)
     return [statement.as_string(None) for statement in _statements(name, database, owner, exists, password)]
 

@@ -137,6 +137,12 @@ def find_run(connection: Connection, host: str | None = None) -> Run | None:
     )
 
 
+def list_runs(connection: Connection) -> list[str]:
+    """Return the hosts with a run, `ALL` for the one over all hosts, in the order of `find_run`."""
+    runs = tables.rejudgings.c
+    return list(connection.scalars(select(runs.host).order_by(runs.host == ALL, runs.requested_at, runs.host)))
+
+
 def count_waiting(connection: Connection, host: str = ALL) -> int:
     """Count the violations of a host (or all) that some run has still to judge again."""
     runs, of = tables.rejudgings.c, tables.violations.c
@@ -165,15 +171,14 @@ _Histories = dict[tuple[str, str | None], tuple[str, PolicyHistory]]
 
 
 def _load(connection: Connection, row: Row[Any], histories: _Histories) -> StoredViolation:
+    told = row.id, row.host, row.cause, row.judged_at, row.first_received_at
     try:
         report = report_of_row(connection, row)
-    except ValueError:
-        logger.exception("violation %s cannot be read and keeps its judgement", row.id)
-        report = None
-    pinned, history = row.host, PolicyHistory(())
-    if report is not None:
         pinned, history = _speaks_for(connection, report, histories)
-    return StoredViolation(row.id, row.host, row.cause, row.judged_at, row.first_received_at, report, pinned, history)
+    except (ValueError, KeyError, TypeError):  # of the report, or of the policy of its host
+        logger.exception("violation %s cannot be read and keeps its judgement", row.id)
+        return StoredViolation(*told, None, row.host, PolicyHistory(()))
+    return StoredViolation(*told, report, pinned, history)
 
 
 def _speaks_for(connection: Connection, report: ViolationReport, histories: _Histories) -> tuple[str, PolicyHistory]:

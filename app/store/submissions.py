@@ -1,7 +1,7 @@
 """What goes into the store: submissions, rejected ones, and how much of them is kept."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, SupportsBytes
 
 from app.hpkp.report import ViolationReport
 from app.outcomes import Outcome
@@ -25,7 +25,7 @@ class Submission(NamedTuple):
     digest: bytes
     client: bytes
     received_at: int
-    body: bytes
+    body: SupportsBytes
     label: str = ""
     user_agent: str | None = None
     network: bytes = UNPLACED

@@ -7,10 +7,11 @@
                                           │  ├──────< violation_networks, status_changes
                                           │  └──────< reports          bounded detail
     hosts ─< host_hours, host_days, host_clients                       the same counts, for a host as a whole
-          ─< policy_revisions, probes (looks), live_keys, exposures, former_exposures, canaries, verdicts,
-             refusal_decisions
+          ─< policy_revisions, probes (looks), live_keys, exposures, former_exposures, control_pins,
+             control_exposures, canaries, verdicts, decision_days, refusal_decisions
+    registered_releases ─< pin_layers ─< pin_entries                   what apps carry; installs, by app and day
                                           seen_submissions, log_marks, overflow_days, rejections, rejudgings, events,
-                                          alerts, secrets, tokens
+                                          alerts, service_facts, secrets, tokens, sessions, login_links, clock
 """
 
 from typing import Any
@@ -167,6 +168,108 @@ class FormerExposure(SQLModel, table=True):
     replaced_at: int = Field(sa_column=_big())
 
 
+class AppRelease(SQLModel, table=True):
+    """The pins that a release of an app carries for a host, by the operator's word; the newest row holds."""
+
+    __tablename__ = "app_releases"
+    __table_args__ = (Index("ix_app_releases_host", "host"),)
+    id: int | None = Field(default=None, sa_column=_id())
+    host: str = Field(max_length=253, foreign_key="hosts.name")
+    app: str
+    app_version: str = ""
+    """Empty for the app as a whole, whose installs are recorded without a version."""
+    pins: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    """None at all for a release without pinning."""
+    recorded_at: int = Field(sa_column=_big())
+
+
+class ControlPin(SQLModel, table=True):
+    """A control pin of a host: it matches nothing, and every client that knows it alone has to report."""
+
+    __tablename__ = "control_pins"
+    host: str = Field(primary_key=True, max_length=253, foreign_key="hosts.name")
+    pin: str = Field(primary_key=True, max_length=44)
+    domain: str = Field(default="", max_length=253)
+    """A name below the host where clients know control pins alone; empty where the host itself serves them."""
+    created_at: int = Field(sa_column=_big())
+
+
+class ControlExposure(SQLModel, table=True):
+    """How many clients received control pins on a day; of several rows of a day the latest counts."""
+
+    __tablename__ = "control_exposures"
+    host: str = Field(primary_key=True, max_length=253, foreign_key="hosts.name")
+    day: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    """Start of the day in milliseconds."""
+    app: str = Field(default="", primary_key=True)
+    app_version: str = Field(default="", primary_key=True)
+    recorded_at: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    clients: int = Field(sa_column=_big())
+    origin: str = "api"
+    """Who counted: ``api``, ``access-log``, ``installs``."""
+
+
+class RegisteredRelease(SQLModel, table=True):
+    """A release of an app on a platform; the pins that it carries are in its layers."""
+
+    __tablename__ = "registered_releases"
+    __table_args__ = (UniqueConstraint("app", "platform", "version"),)
+    id: int | None = Field(default=None, sa_column=_id())
+    app: str
+    platform: str
+    version: str
+    builds: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    """Version codes, by which Google Play counts."""
+    shipped_at: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    retired_at: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    recorded_at: int = Field(sa_column=_big())
+
+
+class PinLayerRow(SQLModel, table=True):
+    """One library or system of a release that compares pins; a chain must match all of a release's layers."""
+
+    __tablename__ = "pin_layers"
+    __table_args__ = (Index("ix_pin_layers_release", "release_id"),)
+    id: int | None = Field(default=None, sa_column=_id())
+    release_id: int = Field(sa_column=_id_of("registered_releases"))
+    form: str
+    local_roots_bypass: bool = False
+
+
+class PinEntryRow(SQLModel, table=True):
+    """The pins that a layer puts on a name, in the order of its file."""
+
+    __tablename__ = "pin_entries"
+    __table_args__ = (Index("ix_pin_entries_layer", "layer_id"), Index("ix_pin_entries_name", "name"))
+    id: int | None = Field(default=None, sa_column=_id())
+    layer_id: int = Field(sa_column=_id_of("pin_layers"))
+    name: str = Field(max_length=253)
+    scope: str
+    mode: str
+    pins: dict[str, list[str]] = Field(sa_column=Column(JSON, nullable=False))
+    """Base64 by list: ``pins``, ``leaf_pins``, ``ca_pins``; of keys or of certificates, as the layer's form says."""
+    expires_on: str | None = None
+    """A date; the instant follows from the form."""
+    report_uris: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    reports_to_vendor: bool = False
+
+
+class InstallRow(SQLModel, table=True):
+    """Installs of a version or a build of an app on a day; one of the two is empty."""
+
+    __tablename__ = "installs"
+    app: str = Field(primary_key=True)
+    platform: str = Field(primary_key=True)
+    day: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    """Start of the day in milliseconds."""
+    version: str = Field(default="", primary_key=True)
+    build: str = Field(default="", primary_key=True)
+    total: int = Field(sa_column=_big())
+    source: str
+    is_lower_bound: bool = False
+    recorded_at: int = Field(sa_column=_big())
+
+
 class Canary(SQLModel, table=True):
     """A synthetic report sent through the public report-uri; received once, or never."""
 
@@ -198,6 +301,39 @@ class VerdictRow(SQLModel, table=True):
     """Severity by code."""
     change: str = ""
     """What is new and what is gone since the verdict before."""
+    next_step: str | None = None
+    """The step that the plan recommended with the last assessment that came to this verdict; NULL in old records."""
+
+
+class DecisionDay(SQLModel, table=True):
+    """What the last assessment of a day came to for one audience, as numbers."""
+
+    __tablename__ = "decision_days"
+    host: str = Field(primary_key=True, max_length=253, foreign_key="hosts.name")
+    day: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    audience: str = Field(primary_key=True)
+    """As answers name it: ``the site``, or an app and its version."""
+    app: str = Field(default="", primary_key=True)
+    app_version: str = Field(default="", primary_key=True)
+    """Part of the key, because two releases may have one name in a sentence."""
+    at: int = Field(sa_column=_big())
+    """The assessment since which these are the numbers of the day."""
+    revision: int
+    verdict: str
+    locked_out: int
+    """Clients that reported a configuration error: a lower bound."""
+    exposed: int | None = None
+    """Clients of the busiest covered day; NULL without a covered day."""
+    share: float | None = None
+    upper: float | None = None
+    """The bound of the share with 95% confidence; NULL where there is none."""
+    share_limit: float
+    delivery: float | None = None
+    """Lower bound of the share of clients that report; NULL where it was not measured."""
+    covered_days: int
+    needed_days: int
+    criteria: dict[str, str] = Field(sa_column=Column(JSON, nullable=False))
+    """How each criterion stands (`app.hpkp.readiness.criteria`)."""
 
 
 class AlertRow(SQLModel, table=True):
@@ -243,6 +379,8 @@ class Violation(SQLModel, table=True):
     unreadable_pins: list[str] = Field(sa_column=Column(JSON, nullable=False))
     contradictions: list[str] = Field(sa_column=Column(JSON, nullable=False, server_default="[]"))
     """What in the form does not fit the sender that it claims."""
+    app: str | None = None
+    """The app that carries the known pins; NULL if the sender names none, or the pins come with a header."""
     served_chain: bytes | None = Field(default=None, sa_column=Column(LargeBinary(32), nullable=True))
     validated_chain: bytes | None = Field(default=None, sa_column=Column(LargeBinary(32), nullable=True))
     date_time: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
@@ -251,7 +389,11 @@ class Violation(SQLModel, table=True):
     locks_out: bool | None = None
     """Whether enforcing would lock the client out, as the judgement says."""
     checked_leaf: bytes | None = Field(default=None, sa_column=Column(LargeBinary(32), nullable=True))
-    """SHA-256 of the leaf of evidence that nobody can make up, see `app.hpkp.judgement.checked`; it stays longest."""
+    """SHA-256 of the leaf of evidence that cannot be forged, see `app.hpkp.judgement.checked`; it stays longest."""
+    counts: bool | None = None
+    """Whether it counted for the verdict when the host was last assessed; NULL before."""
+    leaf_issuer: str | None = None
+    """Issuer of the leaf of the chain that was evaluated; lists merge violations by it."""
     judgement: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     judged_at: int = Field(sa_column=_big())
     first_received_at: int = Field(sa_column=_big())
@@ -483,6 +625,17 @@ class Event(SQLModel, table=True):
     kind: str
     host: str | None = Field(default=None, index=True)
     text: str
+    actor: str | None = None
+    """The name of the token or log-in that did it; NULL for what the service did or saw by itself."""
+
+
+class ServiceFact(SQLModel, table=True):
+    """A fact of the service that writes this store, for readers that do not know its settings."""
+
+    __tablename__ = "service_facts"
+    name: str = Field(primary_key=True)
+    """``public_url``."""
+    value: str
 
 
 class Secret(SQLModel, table=True):
@@ -501,6 +654,41 @@ class Token(SQLModel, table=True):
     scope: str
     sha256: bytes = Field(sa_column=Column(LargeBinary(32), nullable=False, unique=True))
     created_at: int = Field(sa_column=_big())
+    expires_at: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    last_used_at: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    """The beginning of the hour in which it was last used."""
+
+
+class SessionRow(SQLModel, table=True):
+    """A log-in to the pages: only the hash of its cookie is kept."""
+
+    __tablename__ = "sessions"
+    sha256: bytes = Field(sa_column=Column(LargeBinary(32), primary_key=True))
+    name: str = Field(max_length=100)
+    scope: str
+    token: str | None = Field(default=None, max_length=100, foreign_key="tokens.name", ondelete="CASCADE", index=True)
+    """The API token that it began with and ends with; NULL for a link."""
+    expires_at: int = Field(sa_column=_big())
+
+
+class LoginLink(SQLModel, table=True):
+    """A one-time link that begins a session: only the hash of its secret is kept."""
+
+    __tablename__ = "login_links"
+    sha256: bytes = Field(sa_column=Column(LargeBinary(32), primary_key=True))
+    name: str = Field(max_length=100)
+    scope: str
+    expires_at: int = Field(sa_column=_big())
+
+
+class ClockRow(SQLModel, table=True):
+    """What is known of the collector's clock; one row, see `app.hpkp.clock.ClockHistory`."""
+
+    __tablename__ = "clock"
+    id: int = Field(primary_key=True)
+    shown_at: int = Field(sa_column=_big())
+    newest_received_at: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    confirmed_received_at: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
 
 
 def _table(model: type[SQLModel]) -> Table:
@@ -518,8 +706,16 @@ probe_looks = _table(ProbeLook)
 live_keys = _table(LiveKey)
 exposures = _table(Exposure)
 former_exposures = _table(FormerExposure)
+app_releases = _table(AppRelease)
+control_pins = _table(ControlPin)
+control_exposures = _table(ControlExposure)
+registered_releases = _table(RegisteredRelease)
+pin_layers = _table(PinLayerRow)
+pin_entries = _table(PinEntryRow)
+installs = _table(InstallRow)
 canaries = _table(Canary)
 verdicts = _table(VerdictRow)
+decision_days = _table(DecisionDay)
 alerts = _table(AlertRow)
 violations = _table(Violation)
 rejudgings = _table(Rejudging)
@@ -538,5 +734,9 @@ overflow_days = _table(OverflowDay)
 refusal_decisions = _table(RefusalDecisionRow)
 rejections = _table(Rejection)
 events = _table(Event)
+service_facts = _table(ServiceFact)
 secrets = _table(Secret)
 tokens = _table(Token)
+sessions = _table(SessionRow)
+login_links = _table(LoginLink)
+clock = _table(ClockRow)

@@ -39,8 +39,10 @@ def lock_for_fold(connection: Connection, *, alone: bool) -> None:
 
     So a violation is added under the policy that it was judged with, and what it refers to is not deleted meanwhile.
     With ``alone`` no other fold runs either. Whoever changes these things calls `wait_for_other_writers` first.
+    Nor is the schema changed meanwhile: a statement that fails for that would look like a fault of the reports.
     """
     if connection.dialect.name == "postgresql":
+        postgres.keep_schema(connection)
         postgres.wait_to_add(connection) if alone else postgres.wait_to_fold(connection)
 
 

@@ -1,10 +1,12 @@
 """Find out what somebody should be alerted of, and keep account of who was told."""
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from app.hpkp.alarms import Alarm, GivenVerdict, HostState, alarms_on_host, alarms_on_intake
 from app.settings import Settings
@@ -16,15 +18,21 @@ from app.store.read.rejections import count_rejections
 from app.store.read.verdicts import last_change
 from app.usecases.readiness import ReadinessAssessor
 
+logger = logging.getLogger(__name__)
+
 _AT_ONCE = 50
 
 
 @dataclass(frozen=True, slots=True)
 class DueAlerts:
-    """Alerts of which nobody was told, and those of which to remind; both at most 50."""
+    """Alerts that were not sent yet, and those to remind of; at most 50 each.
+
+    ``failed`` are the hosts whose alerts could not be found out, each with the reason; theirs stay as they were.
+    """
 
     new: Sequence[StoredAlert]
     digest: Sequence[StoredAlert]
+    failed: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +43,36 @@ class Alerts:
     settings: Settings
     readiness: ReadinessAssessor
 
-    def update(self, *, at: datetime) -> None:
-        """Open an alert for what is wrong, and resolve those of what is over; nobody is told."""
-        alarms = list(self._alarms(at))
+    def update(self, *, at: datetime) -> dict[str, str]:
+        """Open an alert for what is wrong, and resolve those whose cause has ended; nothing is sent.
+
+        Return the hosts for which that failed, each with the reason; theirs stay as they were.
+        """
+        with self.engine.connect() as connection:
+            hosts = list_hosts_with_policy(connection)
+            rejected = count_rejections(connection, since=at - timedelta(hours=1))
+        alarms, failed = list(alarms_on_intake(rejected)), dict[str, str]()
+        for host in hosts:
+            try:
+                alarms += self._alarms_on(host, at)
+            except DBAPIError:
+                raise
+            except Exception as error:  # of one host's policy or evidence; the others are told of theirs
+                logger.exception("the alerts of %s cannot be found out", host)
+                failed[host] = f"{type(error).__name__}: {error}"
         with writing(self.engine) as connection:
-            store.update_alerts(connection, alarms, at=at)
+            store.update_alerts(connection, alarms, at=at, unknown=failed.keys())
+        return failed
 
     def list_due(self, *, at: datetime) -> DueAlerts:
         """Update the alerts and return those that are to be told."""
-        self.update(at=at)
+        failed = self.update(at=at)
         digest = at - timedelta(hours=self.settings.alert_digest_hours or 10**6)
         with self.engine.connect() as connection:
             return DueAlerts(
                 new=alerts_to_tell(connection, limit=_AT_ONCE),
                 digest=alerts_for_a_digest(connection, before=digest, limit=_AT_ONCE),
+                failed=failed,
             )
 
     def mark_told(self, ids: Sequence[int], *, at: datetime) -> None:
@@ -56,16 +80,11 @@ class Alerts:
         with writing(self.engine) as connection:
             store.set_told(connection, ids, at=at)
 
-    def _alarms(self, at: datetime) -> Iterator[Alarm]:
+    def _alarms_on(self, host: str, at: datetime) -> Sequence[Alarm]:
+        if (situation := self.readiness.gather(host, at=at)) is None:
+            return ()
         with self.engine.connect() as connection:
-            hosts = list_hosts_with_policy(connection)
-            rejected = count_rejections(connection, since=at - timedelta(hours=1))
-        yield from alarms_on_intake(rejected)
-        for host in hosts:
-            if (situation := self.readiness.gather(host, at=at)) is None:
-                continue
-            with self.engine.connect() as connection:
-                changes = last_change(connection, host)
-            verdicts = tuple(GivenVerdict(recorded.verdict, recorded.change) for recorded in changes)
-            sent = bool(self.settings.canary_interval_hours)
-            yield from alarms_on_host(HostState(situation, verdicts, canaries_are_sent=sent))
+            changes = last_change(connection, host)
+        verdicts = tuple(GivenVerdict(recorded.verdict, recorded.change) for recorded in changes)
+        sent = bool(self.settings.canary_interval_hours)
+        return list(alarms_on_host(HostState(situation, verdicts, canaries_are_sent=sent)))

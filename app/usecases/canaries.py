@@ -13,7 +13,6 @@ from app.hpkp.errors import InvalidPolicy
 from app.settings import Settings
 from app.store import canaries as store
 from app.store.engine import writing
-from app.store.policies import history_of
 from app.store.secrets import canary_key
 from app.threads import in_thread
 from app.usecases.policies import Policies
@@ -53,7 +52,7 @@ class Canaries:
         nonce = secrets.token_bytes(16)
         body = make_canary(policy, nonce, key=await in_thread(canary_key, self.engine), at=at)
         await in_thread(self.add, host, nonce, report_uri=policy.report_uri, at=at)
-        fault = await send(policy.report_uri, body)
+        fault = await send(policy.report_uri, body, private_addresses=self.settings.probe_private_addresses)
         patience = _PATIENCE if fault is None else 0.0  # the answer may have got lost, and not the canary
         received_at = await self._wait_for_arrival(nonce, patience)
         if received_at is None and fault is None:
@@ -61,6 +60,11 @@ class Canaries:
         if fault is not None and received_at is None:
             await in_thread(self._set_fault, nonce, fault)
         return CanarySent(policy.report_uri, at, received_at, fault if received_at is None else None)
+
+    async def send_if_possible(self, host: str, *, at: datetime) -> CanarySent | None:
+        """Send a canary if the policy in force names a report-uri; None if not."""
+        policy = await in_thread(self.policies.in_force, host, at=at)
+        return None if policy is None or policy.report_uri is None else await self.send(host, at=at)
 
     def add(self, host: str, nonce: bytes, *, report_uri: str, at: datetime, arrived: bool = False) -> None:
         """Record a canary that is about to be sent; with ``arrived``, that it came back in the same moment."""
@@ -90,9 +94,11 @@ class Canaries:
             return store.last_arrival(connection)
 
     def list_due(self, *, at: datetime) -> list[str]:
-        """Return the hosts whose policy in force names a report-uri to which none was sent within the interval set."""
+        """Return the hosts that ever had a policy and to which none was sent within the interval set.
+
+        Whether there is somewhere to send one to is for `send_if_possible` to see: what is wrong with one policy must
+        not keep the others waiting.
+        """
         since = at - timedelta(hours=self.settings.canary_interval_hours)
         with self.engine.connect() as connection:
-            due = store.hosts_without_canary_since(connection, since)
-            in_force = ((host, history_of(connection, host).in_force(at)) for host in due)
-            return [host for host, policy in in_force if policy is not None and policy.report_uri is not None]
+            return store.hosts_without_canary_since(connection, since, until=at)

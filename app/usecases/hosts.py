@@ -7,25 +7,18 @@ from datetime import datetime
 from sqlalchemy import Engine
 
 from app.hpkp.exposure import ExposedDay
-from app.hpkp.readiness import Readiness
 from app.store.policies import StoredPolicy, list_revisions
 from app.store.read.events import Event, list_events
 from app.store.read.exposures import list_exposure
 from app.store.read.filters import Filter
+from app.store.read.host_list import HostOrder, HostPage, Standing, list_host_page
 from app.store.read.hosts import CountedHost, has_host, list_hosts
 from app.store.read.summaries import Summary, summarise
 from app.store.read.verdicts import RecordedVerdict, last_verdict, list_verdicts
-from app.store.read.violations import Violation, list_violations
+from app.store.read.violations import list_violations
+from app.store.write.host_deletion import count_host_data, delete_host
+from app.store.write.values import DeletedHost
 from app.usecases.readiness import ReadinessAssessor
-
-
-@dataclass(frozen=True, slots=True)
-class HostAtAGlance:
-    """A host with the summary of a window, and its readiness; None if no policy is in force."""
-
-    host: CountedHost
-    summary: Summary
-    answer: Readiness | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +35,6 @@ class HostOverview:
     """A host in a window: what was reported, who could have reported, and the latest of its history."""
 
     summary: Summary
-    violations: Sequence[Violation]
     exposure: Sequence[ExposedDay]
     history: HostHistory
 
@@ -59,20 +51,35 @@ class Hosts:
         with self.engine.connect() as connection:
             return list_hosts(connection, limit=limit, after=after)
 
-    def list_at_a_glance(
-        self, *, limit: int, after: str | None, since: datetime, at: datetime
-    ) -> Sequence[HostAtAGlance]:
-        """Return hosts by name, each with a summary since a moment, by day, and its readiness."""
+    def list_page(
+        self,
+        *,
+        text: str | None,
+        standing: Standing | None,
+        order: HostOrder,
+        limit: int,
+        offset: int,
+        since: datetime,
+    ) -> HostPage:
+        """Return a page of hosts whose name contains a text, each with the verdict that was recorded last."""
         with self.engine.connect() as connection:
-            found = [
-                (host, summarise(connection, Filter(host=host.name, since=since, until=at), interval="day"))
-                for host in list_hosts(connection, limit=limit, after=after)
-            ]
-        return [HostAtAGlance(host, summary, self._assess(host, at)) for host, summary in found]
+            return list_host_page(
+                connection, text=text, standing=standing, order=order, limit=limit, offset=offset, since=since
+            )
 
-    def _assess(self, host: CountedHost, at: datetime) -> Readiness | None:
-        assessed = self.readiness.assess(host.name, at=at) if host.registered else None
-        return None if assessed is None else assessed[1]
+    def count_data(self, host: str) -> DeletedHost | None:
+        """Count what the deletion of a host would take; None for a host that is unknown."""
+        with self.engine.connect() as connection:
+            return count_host_data(connection, host)
+
+    def delete(self, host: str, *, at: datetime, actor: str | None = None) -> DeletedHost | None:
+        """Delete a host with all that is stored of it; None for a host that is unknown."""
+        return delete_host(self.engine, host, at=at, actor=actor)
+
+    def is_known(self, host: str) -> bool:
+        """Whether anything is stored of a host; also one that is reported under the policy of another."""
+        with self.engine.connect() as connection:
+            return has_host(connection, host) or bool(list_violations(connection, Filter(host=host), limit=1))
 
     def summarise(self, wanted: Filter, *, interval: str = "hour") -> Summary | None:
         """Summarise what was reported, by the hour or day of receipt; None for a host of which nothing is known."""
@@ -87,22 +94,16 @@ class Hosts:
         wanted: Filter,
         *,
         interval: str,
-        limit: int,
-        before: tuple[int, int] | None,
         exposed_since: datetime,
         at: datetime,
         latest: int,
     ) -> HostOverview | None:
-        """Return what there is to see of a host, or None; ``wanted`` has a window and narrows summary and violations.
-
-        ``limit`` and ``before`` page the violations; of its history, ``latest`` of each kind are told.
-        """
+        """Return a host in the window of ``wanted`` with the ``latest`` of each kind of its history, or None."""
         with self.engine.connect() as connection:
             if not has_host(connection, host):
                 return None
             return HostOverview(
                 summary=summarise(connection, wanted, interval=interval),
-                violations=list_violations(connection, wanted, limit=limit, before=before),
                 exposure=list_exposure(connection, host, since=exposed_since, until=at),
                 history=HostHistory(
                     verdicts=list_verdicts(connection, host, limit=latest),

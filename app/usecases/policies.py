@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Engine
 
 from app.hpkp.errors import InvalidPolicy
+from app.hpkp.pins import Pin
 from app.hpkp.policy import PinningPolicy, PolicyHistory
 from app.hpkp.report import ViolationReport
 from app.store import policies as store
@@ -27,7 +28,7 @@ class Policies:
     rejudging: RejudgingQueue
     readiness: ReadinessAssessor
 
-    def set(self, policy: PinningPolicy, *, at: datetime) -> PinningPolicy:
+    def set(self, policy: PinningPolicy, *, at: datetime, actor: str | None = None) -> PinningPolicy:
         """Set a host's policy by a new revision and begin to judge the host's violations again.
 
         What is left after a second is judged in the background; until then no verdict on the host is `ready`. The same
@@ -41,17 +42,17 @@ class Policies:
             current = store.history_of(connection, policy.host).in_force(at)
             if current is not None and policy.effective_from is None and policy.says_the_same_as(current):
                 return current
-            stored = store.add_revision(connection, policy, at=at)
+            stored = store.add_revision(connection, policy, at=at, actor=actor)
             request_rejudging(connection, policy.host, at=to_ms(at))
         self.rejudging.run_at_once(policy.host, at=at)
         self.readiness.record(policy.host, at=at)
         return stored
 
-    def withdraw(self, host: str, *, at: datetime) -> PinningPolicy | None:
+    def withdraw(self, host: str, *, at: datetime, actor: str | None = None) -> PinningPolicy | None:
         """End the policy in force by a last revision and begin to judge again; None if none was in force."""
         with writing(self.engine) as connection:
             wait_for_other_writers(connection)
-            withdrawn = store.withdraw(connection, store.history_of(connection, host), at=at)
+            withdrawn = store.withdraw(connection, store.history_of(connection, host), at=at, actor=actor)
             if withdrawn is not None:
                 request_rejudging(connection, host, at=to_ms(at))
         if withdrawn is not None:
@@ -62,6 +63,11 @@ class Policies:
         """Return the host's own policy in force, or None."""
         with self.engine.connect() as connection:
             return store.history_of(connection, host).in_force(at)
+
+    def control_pins_of(self, host: str) -> frozenset[Pin]:
+        """Return the control pins of a host."""
+        with self.engine.connect() as connection:
+            return store.history_of(connection, host).control_pins
 
     def list_revisions(self, host: str) -> Sequence[StoredPolicy]:
         """Return every revision of a host's policy, the newest entry first."""

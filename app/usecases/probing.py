@@ -13,7 +13,6 @@ from app.metrics import Metrics
 from app.probe import ProbeOptions, probe
 from app.settings import Settings
 from app.store.engine import to_ms, writing
-from app.store.policies import history_of
 from app.store.probes import add_probe
 from app.store.read.probes import hosts_not_probed_since
 from app.store.rejudging import request_rejudging
@@ -68,8 +67,10 @@ class Probing:
         return live
 
     def list_due(self, *, at: datetime) -> list[Host]:
-        """Return the hosts with a policy in force that were not probed within the interval set."""
+        """Return the hosts that ever had a policy and were not probed within the interval set.
+
+        Whether it is in force is for `probe` to see: what is wrong with one policy must not keep the others waiting.
+        """
         since = at - timedelta(hours=self.settings.probe_interval_hours)
         with self.engine.connect() as connection:
-            due = hosts_not_probed_since(connection, since)
-            return [host for host in due if history_of(connection, host).in_force(at) is not None]
+            return hosts_not_probed_since(connection, since, until=at)

@@ -1,27 +1,45 @@
 """Assess readiness: gather what a verdict rests on, ask the rules, record what changed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
 from app.hpkp.catalog import Catalog
+from app.hpkp.clock import find_doubt
 from app.hpkp.judgement.judge import JudgeReport
+from app.hpkp.live_releases import check_live
 from app.hpkp.overflow import RefusalDecision
 from app.hpkp.policy import PinningPolicy
-from app.hpkp.readiness import Evidence, Readiness, Situation, Thresholds, assess_readiness
+from app.hpkp.readiness import Evidence, OpenViolation, Readiness, Situation, Thresholds, assess_readiness
+from app.hpkp.readiness.evidence_days import start_of_day
 from app.settings import Settings
+from app.store.clock import read_clock
 from app.store.engine import writing
 from app.store.policies import history_of, list_hosts_with_policy
-from app.store.read.evidence import AsOf, gather_evidence
+from app.store.read.evidence import AsOf, find_open_violations, gather_evidence, observe
 from app.store.read.hosts import list_subdomains_seen
 from app.store.read.overflow import find_refusals
+from app.store.read.releases import list_installs, list_releases_near
 from app.store.read.verdicts import RecordedVerdict, list_verdicts
 from app.store.refusal_decisions import record_refusal_decision
 from app.store.rejudging import count_waiting
 from app.store.verdicts import record_verdict
 from app.usecases.last_probes import LastProbes
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Which violations count for the verdict, and which open ones are left out because the like is ignored, by id."""
+
+    counting: frozenset[int] = frozenset()
+    left_out: frozenset[int] = frozenset()
+
+    @classmethod
+    def of(cls, counting: Iterable[OpenViolation], left_out: Iterable[OpenViolation]) -> "Standing":
+        """Return the ids of both."""
+        return cls(frozenset(violation.id for violation in counting), frozenset(one.id for one in left_out))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,47 +55,75 @@ class ReadinessAssessor:
     def gather(self, host: str, *, at: datetime, past: bool = False) -> Situation | None:
         """Gather all that the verdict of a moment rests on; None if no policy was in force.
 
-        Only what was received since the revision took effect, and by ``at``, counts as evidence for it. ``at`` is the
-        present; with ``past`` it is a moment before, and the answer rests on what was known then.
+        Only what was received since clients see the policy as it is, and by ``at``, counts as evidence for it. ``at``
+        is the present; with ``past`` it is a moment before, and the answer rests on what was known then.
         """
+        known_by = at if past else None
         with self.engine.connect() as connection:
-            history = history_of(connection, host, known_by=at if past else None)
+            history = history_of(connection, host, known_by=known_by)
             policy = history.in_force(at)
             if policy is None or policy.effective_from is None:
                 return None
+            empty = Situation(policy, Evidence(), at, history, self._thresholds(), self.catalog)
+            first, _ = empty.window
             waiting = count_waiting(connection, host)
+            observed = observe(
+                connection, policy, since=start_of_day(first), until=at, look_age=empty.limits.probe_age,
+                known_by=known_by,
+            )  # fmt: skip
             as_of = AsOf(at, history, self.judge) if past else None
-            evidence = gather_evidence(connection, host, since=policy.effective_from, until=at, as_of=as_of)
-            case = Situation(policy, evidence, at, history, self._thresholds(), self.catalog)
-            refused_since = max(policy.effective_from, at - case.needed_observation)
-            refused = find_refusals(connection, host, since=refused_since, until=at)
+            evidence = gather_evidence(connection, host, since=empty.since, until=at, as_of=as_of, observed=observed)
+            case = replace(empty, evidence=evidence)
+            refused = find_refusals(connection, host, since=case.evidence_since, until=at)
             below = list_subdomains_seen(connection, host, until=at) if policy.include_subdomains else ()
+            known = None if past else read_clock(connection)
+            releases = list_releases_near(connection, host, known_by=known_by)
+            installs = list_installs(connection, (one.app for one in releases), known_by=known_by)
         live = self.last_probes.find(host, until=at)
-        return replace(
-            case, evidence=replace(evidence, live=live, unevaluated=waiting, refused=refused, subdomains=below)
-        )
+        checks = check_live(live, releases, installs, self.last_probes.known, host=host, at=at)
+        seen = replace(evidence, live=live, releases=checks, unevaluated=waiting, refused=refused, subdomains=below)
+        return replace(case, evidence=replace(seen, clock_doubt=None if known is None else find_doubt(at, known)))
 
-    def decide_on_refusals(self, host: str, *, ignore: bool, note: str, at: datetime) -> Evidence | None:
+    def decide_on_refusals(
+        self, host: str, *, ignore: bool, note: str, at: datetime, actor: str | None = None
+    ) -> Evidence | None:
         """Decide whether what was refused matters; return the evidence with the decision, None without a policy.
 
-        A decision to ignore it holds for a multiple of what has been seen by now (`app.hpkp.overflow`).
+        A decision to ignore it holds for a multiple of what has been seen by now (`app.hpkp.overflow`). The verdict
+        with it is recorded.
         """
         case = self.gather(host, at=at)
         if case is None:
             return None
         networks = 0 if case.evidence.refused is None else case.evidence.refused.networks
         with writing(self.engine) as connection:
-            record_refusal_decision(connection, host, networks=networks if ignore else None, note=note, at=at)
+            counted = networks if ignore else None
+            record_refusal_decision(connection, host, networks=counted, note=note, at=at, actor=actor)
+        self.record(host, at=at)
         if case.evidence.refused is None:
             return case.evidence
         decision = RefusalDecision(at, networks, note) if ignore else None
         return replace(case.evidence, refused=replace(case.evidence.refused, decision=decision))
 
+    def find_standing(self, hosts: Iterable[str], *, at: datetime) -> Standing:
+        """Find which violations of hosts count for their verdicts now."""
+        counting, left_out = list[OpenViolation](), list[OpenViolation]()
+        with self.engine.connect() as connection:
+            for host in sorted(set(hosts)):
+                history = history_of(connection, host)
+                policy = history.in_force(at)
+                since = None if policy is None else history.unchanged_since(policy)
+                if since is not None:
+                    _, found = find_open_violations(connection, host, since=since, until=at)
+                    counting += found.violations
+                    left_out += found.left_out
+        return Standing.of(counting, left_out)
+
     def _thresholds(self) -> Thresholds:
         chosen = self.settings
         return Thresholds(
             observation=timedelta(days=chosen.min_observation_days),
-            sessions=chosen.min_sessions,
+            covered_age=timedelta(days=chosen.max_covered_age_days),
             probe_age=timedelta(hours=chosen.max_probe_age_hours),
             canary_age=timedelta(hours=chosen.max_canary_age_hours),
             lockout_share=chosen.max_lockout_percent / 100,
@@ -93,23 +139,24 @@ class ReadinessAssessor:
     def record(self, host: str, *, at: datetime) -> Readiness | None:
         """Assess, and record the verdict if it differs from the last one; None if no policy is in force.
 
-        While violations are being judged again nothing is recorded: that verdict is about the service, not the host.
+        While violations are being judged again, or the clock is implausible, nothing is recorded: that verdict is about
+        the service, not the host.
         """
         situation = self.gather(host, at=at)
         if situation is None:
             return None
         policy, answer = situation.policy, assess_readiness(situation)
-        if situation.evidence.unevaluated:
+        if situation.evidence.unevaluated or situation.evidence.clock_doubt:
             return answer
         with writing(self.engine) as connection:
-            record_verdict(connection, host, policy.revision, answer, at=at)
+            counting = frozenset(violation.id for violation in situation.evidence.open_violations)
+            record_verdict(connection, host, policy.revision, answer, counting=counting, at=at)
         return answer
 
-    def record_all(self, *, at: datetime) -> int:
-        """Record the verdict on every host with a policy; return how many were assessed."""
+    def list_hosts(self) -> Sequence[str]:
+        """Return every host that ever had a policy."""
         with self.engine.connect() as connection:
-            hosts = list_hosts_with_policy(connection)
-        return sum(self.record(host, at=at) is not None for host in hosts)
+            return list_hosts_with_policy(connection)
 
     def list_verdicts(self, host: str, *, limit: int, before: int | None = None) -> Sequence[RecordedVerdict]:
         """Return the verdicts on a host, the newest first; ``before`` is the id of the last one seen."""

@@ -6,8 +6,11 @@ from datetime import datetime
 
 from sqlalchemy import Engine
 
+from app.hpkp.audience import Audience
 from app.hpkp.exposure import ExposedDay
 from app.hpkp.overflow import OverflowDay
+from app.hpkp.pins import Pin
+from app.store.app_releases import find_releases, record_releases
 from app.store.engine import from_ms, to_ms, writing
 from app.store.events import add_event
 from app.store.exposures import record_exposure
@@ -26,11 +29,11 @@ class Records:
 
     engine: Engine
 
-    def add_event(self, kind: str, text: str, *, host: str | None, at: datetime) -> Event:
+    def add_event(self, kind: str, text: str, *, host: str | None, at: datetime, actor: str | None = None) -> Event:
         """Record something that happened."""
         with writing(self.engine) as connection:
-            id_ = add_event(connection, kind, text, host=host, at=to_ms(at))
-        return Event(id=id_, at=from_ms(to_ms(at)), kind=kind, host=host, text=text)
+            id_ = add_event(connection, kind, text, host=host, at=to_ms(at), actor=actor)
+        return Event(id=id_, at=from_ms(to_ms(at)), kind=kind, host=host, text=text, actor=actor)
 
     def list_events(
         self, *, host: str | None, kind: str | None = None, limit: int, before: int | None = None
@@ -50,6 +53,16 @@ class Records:
         """Return what is known of a host's exposure, by day."""
         with self.engine.connect() as connection:
             return list_exposure(connection, host, since=since, until=until)
+
+    def record_releases(self, host: str, releases: Iterable[Audience], pins: frozenset[Pin], *, at: datetime) -> None:
+        """Record which pins releases of apps carry for a host."""
+        with writing(self.engine) as connection:
+            record_releases(connection, host, releases, pins, at=at)
+
+    def list_releases(self, host: str) -> dict[Audience, frozenset[Pin]]:
+        """Return the pins of each release of which they are recorded."""
+        with self.engine.connect() as connection:
+            return find_releases(connection, host)
 
     def list_rejections(self, *, outcome: str | None, limit: int, before: int | None = None) -> Sequence[Rejection]:
         """Return rejected submissions, the newest first."""

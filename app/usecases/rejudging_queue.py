@@ -1,6 +1,8 @@
 """What waits to be judged again: asked for, gone on with, and by what it is told that knowledge has changed."""
 
 import hashlib
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,7 +13,7 @@ from app.hpkp.judgement.judge import JudgeReport
 from app.hpkp.judgement.rules import RULES_VERSION
 from app.hpkp.x509.anchors import KnownCertificates
 from app.store.engine import to_ms, writing
-from app.store.rejudging import ALL, count_waiting, find_run, request_if_knowledge_changed, request_rejudging
+from app.store.rejudging import ALL, count_waiting, list_runs, request_if_knowledge_changed, request_rejudging
 from app.store.turns import Upkeep, turn
 from app.usecases import rejudging
 from app.usecases.readiness import ReadinessAssessor
@@ -56,20 +58,29 @@ class RejudgingQueue:
         for _ in rejudging.run_for(self.engine, self.judge, host=host, at=at, seconds=_AT_ONCE):
             pass
 
-    def go_on(self, *, at: datetime) -> Progress | None:
-        """Judge the next piece of what waits; None if nothing does.
+    def run_at_once_all(self, hosts: Iterable[str], *, at: datetime) -> None:
+        """Judge what was requested of several hosts, for a second in all."""
+        ends = time.monotonic() + _AT_ONCE
+        for host in hosts:
+            if (left := ends - time.monotonic()) <= 0:
+                return
+            for _ in rejudging.run_for(self.engine, self.judge, host=host, at=at, seconds=left):
+                pass
+
+    def go_on(self, host: str | None = None, *, at: datetime) -> Progress | None:
+        """Judge the next piece of what waits, of a host's run or of any; None if nothing does.
 
         At the end of a host's, its verdict is recorded: it was withheld until then.
         """
-        progress = rejudging.go_on(self.engine, self.judge, at=at)
+        progress = rejudging.go_on(self.engine, self.judge, host=host, at=at)
         if progress is not None and progress.finished and progress.run.host:
             self.readiness.record(progress.run.host, at=at)
         return progress
 
-    def is_pending(self) -> bool:
-        """Whether violations wait to be judged again, or the end of that to be recorded."""
+    def list_pending(self) -> list[str]:
+        """Return the hosts with violations that wait to be judged again, `ALL` for those of all hosts."""
         with self.engine.connect() as connection:
-            return find_run(connection) is not None
+            return list_runs(connection)
 
     def count_waiting(self, host: str = ALL) -> int:
         """Count the violations of a host, or of all, that are still to be judged again."""

@@ -8,13 +8,14 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine
 
 from app.settings import Settings
+from app.store.clock import find_newest_receipt, read_clock
 from app.store.engine import to_ms, writing
 from app.store.events import add_event
 from app.store.retention import Cutoffs, Progress, give_space_back, prune
-from app.store.write.marks import find_newest_receipt
 from app.store.write.pruning import prune_overflow, prune_unused
 from app.store.write.source_expiry import expire_sources, free_sources
 from app.store.write.store_size import shrink_store
+from app.usecases.clock import Clock
 
 logger = logging.getLogger(__name__)
 
@@ -25,9 +26,11 @@ class Retention:
 
     engine: Engine
     settings: Settings
+    clock: Clock
 
     def prune(self, *, at: datetime, progress: Progress = lambda what, count: None) -> dict[str, int]:
-        """Delete what is older than the settings say; return how much, by kind."""
+        """Delete what is older than the settings say; return how much, by kind. Raises ImplausibleClock."""
+        self.clock.require_plausible(at=at)
         chosen = self.settings
         removed = prune(
             self.engine,
@@ -70,9 +73,11 @@ class Retention:
         if limit is None:
             return {}
         with self.engine.connect() as connection:
-            newest = find_newest_receipt(connection)
-        now_or_newest = to_ms(at) if newest is None else newest
-        shrunk = shrink_store(self.engine, limit, newest_received_at=now_or_newest, progress=progress)
+            newest = find_newest_receipt(connection) or at
+            known = read_clock(connection)
+        if known is not None:
+            newest = min(newest, known.shown_at)  # a clock that is wrong, or was, must not make everything old
+        shrunk = shrink_store(self.engine, limit, newest_received_at=to_ms(newest), progress=progress)
         if not shrunk.is_within:
             logger.error("the store has %d bytes, of which none may be deleted; its limit is %d", shrunk.after, limit)
         deleted = dict(shrunk.deleted)
@@ -84,7 +89,7 @@ class Retention:
         if any(removed.values()):
             told = ", ".join(f"{count} {what}" for what, count in removed.items() if count)
             with writing(self.engine) as connection:
-                add_event(connection, "pruned", f"Forgotten: {told}", at=to_ms(at))
+                add_event(connection, "pruned", f"Deleted: {told}", at=to_ms(at))
 
 
 def _before(at: datetime, days: float) -> int | None:

@@ -1,4 +1,6 @@
-"""Time series as bars: geometry of a small picture for each cause, all on one scale. Pure.
+"""Time series as bars: geometry of a small picture for each cause, each with a scale of its own. Pure.
+
+On one shared scale a cause with 20 reports a day is a line of one pixel below another with 20,000.
 
 ::
 
@@ -57,13 +59,12 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """All rows. ``top`` is the number of reports that a bar of full height stands for."""
+    """All rows. A bar of full height represents the reports of its row's peak."""
 
     since: datetime
     until: datetime
     span: timedelta
     width: int
-    top: int
     rows: tuple[Row, ...]
     marks: tuple[Mark, ...]
 
@@ -97,16 +98,16 @@ def draw(
         place = (time - start) // span
         if 0 <= place < spans:
             counts[cause][place] += reports
-    top = max((count for places in counts.values() for count in places.values()), default=0)
 
     def row(cause: str, places: dict[int, int]) -> Row:
+        top = max(places.values())
         bars = (_bar(place, reports, top, start + place * span) for place, reports in sorted(places.items()))
         return Row(cause, sum(places.values()), tuple(bars))
 
     rows = [row(cause, places) for cause, places in counts.items()]
     marks = [Mark((at - start) / span * _STEP, at, what) for at, what in events if start <= at <= start + spans * span]
     return Chart(
-        start, until, span, spans * _STEP, top, tuple(sorted(rows, key=lambda r: (-r.reports, r.cause))), tuple(marks)
+        start, until, span, spans * _STEP, tuple(sorted(rows, key=lambda r: (-r.reports, r.cause))), tuple(marks)
     )
 
 

@@ -1,6 +1,5 @@
-"""One host: whether to enforce and what to mend first, what comes next, what was reported, and how it came about."""
+"""One host: the verdict and what to do first, what was reported, its violations, and its history."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated
@@ -9,36 +8,30 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from app.answers.readiness import estimate_answer
-from app.answers.violations import violation_answer
 from app.api.access import CanRead, ServiceDep
 from app.api.hosts import HostPath
 from app.api.pages import parse_cursor
 from app.api.problems import ProblemError, not_found
-from app.hpkp.findings import Finding, Severity
+from app.hpkp.hosts import Host
 from app.hpkp.judgement.causes import BEARING, Bearing, Cause
 from app.hpkp.policy import Mode
-from app.hpkp.readiness import assess_readiness
-from app.hpkp.report import Sender
-from app.hpkp.violation_status import Status
-from app.service import now
+from app.hpkp.readiness import Situation, assess_readiness
+from app.service import Service, now
 from app.store.read.filters import Filter
 from app.usecases.hosts import HostOverview
 from app.web.chart import Chart, draw, interval_of
 from app.web.filters import PageFilter, as_query
 from app.web.forms import ChangeForm
 from app.web.rendering import HEADERS, address, render
-from app.web.server_lines import write_lines
+from app.web.server_lines import write_lines, write_shares
+from app.web.violation_list import View, list_choices, read_order, show_view
 
 router = APIRouter(dependencies=[CanRead])
 
-STATUSES = tuple(Status)
-
 _WINDOW = timedelta(days=30)
-_PER_PAGE = 25
 _LATEST = 6
 _HISTORY = 50
 _EXPOSED = 60
-_WEIGHT = {Severity.BLOCKER: 0, Severity.WARNING: 2, Severity.INFO: 3}
 _FIRST = {Bearing.BLOCKS: 0, Bearing.CAUTION: 1, Bearing.INFO: 2}
 
 
@@ -48,38 +41,45 @@ def show_host(
     service: ServiceDep,
     host: HostPath,
     narrowed: PageFilter,
-    cursor: str | None = None,
+    sort: Annotated[str, Query(max_length=20)] = "",
+    merge: Annotated[str, Query(max_length=10)] = "",
+    page: Annotated[int, Query(ge=1, le=100_000)] = 1,
     done: Annotated[str, Query(max_length=20)] = "",
 ) -> Response:
-    """Show a host. The filter narrows the chart and the violations; the verdict stands by itself."""
+    """Show a host. The filter narrows the chart and the violations; the verdict does not depend on it."""
     at = now()
     situation = service.readiness.gather(host, at=at)
     answer = None if situation is None else assess_readiness(situation)
     wanted = _windowed(replace(narrowed, host=host), at)
-    before = parse_cursor(cursor, parts=2)
     seen = service.hosts.show(
         host,
         wanted,
         interval=_interval(wanted),
-        limit=_PER_PAGE + 1,
-        before=None if before is None else (before[0], before[1]),
         exposed_since=at - _WINDOW,
         at=at,
         latest=_LATEST,
     )
     if seen is None:
         raise not_found("host", host)
+    control = service.control.find(host, at=at)
     step = None if answer is None else answer.plan.next_step
+    # Without a stated window the chart shows 30 days, but an open violation is listed however old it is.
+    view = View(replace(narrowed, host=host), read_order(sort), merged=merge != "no", page=page)
+    listed = show_view(service, view, base=f"/hosts/{host}", fragment="#violations")
     return render(
         request,
         "host.html",
         host=host,
         done=done,
+        outcome=None if situation is None else _describe_outcome(done, situation),
+        control=control,
+        control_parts=[] if control is None or control.header is None else write_shares(control),
         exposure=seen.exposure[::-1][:_EXPOSED],
         situation=situation,
         answer=answer,
         estimate=None if answer is None else estimate_answer(answer.estimate),
-        findings=() if answer is None else by_weight(answer.findings),
+        findings=() if answer is None else answer.findings,
+        apps=_list_apps(service, host, situation, at),
         lines=[] if step is None else write_lines(step.header, report_only=step.policy.mode is Mode.REPORT_ONLY),
         wanted=wanted,
         query=as_query(narrowed),
@@ -87,21 +87,39 @@ def show_host(
         chart=_draw(wanted, seen),
         presets=_presets(host, narrowed, at),
         revisions=seen.history.revisions[:_LATEST],
-        causes=list(Cause),
-        bearing=BEARING,
-        senders=list(Sender),
-        statuses=STATUSES,
+        impacts=BEARING,
+        listed=listed,
+        counting=frozenset(one.id for one in situation.evidence.open_violations) if situation else frozenset(),
         verdicts=seen.history.verdicts,
         events=seen.history.events,
-        violations=list(map(violation_answer, seen.violations[:_PER_PAGE])),
-        more=seen.violations[_PER_PAGE - 1].cursor if len(seen.violations) > _PER_PAGE else None,
-        cursor=cursor,
+        **list_choices(),
     )
 
 
-def by_weight(findings: Sequence[Finding]) -> list[Finding]:
-    """Return findings, what weighs most first: blockers, what withholds the verdict, cautions, the rest."""
-    return sorted(findings, key=lambda finding: _WEIGHT[finding.severity] - finding.withholds)
+def _describe_outcome(done: str, situation: Situation) -> tuple[str, bool] | None:
+    """Say how a probe or a canary that was just asked for ended, and whether it failed."""
+    evidence = situation.evidence
+    if done == "probe" and evidence.live is not None:
+        probe = evidence.live.probe
+        faults = [probe.fault] if probe.fault else [fault for one in probe.endpoints for fault in one.faults]
+        if faults:
+            return f"Probe failed: {'; '.join(faults)[:300]}.", True
+        return f"Probe finished: {len(probe.endpoints)} addresses answered.", False
+    if done == "canary":
+        if evidence.canary.fault:
+            return f"Canary failed: {evidence.canary.fault[:300]}.", True
+        sent, received = evidence.canary.sent_at, evidence.canary.received_at
+        if received is None or (sent is not None and received < sent):
+            return "Canary sent and not received yet. Reload the page in a minute.", True
+        return "Canary received.", False
+    return None
+
+
+def _list_apps(service: Service, host: Host, situation: Situation | None, at: datetime) -> list[str]:
+    """Name the apps with pins for a host, also those without a release in use."""
+    if situation is not None:
+        return sorted({check.release.app for check in situation.evidence.releases})
+    return [app.app for app in service.app_overviews.list(at=at) if host in app.hosts]
 
 
 def _windowed(wanted: Filter, at: datetime) -> Filter:
@@ -143,14 +161,16 @@ def _presets(host: str, narrowed: Filter, at: datetime) -> list[tuple[str, str]]
 
 @router.post("/hosts/{host}")
 async def act(service: ServiceDep, host: HostPath, form: ChangeForm) -> Response:
-    """Look at what the host serves, or send a canary, and lead back to the host."""
+    """Look at what the host serves, send a canary, or make control pins, and lead back to the host."""
     match form["action"]:
         case "probe":
             done: object = await service.probing.probe(host, at=now())
         case "canary":
             done = await service.canaries.send(host, at=now())
+        case "control":
+            done = service.control.make(host, at=now())
         case other:
-            raise ProblemError(422, "Not a form", f"There is no action {other[:40]!r}.")
+            raise ProblemError(422, "Invalid form", f"Unknown action {other[:40]!r}.")
     if done is None:
         raise not_found("policy in force for", host)
     return RedirectResponse(address(f"/hosts/{host}", done=form["action"]), 303, headers=HEADERS)

@@ -1,12 +1,13 @@
-"""The policy editor: what the typed pins would do, told before they are saved."""
+"""The policy editor: it shows what the typed pins would do before they are saved."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from app.api.access import CallerDep, CanRead, ServiceDep
+from app.api.access import Caller, CallerDep, CanRead, ServiceDep
 from app.api.hosts import HostPath
 from app.api.problems import not_found
 from app.hpkp.errors import InvalidPolicy
@@ -19,7 +20,7 @@ from app.hpkp.policy import Mode, PinningPolicy
 from app.hpkp.what_if import WhatIf
 from app.service import Service, now
 from app.web.forms import OwnForm, require_change
-from app.web.policy_form import Mistakes, PolicyForm, fill_from_header, read_policy, write_policy
+from app.web.policy_form import Mistakes, PolicyForm, add_pin, fill_from_header, read_policy, write_policy
 from app.web.rendering import HEADERS, address, render
 from app.web.server_lines import ServerLine, write_lines
 
@@ -47,10 +48,13 @@ class Check:
 
 
 @router.get("/hosts/{host}/policy")
-def edit(request: Request, service: ServiceDep, host: HostPath) -> Response:
-    """Show the fields with the policy in force."""
+def edit(
+    request: Request, service: ServiceDep, host: HostPath, add: Annotated[str, Query(max_length=120)] = ""
+) -> Response:
+    """Show the fields with the policy in force, and with one more pin if a link names one; nothing is saved."""
     policy = service.policies.in_force(_pinnable(host), at=now())
-    return _show(request, host, policy, PolicyForm() if policy is None else write_policy(policy))
+    typed = PolicyForm() if policy is None else write_policy(policy)
+    return _show(request, host, policy, add_pin(typed, add))
 
 
 @router.post("/hosts/{host}/policy")
@@ -65,7 +69,7 @@ def check_or_save(request: Request, service: ServiceDep, host: HostPath, caller:
             return _show(request, host, policy, filled, mistakes)
         case "withdraw":
             require_change(caller)
-            return _withdraw(service, host, at)
+            return _withdraw(service, host, at, caller)
         case "save":
             require_change(caller)
     read = read_policy(host, typed)
@@ -75,7 +79,7 @@ def check_or_save(request: Request, service: ServiceDep, host: HostPath, caller:
     if form["action"] != "save" or (checked.errors and not form["all_the_same"]):
         return _show(request, host, policy, typed, checked=checked, held_back=form["action"] == "save")
     try:
-        service.policies.set(read, at=at)
+        service.policies.set(read, at=at, actor=caller.name)
     except InvalidPolicy as error:
         return _show(request, host, policy, typed, {"effective_from": f"{error}."})
     return RedirectResponse(address(f"/hosts/{host}", done="policy"), 303, headers=HEADERS)
@@ -110,8 +114,8 @@ def _show(
     )
 
 
-def _withdraw(service: Service, host: Host, at: datetime) -> Response:
-    if service.policies.withdraw(host, at=at) is None:
+def _withdraw(service: Service, host: Host, at: datetime, caller: Caller) -> Response:
+    if service.policies.withdraw(host, at=at, actor=caller.name) is None:
         raise not_found("policy in force for", host)
     return RedirectResponse(address(f"/hosts/{host}", done="withdrawn"), 303, headers=HEADERS)
 

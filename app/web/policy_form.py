@@ -30,7 +30,7 @@ class PolicyForm:
     """What stands in the fields."""
 
     pins: str = ""
-    """One in each line, each with the operator's word for the key behind it."""
+    """One per line: the pin, a space, and a label."""
     own_keys: str = ""
     max_age: str = ""
     include_subdomains: str = ""
@@ -56,6 +56,18 @@ def write_policy(policy: PinningPolicy) -> PolicyForm:
         mode=policy.mode.value,
         report_uri=policy.report_uri or "",
     )
+
+
+def add_pin(typed: PolicyForm, text: str) -> PolicyForm:
+    """Add a pin to the fields; an invalid one, or one that is in them already, changes nothing."""
+    try:
+        pin = parse_pin(text)
+    except InvalidPin:
+        return typed
+    lines = typed.pins.splitlines()
+    if pin in [found for found, _, _ in map(_split, filter(str.strip, lines))]:
+        return typed
+    return replace(typed, pins="\n".join((*lines, str(pin))))
 
 
 def fill_from_header(typed: PolicyForm) -> tuple[PolicyForm, Mistakes]:
@@ -92,11 +104,11 @@ def read_policy(host: Host, typed: PolicyForm) -> PinningPolicy | Mistakes:
     max_age = _read_max_age(typed.max_age.strip(), mistakes)
     since = _read_moment(typed.effective_from.strip(), mistakes)
     if not pins:
-        mistakes.setdefault("pins", "Give the pins, one in each line.")
+        mistakes.setdefault("pins", "Enter the pins, one per line.")
     if len(typed.report_uri) > _LONGEST_URI:
         mistakes["report_uri"] = f"A report-uri has at most {_LONGEST_URI} characters."
     if typed.mode not in tuple(Mode):
-        mistakes["mode"] = "Choose one of the two."
+        mistakes["mode"] = "Choose a mode."
     if mistakes:
         return mistakes
     try:
@@ -124,7 +136,7 @@ def _read_pins(text: str, field: str, most: int, mistakes: Mistakes) -> list[Exp
         else:
             found.append(ExpectedPin(pin, label[:_LONGEST_LABEL]))
     if len(lines) > most:
-        mistakes[field] = f"There are at most {most}."
+        mistakes[field] = f"Enter at most {most}."
     return found
 
 
@@ -142,7 +154,7 @@ def _read_max_age(text: str, mistakes: Mistakes) -> int | None:
         return None
     if text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= LONGEST_MAX_AGE:
         return int(text)
-    mistakes["max_age"] = f"A number of seconds is needed, at most {LONGEST_MAX_AGE}."
+    mistakes["max_age"] = f"Enter a number of seconds, at most {LONGEST_MAX_AGE}."
     return None
 
 
@@ -151,5 +163,5 @@ def _read_moment(text: str, mistakes: Mistakes) -> datetime | None:
         moment = datetime.fromisoformat(text) if text else None
         return None if moment is None else (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
-        mistakes["effective_from"] = "A moment in UTC is needed, such as 2026-11-01T06:00."
+        mistakes["effective_from"] = "Enter a UTC time, for example 2026-11-01T06:00."
         return None

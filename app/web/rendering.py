@@ -1,6 +1,7 @@
 """Templates, what they may call, and the fields that keep a browser from doing anything but show them."""
 
 import hashlib
+import re
 import secrets
 from datetime import UTC, datetime
 from functools import cache
@@ -17,16 +18,27 @@ from app import __version__
 from app.api.access import Caller, find_caller
 from app.api.problems import Problem, ProblemError
 from app.api.sessions import form_token
-from app.hpkp.readiness.words import at_most, title_of
+from app.hpkp.judgement.causes import ATTRIBUTION, CAUSES, Cause, Side
+from app.hpkp.readiness.brief import brief
+from app.hpkp.readiness.text import describe_days
+from app.hpkp.readiness.words import at_least, at_most, title_of
 from app.service import Service, now
+from app.store.failures import StoreError
 from app.web import words
 
 VISITOR_COOKIE = "hpkp_visitor"
 """What forms are bound to where nobody is logged in."""
 
+_VIOLATION_COMMAND = re.compile(
+    r"hpkp explain (?P<shown>\d+)"
+    r"|hpkp (?:mark|violation status) (?P<changed>\d+(?: \d+)*) --(?:as|set) (?P<status>\w+)"
+)
+
+_RUN = re.compile(r"\b(?P<run>[Rr]un) (?=`?hpkp (?P<command>explain|mark|violation status) \d)")
+
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
-    "frame-ancestors 'none'; base-uri 'none'",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
@@ -38,7 +50,7 @@ HEADERS = {
 
 def render(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
     """Make the page of a template. Whoever is not logged in gets a cookie that their forms are bound to."""
-    caller = None if status >= 500 else _caller_of(request)  # a store that is away cannot be asked
+    caller = _caller_of(request, status)
     identity = identity_of(request, caller) or secrets.token_hex(16)
     text = (
         _templates()
@@ -46,7 +58,7 @@ def render(request: Request, template: str, *, status: int = 200, **values: Any)
         .render(
             values,
             caller=caller,
-            form_token=form_token(_service_of(request), identity),
+            form_token=form_token(identity),
             path=request.url.path,
             at=now(),
         )
@@ -60,7 +72,7 @@ def render(request: Request, template: str, *, status: int = 200, **values: Any)
 def show_problem(request: Request, problem: Problem) -> HTMLResponse:
     """Make the page of a problem, with what to do; where nobody is logged in, the log-in that comes back to it."""
     if problem.status == 401:
-        return render(request, "login.html", status=401, next=_way_back(request), error=None)
+        return render(request, "login.html", status=401, next=_way_back(request), link="", error=None)
     return render(request, "problem.html", status=problem.status, problem=problem)
 
 
@@ -81,10 +93,17 @@ def cookie_options(request: Request, *, same_site: str) -> dict[str, Any]:
     return {"httponly": True, "samesite": same_site, "secure": request.url.scheme == "https", "path": "/"}
 
 
-def _caller_of(request: Request) -> Caller | None:
+def _caller_of(request: Request, status: int) -> Caller | None:
+    """Return who asks. A page of a problem is shown without it if the store cannot be asked."""
+    if status >= 500:
+        return None
     try:
         return find_caller(request, _service_of(request))
     except ProblemError:
+        return None
+    except StoreError:
+        if status < 400:
+            raise
         return None
 
 
@@ -124,8 +143,14 @@ def _templates() -> Environment:
     environment.globals |= {"address": address, "static": static_address, "version": __version__}
     environment.filters |= {
         "ago": words.ago,
+        "at_least": at_least,
         "at_most": at_most,
+        "attribution": lambda side: ATTRIBUTION[Side(side)],
+        "brief": brief,
+        "days": describe_days,
         "count": words.count,
+        "cause_title": lambda cause: CAUSES[Cause(cause)].title,
+        "common_name": words.common_name,
         "cut": words.cut,
         "duration": words.duration,
         "moment": moment,
@@ -133,6 +158,7 @@ def _templates() -> Environment:
         "prose": prose,
         "title_of": title_of,
         "typed": Markup.escape,
+        "unit": words.unit,
         "field_moment": field_moment,
     }
     return environment
@@ -150,9 +176,35 @@ def moment(value: datetime | str) -> Markup:
 
 
 def prose(text: str) -> Markup:
-    """Write a sentence of this program, in which commands stand between backticks."""
-    parts = (escape(words.visible(part)) for part in text.split("`"))
-    return Markup("").join(Markup("<code>{}</code>").format(part) if n % 2 else part for n, part in enumerate(parts))
+    """Write a sentence of this program: commands between backticks as code, those about violations as links.
+
+    The sentences are shared with the command line, where a command is what helps; a page has a page for it.
+    """
+    parts = []
+    for place, part in enumerate(_RUN.sub(_see_or_set, text).split("`")):
+        linked = _link_commands(words.visible(part))
+        is_command = place % 2 and "</a>" not in linked
+        parts.append(Markup("<code>{}</code>").format(linked) if is_command else linked)
+    return Markup("").join(parts)
+
+
+def _see_or_set(found: re.Match[str]) -> str:
+    """Leave out the verb of a command that becomes a link: see a violation, set its status."""
+    if found["command"] == "explain":
+        return "See " if found["run"] == "Run" else "see "
+    return ""
+
+
+def _link_commands(text: str) -> Markup:
+    """Escape a text, and replace the commands that a page does better by links to that page."""
+    written, last = [], 0
+    for found in _VIOLATION_COMMAND.finditer(text):
+        ids = (found["shown"] or found["changed"]).split()
+        links = Markup(", ").join(Markup('<a href="/violations/{0}">violation {0}</a>').format(id_) for id_ in ids)
+        change = Markup("set {} to {}").format(links, found["status"]) if found["status"] else links
+        written += [escape(text[last : found.start()]), change]
+        last = found.end()
+    return Markup("").join([*written, escape(text[last:])])
 
 
 def field_moment(value: datetime | None) -> str:

@@ -2,8 +2,22 @@
 
 from fastapi import APIRouter
 
-from app.web import assets, host, hosts, login, policy, rejections, violations
+from app.web import (
+    api_document,
+    apps,
+    assets,
+    host,
+    hosts,
+    login,
+    policy,
+    rejections,
+    upkeep,
+    violation_list,
+    violations,
+)
 
 router = APIRouter(include_in_schema=False)
-for part in (assets, login, hosts, host, policy, violations, rejections):
+for part in (
+    assets, login, api_document, hosts, host, policy, violation_list, violations, apps, rejections, upkeep,
+):  # fmt: skip
     router.include_router(part.router)

@@ -3,8 +3,13 @@
 from dataclasses import dataclass
 
 from app.hpkp.errors import InvalidHeader
+from app.hpkp.header.control_lines import ConfigurationPart, split_configuration
 from app.hpkp.header.server_lines import PLACE, Server, caution, for_server, server_line
 from app.hpkp.header.value import PinningHeader
+from app.hpkp.policy import Mode
+from app.usecases.control import ControlState
+
+CONTROL_PERCENT = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +38,18 @@ def write_lines(header: PinningHeader, *, report_only: bool) -> list[ServerLine]
         )
         for server, written in fit
     ]
+
+
+def write_shares(state: ControlState) -> list[tuple[Server, tuple[ConfigurationPart, ...]]]:
+    """Write the configuration for a control share, for each server that can choose one."""
+    header, usual = state.header, PinningHeader.of_policy(state.policy)
+    written = []
+    for server in Server:
+        try:
+            if header is not None:
+                enforced = state.policy.mode is Mode.ENFORCE
+                parts = split_configuration(header, usual, server, percent=CONTROL_PERCENT, enforced=enforced)
+                written.append((server, parts))
+        except InvalidHeader:
+            continue
+    return written

@@ -1,9 +1,11 @@
 """How values read: numbers, durations, names, and characters that cannot be seen. Pure."""
 
+import re
 import unicodedata
 from datetime import datetime, timedelta
 
-_NARROW_BLANK = "\N{NARROW NO-BREAK SPACE}"
+_NAME_PART = re.compile(r"(?:^|[,+])([A-Z]+)=((?:\\.|[^,+\\])*)")
+_ESCAPED = re.compile(r"\\(.)")
 _UNITS = (
     ("day", timedelta(days=1)),
     ("hour", timedelta(hours=1)),
@@ -33,9 +35,16 @@ def name(text: str) -> str:
     return text.replace("_", " ")
 
 
+def common_name(text: str) -> str:
+    """Return the commonName of a name in RFC 4514 form; without one the organization, else the name as it is."""
+    parts = dict(reversed(_NAME_PART.findall(text)))
+    found = parts.get("CN") or parts.get("O") or text
+    return _ESCAPED.sub(r"\1", found)
+
+
 def count(number: int) -> str:
-    """Write a number with its thousands apart."""
-    return f"{number:,}".replace(",", _NARROW_BLANK)
+    """Write a number with thousands separators."""
+    return f"{number:,}"
 
 
 def duration(value: timedelta | float) -> str:
@@ -44,6 +53,11 @@ def duration(value: timedelta | float) -> str:
     unit, size = next(((unit, size) for unit, size in _UNITS if span >= size), _UNITS[-1])
     whole = int(span / size)
     return f"{count(whole)} {unit}{'' if whole == 1 else 's'}"
+
+
+def unit(value: timedelta) -> str:
+    """Write a duration for a rate: reports per day, per 6 hours."""
+    return duration(value).removeprefix("1 ")
 
 
 def ago(moment: datetime, at: datetime) -> str:

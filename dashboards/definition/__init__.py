@@ -1,6 +1,7 @@
 """All that is written into files, from the boards and rules of this folder."""
 
 import json
+from collections.abc import Iterator
 
 from dashboards.definition import alerts
 from dashboards.definition.boards import Board
@@ -25,8 +26,21 @@ def files() -> dict[str, str]:
 
 
 def _text(engine: Engine, board: Board) -> str:
-    suffix = "-sqlite" if engine.folder == "sqlite" else ""
-    others = [(other.title.removeprefix("HPKP: ").capitalize(), f"{other.uid}{suffix}") for other in SQL_BOARDS]
-    links = [*others, ("Collector health", HEALTH.uid)]
-    made = board.write(engine, [link for link in links if link[1] != f"{board.uid}{engine.suffix}"])
-    return json.dumps(made, indent=2, ensure_ascii=False) + "\n"
+    links = list(_links(engine, board))
+    return json.dumps(board.write(engine, links), indent=2, ensure_ascii=False) + "\n"
+
+
+def _links(engine: Engine, board: Board) -> Iterator[tuple[str, str]]:
+    """Name the other boards, with those variables of this one that they have too and of which one value is chosen."""
+    if engine is PROMETHEUS:
+        yield "Rollout overview", f"/d/{OVERVIEW.uid}"
+        return
+    single = {choice.name for choice in board.choices if not choice.many}
+    for other in SQL_BOARDS:
+        if other is not board:
+            shared = [choice.name for choice in other.choices if choice.name in single and not choice.hidden]
+            parameters = "&".join(f"${{{name}:queryparam}}" for name in ("datasource", *shared))
+            title = other.title.removeprefix("HPKP: ").capitalize()
+            yield title, f"/d/{other.uid}{engine.suffix}?{parameters}"
+    yield "Collector health", f"/d/{HEALTH.uid}"
+    yield "Pages", "${service}"

@@ -9,11 +9,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dashboards.definition.asked import ALARMING, OPEN
-from dashboards.definition.engines import Json, one_line
+from dashboards.definition.engines import POSTGRES, Json, in_schema, one_line
+from dashboards.definition.host import HOST_DETAIL
 
 STORE_UID = "hpkp-postgres"
 """The uid of the data source in provisioning/datasources."""
 _EXPRESSION = "__expr__"
+_SERVICE = "COALESCE((SELECT MAX(public_url) FROM service_v1), '') AS service"
+_PANELS = {panel["title"]: str(panel["id"]) for panel in HOST_DETAIL.write(POSTGRES, [])["panels"]}
+"""The number of each panel of the host's board, which an alert links to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +32,8 @@ class Rule:
     severity: Literal["critical", "warning"]
     summary: str
     description: str
+    panel: str
+    """The panel of the host's board that shows it."""
     lasting: str = "0s"
     back: int = 3600
 
@@ -47,7 +53,7 @@ class Rule:
                         "editorMode": "code",
                         "rawQuery": True,
                         "format": "table",
-                        "rawSql": one_line(self.sql),
+                        "rawSql": in_schema(one_line(f"SELECT {_SERVICE}, found.* FROM ({self.sql}) found")),
                     },
                 },
                 {
@@ -66,20 +72,28 @@ class Rule:
             "noDataState": "OK",
             "execErrState": "Error",
             "labels": {"severity": self.severity},
-            "annotations": {"summary": self.summary, "description": self.description},
+            "annotations": {
+                "summary": self.summary,
+                "description": self.description,
+                # What to do is on the host's page, with the numbers of the moment.
+                "runbook_url": "{{ $labels.service }}/hosts/{{ $labels.host }}",
+                "__dashboardUid__": HOST_DETAIL.uid,
+                "__panelId__": _PANELS[self.panel],
+            },
         }
 
 
 RULES = (
     Rule(
         uid="hpkp-strangers-key",
-        title="A key that is not yours",
+        title="Possible attack",
         sql=f"SELECT host, COUNT(*) AS value FROM violations_v1 WHERE cause IN ({ALARMING}) AND {OPEN} GROUP BY host",
         when="gt",
         limit=0,
+        panel="Top violations",
         severity="critical",
-        summary="Clients of {{ $labels.host }} met with a key that may be an attacker's.",
-        description="A CA vouches for a key that is not yours, or a key known to be bad stands in between. Look at the "
+        summary="Clients of {{ $labels.host }} received a certificate with an unknown or compromised key.",
+        description="A public CA issued for a key that is not yours, or a compromised key is on the path. Look at the "
         "open violations, and for the certificate in Certificate Transparency; close what you can explain.",
     ),
     Rule(
@@ -90,6 +104,7 @@ RULES = (
         """,
         when="gt",
         limit=0,
+        panel="Verdict",
         severity="warning",
         summary="{{ $labels.host }} ({{ $labels.mode }}) has a blocker.",
         description="In report-only mode enforcing would lock clients out; where pins are enforced, it does. The "
@@ -98,29 +113,32 @@ RULES = (
     ),
     Rule(
         uid="hpkp-surge",
-        title="Many reports of our own mistakes",
+        title="Surge of configuration-error reports",
         sql="""
             SELECT host, SUM(reports) AS value FROM reports_hourly_v1
             WHERE $__timeFilter(time) AND cause IN ('own_key_not_pinned', 'other_trust_path') GROUP BY host
         """,
         when="gt",
         limit=100,
+        panel="Reports by cause",
         severity="warning",
         summary="More than 100 reports of keys or paths of {{ $labels.host }} without a pin, within two hours.",
-        description="At least {{ $values.A.Value }}: senders suppress repetitions. Look at what was deployed.",
+        description='At least {{ printf "%.0f" $values.A.Value }}: senders suppress repetitions. Check what was '
+        "deployed.",
         back=7200,
     ),
     Rule(
         uid="hpkp-new-issuer",
-        title="An issuer not seen before",
+        title="New certificate issuer",
         sql="""
             SELECT host, COUNT(*) AS value FROM issuers_v1
             WHERE $__timeFilter(first_received_at) AND cause <> 'implausible' GROUP BY host
         """,
         when="gt",
         limit=0,
+        panel="Issuers seen",
         severity="warning",
-        summary="Clients of {{ $labels.host }} met with certificates of an issuer not seen before.",
+        summary="Clients of {{ $labels.host }} received certificates of an issuer that was not seen before.",
         description="Within the last hour. The host's board lists the issuers; most new ones are interception.",
     ),
     Rule(
@@ -132,9 +150,11 @@ RULES = (
         """,
         when="gt",
         limit=24,
+        panel="Last canary",
         severity="critical",
         summary="No canary for {{ $labels.host }} arrived for a day, so reports may not arrive either.",
-        description="The last one is {{ $values.A.Value }} hours old. Send one: hpkp canary {{ $labels.host }}",
+        description='The last one is {{ printf "%.0f" $values.A.Value }} hours old. '
+        "Send one: hpkp canary {{ $labels.host }}",
         lasting="30m",
     ),
     Rule(
@@ -146,8 +166,9 @@ RULES = (
         """,
         when="lt",
         limit=14,
+        panel="Leaf expires",
         severity="warning",
-        summary="A leaf that {{ $labels.host }} serves expires in {{ $values.A.Value }} days.",
+        summary='A leaf that {{ $labels.host }} serves expires in {{ printf "%.0f" $values.A.Value }} days.',
         description="Renew with the same key, or with one whose pin is in the policy; hpkp check tells beforehand.",
     ),
 )

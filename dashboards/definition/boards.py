@@ -7,8 +7,8 @@ from dashboards.definition.engines import DATASOURCE, Engine, Json, Query
 from dashboards.definition.panels import Row
 
 TAG = "hpkp"
-SERVICE = "http://127.0.0.1:8000"
-"""Where the service's own pages are, until the variable says otherwise."""
+SERVICE = "SELECT public_url FROM service_v1"
+"""The address of the service's pages (HPKP_PUBLIC_URL)."""
 _SCHEMA_VERSION = 41
 _WIDTH = 24
 _ALL = {"selected": True, "text": ["All"], "value": ["$__all"]}
@@ -22,20 +22,25 @@ HOST_ANNOTATIONS = f"{ANNOTATIONS} AND (host IS NULL OR host IN (${{host:sqlstri
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """A variable with the values that a query gives; ``many`` may be chosen at once, and all of them."""
+    """A variable with the values that a query gives; ``many`` may be chosen at once, and all of them.
+
+    ``every`` represents all of them, because an empty list is not valid SQL.
+    """
 
     name: str
     label: str
     query: str
     about: str
     many: bool = True
+    every: str = ""
+    hidden: bool = False
 
     def write(self, engine: Engine) -> Json:
         """Write it for an engine."""
-        return {
+        written: Json = {
             "datasource": {"type": engine.plugin, "uid": DATASOURCE},
             "description": self.about,
-            "hide": 0,
+            "hide": 2 if self.hidden else 0,
             "includeAll": self.many,
             "label": self.label,
             "multi": self.many,
@@ -47,7 +52,12 @@ class Choice:
             "skipUrlSync": False,
             "sort": 0,
             "type": "query",
-        } | ({"current": _ALL} if self.many else {})
+        }
+        if self.many:
+            written["current"] = _ALL
+        if self.every:
+            written["allValue"] = engine.variable(self.every)
+        return written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,19 +72,21 @@ class Board:
     choices: tuple[Choice, ...]
     rows: tuple[Row, ...]
     annotations: str = ""
-    by_day_or_hour: bool = True
+    annotated: bool = True
+    """Whether annotations are drawn before somebody asks for them."""
     refresh: str = "5m"
 
     def write(self, engine: Engine, links: Sequence[tuple[str, str]]) -> Json:
-        """Write it for an engine, with links to other boards by title and uid."""
+        """Write it for an engine, with links to other boards by title and address."""
+        annotations = [_annotation(engine, self.annotations, shown=self.annotated)] if self.annotations else []
         return {
-            "annotations": {"list": [_annotation(engine, self.annotations)] if self.annotations else []},
+            "annotations": {"list": annotations},
             "description": self.about,
             "editable": False,
             "fiscalYearStartMonth": 0,
             "graphTooltip": 1,
             "id": None,
-            "links": [*(_link(title, f"/d/{uid}", stay=True) for title, uid in links), _link("Pages", "${service}")],
+            "links": [_link(title, url) for title, url in links],
             "panels": list(self._panels(engine)),
             "refresh": self.refresh,
             "schemaVersion": _SCHEMA_VERSION,
@@ -105,34 +117,6 @@ class Board:
         }
         for choice in self.choices:
             yield choice.write(engine)
-        if self.by_day_or_hour:
-            yield {
-                "current": {"selected": True, "text": "day", "value": "daily"},
-                "description": "How wide the bars are (UTC).",
-                "hide": 0,
-                "includeAll": False,
-                "label": "By",
-                "multi": False,
-                "name": "per",
-                "options": [
-                    {"selected": True, "text": "day", "value": "daily"},
-                    {"selected": False, "text": "hour", "value": "hourly"},
-                ],
-                "query": "day : daily, hour : hourly",
-                "skipUrlSync": False,
-                "type": "custom",
-            }
-        yield {
-            "current": {"selected": True, "text": SERVICE, "value": SERVICE},
-            "description": "Where the collector's own pages are, for links.",
-            "hide": 0,
-            "label": "Service",
-            "name": "service",
-            "options": [{"selected": True, "text": SERVICE, "value": SERVICE}],
-            "query": SERVICE,
-            "skipUrlSync": False,
-            "type": "textbox",
-        }
 
     def _panels(self, engine: Engine) -> Iterator[Json]:
         """Lay the panels out, row after row, from left to right."""
@@ -157,10 +141,10 @@ class Board:
             y += tallest
 
 
-def _annotation(engine: Engine, sql: str) -> Json:
+def _annotation(engine: Engine, sql: str, *, shown: bool) -> Json:
     return {
         "datasource": {"type": engine.plugin, "uid": DATASOURCE},
-        "enable": True,
+        "enable": shown,
         "hide": False,
         "iconColor": "purple",
         "name": "Events",
@@ -168,14 +152,19 @@ def _annotation(engine: Engine, sql: str) -> Json:
     }
 
 
-def _link(title: str, url: str, *, stay: bool = False) -> Json:
+def _link(title: str, url: str) -> Json:
+    """Write a link at the top: to another board in the same time range, or to the service's pages.
+
+    It carries the variables that its address names and no others: those of one board do not fit another.
+    """
+    board = url.startswith("/d/")
     return {
         "asDropdown": False,
-        "icon": "dashboard" if stay else "external link",
-        "includeVars": stay,
-        "keepTime": stay,
+        "icon": "dashboard" if board else "external link",
+        "includeVars": False,
+        "keepTime": board,
         "tags": [],
-        "targetBlank": not stay,
+        "targetBlank": not board,
         "title": title,
         "tooltip": "",
         "type": "link",

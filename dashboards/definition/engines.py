@@ -1,15 +1,37 @@
 """How a query is written for each kind of data source.
 
-A panel's SQL is the same for PostgreSQL and SQLite but for the dashboard's time range, which it names by marks:
-``<within>`` (a condition on ``time``), ``<from>`` and ``<to>``. Variables are quoted by Grafana: ``${host:sqlstring}``.
+A panel's SQL is the same for PostgreSQL and SQLite but for what it names by marks: the dashboard's time range,
+``<from>`` and ``<to>`` in milliseconds, ``<within>`` (a condition on ``time_ms``), ``<step>`` (how wide its bars are);
+and ``at[[...]]``, which turns milliseconds into what Grafana takes for an instant. Variables are quoted by Grafana:
+``${host:sqlstring}``.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 Json = dict[str, Any]
 
 DATASOURCE = "${datasource}"
+
+
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+_HOURLY_MS = 4 * DAY_MS
+"""Longest time range that is shown by the hour: 96 bars."""
+_STEP = f"(CASE WHEN <to> - <from> <= {_HOURLY_MS} THEN {HOUR_MS} ELSE {DAY_MS} END)"
+_AT = re.compile(r"at\[\[(.+?)\]\]")
+_VIEW = re.compile(r"\b(?<!\.)(\w+_v1)\b(?!\.)")
+
+
+def _marked(text: str, *, since: str, until: str, at: str) -> str:
+    """Replace the placeholders."""
+    found = one_line(text).replace("<step>", _STEP).replace("<within>", "time_ms BETWEEN <from> AND <to>")
+    return _AT.sub(at, found.replace("<from>", since).replace("<to>", until))
+
+
+def in_schema(sql: str) -> str:
+    """Name the views with their PostgreSQL schema, for roles whose search path is another."""
+    return _VIEW.sub(r"grafana.\1", sql)
 
 
 def one_line(text: str) -> str:
@@ -49,13 +71,9 @@ class Postgres:
     folder, plugin, suffix = "postgres", "grafana-postgresql-datasource", ""
 
     def sql(self, text: str) -> str:
-        """Write the time range by macros."""
-        return (
-            one_line(text)
-            .replace("<within>", "$__timeFilter(time)")
-            .replace("<from>", "$__timeFrom()::timestamptz")
-            .replace("<to>", "$__timeTo()::timestamptz")
-        )
+        """Write the time range by macros, which know it in seconds."""
+        since, until = ("($__unixEpochFrom()::bigint * 1000)", "($__unixEpochTo()::bigint * 1000)")
+        return in_schema(_marked(text, since=since, until=until, at=r"to_timestamp((\1) / 1000.0::double precision)"))
 
     def target(self, query: Query, ref: str, *, over_time: bool, times: tuple[str, ...]) -> Json:
         """Write a panel's query; instants have a type of their own."""
@@ -79,13 +97,8 @@ class Sqlite:
     folder, plugin, suffix = "sqlite", "frser-sqlite-datasource", "-sqlite"
 
     def sql(self, text: str) -> str:
-        """Write the time range in seconds."""
-        return (
-            one_line(text)
-            .replace("<within>", "time BETWEEN $__from / 1000 AND $__to / 1000")
-            .replace("<from>", "($__from / 1000)")
-            .replace("<to>", "($__to / 1000)")
-        )
+        """Write the time range as it is."""
+        return _marked(text, since="$__from", until="$__to", at=r"((\1) / 1000)")
 
     def target(self, query: Query, ref: str, *, over_time: bool, times: tuple[str, ...]) -> Json:
         """Write a panel's query; the plugin wants the text twice."""

@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 
 from dashboards.definition.engines import DATASOURCE, Engine, Json, Query
 
+COUNT = "locale"
+"""Grafana's unit of counts: all digits, with separators between thousands."""
 GREEN, ORANGE, RED, BLUE, GREY = "green", "orange", "red", "blue", "#808080"
 
 
@@ -40,6 +42,7 @@ CAUSES = {
     "untrusted_chain": "#96d98d",
     "clock": "#c8f2c2",
     "matches_expected": "#37872d",
+    "control": "#5d6166",
     "no_evidence": GREY,
     "implausible": "#b0b0b0",
 }
@@ -57,6 +60,8 @@ class Look(ABC):
     kind: ClassVar[str]
     over_time: ClassVar[bool] = False
     """Whether its queries give ``time``, the name of the series as ``metric``, and the value as ``"Value"``."""
+    interval: str = ""
+    """Least time between two values that Prometheus is asked for."""
 
     @abstractmethod
     def options(self) -> Json:
@@ -103,6 +108,8 @@ class Panel:
             "title": self.title,
             "type": look.kind,
         }
+        if look.interval:
+            written["interval"] = look.interval
         linked: Json = _relink(written, engine)
         return linked
 
@@ -171,6 +178,7 @@ class Stat(Look):
     steps: Steps = _PLAIN
     text: bool = False
     """Whether the value is a text."""
+    decimals: int | None = None
     link: str = ""
 
     def options(self) -> Json:
@@ -181,7 +189,8 @@ class Stat(Look):
             "justifyMode": "auto",
             "orientation": "auto",
             "percentChangeColorMode": "standard",
-            "reduceOptions": _reduced(values=False, fields="/.*/" if self.text else ""),
+            # Without a pattern Grafana shows numbers alone: no text, and no instant either.
+            "reduceOptions": _reduced(values=False, fields="/.*/" if self.text or self.times() else ""),
             "showPercentChange": False,
             "textMode": "value",
             "wideLayout": True,
@@ -196,6 +205,8 @@ class Stat(Look):
             "thresholds": _thresholds(self.steps),
             "unit": self.unit,
         }
+        if self.decimals is not None:
+            found["decimals"] = self.decimals
         return found | ({"links": [{"title": "Open its page", "url": self.link}]} if self.link else {})
 
     def times(self) -> tuple[str, ...]:
@@ -209,24 +220,33 @@ class Series(Look):
 
     kind = "timeseries"
     over_time = True
-    unit: str = "short"
+    unit: str = COUNT
     bars: bool = False
     colors: Mapping[str, str] | None = None
     calc: str = "sum"
+    points: str = "auto"
+    """When a line has points: ``auto`` where there is room, or ``always``."""
+    decimals: int | None = None
+    """Decimals in legend and tooltip: rates that Prometheus extrapolates are no whole numbers."""
+    interval: str = ""
 
     def options(self) -> Json:
         """Put the legend below, the largest on top."""
-        return {"legend": _legend(self.calc), "tooltip": {"mode": "multi", "sort": "desc"}}
+        return {"legend": _legend(*([self.calc] if self.calc else [])), "tooltip": {"mode": "multi", "sort": "desc"}}
 
     def defaults(self) -> Json:
-        """Draw bars or lines; a gap is a gap."""
+        """Draw bars from the beginning of what they count, or lines; a gap is a gap, and a lone value a point.
+
+        A name has the same colour on every panel, in whichever order it comes.
+        """
         return {
-            "color": {"mode": "palette-classic"},
+            "color": {"mode": "palette-classic-by-name"},
             "custom": {
+                "barAlignment": 1 if self.bars else 0,
                 "drawStyle": "bars" if self.bars else "line",
                 "fillOpacity": 70 if self.bars else 8,
                 "lineWidth": 1,
-                "showPoints": "never" if self.bars else "auto",
+                "showPoints": "never" if self.bars else self.points,
                 "spanNulls": False,
                 "stacking": {"group": "A", "mode": "normal" if self.bars else "none"},
             },
@@ -234,7 +254,7 @@ class Series(Look):
             "min": 0,
             "thresholds": _thresholds(_PLAIN),
             "unit": self.unit,
-        }
+        } | ({} if self.decimals is None else {"decimals": self.decimals})
 
     def overrides(self) -> Iterator[Json]:
         """Give each known name its colour."""
@@ -301,7 +321,7 @@ class Bars(Look):
             "mappings": [],
             "min": 0,
             "thresholds": _thresholds(_PLAIN),
-            "unit": "short",
+            "unit": COUNT,
         }
 
 
@@ -313,7 +333,10 @@ class Column:
     title: str = ""
     _: KW_ONLY
     unit: str = ""
+    decimals: int | None = None
     width: int = 0
+    wrap: bool = False
+    """Whether a long text takes several lines instead of being cut off."""
     mapped: Mapped | None = None
     links: tuple[tuple[str, str], ...] = ()
 
@@ -333,7 +356,7 @@ class Table(Look):
         """Colour nothing but what is mapped."""
         return {
             "color": {"mode": "thresholds"},
-            "custom": {"align": "auto", "cellOptions": {"type": "auto"}, "filterable": True, "inspect": True},
+            "custom": {"align": "auto", "cellOptions": {"type": "auto"}, "filterable": False, "inspect": True},
             "mappings": [],
             "noValue": "",
             "thresholds": _thresholds(_PLAIN),
@@ -348,6 +371,10 @@ class Table(Look):
                 properties["unit"] = column.unit
             if column.width:
                 properties["custom.width"] = column.width
+            if column.decimals is not None:
+                properties["decimals"] = column.decimals
+            if column.wrap:
+                properties["custom.wrapText"] = True
             if column.mapped:
                 properties["mappings"] = _mappings(column.mapped)
                 properties["custom.cellOptions"] = {"type": "color-text"}

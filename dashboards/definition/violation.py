@@ -1,20 +1,27 @@
 """One violation: what it is, both chains with the pins, and how it spreads."""
 
 from dashboards.definition.asked import (
+    BY,
+    DAYS,
     ESTIMATED,
     HOSTS,
     LOCKS_OUT,
     LOWER,
+    PAGES,
+    ago,
     choose_host,
-    moment,
     number,
+    or_else,
+    over_time,
     panel,
     reports_of,
-    versions_over_time,
+    sources_counted,
+    text,
     yes_no,
 )
 from dashboards.definition.boards import HOST_ANNOTATIONS, Board, Choice
-from dashboards.definition.panels import GREEN, GREY, ORANGE, RED, Column, Panel, Row, Series, Stat, Table, words
+from dashboards.definition.engines import DAY_MS
+from dashboards.definition.panels import COUNT, GREEN, GREY, ORANGE, RED, Column, Panel, Row, Series, Stat, Table, words
 
 _IT = "violation_id = CAST('0' || ${violation:sqlstring} AS BIGINT)"
 """An empty choice is violation 0, which there is none of."""
@@ -28,48 +35,51 @@ _STATS = (
     _stat("Cause", "Why the pins did not match.", "cause", Stat(text=True, link="${service}/violations/${violation}")),
     _stat(
         "Status",
-        "What somebody made of it.",
+        "The status that was set.",
         "status",
         Stat(text=True, mapped=words(open=ORANGE, acknowledged=ORANGE, expected=GREEN, ignored=GREY, resolved=GREEN)),
     ),
     _stat(
         "Locks out",
         "Whether a client that enforced the expected pins now would lose this connection to them.",
-        yes_no("locks_out", unknown="cannot tell"),
+        yes_no("locks_out", unknown="unknown"),
         Stat(text=True, mapped=LOCKS_OUT),
     ),
-    _stat("Reports", f"All that were counted. {LOWER}", "reports", Stat(unit="short")),
-    _stat("Clients", f"Distinct clients that reported it. {LOWER} {ESTIMATED}", "clients", Stat(unit="short")),
+    _stat("Reports", f"All that were counted. {LOWER}", "reports", Stat(unit=COUNT)),
+    _stat("Clients", f"Distinct clients that reported it. {LOWER} {ESTIMATED}", "clients", Stat(unit=COUNT)),
     _stat("Last report", "When it was last reported.", "last_received_at", Stat(unit="dateTimeFromNow")),
 )
+_FACTS = (
+    ("Why", "why"),
+    ("Attributed to", "side"),
+    ("Path ends at", "anchor"),
+    ("Its name", "anchor_subject"),
+    ("Product", "product"),
+    ("Judged chain", "judged_chain"),
+    ("Sender", "sender"),
+    ("Its own result", "sender_result"),
+    ("Mode", "mode"),
+    ("Host name", "hostname"),
+    ("Note", "note"),
+)
 _WHY = panel(
-    Table(
-        (
-            Column("why", "Why", width=420),
-            Column("side", "Whose matter"),
-            Column("anchor", "Path ends at"),
-            Column("anchor_subject", "Its name"),
-            Column("product", "Product"),
-            Column("judged_chain", "Judged chain"),
-            Column("sender", "Sender"),
-            Column("sender_result", "Its own result"),
-            Column("mode", "Mode"),
-            Column("hostname", "Host name"),
-            Column("port", "Port", unit="string"),
-            Column("policy_revision", "Revision"),
-            moment("first_received_at", "First report"),
-            Column("note", "Note"),
-        )
-    ),
+    Table((Column("fact", "Fact", width=130), text("value", "Value"))),
     "Why",
-    "The rule that names the cause, whose matter it is, and where the path ends.",
+    "The rule that names the cause, to whom it is attributed, and where the path ends.",
     f"""
-        SELECT why, side, anchor, anchor_subject, product, judged_chain, sender, sender_result, mode, hostname, port,
-            policy_revision, first_received_at, note
-        FROM violations_v1 WHERE {_IT}
+        WITH it AS (SELECT {", ".join(column for _, column in _FACTS)} FROM violations_v1 WHERE {_IT})
+        SELECT fact, value FROM (
+            {
+        " UNION ALL ".join(
+            f"SELECT {place} AS place, '{title}' AS fact, {column} AS value FROM it"
+            for place, (title, column) in enumerate(_FACTS)
+        )
+    }
+        ) facts
+        WHERE value <> '' ORDER BY place
     """,
-    width=24,
-    height=4,
+    width=12,
+    height=9,
 )
 
 
@@ -78,26 +88,24 @@ def _chain(kind: str, about: str) -> Panel:
         Table(
             (
                 number("position", "No.", width=50),
-                Column("mark", "Look here", mapped=words(here=RED), width=90),
-                Column("subject", "Subject"),
-                Column("issuer", "Issuer"),
-                Column("pin", "Pin", width=390),
-                Column("known", "Known", width=70),
-                Column("expected", "Expected", width=80),
-                Column("own", "Own key", width=75),
-                Column("path", "On the path", width=90),
-                moment("not_before", "From"),
-                moment("not_after", "To"),
-                Column("unreadable", "Cannot be read", width=120),
+                Column("mark", "Look", mapped=words(here=RED), width=65),
+                text("name", "Subject"),
+                text("issuer_name", "Issuer"),
+                Column("pin", "Pin", width=425),
+                Column("matches", "Matches pins", width=118),
+                Column("own", "Your key", width=82),
+                Column("path", "On path", width=75),
+                Column("not_after", "Ends", unit="dateTimeFromNow", width=105),
             )
         ),
         f"{kind.capitalize()} chain",
         about,
         f"""
-            SELECT position, CASE WHEN failing THEN 'here' ELSE '' END AS mark, subject, issuer, pin,
-                {yes_no("in_known_pins")} AS known, {yes_no("in_expected_pins")} AS expected,
-                {yes_no("own_key")} AS own, {yes_no("on_path")} AS path, not_before, not_after,
-                COALESCE(unreadable, '') AS unreadable
+            SELECT position, CASE WHEN failing THEN 'here' ELSE '' END AS mark,
+                COALESCE(subject_name, unreadable, '') AS name, issuer_name, pin,
+                CASE WHEN in_known_pins AND in_expected_pins THEN 'known, expected' WHEN in_known_pins THEN 'known'
+                    WHEN in_expected_pins THEN 'expected' ELSE 'none' END AS matches,
+                {yes_no("own_key")} AS own, {yes_no("on_path")} AS path, not_after
             FROM chain_certificates_v1 WHERE {_IT} AND chain = '{kind}' ORDER BY position
         """,
         width=24,
@@ -108,9 +116,9 @@ def _chain(kind: str, about: str) -> Panel:
 _KNOWN = panel(
     Table(
         (
-            Column("pin", "Pin", width=390),
+            Column("pin", "Pin", width=425),
             Column("standing", "Of the policy", mapped=words(expected=GREEN, former=ORANGE, never_ours=RED), width=120),
-            Column("label", "Key"),
+            text("label", "Key"),
         )
     ),
     "Known pins",
@@ -121,41 +129,53 @@ _KNOWN = panel(
             COALESCE(label, '') AS label
         FROM known_pins_v1 WHERE {_IT} ORDER BY position
     """,
-    width=12,
-    height=6,
+    width=24,
+    height=5,
 )
 _EXPECTED = panel(
-    Table((Column("pin", "Pin", width=390), Column("label", "Key"), number("revision", "Revision", width=80))),
+    Table((Column("pin", "Pin", width=425), text("label", "Key"), number("revision", "Revision", width=80))),
     "Expected pins",
     "The pins of the host's policy in force.",
     f"SELECT pin, label, revision FROM pins_v1 WHERE {HOSTS} AND in_force ORDER BY position",
-    width=12,
-    height=6,
+    width=24,
+    height=5,
 )
 _DECIDED = panel(
     Table(
         (
-            moment("time", "At"),
+            ago("time", "When"),
             Column("was", "Was", width=120),
             Column("status", "Status", width=120),
-            Column("note", "Note"),
+            text("note", "Note"),
         )
     ),
-    "What was decided",
-    "Each time that somebody made something else of this violation, the latest first.",
-    f"SELECT time, was, status, note FROM status_changes_v1 WHERE {_IT} ORDER BY time DESC, status",
-    width=24,
-    height=5,
+    "Status history",
+    "Each change of this violation's status, the latest first.",
+    f"SELECT time, was, status, note FROM status_changes_v1 WHERE {_IT} ORDER BY time_ms DESC, status",
+    width=12,
+    height=9,
 )
 _DAYS = panel(
-    Series(calc="max"),
+    Series(calc="max", points="always"),
     "Reports and clients by day",
     f"Reports and distinct clients of each day. {LOWER} {ESTIMATED}",
-    f"""
-        SELECT time, 'reports' AS metric, reports AS "Value" FROM violation_daily_v1 WHERE <within> AND {_IT}
-        UNION ALL
-        SELECT time, 'clients', clients FROM violation_daily_v1 WHERE <within> AND {_IT} ORDER BY 1, 2
-    """,
+    over_time(
+        f"""(
+            SELECT time_ms AS slot, 'reports' AS name, reports AS amount FROM violation_daily_v1
+            WHERE {DAYS} AND {_IT}
+            UNION ALL
+            SELECT time_ms, 'clients', clients FROM violation_daily_v1 WHERE {DAYS} AND {_IT}
+        )""",
+        step=str(DAY_MS),
+        line=True,
+    ),
+    width=12,
+)
+_VERSIONS = panel(
+    Series(bars=True),
+    "Reports by app version",
+    f"Reports by the app version that the sender names. {BY} {LOWER}",
+    over_time(sources_counted(or_else("app_version", "no version"), _IT)),
     width=12,
 )
 
@@ -163,7 +183,7 @@ VIOLATION_DETAIL = Board(
     uid="hpkp-violation",
     file="violation",
     title="HPKP: violation",
-    about="One violation: its chains beside the pins that clients knew and that are expected, and how it spreads.",
+    about="What is this violation, which certificate matches no pin, and how does it spread?",
     since="now-90d",
     choices=(
         choose_host(many=False),
@@ -177,17 +197,21 @@ VIOLATION_DETAIL = Board(
             about="Violations of the host, the latest reported first; at most 500.",
             many=False,
         ),
+        PAGES,
     ),
     annotations=HOST_ANNOTATIONS,
     rows=(
-        Row("What it is", (*_STATS, _WHY, _DECIDED)),
+        Row(
+            "What is violation ${violation:raw} of ${host}, which certificate matches no pin, and how does it spread?",
+            (*_STATS, _WHY, _DECIDED),
+        ),
         Row(
             "Chains and pins",
             (
                 _chain("served", "What the server sent, as the report has it; some senders leave it out."),
                 _chain(
                     "validated",
-                    "The path that the client built, which the pins are held against (RFC 7469 section 2.6).",
+                    "The path that the client built, which the pins are compared with (RFC 7469 section 2.6).",
                 ),
                 _KNOWN,
                 _EXPECTED,
@@ -197,10 +221,9 @@ VIOLATION_DETAIL = Board(
             "How it spreads",
             (
                 _DAYS,
-                versions_over_time(_IT, width=12),
-                reports_of("app_version", "no version", "By app version", _IT, width=8),
-                reports_of("platform", "not named", "By system", _IT, width=8),
-                reports_of("label", "no label", "By label of the report-uri", _IT, width=8),
+                _VERSIONS,
+                reports_of("platform", "not named", "By system", _IT, width=12, height=6),
+                reports_of("label", "no label", "By label of the report-uri", _IT, width=12, height=6),
             ),
         ),
     ),

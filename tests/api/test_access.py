@@ -1,15 +1,21 @@
-"""Who may call what: tokens by their scope; without one, only this machine, and only directly."""
+"""Who may call what: tokens by their scope; without one nobody, wherever the connection comes from."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 
+from app.api.counted_until import HEADER
+from app.main import create_app
 from app.store.engine import writing
 from app.store.secrets import new_token, revoke_token
+from tests import admin
 from tests.api.answers import problem_of
-from tests.application import TestClient, app_of, from_elsewhere, service_of
-from tests.reports import HOST, site
+from tests.application import TestClient, app_of, caller, from_elsewhere, service_of, settings_for
+from tests.reports import HOST, report_body, site
 
 HOSTS = "/api/v1/hosts"
 POLICY = f"{HOSTS}/{HOST}/policy"
@@ -22,16 +28,25 @@ READS = [
     f"{HOSTS}/{HOST}/verdicts", f"{HOSTS}/{HOST}/exposure", "/metrics",
     "/api/v1/violations", "/api/v1/violations/1", "/api/v1/violations/1/reports", "/api/v1/reports/1",
     "/api/v1/rejections", "/api/v1/events", "/api/v1/export", f"/api/v1/certificates/{'0' * 64}",
-    "/api/v1/overflow", f"{HOSTS}/{HOST}/refusals",
+    "/api/v1/overflow", f"{HOSTS}/{HOST}/refusals", f"{HOSTS}/{HOST}/control",
+    f"{HOSTS}/{HOST}/releases", f"{HOSTS}/{HOST}/app-keys", "/api/v1/apps", "/api/v1/apps/releases",
+    "/api/v1/apps/a/releases", "/api/v1/apps/a/installs",
 ]  # fmt: skip
 WRITES = [
     ("PUT", POLICY, BODY),
     ("PUT", f"{HOSTS}/{HOST}/refusals", {"status": "open"}),
     ("DELETE", POLICY, None),
+    ("DELETE", f"{HOSTS}/{HOST}", None),
+    ("PATCH", "/api/v1/violations", {"ids": [1], "status": "open"}),
     ("POST", PROBE, None),
     ("PUT", f"{HOSTS}/{HOST}/exposure/2026-11-01", {"sessions": 1}),
     ("POST", f"{HOSTS}/{HOST}/canary", None),
+    ("POST", f"{HOSTS}/{HOST}/control", {}),
     ("PATCH", "/api/v1/violations/1", {"status": "open"}),
+    ("PUT", f"{HOSTS}/{HOST}/releases", {"app": "a"}),
+    ("PUT", "/api/v1/apps/a/releases/1", {"files": []}),
+    ("PATCH", "/api/v1/apps/a/releases/1", {}),
+    ("PUT", "/api/v1/apps/a/installs", {"installs": []}),
 ]
 ASKS = [
     ("POST", f"{HOSTS}/{HOST}/check", None),
@@ -56,9 +71,9 @@ def _every_request() -> Iterator[tuple[str, str, Any]]:
     yield from WRITES
 
 
-def _refused(caller: TestClient, status: int, requests: Iterator[tuple[str, str, Any]] | None = None) -> None:
+def _refused(asking: TestClient, status: int, requests: Iterator[tuple[str, str, Any]] | None = None) -> None:
     for method, path, body in requests or _every_request():
-        response = caller.request(method, path, json=body)
+        response = asking.request(method, path, json=body)
         problem_of(response, status)
         assert ("www-authenticate" in response.headers) == (status == 401)
 
@@ -67,6 +82,7 @@ def test_every_route_that_is_not_open_stands_in_these_tests(client: TestClient) 
     paths = app_of(client).openapi()["paths"]
     listed = {*READS, *(path for _, path, _ in (*WRITES, *ASKS)), *OPEN}
     sample = {"{host}": HOST, "{violation_id}": "1", "{report_id}": "1", "{sha256}": "0" * 64, "{date}": "2026-11-01"}
+    sample |= {"{app}": "a", "{version}": "1"}
     for path in paths:
         filled = path
         for name, value in sample.items():
@@ -74,18 +90,13 @@ def test_every_route_that_is_not_open_stands_in_these_tests(client: TestClient) 
         assert path.startswith("/report") or filled in listed, path
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "127.8.9.1", "::1"])
-def test_this_machine_needs_no_token(client: TestClient, address: str) -> None:
-    here = from_elsewhere(client, address)
-    assert here.put(POLICY, json=BODY).status_code == 200
-    assert {here.get(path).status_code for path in READS} <= {200, 404}
-
-
-@pytest.mark.parametrize(
-    "address", [ELSEWHERE, "10.0.0.1", "::ffff:203.0.113.9", "2001:db8::1", "localhost", "", "128.0.0.1", "0.0.0.0"]
-)
-def test_another_machine_needs_a_token(client: TestClient, address: str) -> None:
-    _refused(from_elsewhere(client, address), 401)
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1", "localhost", "", ELSEWHERE])
+@pytest.mark.parametrize("tokens", [True, False])
+def test_no_place_of_a_connection_opens_anything(client: TestClient, address: str, *, tokens: bool) -> None:
+    if not tokens:
+        assert service_of(client).tokens.revoke(admin.NAME)
+    for host in ("127.0.0.1:8000", "localhost", "collector.example"):
+        _refused(from_elsewhere(client, address, host=host), 401)
 
 
 @pytest.mark.parametrize(
@@ -114,10 +125,10 @@ def test_a_read_token_reads_and_changes_nothing(client: TestClient) -> None:
 
 
 def test_an_admin_token_reads_and_changes(client: TestClient) -> None:
-    admin = _with_token(client, _token(client, "admin"))
-    assert admin.put(POLICY, json=BODY).status_code == 200
-    assert {admin.get(path).status_code for path in READS} == {200, 404}
-    assert admin.delete(POLICY).status_code == 204
+    changer = _with_token(client, _token(client, "admin"))
+    assert changer.put(POLICY, json=BODY).status_code == 200
+    assert {changer.get(path).status_code for path in READS} == {200, 404}
+    assert changer.delete(POLICY).status_code == 204
 
 
 def test_a_token_opens_through_a_proxy_too(client: TestClient) -> None:
@@ -154,8 +165,58 @@ def test_a_revoked_token_opens_nothing_from_then_on(client: TestClient) -> None:
     _refused(reader, 401)
 
 
+def test_a_token_opens_nothing_after_it_has_expired(client: TestClient) -> None:
+    start = datetime.now(UTC)
+    text = service_of(client).tokens.make("month", "admin", expires_at=start + timedelta(days=30))
+    for days, status in ((29.99, 200), (30, 401), (31, 401)):
+        with time_machine.travel(start + timedelta(days=days), tick=False):
+            assert _with_token(client, text).get(HOSTS).status_code == status
+
+
+@pytest.mark.both_databases
+def test_the_last_use_of_a_token_is_kept_to_the_hour(client: TestClient) -> None:
+    text = _token(client, "read")
+    tokens = service_of(client).tokens
+    assert [token.last_used_at for token in tokens.list() if token.name == "read"] == [None]
+    for hours in (1.0, 1.9, 2.1, 1.5):  # the last is a process whose clock is behind
+        with time_machine.travel(datetime(2026, 11, 1, tzinfo=UTC) + timedelta(hours=hours), tick=False):
+            assert _with_token(client, text).get(HOSTS).status_code == 200
+    assert [token.last_used_at for token in tokens.list() if token.name == "read"] == [
+        datetime(2026, 11, 1, 2, tzinfo=UTC)
+    ]
+
+
+def test_a_store_that_takes_no_writes_still_answers_who_has_a_token(client: TestClient) -> None:
+    reader = _with_token(client, _token(client, "read"))
+    with service_of(client).engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA query_only = ON")
+        connection.commit()
+    assert reader.get(HOSTS).status_code == 200
+
+
 def test_nobody_is_told_whether_a_thing_exists_before_who_asks_is_known(client: TestClient) -> None:
     stranger = from_elsewhere(client, ELSEWHERE)
     for path in ("/api/v1/violations/x", f"{HOSTS}/a..b/policy", "/api/v1/violations?limit=0&since=x"):
         assert stranger.get(path).status_code in (401, 422)
     problem_of(stranger.get("/api/v1/violations/12345"), 401)
+
+
+def test_only_an_authorized_request_waits_for_the_fold(tmp_path: Path) -> None:
+    """Nothing counts what was accepted, so a request that waits is answered when the patience ends, and says so."""
+    app = create_app(settings_for(tmp_path, read_wait_seconds=1), with_fold=False)
+    with caller(app) as client:
+        assert client.post("/report", content=report_body()).status_code == 204
+        reader = _with_token(client, _token(client, "read"))
+        unknown = _with_token(client, "hpkp_unknown")
+        for refused in (
+            from_elsewhere(client, ELSEWHERE).get(HOSTS),
+            from_elsewhere(client, ELSEWHERE).get("/"),
+            unknown.get(HOSTS),
+            reader.put(POLICY, json=BODY),
+        ):
+            assert refused.status_code in (401, 403)
+            assert HEADER not in refused.headers
+        assert HEADER not in client.get("/metrics").headers
+        for answered in (reader.get(HOSTS), client.get("/"), client.put(POLICY, json=BODY)):
+            assert answered.status_code == 200
+            assert HEADER in answered.headers

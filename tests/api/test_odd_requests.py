@@ -13,7 +13,16 @@ from tests.reports import HOST, report_body, site
 
 BIG = 10**30
 LARGEST = 2**63 - 1
-NAMES = {"host": HOST, "violation_id": 1, "report_id": 1, "sha256": "0" * 64, "label": "web", "date": "2026-11-01"}
+NAMES = {
+    "host": HOST,
+    "violation_id": 1,
+    "report_id": 1,
+    "sha256": "0" * 64,
+    "label": "web",
+    "date": "2026-11-01",
+    "app": "com.example.app",
+    "version": "1.0",
+}
 TEXTS = ["%00", "a%00b", "%ff%fe", "%ed%a0%80", "%", "%zz", "a%0d%0ab", quote("🔑"), "x" * 5000, quote("' OR 1=1 --")]
 DOCUMENT: dict[str, Any] = create_app(Settings(_env_file=None)).openapi()
 POLICY, VIOLATIONS = f"/api/v1/hosts/{HOST}/policy", "/api/v1/violations"
@@ -25,7 +34,7 @@ def _asked_for(*names: str) -> list[tuple[str, str]]:
         (path.format_map(NAMES), parameter["name"])
         for path, item in DOCUMENT["paths"].items()
         for parameter in item.get("get", {}).get("parameters", ())
-        if parameter["name"] in names
+        if parameter["in"] == "query" and parameter["name"] in names
     ]
 
 
@@ -105,7 +114,6 @@ def test_odd_texts_to_look_for_are_not_found(stocked: TestClient, path: str, nam
         ("0001-01-01T00:00:00Z", True),
         ("0001-01-01T00:00:00+14:00", True),
         ("1969-12-31T23:59:59Z", True),
-        ("0", True),
         ("9999-12-31T23:59:59.999999Z", False),
         ("9999-12-31T23:59:59-14:00", False),
     ],
@@ -126,8 +134,8 @@ def test_an_absurd_window_of_overflow_is_empty_or_refused(client: TestClient) ->
 @pytest.mark.parametrize(
     "moment",
     [
-        "2026-06-01T12:00:00", "2026-06-01", "1e400", "NaN", str(BIG), "yesterday", "2026-02-30T00:00:00Z", "%00",
-        "2026-06-01T12:00:00+25:00", "0000-01-01T00:00:00Z", "10000-01-01T00:00:00Z", "",
+        "2026-06-01T12:00:00", "2026-06-01", "0", "0.5", "1700000000", "1e400", "NaN", str(BIG), "yesterday",
+        "2026-02-30T00:00:00Z", "%00", "2026-06-01T12:00:00+25:00", "0000-01-01T00:00:00Z", "10000-01-01T00:00:00Z", "",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("path", WINDOWED)

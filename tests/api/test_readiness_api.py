@@ -33,7 +33,7 @@ def test_an_answer_for_a_past_moment_says_so_and_there_is_none_for_the_future(cl
     assert client.put(f"{HOST}/policy", json=POLICY).status_code == 200
     assert client.get(f"{HOST}/readiness").json()["as_of"] is None
     past = client.get(f"{HOST}/readiness", params={"at": datetime.now(UTC).isoformat()})
-    assert "known then" in past.json()["as_of"]
+    assert "known at that time" in past.json()["as_of"]
     assert client.get(f"{HOST}/readiness", params={"at": before.isoformat()}).status_code == 404
     tomorrow = (before + timedelta(days=1)).isoformat()
     assert client.get(f"{HOST}/readiness", params={"at": tomorrow}).status_code == 422

@@ -155,7 +155,7 @@ def test_an_event_that_somebody_tells_of_is_among_the_others(client: TestClient)
     answer = client.post("/api/v1/events", json=told)
     assert answer.status_code == 201
     shown = {"kind": "deployed", "host": "www.example.com", "text": "a new server", "at": "2026-01-02T02:04:05Z"}
-    assert answer.json() == shown | {"id": answer.json()["id"]}
+    assert answer.json() == shown | {"id": answer.json()["id"], "actor": "tests"}
     assert client.get("/api/v1/events", params={"host": HOST}).json()["items"] == [answer.json()]
     assert client.post("/api/v1/events", json={"kind": "note", "text": "of all hosts"}).json()["host"] is None
 

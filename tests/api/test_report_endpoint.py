@@ -72,7 +72,7 @@ def test_the_page_at_the_root_takes_no_report(client: TestClient) -> None:
 )
 def test_what_is_not_json_is_400_and_says_where(client: TestClient, body: bytes, place: str) -> None:
     problem = problem_of(client.post("/report", content=body), 400)
-    assert problem["title"] == "Not JSON"
+    assert problem["title"] == "Invalid JSON"
     assert place in problem["detail"]
 
 
@@ -96,7 +96,7 @@ def test_json_of_another_kind_is_422_with_a_pointer_to_the_member(
     client: TestClient, body: bytes, pointer: str
 ) -> None:
     problem = problem_of(client.post("/report", content=body), 422)
-    assert problem["title"] == "Not a pin violation report"
+    assert problem["title"] == "Not an HPKP report"
     assert problem["pointer"] == pointer
     assert problem["detail"]
 
@@ -156,7 +156,7 @@ def test_no_content_encoding_may_be_said_in_words(client: TestClient, coding: st
 def test_a_host_without_a_policy_is_404_where_the_setting_says_so(start: StartApp) -> None:
     client = start(unknown_hosts="reject")
     problem = problem_of(client.post("/report", content=report_body()), 404)
-    assert problem["title"] == "Host not registered"
+    assert problem["title"] == "No policy for this host"
     client.put(f"/api/v1/hosts/{HOST}/policy", json={"pins": [{"sha256": site().root.pin}]})
     assert client.post("/report", content=report_body()).status_code == 204
 

@@ -3,7 +3,6 @@
 import logging
 import pickle
 import signal
-import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,17 +11,15 @@ from pathlib import Path
 import pytest
 import uvicorn
 from typer.testing import CliRunner
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from app.api.connections import LimitedProtocol
 from app.api.report_protocol import ReportProtocol
 from app.cli import app as cli
 from app.cli import workers as workers_module
 from app.cli.fold_process import FoldProcess
-from app.ingest.entry import Entry
-from app.ingest.log import IngestLog
-from app.ingest.log_values import AppendResult, FailureKind, NotAppended
+from app.ingest.log_values import FailureKind, NotAppended
 from app.outcomes import Outcome
-from tests.protocol_server import Served, chunked, post, serving, split, statuses_of, wait_until
+from tests.protocol_server import HeldLog, Served, chunked, post, serving, split, statuses_of, wait_until
 from tests.reports import distinct_bodies, report_body
 
 KNOWN = distinct_bodies(12)
@@ -141,7 +138,21 @@ CONVERSATIONS = [
         ACCEPTED,
         closed=True,
     ),
-    Say("an upgrade to WebSocket", [WEBSOCKET], [403], closed=True),
+    Say("an upgrade to WebSocket", [WEBSOCKET], [405], {Outcome.METHOD_NOT_ALLOWED: 1}, closed=True),
+    Say(
+        "an upgrade to WebSocket with a body",
+        [WEBSOCKET.replace(b"\r\n\r\n", b"\r\nContent-Length: 5\r\n\r\nhello")],
+        [405],
+        {Outcome.METHOD_NOT_ALLOWED: 1},
+        closed=True,
+    ),
+    Say(
+        "an upgrade that does not ask to close",
+        [post(KNOWN[0], "/report", "Connection: Upgrade", "Upgrade: h2c")],
+        [400],
+        {Outcome.UNREADABLE: 1},
+        closed=True,
+    ),
     # The parser takes what follows the head for the other protocol.
     Say(
         "an upgrade to HTTP/2",
@@ -300,26 +311,6 @@ def test_the_table_is_long_and_takes_both_ways() -> None:
     assert min(sum(bool(c.in_protocol) is taken for c in CONVERSATIONS) for taken in (True, False)) > 19
 
 
-class HeldLog:
-    """A log whose appends wait until they are let go, or fail."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.waits, self.go, self.appended = threading.Event(), threading.Event(), 0
-        self.failure: NotAppended | None = None
-        append = IngestLog.append
-
-        def held(log: IngestLog, entries: Sequence[Entry]) -> AppendResult:
-            self.waits.set()
-            assert self.go.wait(60)
-            if self.failure is not None:
-                return self.failure
-            result = append(log, entries)
-            self.appended += len(entries)
-            return result
-
-        monkeypatch.setattr(IngestLog, "append", held)
-
-
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[HeldLog]:
     held = HeldLog(monkeypatch)
@@ -399,7 +390,7 @@ def test_a_shutdown_answers_those_who_wait_and_lets_the_others_go(
 
 
 def test_a_connection_that_is_quiet_after_its_answer_is_closed(tmp_path: Path) -> None:
-    with serving(tmp_path, options={"timeout_keep_alive": 1}) as served, served.connect() as connection:
+    with serving(tmp_path, max_idle_seconds=1) as served, served.connect() as connection:
         connection.send(post(KNOWN[0]))
         assert connection.await_answers(1) == [204]
         connection.send(post(KNOWN[1]))
@@ -481,14 +472,14 @@ def test_the_client_is_named_by_trusted_proxies_alone(tmp_path: Path, trusted: s
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-@pytest.mark.parametrize(("option", "protocol"), [((), ReportProtocol), (("--no-whole-requests",), HttpToolsProtocol)])
+@pytest.mark.parametrize(("option", "protocol"), [((), ReportProtocol), (("--no-whole-requests",), LimitedProtocol)])
 def test_the_command_serves_with_it_unless_told_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: str, option: tuple[str, ...], protocol: type
 ) -> None:
     """Not visible from outside, so the server is not started: its configuration is looked at."""
     found: list[type] = []
 
-    def load(config: uvicorn.Config) -> bool:
+    def load(config: uvicorn.Config, *, when_bound: object = None) -> bool:
         handed_over: uvicorn.Config = pickle.loads(pickle.dumps(config)) if config.workers > 1 else config
         handed_over.load()
         found.append(handed_over.http_protocol_class)

@@ -189,6 +189,28 @@ def test_a_violation_is_closed_with_a_note(client: TestClient, status: str) -> N
     assert [item["id"] for item in _items(client, status=status)] == [1]
 
 
+def _recorded_and_shown(client: TestClient) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the findings of the verdict recorded last, which boards read, and those of the verdict of now."""
+    recorded = client.get(f"/api/v1/hosts/{HOST}/verdicts").json()["items"][0]["findings"]
+    shown = client.get(f"/api/v1/hosts/{HOST}/readiness").json()["findings"]
+    return recorded, {finding["code"]: finding["severity"] for finding in shown}
+
+
+def test_a_status_is_in_the_recorded_verdict_when_it_is_answered(client: TestClient) -> None:
+    _send(client, report_body())
+    policy = {"pins": [{"sha256": make_root(name).pin} for name in ("Own", "Backup")]}
+    assert client.put(f"/api/v1/hosts/{HOST}/policy", json=policy).status_code == 200
+    _send(client, _of(other_site(1)))
+    open_codes = {code for code in _recorded_and_shown(client)[1] if code.startswith("open_")}
+    assert open_codes
+    for status, expected in (("open", open_codes), ("ignored", set()), ("open", open_codes), ("resolved", set())):
+        for violation in _items(client):
+            assert client.patch(f"{LIST}/{violation['id']}", json={"status": status}).status_code == 200
+        recorded, shown = _recorded_and_shown(client)
+        assert recorded == shown
+        assert open_codes & recorded.keys() == expected
+
+
 def test_what_a_change_leaves_out_stays(client: TestClient) -> None:
     _send(client, report_body())
     client.patch(f"{LIST}/1", json={"status": "expected", "note": "a"})

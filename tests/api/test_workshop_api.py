@@ -71,8 +71,8 @@ def _private_key() -> str:
 @pytest.mark.parametrize(
     ("body", "status", "detail"),
     [
-        ("", 422, "no PEM certificate"),
-        ("hello", 422, "no PEM certificate"),
+        ("", 422, "it is empty"),
+        ("hello", 422, "no certificate in PEM, DER or PKCS #7"),
         ("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n", 422, "cannot be read"),
         (site().leaf.pem * 101, 422, "at most 100"),
         (_private_key() + site().leaf.pem, 422, "treat it as compromised"),

@@ -12,6 +12,7 @@ import pytest
 from app.catalog.load import PACKAGED, load_catalog, parse_catalog_file
 from app.catalog.roots import DEPARTURES, HISTORY
 from app.hpkp.catalog import Basis, CaName, CaState, Catalog
+from app.hpkp.errors import InvalidFile
 from app.hpkp.pins import Pin, parse_pin, pin_of_spki
 from app.hpkp.x509.certificate import Certificate, read_certificate
 from tests.authority import make_root
@@ -289,5 +290,5 @@ def test_a_file_of_another_encoding_is_named(tmp_path: Path) -> None:
 
 def test_an_empty_file_adds_nothing(tmp_path: Path) -> None:
     assert parse_catalog_file("", "f").value() == Catalog()
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(InvalidFile, match=r"^HPKP_CATALOG: .*absent\.toml: No such file or directory$"):
         load_catalog(tmp_path / "absent.toml")

@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 
 from app.access_log import Hit, LogFormat, Tally, UnreadableLine, guess_format
 from app.cli import app
+from app.store.engine import upgrade
 
 runner = CliRunner()
 HOST = "www.example.com"
@@ -28,7 +29,9 @@ HAPROXY = (
 
 @pytest.fixture(autouse=True)
 def _store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HPKP_DATABASE_URL", f"sqlite:///{tmp_path}/hpkp.sqlite3")
+    url = f"sqlite:///{tmp_path}/hpkp.sqlite3"
+    upgrade(url)
+    monkeypatch.setenv("HPKP_DATABASE_URL", url)
     monkeypatch.chdir(tmp_path)
 
 
@@ -101,13 +104,56 @@ def test_clients_that_never_report_are_left_out_and_said(tmp_path: Path) -> None
     lines = [_line(agent=new.format(140)), _line(agent=new.format(60)), _line(day="03", agent=new.format(141))]
     log = _log(tmp_path / "a.log", *lines)
     assert _days("import", HOST, log) == [("2026-11-02", 1, 1), ("2026-11-03", 0, 0)]
-    assert "2 responses went to clients that never send reports" in _run("import", HOST, log).stderr
+    assert "Skipped 2 responses to clients that never send reports" in _run("import", HOST, log).stderr
     assert _days("import", HOST, log, "--every-client") == [("2026-11-02", 2, 2), ("2026-11-03", 1, 1)]
 
 
 def test_a_log_without_user_agents_is_counted_with_a_warning(tmp_path: Path) -> None:
     told = _run("import", HOST, _log(tmp_path / "a.log", _line(HAPROXY))).stderr
-    assert "1 responses name no user agent" in told
+    assert "1 response without a user agent" in told
+
+
+def _register(*versions: tuple[str, str]) -> None:
+    """Register releases of example.shop for iOS, each with a version and a build."""
+    for version, build in versions:
+        Path("Pinning.swift.kt").write_text(f'CertificatePinner.Builder().add("{HOST}", "sha256/{"A" * 43}=")')
+        arguments = ["app", "import", "Pinning.swift.kt", "--app", "example.shop", "--platform", "ios"]
+        result = runner.invoke(app, [*arguments, "--release-version", version, "--build", build])
+        assert result.exit_code in (0, 1), result.output
+
+
+def test_the_user_agent_of_an_app_counts_its_installs_by_version_or_build(tmp_path: Path) -> None:
+    _register(("2.3", "230"), ("2.4", "240"))
+    agents = (
+        "Shop/2.3 (Android 16)", "Shop/2.3 (Android 15)", "okhttp/5 Shop/2.3", "Shop/240 CFNetwork/1490 Darwin/23.0",
+        "Shop/9.9", "Shopping/2.3", "Old/1",
+    )  # fmt: skip
+    lines = [_line(agent=agent, address=f"192.0.2.{number}") for number, agent in enumerate(agents)]
+    log = _log(tmp_path / "log", *lines)
+    result = _run("import", HOST, log, "--app-agent", "Shop=example.shop:ios", "--json")
+    assert [(day["sessions"], day["clients"]) for day in json.loads(result.stdout)] == [(2, 2)]  # none of the app
+    assert "not registered: example.shop 9.9 (ios); import its configuration" in result.stderr
+    listed = runner.invoke(app, ["app", "list"]).output
+    assert "example.shop 2.3 (ios): www.example.com; at least 3 of " in listed
+    assert "example.shop 2.4 (ios): www.example.com; at least 1 of " in listed
+
+
+def test_a_store_s_export_is_not_replaced_by_a_log(tmp_path: Path) -> None:
+    _register(("2.3", "230"))
+    table = tmp_path / "installs.csv"
+    table.write_text("date,app,app_version,clients\n2026-11-02,example.shop,2.3,70000\n")
+    assert runner.invoke(app, ["app", "installs", str(table), "--platform", "ios"]).exit_code == 0
+    result = _run(
+        "import", HOST, _log(tmp_path / "log", _line(agent="Shop/2.3")), "--app-agent", "Shop=example.shop:ios"
+    )
+    assert "1 counts left out: a store's export counts these days" in result.stderr
+    assert "70,000 of 70,000 installs" in runner.invoke(app, ["app", "list"]).output
+
+
+@pytest.mark.parametrize("text", ["Shop", "Shop=example.shop", "Shop=example.shop:windows", "Sh/op=x:ios", "=x:ios"])
+def test_an_app_agent_that_cannot_be_is_refused(tmp_path: Path, text: str) -> None:
+    result = _run("import", HOST, _log(tmp_path / "log", _line()), "--app-agent", text, code=2)
+    assert "is not NAME=APP:PLATFORM" in result.stderr
 
 
 def test_days_and_paths_can_be_chosen(tmp_path: Path) -> None:
@@ -301,3 +347,30 @@ def test_what_prometheus_does_not_tell_is_not_recorded(answer: Any, reason: str)
     with _prometheus(answer) as (url, _):
         assert reason in _run("pull", HOST, "--query", "x", "--prometheus", url, code=2).stderr
     assert "did not answer" in _run("pull", HOST, "--query", "x", "--prometheus", url, code=2).stderr
+
+
+PIN, OTHER_PIN = "A" * 43 + "=", "E" * 43 + "="
+
+
+def test_a_release_carries_the_pins_of_the_policy_the_given_ones_or_none() -> None:
+    assert "no policy is in force" in _run("release", HOST, "com.example.shop", "4.2", code=2).stderr
+    policy = runner.invoke(app, ["policy", "set", HOST, "--pin", PIN, "--pin", OTHER_PIN])
+    assert policy.exit_code == 0, policy.output
+    told = json.loads(_run("release", HOST, "com.example.shop", "4.1", "4.2", "--json").stdout)
+    assert told == [
+        {"app": "com.example.shop", "app_version": version, "pins": [PIN, OTHER_PIN]} for version in ("4.1", "4.2")
+    ]
+    assert _run("release", HOST, "shop", "--pin", PIN).stdout == f"shop: {PIN}\n"
+    assert _run("release", HOST, "shop", "1.0", "--unpinned").stdout == "shop 1.0: no pins\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("shop", "--pin", "no pin"), "no pin"),
+        (("shop", "--pin", PIN, "--unpinned"), "contradict"),
+        (("",), "APP is empty"),
+    ],
+)
+def test_a_release_that_cannot_be_ends_with_the_reason(arguments: tuple[str, ...], reason: str) -> None:
+    assert reason in _run("release", HOST, *arguments, code=2).stderr

@@ -102,7 +102,7 @@ def test_a_log_of_another_version_is_told_and_not_skipped(settings: Settings) ->
     set_version(log, 9)
     [told] = _json("log", "list", code=1)
     assert "it has format 9, this program reads format 1" in told["refused"]
-    assert "format 9" in _json("log", "skip", log.path.name, code=1)
+    assert "format 9" in _json("log", "skip", log.path.name, code=2)
     assert read_counts(settings.database_url).rows == 0
     set_version(log, 1)
     assert _json("log", "list") == []
@@ -111,4 +111,4 @@ def test_a_log_of_another_version_is_told_and_not_skipped(settings: Settings) ->
 
 def test_a_log_that_is_not_there_is_an_error(settings: Settings) -> None:
     write_log(settings, distinct_bodies(1))
-    assert "there is no ingest log abc" in _json("log", "skip", "abc", code=1)
+    assert "there is no ingest log abc" in _json("log", "skip", "abc", code=2)

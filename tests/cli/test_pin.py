@@ -92,7 +92,7 @@ def test_a_chain_on_standard_input_gives_each_certificate_with_its_names(tmp_pat
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "neither PEM nor DER"),
+        (b"", "it is empty"),
         (b"hello", "neither PEM nor DER"),
         (b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "CERTIFICATE cannot be read"),
         (b"-----BEGIN DH PARAMETERS-----\nAAAA\n-----END DH PARAMETERS-----\n", "no key that can be pinned"),

@@ -5,7 +5,6 @@ import socket
 import threading
 from pathlib import Path
 
-import httpx
 import pytest
 from typer.testing import CliRunner
 
@@ -29,7 +28,7 @@ def test_a_sample_arrives_and_is_judged(tmp_path: Path) -> None:
     with running_service(tmp_path) as service:
         sent = runner.invoke(app, ["send-sample", f"{service.url}/report/tour", "--host", "a.example", "--json"])
         assert sent.exit_code == 0, sent.output
-        violations = httpx.get(f"{service.url}/api/v1/violations", params={"host": "a.example"}).json()["items"]
+        violations = service.client.get("/api/v1/violations", params={"host": "a.example"}).json()["items"]
     assert json.loads(sent.stdout)["status"] == 204
     assert [violation["cause"] for violation in violations] == ["other_trust_path"]
     assert set(violations[0]["known_pins"]) == set(json.loads(sent.stdout)["pins"])
@@ -50,7 +49,7 @@ def test_a_refused_sample_is_exit_code_one(tmp_path: Path, path: str) -> None:
 
 def test_no_service_is_said_plainly() -> None:
     refused = runner.invoke(app, ["send-sample", "http://127.0.0.1:9/report"])
-    assert refused.exit_code == 1
+    assert refused.exit_code == 2
     assert "hpkp serve" in refused.stderr
 
 
@@ -64,7 +63,7 @@ def test_a_sample_of_every_sender_is_taken_as_that_senders(tmp_path: Path) -> No
             options = ["--as", sender, "--host", "a.example", "--json"]
             sent = runner.invoke(app, ["send-sample", f"{service.url}/report", *options])
             assert (sent.exit_code, json.loads(sent.stdout)["sender"]) == (0, sender), sent.output
-        violations = httpx.get(f"{service.url}/api/v1/violations").json()["items"]
+        violations = service.client.get("/api/v1/violations").json()["items"]
     assert {violation["sender"] for violation in violations} == set(ImitatedSender)
 
 

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from typer.testing import CliRunner, Result
 
 from app.cli import app
 from app.cli.story import HOST, play, story_named
 from app.cli.terminal import opened, read_settings
-from app.hpkp.judgement.causes import Cause
+from app.hpkp.judgement.causes import OF_RELEASES, Cause
 from app.ingest.envelope import Envelope
 from app.samples.rollout import make_keys
 from app.samples.stories import STORIES, Story
@@ -86,8 +87,9 @@ def test_a_policy_that_cannot_be_one_is_refused_with_the_reason(arguments: tuple
     assert reason in _run("policy", *arguments, code=2).stderr
 
 
-def test_no_policy_is_exit_code_one_for_show_and_two_for_readiness() -> None:
-    assert "hpkp policy set a.example" in _run("policy", "show", "a.example", code=1).stderr
+def test_no_policy_is_exit_code_two_for_show_and_readiness() -> None:
+    _run("db", "upgrade")
+    assert "hpkp policy set a.example" in _run("policy", "show", "a.example", code=2).stderr
     assert "hpkp policy set a.example" in _run("readiness", "a.example", code=2).stderr
 
 
@@ -95,8 +97,8 @@ def test_readiness_cannot_tell_without_exposure_and_says_no_for_a_single_pin() -
     _run("policy", "set", "a.example", "--pin", LIVE, "--pin", BACKUP, "--effective-from", "2026-01-01")
     answer = _json("readiness", "a.example", code=2)
     assert answer["verdict"] == "not_enough_data"
-    assert "exposure_unknown" in {finding["code"] for finding in answer["findings"]}
-    assert "not enough data" in _run("readiness", "a.example", code=2).stdout
+    assert "too_few_covered_days" in {finding["code"] for finding in answer["findings"]}
+    assert "NOT ENOUGH DATA to enforce" in _run("readiness", "a.example", code=2).stdout
 
     _run("policy", "set", "a.example", "--pin", LIVE)
     assert _json("readiness", "a.example", code=1)["verdict"] == "not_ready"
@@ -105,13 +107,51 @@ def test_readiness_cannot_tell_without_exposure_and_says_no_for_a_single_pin() -
 def test_tokens_are_shown_once_listed_and_revoked() -> None:
     text = _json("token", "new", "grafana", "--scope", "read")["token"]
     assert text.startswith("hpkp_")
-    assert "exists" in _run("token", "new", "grafana", code=1).stderr
+    assert "exists" in _run("token", "new", "grafana", code=2).stderr
     listed = _run("token", "list")
     assert "grafana  read" in listed.stdout
     assert text not in listed.stdout
     _run("token", "revoke", "grafana")
     assert _json("token", "list") == []
-    assert "no token" in _run("token", "revoke", "grafana", code=1).stderr
+    assert "not found" in _run("token", "revoke", "grafana", code=2).stderr
+
+
+def test_a_token_expires_after_the_days_that_were_asked_for() -> None:
+    start = datetime(2026, 11, 1, 12, tzinfo=UTC)
+    with time_machine.travel(start, tick=False):
+        assert _json("token", "new", "month", "--expires", "30")["expires_at"] == "2026-12-01T12:00:00Z"
+        _run("token", "new", "always")
+        assert (
+            "month  read  created 2026-11-01 12:00  never used  expires 2026-12-01 12:00"
+            in _run("token", "list").stdout
+        )
+        assert "always  read  created 2026-11-01 12:00  never used  never expires" in _run("token", "list").stdout
+    with time_machine.travel(start + timedelta(days=30), tick=False):
+        assert "EXPIRED 2026-12-01 12:00" in _run("token", "list").stdout
+    for days in ("0", "-1", "1000000", "x"):
+        _run("token", "new", "wrong", "--expires", days, code=2)
+    assert [token["name"] for token in _json("token", "list")] == ["always", "month"]
+
+
+@pytest.mark.parametrize("name", ["", "x" * 101, "a\nb"])
+def test_what_is_no_name_is_refused(name: str) -> None:
+    for words in (("new",), ("login-link",)):
+        assert "a name has 1 to 100 printable characters" in _run("token", *words, name, code=2).stderr
+
+
+def test_a_log_in_link_is_printed_for_the_address_of_the_pages() -> None:
+    assert _run("token", "login-link").stdout.startswith("http://127.0.0.1:8000/login?link=")
+    made = _json("token", "login-link", "Ada", "--scope", "read", "--url", "https://collector.example/")
+    assert made["url"].startswith("https://collector.example/login?link=")
+    assert (made["name"], made["scope"]) == ("Ada", "read")
+    secret = made["url"].partition("=")[2]
+    with opened() as service:
+        session = service.sessions.redeem_link(secret, at=datetime.now(UTC))
+        assert session is not None
+        assert (session.name, session.scope) == ("Ada", "read")
+    assert _json("token", "end-sessions") == {"ended": 1}
+    with opened() as service:
+        assert service.sessions.find(session.cookie, at=datetime.now(UTC)) is None
 
 
 def test_the_schema_is_made_once() -> None:
@@ -124,6 +164,9 @@ def test_serve_refuses_to_open_the_api_to_the_world_without_a_token() -> None:
     refused = _run("serve", "--host", "0.0.0.0", code=2)
     assert "hpkp token new" in refused.stderr
     assert "--intake-only" in refused.stderr
+    with time_machine.travel(datetime.now(UTC) - timedelta(days=2)):
+        _run("token", "new", "short", "--expires", "1")
+    assert "without an API token" in _run("serve", "--host", "0.0.0.0", code=2).stderr  # that one has expired
 
 
 @pytest.mark.parametrize(
@@ -131,20 +174,21 @@ def test_serve_refuses_to_open_the_api_to_the_world_without_a_token() -> None:
     [
         ("HPKP_MAX_LOG_BYTES", "many", "HPKP_MAX_LOG_BYTES"),
         ("HPKP_UNKNOWN_HOSTS", "perhaps", "HPKP_UNKNOWN_HOSTS"),
-        ("HPKP_DATABASE_URL", "nonsense", "cannot be used"),
-        ("HPKP_DATABASE_URL", "sqlite:////proc/none/hpkp.sqlite3", "cannot be used"),
+        ("HPKP_DATABASE_URL", "nonsense", "of HPKP_DATABASE_URL cannot be used"),
+        ("HPKP_DATABASE_URL", "sqlite:////proc/none/hpkp.sqlite3", "of HPKP_DATABASE_URL cannot be used"),
         ("HPKP_TRUST_ANCHORS", "/nowhere.pem", "HPKP_TRUST_ANCHORS: /nowhere.pem"),
         ("HPKP_KNOWN_CERTIFICATES", "/nowhere.pem", "HPKP_KNOWN_CERTIFICATES: /nowhere.pem"),
     ],
 )
 def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str, reason: str) -> None:
     monkeypatch.setenv(name, value)
-    assert reason in _run("token", "list", code=2).stderr
+    assert reason in _run("token", "new", "one", code=2).stderr
 
 
 def test_the_demo_fills_an_empty_store_and_no_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     demo = demo_store().copy_to(tmp_path)
-    assert set(demo.told["by_cause"]) == set(Cause)
+    # Its operators have no control pins, and register no releases of apps.
+    assert set(demo.told["by_cause"]) == set(Cause) - {Cause.CONTROL} - OF_RELEASES
     assert sum(demo.told["by_cause"].values()) == demo.told["reports"] > 5000
     assert {host["host"]: host["verdict"] for host in demo.told["hosts"]} == {
         "api.example.net": "not_ready",
@@ -162,7 +206,8 @@ def test_the_demo_fills_an_empty_store_and_no_other(monkeypatch: pytest.MonkeyPa
     blockers = {finding["code"] for finding in answer["findings"] if finding["severity"] == "blocker"}
     assert blockers == {"no_pin_in_live_chain", "open_own_key_not_pinned", "lockout_share_over_limit"}
     login = _json("readiness", "login.example.com", code=2)
-    assert [finding["code"] for finding in login["findings"] if finding["withholds"]] == ["observed_too_short"]
+    assert {finding["code"] for finding in login["findings"] if finding["withholds"]} == {"too_few_covered_days"}
+    assert {audience["audience"] for audience in login["audiences"]} == {"the site", "com.example.shop"}
     assert "max-age=5184000" in login["plan"]["next_step"]["header"]
 
 
@@ -180,7 +225,7 @@ def test_a_story_is_the_same_at_whatever_hour_it_is_played(hour: int, tmp_path: 
     roots, catalog = tmp_path / "roots.pem", tmp_path / "catalog.toml"
     roots.write_text(keys.roots_pem)
     catalog.write_text(keys.catalog)
-    with opened(read_settings(trust_anchors=roots, catalog=catalog)) as service:
+    with opened(read_settings(trust_anchors=roots, catalog=catalog), creates=True) as service:
         service.rejudging.run_if_knowledge_changed(at=until)
         verdicts = [answer.verdict for _, answer in play(service, story, keys, until=until)]
     assert verdicts == [story.right(day)[0] for day in range(story.days)]
@@ -204,3 +249,20 @@ def test_prune_frees_what_strangers_have_filled(monkeypatch: pytest.MonkeyPatch)
         assert [host.name for host in service.hosts.list(limit=9, after=None)] == [HOST]
     monkeypatch.setenv("HPKP_MAX_STORE_BYTES", "1")
     assert _json("prune")["violations"] == 1
+
+
+def test_policy_set_without_pins_changes_the_given_fields_only() -> None:
+    _run("policy", "set", "a.example", "--pin", LIVE, "--pin", BACKUP, "--max-age", "300")
+    _run("policy", "set", "a.example", code=2)
+    changed = _json("policy", "set", "a.example", "--report-uri", "https://reports.example.net/report")
+    assert changed["revision"] == 2
+    assert (changed["report_uri"], changed["max_age"]) == ("https://reports.example.net/report", 300)
+    assert [pin["sha256"] for pin in changed["pins"]] == [LIVE, BACKUP]
+    assert "no policy for b.example" in _run("policy", "set", "b.example", "--max-age", "5", code=2).stderr
+
+
+def test_a_withdrawn_policy_is_no_longer_in_force() -> None:
+    _run("policy", "set", "a.example", "--pin", LIVE, "--pin", BACKUP)
+    assert _json("policy", "withdraw", "a.example")["withdrawn"]
+    assert "no policy for a.example" in _run("policy", "show", "a.example", code=2).stderr
+    assert "no policy for a.example" in _run("policy", "withdraw", "a.example", code=2).stderr

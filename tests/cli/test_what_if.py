@@ -35,20 +35,20 @@ def _store(start: StartApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_pins_that_let_everybody_in_exit_with_0() -> None:
     text = _run(HOST, "--pin", site().leaf.pin, "--pin", BACKUP).stdout
-    assert "avoided      1 violation(s), 1 report(s) (ours 1)" in text
-    assert "Only what was reported" in text
+    assert "avoided      1 violation, 1 report (your configuration 1)" in text
+    assert "Replay covers reported violations only" in text
 
 
 def test_pins_that_lock_somebody_out_exit_with_1_and_name_the_violation() -> None:
     text = _run(HOST, "--pin", make_root().pin, code=1).stdout
-    assert "remains      1 violation(s), 1 report(s) (ours 1)" in text
-    assert "violation 1, 1 report(s), own_key_not_pinned" in text
+    assert "remains      1 violation, 1 report (your configuration 1)" in text
+    assert "violation 1, 1 report, own_key_not_pinned" in text
     answer = json.loads(_run(HOST, "--pin", BACKUP, "--json", code=1).stdout)
     assert answer["safe"] is False
 
 
 def test_silence_exits_with_2() -> None:
-    assert "silence is not evidence" in _run("quiet.test", "--pin", BACKUP, code=2).stdout
+    assert "not proof that these pins are safe" in _run("quiet.test", "--pin", BACKUP, code=2).stdout
     assert "policy set" in _run("other.test", "--pin", BACKUP, code=2).stderr
     assert "--pin" in _run(HOST, code=2).stderr
     assert "error:" in _run(HOST, "--pin", "x", code=2).stderr

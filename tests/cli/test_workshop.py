@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from typer.testing import CliRunner, Result
 
 from app.cli import app
+from app.store.engine import upgrade
 from tests.authority import make_root, make_site
 from tests.openssl import run_openssl
 
@@ -23,7 +24,9 @@ V = f'pin-sha256="{LIVE}"; pin-sha256="{BACKUP}"; max-age=300'
 
 @pytest.fixture(autouse=True)
 def _store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HPKP_DATABASE_URL", f"sqlite:///{tmp_path}/hpkp.sqlite3")
+    url = f"sqlite:///{tmp_path}/hpkp.sqlite3"
+    upgrade(url)
+    monkeypatch.setenv("HPKP_DATABASE_URL", url)
     monkeypatch.chdir(tmp_path)
 
 
@@ -196,7 +199,7 @@ def test_check_answers_a_deploy_hook_with_its_exit_code(tmp_path: Path) -> None:
     assert _json("check", "www.example.com", "good.pem")["matching"] == [site.leaf.pin]
     assert _json("check", "www.example.com", "bad.pem", code=1)["satisfied"] is False
     assert "does NOT satisfy" in _run("check", "www.example.com", "bad.pem", code=1).stdout
-    assert "no PEM certificate" in _run("check", "www.example.com", "none.pem", code=2).stderr
+    assert "no certificate in PEM, DER or PKCS #7" in _run("check", "www.example.com", "none.pem", code=2).stderr
     assert "missing.pem" in _run("check", "www.example.com", "missing.pem", code=2).stderr
 
 

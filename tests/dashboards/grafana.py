@@ -55,6 +55,8 @@ def postgres(text: str, shown: Range) -> str:
         "__timeFilter": lambda column: f"{column} BETWEEN {_rfc3339(shown.since)} AND {_rfc3339(shown.until)}",
         "__timeFrom": lambda _: _rfc3339(shown.since),
         "__timeTo": lambda _: _rfc3339(shown.until),
+        "__unixEpochFrom": lambda _: str(int(shown.since.timestamp())),
+        "__unixEpochTo": lambda _: str(int(shown.until.timestamp())),
     }
 
     def expanded(match: re.Match[str]) -> str:

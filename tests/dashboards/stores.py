@@ -64,8 +64,10 @@ class Store(Protocol):
 class PostgresStore:
     """By the role that reads the views alone."""
 
-    def __init__(self, connection: "psycopg.Connection[tuple[Any, ...]]") -> None:
+    def __init__(self, connection: "psycopg.Connection[tuple[Any, ...]]", url: str) -> None:
         self.connection = connection
+        self.url = url
+        """How others open it by the same role."""
 
     def ask(self, text: str, shown: grafana.Range) -> Answer:
         """Run it as it is: psycopg leaves alone what comes without parameters."""
@@ -119,8 +121,9 @@ def postgres_store(copied_from: Path | None = None) -> Iterator[PostgresStore]:
         assert make_reader_role(engine, role, password)
         try:
             plain = make_url(url).set(drivername="postgresql", username=role, password=password)
-            with psycopg.connect(plain.render_as_string(hide_password=False), autocommit=True) as connection:
-                yield PostgresStore(connection)
+            url = plain.render_as_string(hide_password=False)
+            with psycopg.connect(url, autocommit=True) as connection:
+                yield PostgresStore(connection, url)
         finally:
             with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as owner:
                 for statement in ("DROP OWNED BY {}", "DROP ROLE {}"):

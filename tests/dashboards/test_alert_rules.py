@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.dashboards.boards import FOLDER
+from app.store.engine import open_engine
+from app.store.service_facts import record_public_url
+from tests.dashboards.boards import FILES, FOLDER
 from tests.dashboards.grafana import Range
 from tests.dashboards.stores import Answer, PostgresStore, postgres_store
 from tests.demo import demo_store
@@ -22,6 +24,9 @@ RULES: dict[str, dict[str, Any]] = {rule["uid"]: rule for rule in GROUP["rules"]
 def store() -> Iterator[PostgresStore]:
     """Return the demo's store."""
     with postgres_store(demo_store().database) as made:
+        owner = open_engine(f"postgresql://postgres@/{made.connection.info.dbname}?host={made.connection.info.host}")
+        record_public_url(owner, "https://collector.example.net")
+        owner.dispose()
         yield made
 
 
@@ -78,6 +83,21 @@ def test_the_rules_fire_for_the_hosts_of_the_demo_that_they_are_about(store: Pos
     assert _firing(RULES["hpkp-new-issuer"], _ask(store, RULES["hpkp-new-issuer"], back=lately)) == {
         "api.example.net",
     }
+
+
+def test_a_rule_leads_to_the_panel_that_shows_it_and_to_the_page_that_says_what_to_do(store: PostgresStore) -> None:
+    [board] = [file for file in FILES if (file.engine, file.name) == ("postgres", "host")]
+    panels = {str(panel["id"]): panel["title"] for panel in board.panels()}
+    shown = {}
+    for uid, rule in RULES.items():
+        annotations = rule["annotations"]
+        assert annotations["runbook_url"] == "{{ $labels.service }}/hosts/{{ $labels.host }}"
+        assert annotations["__dashboardUid__"] == board.model["uid"]
+        shown[uid] = panels[annotations["__panelId__"]]
+        assert set(_ask(store, rule, back=timedelta(days=400)).column("service")) <= {"https://collector.example.net"}
+        told = annotations["summary"] + annotations["description"]
+        assert not re.search(r"\{\{ \$values", told), "a number with all its digits"
+    assert shown["hpkp-no-canary"] == "Last canary"
 
 
 def test_rules_have_names_that_stay_and_say_how_bad_it_is() -> None:

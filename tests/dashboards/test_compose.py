@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def test_every_service_says_when_it_is_well_and_runs_a_version() -> None:
         assert service["restart"] == "unless-stopped"
         ours = service["image"] == "hpkp-collector"
         assert ("healthcheck" in service) is not ours, "the image has one of its own"
-        assert ours or re.fullmatch(r"[\w/.-]+:v?\d[\w.]*", service["image"])
+        assert ours or re.fullmatch(r"[\w/.-]+:v?\d[\w.]*(@sha256:[0-9a-f]{64})?", service["image"])
     waited_for = {name for service in SERVICES.values() for name, how in service.get("depends_on", {}).items()
                   if how["condition"] == "service_healthy"}  # fmt: skip
     assert all("healthcheck" in SERVICES[name] for name in waited_for)
@@ -74,16 +75,39 @@ def test_every_service_says_when_it_is_well_and_runs_a_version() -> None:
 
 def test_nothing_is_open_but_to_the_machine_itself() -> None:
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
-    assert all(port.startswith("127.0.0.1:") for port in ports)
-    assert len(ports) == 2
+    assert SERVICES["front"]["ports"] == ["443:8443"], "reports over TLS"
+    assert all(port.startswith("127.0.0.1:") for port in ports if port != "443:8443")
+    assert len(ports) == 3
+
+
+def test_no_service_has_more_rights_than_it_needs() -> None:
+    may_add = {"postgres": {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"},
+               "prepare": {"CHOWN", "DAC_OVERRIDE", "FOWNER"}}  # fmt: skip
+    for name, service in SERVICES.items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["mem_limit"], name
+        assert service["pids_limit"], name
+        assert set(service.get("cap_add", ())) == may_add.get(name, set())
+        assert not service.get("privileged")
+
+
+def test_only_the_front_and_the_machine_itself_may_say_who_a_client_is() -> None:
+    [network] = COMPOSE["networks"]["default"]["ipam"]["config"]
+    command = SERVICES["collector"]["command"]
+    trusted = command[command.index("--trusted-proxies") + 1].split(",")
+    assert trusted == [network["gateway"], SERVICES["front"]["networks"]["default"]["ipv4_address"]]
+    assert all(ip_address(address) in ip_network(network["subnet"]) for address in trusted)
 
 
 def test_settings_of_the_collector_are_settings() -> None:
     names = {name for name in SERVICES["collector"]["environment"] if name.startswith("HPKP_")}
     assert names <= {f"HPKP_{name.upper()}" for name in Settings.model_fields}
     url = make_url(SERVICES["collector"]["environment"]["HPKP_DATABASE_URL"])
-    postgres = SERVICES["postgres"]["environment"]
-    assert (url.username, url.host, url.database) == (postgres["POSTGRES_USER"], "postgres", postgres["POSTGRES_DB"])
+    database = SERVICES["postgres"]["environment"]["POSTGRES_DB"]
+    assert (url.username, url.host, url.database) == ("hpkp", "postgres", database)
+    assert "CREATE ROLE hpkp LOGIN NOSUPERUSER" in (ROOT / "compose/postgres/10-collector.sql").read_text()
 
 
 def test_the_collector_is_started_with_options_that_it_has() -> None:
@@ -100,10 +124,12 @@ def test_what_prepares_the_rest_makes_schema_role_and_token(tmp_path: Path) -> N
         ("/tokens/prometheus", token),
         ("grafana_reader", role),
         ("chown 65534", ":"),  # only root may
+        ("HPKP_DATABASE_URL=postgresql://postgres@postgres/hpkp", "AS_SUPERUSER=yes"),
     ):
         assert str(there) in script
         script = script.replace(str(there), str(here))
-    script = re.sub(r"^(\s*)hpkp", rf"\1{shlex.quote(sys.executable)} -m app.cli", script, flags=re.MULTILINE)
+    script = script.replace("$$", "$")
+    script = re.sub(r"^(\s*|.*! )hpkp", rf"\1{shlex.quote(sys.executable)} -m app.cli", script, flags=re.MULTILINE)
     with postgres_database() as url:
         environment = os.environ | {"HPKP_DATABASE_URL": url}
         subprocess.run(["sh", "-ec", script], env=environment, check=True, capture_output=True, text=True)

@@ -69,7 +69,8 @@ def flood(directory: Path, *, junk: int, honest: int = 500, limit: int) -> Found
     anchors = directory / "roots.pem"
     anchors.write_text(root.pem)
     settings = {"HPKP_TRUST_ANCHORS": str(anchors), "HPKP_MAX_STORE_BYTES": str(1 << 40)}
-    with running_service(directory, **settings) as service, httpx.Client(base_url=service.url, timeout=60) as client:
+    with running_service(directory, **settings) as service:
+        client = service.client
         pins = {"pins": [{"sha256": real.leaf.pin}, {"sha256": make_root("Backup").pin}]}
         client.put(f"/api/v1/hosts/{HOST}/policy", json=pins).raise_for_status()
         began = time.monotonic()

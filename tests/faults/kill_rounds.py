@@ -28,6 +28,7 @@ import httpx
 from app.hpkp.hosts import Host
 from app.samples import SampleSite, Scenario, make_site
 from app.service import now
+from tests.admin import ADMIN
 from tests.faults.clients import ReportClients, posting
 from tests.faults.processes import find_children, find_fold, find_workers, kill_all, lives, wait_for_end
 from tests.faults.stored_counts import StoredCounts, wait_for_counts
@@ -184,7 +185,7 @@ def open_rounds(store: str, directory: Path, *, workers: int, seed: int) -> Iter
         rounds = Rounds(url, clients, stack, start, directory, random.Random(seed))
         rounds.start_service()
         pins = {"pins": [{"sha256": str(pin)} for pin in reports.site.pins]}
-        httpx.put(f"{clients.url}/api/v1/hosts/{reports.site.host}/policy", json=pins).raise_for_status()
+        httpx.put(f"{clients.url}/api/v1/hosts/{reports.site.host}/policy", json=pins, headers=ADMIN).raise_for_status()
         yield rounds
 
 

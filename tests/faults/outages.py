@@ -15,8 +15,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from tests.faults.clients import ReportClients, posting
 from tests.faults.kill_rounds import SETTINGS, Reports
 from tests.faults.locking import locked
@@ -64,12 +62,12 @@ def see_outage(fault: Fault, directory: Path, *, seconds: float, workers: int, p
             with faulty():
                 before = clients.acknowledged
                 time.sleep(seconds)
-                meanwhile = httpx.get(f"{service.url}/readyz", timeout=60).json()
+                meanwhile = service.client.get("/readyz", timeout=60).json()
             acknowledged, back_at = clients.acknowledged, time.monotonic()
             wait_for_counts(url, acknowledged)
             caught_up = time.monotonic() - back_at
         counts = wait_for_counts(url, clients.acknowledged)
-        afterwards = httpx.get(f"{service.url}/readyz", timeout=60).json()
+        afterwards = service.client.get("/readyz", timeout=60).json()
         service.stop()
     waiting = acknowledged - before
     return Outage(clients.acknowledged, clients.statuses, waiting, caught_up, counts, meanwhile, afterwards)

@@ -1,18 +1,15 @@
-"""Several collectors on one PostgreSQL, and PostgreSQL itself killed: what was acknowledged is there once."""
+"""Several collectors on one PostgreSQL, and one of them killed: what was acknowledged is there once."""
 
 import asyncio
 import itertools
-import time
 from collections import Counter
 from pathlib import Path
-
-import httpx
 
 from app.hpkp.hosts import Host
 from app.samples import SampleSite, make_site
 from app.service import now
 from tests.load import bodies_of, moment_of, post_all, stored
-from tests.postgres import OwnPostgres, own_postgres, postgres_database
+from tests.postgres import postgres_database
 from tests.server import RunningService, running_service
 
 _ROWS = {"HPKP_MAX_REPORT_ROWS_PER_DAY": "10000"}
@@ -22,7 +19,7 @@ def _bodies(service: RunningService, count: int) -> dict[int, bytes]:
     """Make bodies of one violation, judged by a policy that is set for it."""
     site: SampleSite = make_site(Host("www.example.com"), at=now())
     pins = [{"sha256": str(pin)} for pin in site.pins]
-    httpx.put(f"{service.url}/api/v1/hosts/www.example.com/policy", json={"pins": pins}).raise_for_status()
+    service.client.put("/api/v1/hosts/www.example.com/policy", json={"pins": pins}).raise_for_status()
     return dict(enumerate(itertools.islice(bodies_of(site), count)))
 
 
@@ -67,34 +64,3 @@ def test_one_of_two_collectors_is_killed_under_load(tmp_path: Path) -> None:
         left = {number: body for number, body in bodies.items() if number not in to_first | to_second}
         assert set(asyncio.run(post_all(second.url, left)).values()) == {204}
         _assert_there_once(second.url, set(bodies), total=600)
-
-
-async def _post_and_kill(service: RunningService, server: OwnPostgres, bodies: dict[int, bytes]) -> dict[int, int]:
-    third = asyncio.Event()
-    posting = asyncio.create_task(post_all(service.url, bodies, third))
-    await third.wait()
-    await asyncio.to_thread(server.kill)
-    return await posting
-
-
-def test_postgresql_is_killed_under_load_and_comes_back(tmp_path: Path) -> None:
-    """Sent: 500 reports; PostgreSQL is killed amid them, and started again while the service runs on.
-
-    Acknowledged: all. Found after PostgreSQL is back: each once.
-    """
-    with own_postgres() as server, running_service(tmp_path, HPKP_DATABASE_URL=server.url, **_ROWS) as service:
-        bodies = _bodies(service, 500)
-        answered = asyncio.run(_post_and_kill(service, server, bodies))
-        assert Counter(answered.values()) == {204: 500}
-        assert httpx.get(f"{service.url}/livez").status_code == 200
-        ready = httpx.get(f"{service.url}/readyz", timeout=60)
-        assert (ready.status_code, ready.json()["store"]) == (200, "away")
-        assert ready.json()["fold_lag_seconds"] > 0
-
-        server.start_again()
-        deadline = time.monotonic() + 120
-        while service.fold.accepted < 500:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        _assert_there_once(service.url, set(bodies), total=500)
-        assert service.stop() in (0, -15)

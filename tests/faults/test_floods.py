@@ -49,13 +49,13 @@ def _address(service: RunningService) -> tuple[str, int]:
 
 def _counted(service: RunningService) -> Counter[str]:
     """Return the counters of the outcomes."""
-    lines = httpx.get(f"{service.url}/metrics", timeout=60).text.splitlines()
+    lines = service.client.get("/metrics", timeout=60).text.splitlines()
     counters = (line.partition('_submissions_total{outcome="')[2].partition('"} ') for line in lines)
     return Counter({name: int(float(value)) for name, _, value in counters if name})
 
 
 def _reports(service: RunningService, host: str) -> int:
-    return int(httpx.get(f"{service.url}/api/v1/hosts/{host}/summary").json()["totals"]["reports"])
+    return int(service.client.get(f"/api/v1/hosts/{host}/summary").json()["totals"]["reports"])
 
 
 async def _post_all(service: RunningService, bodies: list[bytes]) -> list[int]:
@@ -129,7 +129,7 @@ def test_connections_cut_amid_the_body_leave_nothing_behind(service: RunningServ
     bodies = distinct_bodies(120, host="cut.example")
     for half, whole in zip(bodies[:60], bodies[60:], strict=True):
         _cut(service, half)
-        assert httpx.post(f"{service.url}/report", content=whole).status_code == 204
+        assert service.client.post("/report", content=whole).status_code == 204
     while (counted := _counted(service) - before).total() < 120:
         assert counted.keys() <= {"accepted", "disconnected"}
     assert counted == {"accepted": 60, "disconnected": 60}
@@ -142,7 +142,7 @@ def _rows(directory: Path, table: str) -> int:
 
 
 def _overflow(service: RunningService, host: str) -> list[dict[str, Any]]:
-    found = httpx.get(f"{service.url}/api/v1/overflow", params={"host": host}).json()["items"]
+    found = service.client.get("/api/v1/overflow", params={"host": host}).json()["items"]
     return list(found)
 
 
@@ -176,11 +176,11 @@ def test_a_flood_of_distinct_chains_stops_at_the_limit_and_what_is_known_still_c
 
 def test_a_flood_of_distinct_hosts_stops_at_the_limit(service: RunningService, directory: Path) -> None:
     """Sent: 200 reports for a host of their own each. Found: ten hosts in all, which are counted on, and overflow."""
-    before = httpx.get(f"{service.url}/api/v1/hosts").json()["items"]
+    before = service.client.get("/api/v1/hosts").json()["items"]
     assert len(before) < 10
     flood = [report_body(host=f"h{number}.example") for number in range(200)]
     assert set(asyncio.run(_post_all(service, flood))) == {204}
-    hosts = httpx.get(f"{service.url}/api/v1/hosts").json()["items"]
+    hosts = service.client.get("/api/v1/hosts").json()["items"]
     assert len(hosts) == 10
     host = next(found["host"] for found in hosts if found not in before)
     again = report_body(host=host).replace(b"12:00:00.000Z", b"12:00:01.000Z")

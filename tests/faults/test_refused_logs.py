@@ -1,4 +1,4 @@
-"""Logs that cannot be used, beside a running service: told everywhere, in nobody's way, and mended beside it."""
+"""Refused logs while the service runs: reported everywhere, a hindrance to no other, repaired without a restart."""
 
 import json
 import os
@@ -8,8 +8,6 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
-
-import httpx
 
 from tests.application import settings_for
 from tests.faults.stored_counts import read_counts, wait_for_counts
@@ -22,7 +20,7 @@ def _ready(service: RunningService, refused: int) -> dict[str, Any]:
     """Return what /readyz tells once so many logs are refused."""
     deadline = time.monotonic() + 60
     while True:
-        told: dict[str, Any] = httpx.get(f"{service.url}/readyz").json()
+        told: dict[str, Any] = service.client.get("/readyz").json()
         if len(told["refused_logs"]) == refused:
             return told
         assert time.monotonic() < deadline, told
@@ -37,7 +35,7 @@ def _run(directory: Path, *arguments: str) -> Any:
 
 
 def test_refused_logs_stop_nothing_and_are_mended_beside_the_service(tmp_path: Path) -> None:
-    """Left by others: a log of another version, one of another database, and one that lost 5 of 25 reports."""
+    """Left by others: a log of another version, one of another database, and a damaged one that lost 5 of 25."""
     bodies = distinct_bodies(80)
     url = f"sqlite:///{tmp_path}/hpkp.sqlite3"
     settings, others = settings_for(tmp_path), settings_for(tmp_path / "other")
@@ -53,9 +51,9 @@ def test_refused_logs_stop_nothing_and_are_mended_beside_the_service(tmp_path: P
         assert f"{newer.path} not used: it has format 2, this program reads format 1" in told
         assert f"{settings.log_root / foreign.path.name} not used: it belongs to another database" in told
         assert f"{damaged.path} not used: 0000000000000002.segment" in told
-        assert "hpkp_refused_ingest_logs 3.0" in httpx.get(f"{service.url}/metrics").text.splitlines()
+        assert "hpkp_refused_ingest_logs 3.0" in service.client.get("/metrics").text.splitlines()
         for body in bodies[40:]:
-            assert httpx.post(f"{service.url}/report", content=body).status_code == 204
+            assert service.client.post("/report", content=body).status_code == 204
         assert wait_for_counts(url, 10 + 40, patience=60).are_all(10 + 40)
 
         assert "is not refused" in _run(tmp_path, "log", "skip", _log_in_use(service, newer.path, damaged.path))

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psycopg
@@ -14,15 +13,15 @@ import pytest
 from psycopg import sql
 from sqlalchemy import make_url
 
+from tests.admin import ADMIN
+from tests.faults.kill_rounds import SETTINGS
 from tests.faults.locking import locked
 from tests.faults.stored_counts import wait_for_counts
 from tests.postgres import postgres_database
-from tests.reports import distinct_bodies
+from tests.reports import distinct_bodies, report_body
 from tests.server import RunningService, running_service
 
-_CLIENT = httpx.Client(timeout=60)
-_LONG: dict[str, Any] = {"padding": "x" * 20_000}
-"""Members for bodies that fill a log soon."""
+_CLIENT = httpx.Client(headers=ADMIN, timeout=60)
 _URL = "/api/v1/hosts/www.example.com/summary"
 
 
@@ -37,6 +36,11 @@ def _post(service: RunningService, body: bytes) -> int:
     answer = _CLIENT.post(f"{service.url}/report", content=body)
     assert (answer.status_code == 503) == (answer.headers.get("retry-after") == "30")
     return answer.status_code
+
+
+def _long_bodies() -> Iterator[bytes]:
+    """Make bodies of which each is another violation, so that all of its 20 kB stand in the log: it is full soon."""
+    return (report_body(port=number, padding="x" * 20_000) for number in range(1, 65_536))
 
 
 def _reports(service: RunningService) -> int:
@@ -91,9 +95,9 @@ def test_the_disk_of_the_log_is_full(tmp_path: Path) -> None:
     Acknowledged: what still fits into the open segment, then none (503, and /readyz tells it), then all, with nobody
     starting the service again. Found: all that were acknowledged, also after kill -9 and a start.
     """
-    bodies, place = iter(distinct_bodies(20_000, **_LONG)), tmp_path / "disk"
+    bodies, place = _long_bodies(), tmp_path / "disk"
     with _disk(place, size="8m") as within:
-        log = {"HPKP_LOG_DIR": str(place / "log")}
+        log = {"HPKP_LOG_DIR": str(place / "log"), **SETTINGS}
         with running_service(tmp_path, within=within, **log) as service:
             taken = sum(_post(service, next(bodies)) == 204 for _ in range(20))
             assert taken == 20
@@ -143,11 +147,11 @@ def test_the_log_is_full_while_the_store_is_away(tmp_path: Path) -> None:
 
     Acknowledged: as many as the log holds, then none (503, and /readyz tells why), then all again.
     """
-    bodies = iter(distinct_bodies(20_000, **_LONG))
-    with running_service(tmp_path, HPKP_MAX_LOG_BYTES=str(1 << 20)) as service:
+    bodies = _long_bodies()
+    with running_service(tmp_path, HPKP_MAX_LOG_BYTES=str(1 << 20), **SETTINGS) as service:
         with locked(tmp_path / "hpkp.sqlite3"):
             taken = _post_until(service, bodies, 503)
-            assert taken > 20
+            assert taken > 10
             ready = _CLIENT.get(f"{service.url}/readyz")
             assert ready.status_code == 503
             assert "of at most 1048576 bytes: the fold is behind" in ready.json()["detail"]
@@ -176,8 +180,8 @@ def test_files_that_may_not_grow(tmp_path: Path) -> None:
 
     Acknowledged: what fits into the open segment, then none, then all. Found: all that were acknowledged.
     """
-    bodies = iter(distinct_bodies(20_000, **_LONG))
-    with running_service(tmp_path) as service:
+    bodies = _long_bodies()
+    with running_service(tmp_path, **SETTINGS) as service:
         taken = sum(_post(service, next(bodies)) == 204 for _ in range(20))
         with _no_file_grows(service, 300_000):
             taken += _post_until(service, bodies, 503)

@@ -1,16 +1,16 @@
-"""What `hpkp readiness` prints on the decisive days of a story, with names in place of keys, which differ each time."""
+"""What `hpkp readiness --verbose` prints on the decisive days of a story, with names in place of keys."""
 
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from app.hpkp.readiness import Situation, Verdict, assess_readiness
+from app.hpkp.readiness import Situation, assess_readiness
 from app.hpkp.readiness.text import write_text
 from app.samples.rollout import Keys
 from app.samples.stories import Story
 
 _REPORT_URI = re.compile(r"http://127\.0\.0\.1:\d+/report/canary")
-_SAME_EVERYWHERE = "What the numbers do not say:"
+_SAME_EVERYWHERE = "About these numbers:"
 GOLDEN = Path(__file__).parent / "readiness"
 
 
@@ -20,13 +20,8 @@ def golden_file(story: Story) -> Path:
 
 
 def decisive_days(story: Story) -> list[int]:
-    """Return the days on which the right answer is another than the day before, counting up exposure apart."""
-
-    def decides(day: int) -> tuple[Verdict, frozenset[str]]:
-        verdict, codes = story.right(day)
-        return verdict, codes - {"exposure_unknown", "exposure_too_small"}
-
-    return [day for day in range(story.days) if day == 0 or decides(day) != decides(day - 1)]
+    """Return the days on which the right answer is another than the day before."""
+    return [day for day in range(story.days) if day == 0 or story.right(day) != story.right(day - 1)]
 
 
 def golden_text(story: Story, keys: Keys, evenings: Iterable[Situation]) -> str:
@@ -35,7 +30,7 @@ def golden_text(story: Story, keys: Keys, evenings: Iterable[Situation]) -> str:
     decisive = decisive_days(story)
     for day, case in enumerate(evenings):
         if day in decisive:
-            lines = [line.text for line in write_text(case.policy, assess_readiness(case), at=case.at)]
+            lines = [line.text for line in write_text(case.policy, assess_readiness(case), at=case.at, verbose=True)]
             whole = (story.name, day) == ("clean", 0)  # what stands under every answer is kept once
             shown = lines if whole else lines[: lines.index(_SAME_EVERYWHERE) - 1]
             parts.append(f"\n=== day {day} ===\n\n" + "".join(f"{line}\n" for line in shown))

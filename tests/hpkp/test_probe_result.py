@@ -165,5 +165,5 @@ def test_where_pins_are_enforced_those_locked_out_are_not_helped_by_another_head
         f for f in _review(unpinned, policy=replace(POLICY, mode=Mode.ENFORCE)) if f.code == "no_pin_in_live_chain"
     )
     assert NEW_KEY.pin in watched.fix
-    assert "at once" in enforced.fix
-    assert "Another header does not help" in enforced.fix
+    assert "with a pinned key now" in enforced.fix
+    assert "Changing the header does not help" in enforced.fix

@@ -1,20 +1,21 @@
 """The rules on remembered pins, keys of CAs, shares and apps, each by a table."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
+from app.hpkp.audience import SITE, Audience
 from app.hpkp.catalog import CaName, CaState, Catalog, KnownKey
 from app.hpkp.clients import ClientCount
-from app.hpkp.exposure import Exposure
 from app.hpkp.findings import Finding, Severity
+from app.hpkp.overflow import OverflowReason, RefusalDecision, Refusals
 from app.hpkp.pins import Pin
 from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy, PolicyHistory
-from app.hpkp.readiness import Evidence, Group, Situation, Thresholds, Verdict, assess_readiness
+from app.hpkp.readiness import Evidence, Group, Situation, Verdict, assess_readiness, refusal_rules
 from app.hpkp.x509.anchors import RootDeparture
 from tests.authority import NOW
-from tests.hpkp.test_readiness import BACKUP, EXPOSED, GOOD, LIVE, POLICY, live_host
+from tests.hpkp.test_readiness import BACKUP, GOOD, LIVE, POLICY, live_host, observed
 
 CA, ROOT, OTHER, BAD = (Pin(bytes((number,)) * 32) for number in (11, 12, 13, 14))
 
@@ -30,6 +31,15 @@ def _catalog(**states: CaState) -> Catalog:
 
 def _codes(case: Situation) -> dict[str, Finding]:
     return {finding.code: finding for finding in assess_readiness(case).findings}
+
+
+def test_a_clock_in_doubt_withholds_the_verdict_and_blocks_nothing() -> None:
+    assert assess_readiness(_case()).verdict is Verdict.READY
+    answer = assess_readiness(_case(evidence=replace(GOOD, clock_doubt="The clock shows 2031.")))
+    assert answer.verdict is Verdict.NOT_ENOUGH_DATA
+    [finding] = [finding for finding in answer.findings if finding.code == "clock_implausible"]
+    assert finding.message.startswith("The clock shows 2031.")
+    assert "hpkp clock confirm" in finding.fix
 
 
 def _case(policy: PinningPolicy = POLICY, evidence: Evidence = GOOD, **changes: object) -> Situation:
@@ -137,27 +147,27 @@ def test_shares_are_held_against_their_limits_by_the_most_that_it_may_be(
     group: Group, clients: int, code: str | None, spread: int
 ) -> None:
     count = ClientCount(max(clients - 2 * spread, 0), max(clients - spread, 0), clients)
-    found = _codes(_case(evidence=replace(GOOD, clients={group: count})))
+    found = _codes(_case(evidence=replace(GOOD, clients={SITE: {group: count}})))
     shares = {code for code in found if "_share_" in code}
     assert shares == ({code} if code else set())
 
 
 def test_of_few_clients_nothing_is_bounded() -> None:
-    limits = Thresholds(sessions=1)
-    few, enough = (replace(GOOD, exposure=replace(EXPOSED, site_clients=clients)) for clients in (2_994, 2_995))
-    assert _codes(_case(evidence=few, limits=limits))["lockout_share_not_bounded"].withholds
-    assert "lockout_share_not_bounded" not in _codes(_case(evidence=enough, limits=limits))
+    few, enough = (replace(GOOD, observed=observed(clients=clients)) for clients in (2_994, 2_995))
+    assert _codes(_case(evidence=few))["lockout_share_not_bounded"].withholds
+    assert "lockout_share_not_bounded" not in _codes(_case(evidence=enough))
 
 
 def test_a_header_is_not_missed_where_only_apps_are_exposed() -> None:
     unserved = live_host(LIVE, policy=POLICY, header=False)
-    seen = replace(GOOD, live=unserved)
+    seen = replace(GOOD, live=unserved, observed=observed(served=False))
     assert _codes(_case(evidence=seen))["header_not_served"].withholds
-    apps = replace(seen, exposure=Exposure(31, 31, installs=20_000))
+    release = Audience("com.example.shop", "4.2")
+    apps = replace(seen, observed=observed(audience=release, served=False, pins=POLICY.expected))
     assert not _codes(_case(evidence=apps))["header_not_served"].withholds
     plan = assess_readiness(_case(evidence=apps)).plan
     assert plan.next_step is None
-    assert "next release of the app" in plan.do[0]
+    assert "next app release" in plan.do[0]
 
 
 @pytest.mark.parametrize(
@@ -172,7 +182,8 @@ def test_a_header_is_not_missed_where_only_apps_are_exposed() -> None:
 )
 def test_the_ramp_goes_on_step_by_step(mode: Mode, max_age: int, following: int | None) -> None:
     policy = replace(POLICY, mode=mode, max_age=max_age, effective_from=NOW - timedelta(days=99))
-    answer = assess_readiness(_case(policy, replace(GOOD, live=live_host(LIVE, policy=policy))))
+    seen = replace(GOOD, live=live_host(LIVE, policy=policy), observed=observed(days=70))
+    answer = assess_readiness(_case(policy, seen))
     assert answer.verdict is Verdict.READY
     step = answer.plan.next_step
     assert (step.policy.max_age if step else None) == following
@@ -181,13 +192,14 @@ def test_the_ramp_goes_on_step_by_step(mode: Mode, max_age: int, following: int 
 
 def test_the_next_step_waits_until_the_last_has_been_observed() -> None:
     began = NOW - timedelta(days=3)
+    whole = datetime.combine(began.date() + timedelta(days=1), time(), UTC)
     step = assess_readiness(_case(replace(POLICY, effective_from=began))).plan.next_step
     assert step is not None
-    assert step.earliest == began + timedelta(days=14)
+    assert step.earliest == whole + timedelta(days=14)
     enforced = replace(POLICY, mode=Mode.ENFORCE, max_age=604_800, effective_from=began)
     step = assess_readiness(_case(enforced)).plan.next_step
     assert step is not None
-    assert step.earliest == began + timedelta(days=7)
+    assert step.earliest == whole + timedelta(days=7)
 
 
 def test_the_way_back_lasts_as_long_as_clients_remember() -> None:
@@ -197,4 +209,28 @@ def test_the_way_back_lasts_as_long_as_clients_remember() -> None:
     assert f"{NOW + timedelta(days=1):%Y-%m-%d}" in stop
     assert "locked out" in warning
     (nothing,) = assess_readiness(_case()).plan.rollback
-    assert "no client remembers" in nothing
+    assert nothing == "Nothing is enforced or cached. To stop, remove Public-Key-Pins-Report-Only."
+
+
+_OF_HOSTS_WITHOUT_A_POLICY = {
+    OverflowReason.UNKNOWN_HOST,
+    OverflowReason.UNREGISTERED_HOSTS,
+    OverflowReason.UNREGISTERED_HOSTS_OF_NETWORK,
+    OverflowReason.UNREGISTERED_VIOLATIONS,
+}
+
+
+@pytest.mark.parametrize("reason", sorted(set(OverflowReason) - _OF_HOSTS_WITHOUT_A_POLICY))
+def test_whatever_was_refused_or_not_kept_withholds_in_words_until_the_decision_that_covers_it(
+    reason: OverflowReason,
+) -> None:
+    seen = Refusals(reports=20, networks=9, last_at=NOW, by_reason={reason: 20})
+    answer = assess_readiness(_case(evidence=replace(GOOD, refused=seen)))
+    (finding,) = (found for found in answer.findings if found.code == "reports_refused")
+    assert answer.verdict is Verdict.NOT_ENOUGH_DATA
+    assert reason in refusal_rules.WHAT
+    assert f"20 {refusal_rules.WHAT[reason]}" in finding.message
+    decided = replace(seen, decision=RefusalDecision(NOW, 3))
+    assert assess_readiness(_case(evidence=replace(GOOD, refused=decided))).verdict is Verdict.READY
+    outgrown = replace(decided, networks=14)
+    assert assess_readiness(_case(evidence=replace(GOOD, refused=outgrown))).verdict is Verdict.NOT_ENOUGH_DATA

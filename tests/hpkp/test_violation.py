@@ -73,6 +73,14 @@ def test_dates_and_versions_and_installs_do_not_make_another(name: str) -> None:
     assert identity_of(replace(REPORT, **{name: LEAVES_THE_SAME[name]})) == identity_of(REPORT)
 
 
+def test_whose_app_carries_the_pins_makes_another() -> None:
+    """Not for a browser, whose pins come with a header, whatever app it says it is."""
+    app = replace(REPORT, sender=Sender.TRUSTKIT_APPLE)
+    identities = {identity_of(replace(app, app=name)) for name in (None, "com.example.shop", "com.example.other")}
+    assert len(identities) == 3
+    assert identity_of(replace(app, app="")) == identity_of(app)
+
+
 def test_neither_order_nor_repetition_of_pins_makes_another() -> None:
     assert identity_of(replace(REPORT, known_pins=(TWO, ONE, TWO))) == identity_of(REPORT)
 

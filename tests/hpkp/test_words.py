@@ -1,4 +1,4 @@
-"""The verdict in words: every finding has a title, changes are told by it, and no bound is rounded down."""
+"""Texts of the verdict: every finding has a title, changes are described by it, and no bound is rounded down."""
 
 from decimal import Decimal
 
@@ -29,48 +29,48 @@ def test_a_finding_that_is_gone_from_the_rules_keeps_its_code_for_a_title() -> N
 @pytest.mark.parametrize(
     ("before", "now", "revisions", "told"),
     [
-        (None, {"no_reports": "info"}, (None, 1), "The first verdict."),
-        ({}, {"no_reports": "info"}, (1, 1), "New: No report has arrived."),
-        ({"no_reports": "info"}, {}, (1, 2), "The policy was changed (revision 2). No more: No report has arrived."),
+        (None, {"no_reports": "info"}, (None, 1), "First verdict."),
+        ({}, {"no_reports": "info"}, (1, 1), "New: No reports."),
+        ({"no_reports": "info"}, {}, (1, 2), "Policy changed to revision 2. Resolved: No reports."),
         (
             {"canary_missing": "caution"},
             {"open_clock": "info", "open_private_root": "caution"},
             (1, 1),
-            "New: Certificates that were not valid at the client's time; Interception by a private CA. "
-            "No more: Nothing proves that reports arrive.",
+            "New: Certificate not valid at the client's clock; TLS interception: private CA. "
+            "Resolved: No canary report arrived.",
         ),
         (
             {"open_matches_expected": "info"},
             {"open_matches_expected": "caution"},
             (1, 1),
-            "Weighs otherwise: Reports although a pin matches (now a caution).",
+            "Severity changed: Pin matched, not a violation (now warning).",
         ),
-        ({"no_reports": "info"}, {"no_reports": "info"}, (1, 1), "Nothing came or went."),
+        ({"no_reports": "info"}, {"no_reports": "info"}, (1, 1), "Findings unchanged."),
     ],
 )
-def test_what_changed_a_verdict_is_told_in_words(
+def test_describe_change_names_findings_and_revisions(
     before: dict[str, str] | None, now: dict[str, str], revisions: tuple[int | None, int], told: str
 ) -> None:
     assert describe_change(before, now, revision=revisions[1], before_revision=revisions[0]) == told
 
 
 @given(st.floats(0, 1, allow_subnormal=False))
-def test_an_upper_bound_is_never_told_for_less_than_it_is(share: float) -> None:
+def test_an_upper_bound_is_never_rounded_down(share: float) -> None:
     told = at_most(share)
-    assert told.endswith(" %")
-    assert Decimal(told.removesuffix(" %")) >= Decimal(str(share)) * 100
-    assert float(told.removesuffix(" %")) <= max(100 * share * 1.1, 1e-300)
+    assert told.endswith("%")
+    assert Decimal(told.removesuffix("%")) >= Decimal(str(share)) * 100
+    assert float(told.removesuffix("%")) <= max(100 * share * 1.1, 1e-300)
 
 
 @pytest.mark.parametrize(
     ("share", "text", "bound"),
     [
-        (0.0, "0 %", "0 %"),
-        (0.001, "0.1 %", "0.1 %"),
-        (0.000748, "0.075 %", "0.075 %"),
-        (0.0301, "3 %", "3.1 %"),
-        (1, "100 %", "100 %"),
+        (0.0, "0%", "0%"),
+        (0.001, "0.1%", "0.1%"),
+        (0.000748, "0.075%", "0.075%"),
+        (0.0301, "3%", "3.1%"),
+        (1, "100%", "100%"),
     ],
 )
-def test_shares_are_told_with_two_digits(share: float, text: str, bound: str) -> None:
+def test_shares_have_two_digits(share: float, text: str, bound: str) -> None:
     assert (percent(share), at_most(share)) == (text, bound)

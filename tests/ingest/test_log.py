@@ -99,8 +99,8 @@ def test_folded_segments_are_used_again(tmp_path: Path) -> None:
     assert read == list(range(3000))
     assert log.end.segment > 30
     assert max(sizes) <= 4 * SMALL_SEGMENT
-    names = {path.suffix for path in log.directory.path.iterdir() if path.suffix}
-    assert names == {".segment", ".spare", ".lock"}
+    names = {path.suffix or path.name for path in log.directory.path.iterdir()}
+    assert names == {".segment", ".spare", ".lock", "end"}
 
 
 def test_files_and_directories_are_private(tmp_path: Path) -> None:
@@ -383,3 +383,49 @@ def test_what_follows_a_failed_write_is_in_another_segment(tmp_path: Path, monke
 
 def _fail(_: int) -> None:
     raise OSError(5, "Input/output error")
+
+
+def test_a_log_with_a_frame_whose_sync_failed_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    time = [0.0]
+    log = open_log(tmp_path, store_id=STORE, max_bytes=1 << 24, monotonic=lambda: time[0]).log
+    append(log, report(1))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", _fail)
+        assert isinstance(log.append([report(2)]), NotAppended)
+    time[0] += 1
+    append(log, report(3))  # in the next segment; the frame that was refused is whole all the same
+    log.close()
+    opened = open_log(tmp_path, store_id=STORE, max_bytes=1 << 24)
+    assert opened.refused == ()
+    append(opened.log, report(4))
+    opened.log.close()
+    assert numbers_in(opened.log.directory.path) == [1, 3, 4]
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_damaged_log_gets_no_further_entries(tmp_path: Path, number: int) -> None:
+    """Wherever the damage is: what was appended behind it would be acknowledged and not counted."""
+    for entry in range(3):
+        log = open_small_log(tmp_path)
+        append(log, report(entry))
+        log.close()
+    path = log.directory.segment_path(number)
+    data = bytearray(path.read_bytes())
+    data[HEADER_BYTES + 40] ^= 0xFF
+    path.write_bytes(data)
+    opened = open_log(tmp_path, store_id=STORE, max_bytes=1 << 24)
+    assert [refused.kind for refused in opened.refused] == [RefusalKind.DAMAGED]
+    append(opened.log, report(9))
+    opened.log.close()
+    assert numbers_in(opened.log.directory.path) == [9]
+
+
+def test_a_log_without_a_segment_in_the_middle_gets_no_further_entries(tmp_path: Path) -> None:
+    for entry in range(3):
+        log = open_small_log(tmp_path)
+        append(log, report(entry))
+        log.close()
+    log.directory.segment_path(2).unlink()
+    opened = open_log(tmp_path, store_id=STORE, max_bytes=1 << 24)
+    assert [refused.kind for refused in opened.refused] == [RefusalKind.INCOMPLETE]
+    opened.log.close()

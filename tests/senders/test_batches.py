@@ -94,7 +94,7 @@ def test_a_batch_that_costs_much_more_to_read_than_a_report_is_refused_whole(
     [refusal] = read_all([entry(**empty | body) for body in bodies])
     assert isinstance(refusal, Unreadable)
     assert re.search(reason, refusal.reason)
-    assert refusal.reason.endswith("are taken. Send it in parts.")
+    assert refusal.reason.endswith("are accepted. Send it in parts.")
     fewer = read_all([entry(**empty | body) for body in bodies[: len(bodies) // 2]])
     assert all(isinstance(read, Reading) for read in fewer)
 

@@ -19,7 +19,7 @@ from tests.test_docs import blocks, code, rows
 TEXT = (Path(__file__).parents[2] / "docs/senders.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("title", ["What to expect", "How the sender is told"])
+@pytest.mark.parametrize("title", ["What to expect", "How the sender is recognized"])
 def test_every_sender_stands_in_the_tables(title: str) -> None:
     assert [code(row[0]) for row in rows(TEXT, title)] == [
         "chromium", "trustkit-apple", "trustkit-android", "proton-bridge", "proton-vpn", "react-native-ssl-manager",

@@ -15,7 +15,7 @@ from app.hpkp.violation import identity_of
 from app.hpkp.x509.certificate import Chain
 from app.senders import CertificateReader, Reading, Unreadable, read_reports
 from app.senders.bounded import Bounded
-from app.senders.reader import Identified, ReportReader
+from app.senders.reader import DatedBody, Identified, ReportReader
 from tests.authority import NOW
 from tests.golden.make import GOLDEN
 from tests.reports import other_site, report_body
@@ -50,6 +50,7 @@ DATES = (
     "",
 )
 _DATES = re.compile(rb'"\d{4}-\d\d-\d\d[^"]*"')
+_TWO_DATES = re.compile(rb'{"date-time":"([^"]{24})","effective-expiration-date":"([^"]{24})"')
 
 
 def answers(body: bytes, mode: Mode | None) -> Sequence[Identified | Unreadable]:
@@ -58,8 +59,10 @@ def answers(body: bytes, mode: Mode | None) -> Sequence[Identified | Unreadable]
 
 
 def told(read: Identified | Unreadable) -> object:
-    """Return what is told of a report, whether its identity was kept or is worked out."""
-    return (*read[:3], read.identity) if isinstance(read, Identified) else read
+    """Return what is told of a report, whether its identity was kept or is worked out, and its body in parts."""
+    if isinstance(read, Unreadable):
+        return read
+    return (read.report, bytes(read.body), read.fingerprint, read.identity)
 
 
 def check(reader: ReportReader, body: bytes, mode: Mode | None = None) -> None:
@@ -191,6 +194,24 @@ def test_a_fingerprint_is_of_the_bytes_and_the_place_in_a_batch() -> None:
     prints = [read.fingerprint for read in (first, second, third, *alone) if isinstance(read, Identified)]
     assert len(set(prints)) == 4
     assert [read.fingerprint for read in later if isinstance(read, Identified)] == prints[3:]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_body_in_two_parts_is_read_as_the_whole(mode: Mode | None) -> None:
+    """Also by a reader that knows the text behind the dates, from the whole or from parts; and of no date at all."""
+    of_parts, of_both = ReportReader(), ReportReader()
+    for date_time in DATES:
+        for expiration in DATES:
+            body = chromium(date_time, expiration)
+            if (head := _TWO_DATES.match(body)) is None:
+                continue
+            parts = DatedBody((head[1], head[2]), body[head.end() :])
+            assert bytes(parts) == body
+            expected = list(map(told, answers(body, mode)))
+            assert list(map(told, of_parts.read(parts, mode=mode, received_at=NOW))) == expected
+            check(of_both, body, mode)
+            assert list(map(told, of_both.read(parts, mode=mode, received_at=NOW))) == expected
+    assert of_parts.kept == of_both.kept == 1
 
 
 def test_what_comes_once_is_not_kept() -> None:

@@ -75,6 +75,7 @@ http {{
     fastcgi_temp_path {directory};
     uwsgi_temp_path {directory};
     scgi_temp_path {directory};
+    {http}
     server {{
         listen 127.0.0.1:{port};
         root {directory}/site;
@@ -181,23 +182,37 @@ class RefusedToStart(Exception):
 
 
 @contextmanager
-def running_server(server: Server, line: str, *, directory: Path, preface: str = "") -> Iterator[RunningServer]:
+def running_server(
+    server: Server, line: str, *, directory: Path, preface: str = "", http: str = ""
+) -> Iterator[RunningServer]:
     """Run the server with the line where it belongs; it ends with the block. Raises RefusedToStart.
 
-    A preface stands above the rest of the configuration.
+    A preface stands above the rest of the configuration; ``http`` in the http block of nginx.
     """
     kind = _KINDS[server]
-    program = debian_program(kind.command, package=kind.package)
-    port = _free_port()
+    port = free_port()
     (directory / "site").mkdir(parents=True)
     (directory / "site" / "page").write_text("page\n")
     leaf = make_site().leaf
     key = leaf.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode("ascii")
     (directory / "site.pem").write_text(leaf.pem + key)
-    configuration = directory / "configuration"
-    modules = program.root / "usr/lib/apache2/modules"
-    text = kind.configuration.format(line=line, port=port, directory=directory, modules=modules)
-    configuration.write_text(preface + text)
+    modules = debian_program(kind.command, package=kind.package).root / "usr/lib/apache2/modules"
+    text = kind.configuration.format(line=line, http=http, port=port, directory=directory, modules=modules)
+    with running_configuration(server, preface + text, port=port, directory=directory):
+        yield RunningServer(server, port, directory)
+
+
+@contextmanager
+def running_configuration(server: Server, configuration: str, *, port: int, directory: Path) -> Iterator[None]:
+    """Run the server with a whole configuration, which listens on that port; it ends with the block.
+
+    Raises RefusedToStart.
+    """
+    kind = _KINDS[server]
+    program = debian_program(kind.command, package=kind.package)
+    directory.mkdir(parents=True, exist_ok=True)
+    file = directory / "configuration"
+    file.write_text(configuration)
     environment = {
         **program.environment,
         "HOME": str(directory),
@@ -207,18 +222,19 @@ def running_server(server: Server, line: str, *, directory: Path, preface: str =
     log = directory / "log"
     with log.open("wb") as stream:
         process = subprocess.Popen(
-            [program.path, *kind.arguments(program, str(configuration))],
+            [program.path, *kind.arguments(program, str(file))],
             cwd=directory, env=environment, stdout=stream, stderr=stream, start_new_session=True,
         )  # fmt: skip
     try:
         _wait_for(process, port, log)
-        yield RunningServer(server, port, directory)
+        yield
     finally:
         process.terminate()
         process.wait(_PATIENCE)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import Row, Table, select
 
 from app.hpkp.judgement.causes import Cause
+from app.hpkp.violation import with_app
 from app.metrics import Metrics
 from app.service import Service, now, open_service
 from app.settings import Settings
@@ -76,7 +77,11 @@ def test_the_schema_is_brought_up_and_nothing_that_was_reported_is_lost(service:
     found = [(row.id, row.identity, row.cause, row.reports) for row in _rows(service, tables.violations)]
     assert [(id_, cause, reports) for id_, _, cause, reports in was] == [(i, c, n) for i, _, c, n in found]
     assert len(was) == 16
-    same = {id_ for (id_, old, *_), (_, new, *_) in zip(was, found, strict=True) if old == new}
+    apps = {row.id: row.app for row in _rows(service, tables.violations)}
+    assert {bool(app) for app in apps.values()} == {True, False}
+    same = {
+        id_ for (id_, old, *_), (_, new, *_) in zip(was, found, strict=True) if with_app(old, apps[id_] or "") == new
+    }
     assert {row.id for row in _rows(service, tables.violations) if row.cause != Cause.CLOCK} <= same
 
 

@@ -21,7 +21,9 @@ def _keeping(start: StartApp, **days: float) -> TestClient:
 
 
 def _prune(client: TestClient, *, days_later: float = 0) -> dict[str, int]:
-    removed = service_of(client).retention.prune(at=datetime.now(UTC) + timedelta(days=days_later))
+    at = datetime.now(UTC) + timedelta(days=days_later)
+    service_of(client).clock.confirm(at=at)
+    removed = service_of(client).retention.prune(at=at)
     return {what: count for what, count in removed.items() if count}
 
 
@@ -96,7 +98,7 @@ def test_policies_and_events_stay_and_forgetting_is_an_event(start: StartApp) ->
     _send(client, report_body())
     _prune(client, days_later=2000)
     events = client.get("/api/v1/events").json()["items"]
-    assert [event["text"] for event in events if event["kind"] == "pruned"] == ["Forgotten: 1 rows"]
+    assert [event["text"] for event in events if event["kind"] == "pruned"] == ["Deleted: 1 rows"]
     assert client.get(f"/api/v1/hosts/{HOST}/policy").status_code == 200
 
 

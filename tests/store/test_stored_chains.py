@@ -93,7 +93,7 @@ def test_no_chain_and_an_empty_chain_are_told_apart(desk: Desk, empty: Chain | N
 
 _NOT_JUDGED = (
     "date_time_text", "effective_expiration_date", "effective_expiration_text",
-    "app", "app_version", "platform", "platform_version", "install_id",
+    "app_version", "platform", "platform_version", "install_id",
 )  # fmt: skip
 
 

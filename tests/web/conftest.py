@@ -15,7 +15,7 @@ HTML = "text/html,application/xhtml+xml"
 
 @pytest.fixture
 def visitor(start: StartApp) -> TestClient:
-    """Return a browser's client on this machine, of a service that knows nothing yet."""
+    """Return a browser's client with an admin token, of a service that knows nothing yet."""
     client = start()
     client.headers["accept"] = HTML
     return client
@@ -23,7 +23,7 @@ def visitor(start: StartApp) -> TestClient:
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    """Return a browser's client on this machine, of a service with a filled store that tests only look at."""
+    """Return a browser's client with an admin token, of a service with a filled store that tests only look at."""
     directory: Path = tmp_path_factory.mktemp("filled")
     settings = settings_for(directory, trust_anchors=roots_file(directory))
     with caller(create_app(settings), accept=HTML) as client:

@@ -11,12 +11,14 @@ from pathlib import Path
 from playwright.sync_api import Browser
 from typer.testing import CliRunner
 
+from app.api.sessions import COOKIE
 from app.cli import app as cli
 from app.hpkp.judgement.causes import Cause
 from app.main import create_app
 from app.service import Service
 from app.store.read.filters import Filter
 from app.store.read.violations import list_violations
+from tests.admin import session_cookie
 from tests.application import settings_for
 from tests.browser import chromium
 from tests.web_server import served
@@ -40,6 +42,8 @@ def pictures(violation: int) -> tuple[Picture, ...]:
     """Return what is to be taken, with the violation of this number."""
     host = f"/hosts/{HOST}"
     return (
+        Picture("hosts", "/", "light", 1280, 800),
+        Picture("violations", "/violations", "dark", 1280, 900),
         Picture("host", host, "light", 1280, 900),
         Picture("host-narrow", host, "dark", 390, 1200),
         Picture("reports", f"{host}#reports", "dark", 1280, 760),
@@ -47,13 +51,14 @@ def pictures(violation: int) -> tuple[Picture, ...]:
     )
 
 
-def take(browser: Browser, url: str, picture: Picture, target: Path) -> None:
-    """Take one picture."""
+def take(browser: Browser, url: str, picture: Picture, target: Path, *, session: str) -> None:
+    """Take one picture, logged in by a session's cookie."""
     context = browser.new_context(
         color_scheme="dark" if picture.scheme == "dark" else "light",
         viewport={"width": picture.width, "height": picture.height},
         java_script_enabled=False,
     )
+    context.add_cookies([{"name": COOKIE, "value": session, "url": url}])
     page = context.new_page()
     page.goto(f"{url}{picture.path}")
     page.screenshot(path=target / f"{picture.name}.png")
@@ -61,8 +66,8 @@ def take(browser: Browser, url: str, picture: Picture, target: Path) -> None:
 
 
 def _telling_violation(service: Service) -> int:
-    """Return the number of a violation whose chains differ, of the host where it has one."""
-    wanted = (Filter(host=HOST, cause=Cause.OTHER_TRUST_PATH), Filter(cause=Cause.OTHER_TRUST_PATH), Filter())
+    """Return the number of a violation of an unpinned key; without one, of any other."""
+    wanted = (Filter(host=HOST, cause=Cause.OWN_KEY_NOT_PINNED), Filter(cause=Cause.OTHER_TRUST_PATH), Filter())
     with service.engine.connect() as connection:
         found = (row for narrowed in wanted for row in list_violations(connection, narrowed, limit=1))
         return int(next(found).id)
@@ -83,8 +88,9 @@ def take_all(target: Path) -> None:
         )
         app = create_app(settings)
         with served(app) as url, chromium() as browser:
+            session = session_cookie(app.state.service.engine)
             for picture in pictures(_telling_violation(app.state.service)):
-                take(browser, url, picture, target)
+                take(browser, url, picture, target, session=session)
 
 
 if __name__ == "__main__":

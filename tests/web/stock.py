@@ -5,6 +5,9 @@ import json
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from app.hpkp.app_pins.forms import Form
+from app.hpkp.app_pins.model import PinEntry, PinLayer, carry
+from app.hpkp.app_pins.release import AppRelease, Platform
 from app.hpkp.exposure import ExposedDay
 from app.hpkp.header.value import PinningHeader
 from app.hpkp.hosts import Host
@@ -26,6 +29,7 @@ from tests.authority import make_root
 from tests.reports import report_body
 
 HOST = Host("www.example.com")
+APP = "example.bank"
 HOSTILE_HOST = "hostile.example.com"
 SCRIPT = "<script>document.title = 'owned'</script><img src=x onerror=alert(1)>"
 REVERSED = "moc.elpmaxe\u202e.gnp"
@@ -79,6 +83,8 @@ def fill(service: Service, *, at: datetime) -> None:
     _add_facts(service, at)
     service.probing.record(_look(service, at))
     _add_hostile(service, at)
+    entry = PinEntry("apps.example.net", pins=carry([site.leaf.pin, site.backup]))
+    service.apps.register(AppRelease(APP, "1.0", Platform.ANDROID, (PinLayer(Form.OKHTTP, (entry,)),)), at=at)
     service.readiness.record(HOST, at=at)
 
 

@@ -1,5 +1,7 @@
 """Who may see the pages and change things by them: log-ins, what ends them, and forms that come from elsewhere."""
 
+import base64
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,9 +9,10 @@ import httpx
 import pytest
 import time_machine
 
-from app.api.sessions import COOKIE, LIFETIME
+from app.api.sessions import COOKIE
 from app.store.engine import writing
 from app.store.secrets import new_token, revoke_token
+from app.usecases.sessions import LIFETIME, LINK_LIFETIME
 from app.web.rendering import VISITOR_COOKIE
 from tests.application import TestClient, from_elsewhere, service_of
 from tests.reports import HOST, report_body, site
@@ -30,7 +33,7 @@ FORMS: list[tuple[str, dict[str, str]]] = [
 
 @pytest.fixture
 def service(visitor: TestClient) -> TestClient:
-    """Return a client on the machine itself, of a service with a host, a policy and a violation."""
+    """Return a client with an admin token, of a service with a host, a policy and a violation."""
     visitor.put(f"/api/v1{POLICY}", json={"pins": [{"sha256": site().root.pin}]})
     visitor.post("/report", content=report_body())
     return visitor
@@ -57,7 +60,7 @@ def _logged_in(client: TestClient, scope: str) -> TestClient:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", f"/hosts/{HOST}", POLICY, VIOLATION, "/reports/1", "/rejections", "/policy?host=x"]
+    "path", ["/", f"/hosts/{HOST}", POLICY, VIOLATION, "/reports/1", "/rejections", "/upkeep", "/policy?host=x"]
 )
 def test_a_stranger_is_asked_to_log_in_and_sees_nothing_else(service: TestClient, path: str) -> None:
     page = _stranger(service).get(path)
@@ -66,9 +69,9 @@ def test_a_stranger_is_asked_to_log_in_and_sees_nothing_else(service: TestClient
     assert HOST not in words_of(page, 401)
 
 
-def test_what_came_through_a_proxy_is_asked_too(service: TestClient) -> None:
-    proxied = from_elsewhere(service, "127.0.0.1", accept="text/html", x_forwarded_for="127.0.0.1")
-    assert "Log in" in words_of(proxied.get("/"), 401)
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", ELSEWHERE])
+def test_nobody_is_known_by_where_they_come_from(service: TestClient, address: str) -> None:
+    assert "Log in" in words_of(from_elsewhere(service, address, accept="text/html").get("/"), 401)
 
 
 def test_a_log_in_leads_to_the_page_that_was_asked_for(service: TestClient) -> None:
@@ -102,7 +105,7 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(
 @pytest.mark.parametrize("text", ["", "hpkp_nonsense", "x" * 5000])
 def test_an_unknown_token_is_told_beside_the_field(service: TestClient, text: str) -> None:
     page = _log_in(_stranger(service), text, VIOLATION)
-    assert "This API token is not known." in words_of(page, 422)
+    assert "This API token is unknown, revoked or expired." in words_of(page, 422)
     [field] = [attributes for tag, attributes in read(page, 422).tags if attributes.get("id") == "token"]
     assert (field["aria-invalid"], field["aria-describedby"]) == ("true", "token-hint token-mistake")
     assert f'value="{VIOLATION}"' in page.text
@@ -140,19 +143,63 @@ def test_logging_out_takes_the_cookie_away(service: TestClient) -> None:
 
 
 @pytest.mark.both_databases
+def test_a_log_out_ends_the_session_for_a_copy_of_its_cookie_too(service: TestClient) -> None:
+    admin, copy = _logged_in(service, "admin"), _stranger(service)
+    copy.cookies.set(COOKIE, admin.cookies[COOKIE])
+    assert copy.get("/").status_code == 200
+    admin.post("/logout", data={"form_token": token_of(admin.get("/"))})
+    assert copy.get("/").status_code == 401
+
+
+def test_a_session_ends_when_its_token_expires(service: TestClient) -> None:
+    start = datetime.now(UTC)
+    text = service_of(service).tokens.make("hour", "admin", expires_at=start + timedelta(hours=1))
+    stranger = _stranger(service)
+    cookie = _log_in(stranger, text).headers["set-cookie"]
+    assert 3500 < int(cookie.partition("Max-Age=")[2].partition(";")[0]) <= 3600
+    for minutes, status in ((59, 200), (61, 401)):
+        with time_machine.travel(start + timedelta(minutes=minutes), tick=False):
+            fresh = _stranger(service)
+            fresh.cookies.set(COOKIE, stranger.cookies[COOKIE])
+            assert fresh.get("/").status_code == status
+
+
+@pytest.mark.both_databases
 def test_a_cookie_that_was_tampered_with_opens_nothing(service: TestClient) -> None:
     cookie = _logged_in(service, "read").cookies[COOKIE]
-    _token(service, "admin")
-    name, expires, nonce, signature = cookie.split(".")
-    later = str(int(expires) + 10**6)
     for forged in (
-        f"YWRtaW4=.{expires}.{nonce}.{signature}", f"{name}.{later}.{nonce}.{signature}", f"{name}.{expires}.{nonce}.",
-        f"{name}.{expires}.{nonce}.{signature[:-1]}0", f"{cookie}x", cookie[1:], "....", "a.1.b.c", "é.1.b.c",
-        f"AGE=.{expires}.{nonce}.{signature}", f"/w==.{expires}.{nonce}.{signature}", "x" * 5000,
-        f"{name}.{'9' * 400}.{nonce}.{signature}",
+        cookie[:-1], cookie[1:], f"{cookie}x", cookie.swapcase(), f"{cookie}.", "....", "a.1.b.c", "é", "\x00",
+        "x" * 5000, '""', "%00",
     ):  # fmt: skip
         sent = {b"cookie": f"{COOKIE}={forged}".encode()}
         assert _stranger(service).get("/", headers=sent).status_code == 401, forged
+
+
+@pytest.mark.both_databases
+def test_what_the_store_holds_of_tokens_sessions_and_links_opens_nothing(service: TestClient) -> None:
+    """Every value of every row is tried as a token, as a cookie and as a link: as text, hexadecimal and base64."""
+    admin = _logged_in(service, "admin")
+    link = service_of(service).sessions.make_link(at=datetime.now(UTC)).secret
+    held: set[str] = set()
+    with service_of(service).engine.connect() as connection:
+        for table in ("tokens", "sessions", "login_links", "secrets"):
+            for row in connection.exec_driver_sql(f"SELECT * FROM {table}"):
+                held |= {form for value in row for form in _forms(value)}
+    assert len(held) > 30
+    assert not held & {link, admin.cookies[COOKIE]}
+    for value in held:
+        thief = _stranger(service)
+        assert thief.get("/", headers={b"cookie": f"{COOKIE}={value}".encode()}).status_code == 401
+        assert thief.get("/", headers={b"authorization": f"Bearer {value}".encode()}).status_code == 401
+        assert _redeem(thief, value).status_code in (413, 422)
+    assert _redeem(_stranger(service), link).status_code == 303
+
+
+def _forms(value: object) -> set[str]:
+    """Return how a value of the store may be sent."""
+    data = bytes(value) if isinstance(value, bytes | memoryview) else str(value).encode()
+    texts = {data.hex(), base64.b64encode(data).decode(), base64.urlsafe_b64encode(data).decode().rstrip("=")}
+    return texts | ({str(value)} if isinstance(value, str) else set())
 
 
 def test_a_read_session_looks_and_changes_nothing(service: TestClient) -> None:
@@ -198,11 +245,11 @@ def test_a_form_without_the_token_of_this_session_is_refused(service: TestClient
     }
     for path, fields in FORMS:
         answer = admin.post(path, data=fields | tokens[forged])
-        assert "The form was made for another log-in" in words_of(answer, 403)
+        assert "This form belongs to another session" in words_of(answer, 403)
     assert service.get("/api/v1/violations/1").json()["status"] == "open"
 
 
-def test_on_the_machine_itself_a_form_needs_its_token_too(service: TestClient) -> None:
+def test_with_an_api_token_a_form_needs_its_own_token_too(service: TestClient) -> None:
     for path, fields in FORMS:
         assert service.post(path, data=fields).status_code == 403
     service.get("/")
@@ -218,6 +265,7 @@ def test_on_the_machine_itself_a_form_needs_its_token_too(service: TestClient) -
         {"sec-fetch-site": "same-site"},
         {"origin": "https://evil.example"},
         {"origin": "http://127.0.0.1:9999"},
+        {"origin": "http://["},
         {"origin": "https://evil.example", "sec-fetch-site": "same-origin"},
     ],
 )
@@ -225,9 +273,7 @@ def test_a_form_that_a_page_of_another_site_sent_is_refused_with_the_right_token
     service: TestClient, headers: dict[str, str]
 ) -> None:
     fields = {"form_token": token_of(service.get(VIOLATION)), "status": "resolved"}
-    assert "A page of another site sent this form." in words_of(
-        service.post(VIOLATION, data=fields, headers=headers), 403
-    )
+    assert "Cross-site form rejected." in words_of(service.post(VIOLATION, data=fields, headers=headers), 403)
     assert service.post(VIOLATION, data=fields, headers={"origin": "http://127.0.0.1:8000"}).status_code == 303
     ours = {"origin": "null", "sec-fetch-site": "same-origin"}
     assert service.post(VIOLATION, data=fields, headers=ours).status_code == 303
@@ -255,12 +301,12 @@ def test_a_session_reads_the_api_and_changes_nothing_there(service: TestClient) 
     answer = admin.patch("/api/v1/violations/1", json={"status": "resolved"})
     assert (answer.status_code, answer.json()["detail"]) == (
         403,
-        "A log-in changes things by the forms of the pages alone.",
+        "Browser sessions are read-only on the API; use a token.",
     )
 
 
 @pytest.mark.parametrize("site_of", ["cross-site", "same-site"])
-def test_a_page_of_another_site_changes_nothing_over_the_api_of_this_machine(service: TestClient, site_of: str) -> None:
+def test_a_page_of_another_site_changes_nothing_over_the_api(service: TestClient, site_of: str) -> None:
     probe = f"/api/v1/hosts/{HOST}/canary"
     assert service.post(probe, headers={"sec-fetch-site": site_of}).status_code == 403
     assert service.get(f"/hosts/{HOST}", headers={"sec-fetch-site": site_of}).status_code == 200
@@ -273,5 +319,86 @@ def test_an_api_token_opens_the_pages_to_a_program(service: TestClient) -> None:
     assert "Log in" in words_of(unknown.get("/"), 401)
 
 
-def test_the_log_in_says_where_it_is_not_needed(service: TestClient) -> None:
-    assert "You may look at everything from here as it is" in words_of(service.get("/login"))
+def test_the_log_in_says_who_is_logged_in_already(service: TestClient) -> None:
+    assert "You are logged in as deploy (admin) until" in words_of(_with_session(service, "deploy").get("/login"))
+    assert "You are logged in" not in words_of(_stranger(service).get("/login"))
+
+
+def _with_session(client: TestClient, name: str) -> TestClient:
+    other = _stranger(client)
+    assert _log_in(other, _token(client, "admin", name)).status_code == 303
+    return other
+
+
+# One-time links
+
+
+def _redeem(client: TestClient, link: str, page: str = "/") -> Any:
+    token = token_of(client.get("/login"))
+    return client.post("/login", data={"form_token": token, "link": link, "next": page})
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("scope", ["read", "admin"])
+def test_a_link_begins_one_session_and_no_second(service: TestClient, scope: str) -> None:
+    link = service_of(service).sessions.make_link(at=datetime.now(UTC), name="Ada", scope=scope).secret
+    first, second = _stranger(service), _stranger(service)
+    page = first.get(f"/login?link={link}")
+    assert "This log-in link works once." in words_of(page)
+    fields = {"form_token": token_of(page), "link": link, "next": "/"}
+    answer = first.post("/login", data=fields)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert f"Ada ({scope}) Log out" in words_of(first.get("/"))
+    assert "This log-in link is unknown, used or expired." in words_of(_redeem(second, link), 422)
+    assert second.get("/").status_code == 401
+
+
+def test_of_many_who_use_a_link_at_once_one_is_logged_in(service: TestClient) -> None:
+    sessions, at = service_of(service).sessions, datetime.now(UTC)
+    for _ in range(10):
+        link = sessions.make_link(at=at).secret
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(lambda _, link=link: sessions.redeem_link(link, at=at), range(8)))
+        assert sum(session is not None for session in found) == 1
+
+
+def test_looking_at_the_address_of_a_link_does_not_use_it(service: TestClient) -> None:
+    link = service_of(service).sessions.make_link(at=datetime.now(UTC)).secret
+    for _ in range(3):
+        assert COOKIE not in _stranger(service).get(f"/login?link={link}").cookies
+        _stranger(service).head(f"/login?link={link}")
+    assert _redeem(_stranger(service), link).status_code == 303
+
+
+def test_a_link_is_over_after_a_quarter_of_an_hour(service: TestClient) -> None:
+    assert timedelta(minutes=15) == LINK_LIFETIME
+    start = datetime.now(UTC)
+    for minutes, status in ((14.9, 303), (15, 422), (600, 422)):
+        link = service_of(service).sessions.make_link(at=start).secret
+        with time_machine.travel(start + timedelta(minutes=minutes), tick=False):
+            assert _redeem(_stranger(service), link).status_code == status
+
+
+def test_a_link_is_no_cookie_and_no_token(service: TestClient) -> None:
+    link = service_of(service).sessions.make_link(at=datetime.now(UTC)).secret
+    thief = _stranger(service)
+    assert thief.get("/", headers={b"cookie": f"{COOKIE}={link}".encode()}).status_code == 401
+    assert thief.get("/", headers={b"authorization": f"Bearer {link}".encode()}).status_code == 401
+
+
+def test_ending_all_sessions_ends_those_of_links_and_of_tokens_and_unused_links(service: TestClient) -> None:
+    sessions = service_of(service).sessions
+    by_token, by_link = _logged_in(service, "read"), _stranger(service)
+    _redeem(by_link, sessions.make_link(at=datetime.now(UTC)).secret)
+    unused = sessions.make_link(at=datetime.now(UTC)).secret
+    assert sessions.end_all() == 2
+    assert [client.get("/").status_code for client in (by_token, by_link)] == [401, 401]
+    assert _redeem(_stranger(service), unused).status_code == 422
+
+
+@pytest.mark.parametrize("link", ["", "x", "x" * 201, "é", "\x00", "<script>", "' OR 1=1 --"])
+def test_an_unknown_link_logs_nobody_in(service: TestClient, link: str) -> None:
+    stranger = _stranger(service)
+    assert stranger.get("/login", params={"link": link}).status_code in (200, 422)
+    assert _redeem(stranger, link).status_code == 422
+    assert COOKIE not in stranger.cookies

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.web.rendering import moment, prose
-from app.web.words import ago, count, cut, duration, visible
+from app.web.words import ago, common_name, count, cut, duration, unit, visible
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -36,11 +36,15 @@ def test_what_is_shown_has_nothing_hidden_in_it(text: str) -> None:
     ("value", "text"),
     [
         (timedelta(0), "0 seconds"), (timedelta(seconds=1), "1 second"), (300, "5 minutes"), (3600, "1 hour"),
-        (5_184_000, "60 days"), (timedelta(hours=47), "1 day"), (10**30, "115\N{NARROW NO-BREAK SPACE}740 days"),
+        (5_184_000, "60 days"), (timedelta(hours=47), "1 day"), (10**30, "115,740 days"),
     ],
 )  # fmt: skip
 def test_a_duration_is_told_in_the_largest_unit(value: timedelta | float, text: str) -> None:
     assert duration(value) == text
+
+
+def test_a_rate_is_per_day_not_per_1_day() -> None:
+    assert [unit(timedelta(hours=hours)) for hours in (1, 6, 24, 240)] == ["hour", "6 hours", "day", "10 days"]
 
 
 def test_the_distance_of_a_moment_is_told() -> None:
@@ -50,7 +54,7 @@ def test_the_distance_of_a_moment_is_told() -> None:
 
 
 def test_numbers_texts_and_moments() -> None:
-    assert count(1234567) == "1\N{NARROW NO-BREAK SPACE}234\N{NARROW NO-BREAK SPACE}567"
+    assert count(1234567) == "1,234,567"
     assert (cut("abcdef", 4), cut("abcd", 4)) == ("abc…", "abcd")
     assert (
         moment(NOON)
@@ -61,3 +65,26 @@ def test_numbers_texts_and_moments() -> None:
 
 def test_commands_in_a_sentence_are_set_apart_and_nothing_else_is_markup() -> None:
     assert prose("Run `hpkp pin <FILE>` & look.") == "Run <code>hpkp pin &lt;FILE&gt;</code> &amp; look."
+
+
+def test_commands_about_violations_are_links_and_still_escaped() -> None:
+    one, two = (f'<a href="/violations/{id_}">violation {id_}</a>' for id_ in (7, 12))
+    assert prose("See hpkp explain 7 & <b>.") == f"See {one} &amp; &lt;b&gt;."
+    assert prose("Then `hpkp violation status 7 12 --set resolved`.") == f"Then set {one}, {two} to resolved."
+    assert (
+        prose("Then hpkp mark 7 --as resolved; `hpkp probe x`")
+        == f"Then set {one} to resolved; <code>hpkp probe x</code>"
+    )
+    assert prose("Then run `hpkp violation status 7 --set resolved`.") == f"Then set {one} to resolved."
+    assert prose("Decide, run `hpkp explain 7`, ask.") == f"Decide, see {one}, ask."
+    assert prose("Run `hpkp explain 7`.") == f"See {one}."
+    assert prose("Run `hpkp probe x`.") == "Run <code>hpkp probe x</code>."
+    assert prose("hpkp explain <b>") == "hpkp explain &lt;b&gt;"
+
+
+def test_the_common_name_of_an_issuer_is_shown_alone() -> None:
+    assert common_name("O=Sample\\, Inc,CN=Proxy \\+ more") == "Proxy + more"
+    assert common_name("CN=A,OU=x,O=B") == "A"
+    assert common_name("O=Only,C=DE") == "Only"
+    assert common_name("C=DE") == "C=DE"
+    assert common_name("") == ""

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.hpkp.judgement.causes import CAUSES, Cause
 from app.store.engine import to_ms
 from tests.application import TestClient, service_of
 from tests.authority import NOW
@@ -48,9 +49,9 @@ def test_a_check_shows_header_findings_and_outcome_and_saves_nothing(visitor: Te
     page = _post(visitor, "check", **GOOD | {"pins": f"{OTHER}\n{BACKUP}"})
     text = words_of(page)
     assert f'Public-Key-Pins-Report-Only: pin-sha256="{OTHER}"; pin-sha256="{BACKUP}"; max-age=300' in text
-    assert "What the host serves has not been looked at" in text
-    assert "What these pins would have done in the last 90 days" in text
-    assert "let in, as now 1 1" in text
+    assert "Host not probed" in text
+    assert "Effect of these pins on reports of the last 90 days" in text
+    assert "not locked out, as now 1 1" in text
     assert [item["revision"] for item in visitor.get(f"{API}/revisions").json()["items"]] == [1]
 
 
@@ -61,13 +62,14 @@ def test_a_check_tells_of_clients_that_would_be_locked_out(visitor: TestClient) 
     visitor.post("/report", content=report_body())
     other = f"{BACKUP}\nsRHdihwgkaib1P1gxX8HFszlD+7/gTfNvuAybgLPNis="
     text = words_of(_post(visitor, "check", **GOOD | {"pins": other, "own_keys": site().leaf.pin}))
-    assert "somebody Clients that reported would be locked out by a mistake of yours." in text
-    assert "locked out, let in now 1 1" in text
-    assert "violation 1 , added: matches expected, then own key not pinned; at least 1 report" in text
+    assert "lockout Clients that reported would be locked out by a configuration error." in text
+    assert "newly locked out 1 1" in text
+    before, after = (CAUSES[cause].title for cause in (Cause.MATCHES_EXPECTED, Cause.OWN_KEY_NOT_PINNED))
+    assert f"violation 1 , newly locked out: {before}, then {after}; at least 1 report" in text
 
 
 def test_without_a_policy_there_is_nothing_to_compare_with(visitor: TestClient) -> None:
-    assert "No policy is in force yet to compare with." in words_of(_post(visitor, "check", **GOOD))
+    assert "No policy is in force to compare with." in words_of(_post(visitor, "check", **GOOD))
 
 
 @pytest.mark.both_databases
@@ -78,7 +80,7 @@ def test_saving_adds_a_revision_and_leads_to_the_host(visitor: TestClient) -> No
     assert [(pin["sha256"], pin["label"]) for pin in stored["pins"]] == [(LIVE, "our CA's root"), (BACKUP, "backup")]
     assert (stored["max_age"], stored["include_subdomains"], stored["mode"]) == (300, True, "report-only")
     assert stored["own_keys"] == [OTHER]
-    assert "The policy is saved and in force" in words_of(visitor.get(answer.headers["location"]))
+    assert "Policy saved; violations re-evaluated." in words_of(visitor.get(answer.headers["location"]))
 
 
 def test_the_fields_hold_the_policy_in_force(visitor: TestClient) -> None:
@@ -93,17 +95,17 @@ def test_the_fields_hold_the_policy_in_force(visitor: TestClient) -> None:
 @pytest.mark.parametrize(
     ("field", "text", "mistake"),
     [
-        ("pins", "", "Give the pins, one in each line."),
+        ("pins", "", "Enter the pins, one per line."),
         ("pins", f"{LIVE}\nnonsense! here", "Line 2: not a pin in any known form"),
         ("pins", f"{LIVE} one\n{LIVE} two", "a pin stands twice in the policy."),
-        ("pins", "\n".join([LIVE] * 65), "There are at most 64."),
+        ("pins", "\n".join([LIVE] * 65), "Enter at most 64."),
         ("own_keys", "sha256/x", "Line 1: not base64"),
-        ("max_age", "soon", "A number of seconds is needed"),
-        ("max_age", "-1", "A number of seconds is needed"),
-        ("max_age", "9" * 30, "A number of seconds is needed"),
+        ("max_age", "soon", "Enter a number of seconds"),
+        ("max_age", "-1", "Enter a number of seconds"),
+        ("max_age", "9" * 30, "Enter a number of seconds"),
         ("report_uri", "x" * 2049, "A report-uri has at most 2048 characters."),
-        ("effective_from", "yesterday", "A moment in UTC is needed"),
-        ("effective_from", "0001-01-01T00:00+14:00", "A moment in UTC is needed"),
+        ("effective_from", "yesterday", "Enter a UTC time"),
+        ("effective_from", "0001-01-01T00:00+14:00", "Enter a UTC time"),
         ("header", "", ""),
     ],
     ids=lambda value: value.replace(LIVE, "live"),  # the key differs
@@ -155,7 +157,7 @@ def test_what_should_not_be_served_is_saved_only_all_the_same(visitor: TestClien
 
 def test_a_report_uri_that_no_field_can_carry_is_told(visitor: TestClient) -> None:
     text = words_of(_post(visitor, "check", **GOOD | {"report_uri": "https://a.example/\x07"}))
-    assert "No field can carry this report-uri." in text
+    assert "No header can carry this report-uri." in text
 
 
 @pytest.mark.parametrize(
@@ -190,7 +192,7 @@ def test_an_action_that_there_is_not_is_refused(visitor: TestClient) -> None:
     _post(visitor, "save", **GOOD)
     token = token_of(visitor.get(f"/hosts/{HOST}"))
     answer = visitor.post(f"/hosts/{HOST}", data={"form_token": token, "action": "format"})
-    assert "There is no action 'format'." in words_of(answer, 422)
+    assert "Unknown action 'format'." in words_of(answer, 422)
 
 
 def test_a_canary_to_a_dead_report_uri_is_told_on_the_page_of_the_host(visitor: TestClient) -> None:
@@ -198,7 +200,7 @@ def test_a_canary_to_a_dead_report_uri_is_told_on_the_page_of_the_host(visitor: 
     token = token_of(visitor.get(f"/hosts/{HOST}"))
     answer = visitor.post(f"/hosts/{HOST}", data={"form_token": token, "action": "canary"})
     assert answer.headers["location"] == f"/hosts/{HOST}?done=canary"
-    assert "none arrived sent just now the last one failed:" in words_of(visitor.get(answer.headers["location"]))
+    assert "none received sent just now last one failed:" in words_of(visitor.get(answer.headers["location"]))
 
 
 def test_a_canary_without_report_uri_is_refused_with_the_reason(visitor: TestClient) -> None:

@@ -129,7 +129,7 @@ def _of_text(subject: Subject) -> Iterator[Finding]:
     if len(subject.values) > 1:
         yield _warning(
             "several_headers",
-            f"The field stands {len(subject.values)} times; only the first counts (RFC 7469 section 2.3.1).",
+            f"The header is sent {len(subject.values)} times; clients use only the first (RFC 7469 section 2.3.1).",
             "Send it once.",
         )
     if "\n" in value or "\r" in value:
@@ -141,8 +141,7 @@ def _of_text(subject: Subject) -> Iterator[Finding]:
     if len(list(split_quoted(value, ","))) > 1:
         yield _error(
             "comma",
-            "A comma stands outside quotes: browsers read what is before it and ignore the rest, as if two fields had "
-            "been joined.",
+            "Comma outside quotes: clients ignore everything after it, as if two fields had been joined.",
             "Separate directives by semicolons, and send the field once.",
         )
 
@@ -158,14 +157,16 @@ def _by_grammar(subject: Subject, findings: list[Finding]) -> tuple[bool, Pinnin
         if repaired != value:
             findings.append(
                 _error(
-                    "single_quotes", "Values stand in single quotes; the standard knows double quotes only.", 'Write ".'
+                    "single_quotes", "Values are in single quotes; the standard allows double quotes only.", 'Write ".'
                 )
             )
             if subject.report_only:
                 return False, _by_grammar(_with_value(subject, repaired), findings)[1]
         if re.search(r"pin-sha256\s*=\s*[A-Za-z0-9+/]", value, re.IGNORECASE):
             findings.append(_UNQUOTED)
-        findings.append(_error("syntax", f"The value is outside the grammar: {error}.", "Mend it there."))
+        findings.append(
+            _error("syntax", f"The value is outside the grammar: {error}.", "Fix the value at that position.")
+        )
         return False, None
     parsed = _read(subject, directives, findings)
     if parsed is not None and not strict:
@@ -200,7 +201,7 @@ def _read(
         elif name.startswith("pin-"):
             findings.append(_warning("unknown_pin", f"{name} is ignored: SHA-256 is the only algorithm.", "Remove it."))
         elif name in seen:
-            findings.append(_error("duplicate_directive", f"{name} stands twice (RFC 7469 section 2.1).", "Keep one."))
+            findings.append(_error("duplicate_directive", f"{name} is repeated (RFC 7469 section 2.1).", "Keep one."))
             broken = True
         else:
             seen[name] = raw
@@ -209,7 +210,7 @@ def _read(
     try:
         max_age, include_subdomains, report_uri = read_other_directives(seen)
     except InvalidHeader as error:
-        findings.append(_error("invalid_directive", f"{error}.", "Mend it."))
+        findings.append(_error("invalid_directive", f"{error}.", "Fix the value of the directive."))
         return None
     if report_uri is not None and not _is_absolute(report_uri):
         findings.append(_error("report_uri_not_absolute", "The report-uri is no http or https URI.", "Write it whole."))
@@ -221,7 +222,7 @@ def _read(
         findings.append(_error("no_pins", "There is no pin-sha256 directive.", "Add the pins (`hpkp pin FILE`)."))
         broken = True
     if len(set(pins)) < len(pins):
-        findings.append(_warning("pin_repeated", "A pin stands twice; that makes no Backup Pin.", "Keep one."))
+        findings.append(_warning("pin_repeated", "A pin is repeated; a repeated pin is no backup pin.", "Keep one."))
     return None if broken else PinningHeader(tuple(dict.fromkeys(pins)), max_age, include_subdomains, report_uri)
 
 
@@ -280,7 +281,7 @@ def _of_pins(subject: Subject, header: PinningHeader) -> Iterator[Finding]:
     if header.max_age == 0 and not pins and not subject.report_only:
         yield _warning(
             "max_age_zero_alone",
-            "max-age=0 stands alone: Firefox forgets the host, Chromium ignores the field.",
+            "max-age=0 without pins: Firefox removes the pins, Chromium ignores the field.",
             "Send it with the full set of pins.",
         )
     elif len(pins) < 2:
@@ -289,7 +290,7 @@ def _of_pins(subject: Subject, header: PinningHeader) -> Iterator[Finding]:
             "no_backup_pin",
             severity,
             "There is no Backup Pin: no UA notes a policy with fewer than two pins (RFC 7469 section 2.5).",
-            "Make a key to keep offline, and add its pin (`hpkp backup-key`).",
+            "Generate an offline backup key, and add its pin (`hpkp backup-key`).",
         )
     if subject.chain is not None and pins:
         severity = Severity.WARNING if subject.report_only else Severity.BLOCKER
@@ -297,14 +298,14 @@ def _of_pins(subject: Subject, header: PinningHeader) -> Iterator[Finding]:
             yield Finding(
                 "no_matching_pin",
                 severity,
-                "No pin stands in the chain (RFC 7469 section 2.5).",
+                "No pin matches the chain (RFC 7469 section 2.5).",
                 "Pin a key of the chain (`hpkp pin CHAIN.pem`).",
             )
         elif pins <= subject.chain and len(pins) > 1:
             yield Finding(
                 "no_backup_pin",
                 severity,
-                "Every pin stands in the chain; a Backup Pin must not (RFC 7469 section 2.5).",
+                "Every pin is in the chain; a backup pin must not be (RFC 7469 section 2.5).",
                 "Add the pin of a key that is kept offline (`hpkp backup-key`).",
             )
         if pins & subject.chain and not all(pins & path for path in subject.other_paths):
@@ -317,7 +318,7 @@ def _of_pins(subject: Subject, header: PinningHeader) -> Iterator[Finding]:
         yield Finding(
             "chain_not_given",
             Severity.INFO,
-            "Whether a pin stands in the chain that the host serves, and a Backup Pin does not, was not checked.",
+            "No chain given: whether a pin matches the served chain, and a backup pin does not, was not checked.",
             "Give the chain (--chain FILE).",
         )
     for pin in sorted(pins):
@@ -337,7 +338,7 @@ def _of_max_age(subject: Subject, header: PinningHeader) -> Iterator[Finding]:
         yield Finding(
             "max_age_long_for_a_first_step",
             Severity.INFO,
-            f"Whoever meets a mistake in these pins is locked out for {header.max_age} seconds.",
+            f"If these pins are wrong, clients stay locked out for {header.max_age:,} seconds.",
             f"Begin with max-age={FIRST_STEP} and raise it step by step.",
         )
 
@@ -353,19 +354,19 @@ def _of_report_uri(subject: Subject, header: PinningHeader) -> Iterator[Finding]
         return
     parts = urlsplit(header.report_uri)
     if parts.scheme.lower() == "http":
-        yield _warning("report_uri_http", "Reports go over plain http, for anybody to read.", "Use https.")
+        yield _warning("report_uri_http", "Reports are sent over plain http and can be read in transit.", "Use https.")
     checked = check_report_uri(header.report_uri, subject.host, include_subdomains=header.include_subdomains)
     if ReportUriFault.UNREACHABLE in checked.faults:
         yield _warning(
             "report_uri_unreachable",
-            f"The report-uri is on {checked.target}, which clients elsewhere cannot reach.",
+            f"The report-uri is on {checked.target}, which is unreachable from the internet.",
             "Use a public name.",
         )
     if ReportUriFault.UNDER_PINS in checked.faults:
         yield _error(
             "report_uri_on_pinned_host",
-            f"The report-uri lies on {checked.target}, which these pins cover: where they fail, no report gets out "
-            "(RFC 7469 section 2.1.4).",
+            f"The report-uri is on {checked.target}, which has the same pins: if they fail, no report can be sent (RFC "
+            "7469 section 2.1.4).",
             "Serve the collector under a name that is not pinned.",
         )
 
@@ -392,9 +393,7 @@ def _warning(code: str, message: str, fix: str) -> Finding:
     return Finding(code, Severity.WARNING, message, fix)
 
 
-_UNQUOTED = _error(
-    "unquoted_pin", "A pin stands without double quotes (RFC 7469 section 2.1.1).", 'Write pin-sha256="…".'
-)
+_UNQUOTED = _error("unquoted_pin", "A pin is not in double quotes (RFC 7469 section 2.1.1).", 'Write pin-sha256="…".')
 
 # A field that every browser ignores is never right, also where no rule above says why.
 _IGNORED = _error(

@@ -108,8 +108,8 @@ def _attribute(value: str) -> str:
 
 
 PLACE: dict[Server, str] = {
-    Server.HAPROXY: "in the frontend that ends TLS; its own errors get it too, but for the 400 to malformed requests",
-    Server.NGINX: "in the server block; a location with an add_header of its own needs the line again",
+    Server.HAPROXY: "in the frontend that terminates TLS; covers HAProxy's own errors except 400 Bad Request",
+    Server.NGINX: "in the server block; repeat it in every location that has its own add_header",
     Server.APACHE: "in the virtual host, with mod_headers",
     Server.CADDY: "in the site block",
     Server.LIGHTTPD: "in lighttpd.conf, with mod_setenv among server.modules",

@@ -1,20 +1,27 @@
-"""The causes of a violation in one table: who has to act, what each means for the verdict, and its texts.
+"""The causes of a violation in one table: attribution, what each means for the verdict, and its texts.
 
 ::
 
     Cause ──CAUSES──> CauseFacts: side, bearing, title, meaning, fix
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+from app.hpkp.wording import name_first
 
 
 class Cause(StrEnum):
     """Why the pins did not match, in the order in which the rules are asked."""
 
+    CONTROL = "control"
     NO_EVIDENCE = "no_evidence"
     IMPLAUSIBLE = "implausible"
     MATCHES_EXPECTED = "matches_expected"
+    RELEASE_PINS_EXPIRED = "release_pins_expired"
+    RELEASE_NEVER_FITTED = "release_never_fitted"
+    RELEASE_LEFT_BEHIND = "release_left_behind"
     STALE_KNOWN_PINS = "stale_known_pins"
     FOREIGN_PINS = "foreign_pins"
     KNOWN_BAD_KEY = "known_bad_key"
@@ -37,27 +44,44 @@ class Bearing(StrEnum):
 
 
 class Side(StrEnum):
-    """Whose matter a violation is."""
+    """To what a violation is attributed."""
 
     OURS = "ours"
-    """Our own mistake or our own former policy."""
+    """A configuration error, or an earlier policy of the operator."""
     INTERCEPTION = "interception"
     """Software or a proxy between client and server that the client was made to trust."""
     HOSTILE = "hostile"
-    """Somebody may hold a certificate that clients trust, or a key that is known to be compromised."""
+    """An attacker may have a certificate that clients trust, or a key that is known to be compromised."""
     NOT_A_PIN_MATTER = "not_a_pin_matter"
     """The connection fails, or works, whatever the pins say."""
     UNKNOWN = "unknown"
-    """The report does not tell."""
+    """The report does not show it."""
 
 
-_EXPLAIN = "hpkp explain {violation}"
-_WITHOUT_PINS = "They fail with or without pins."
+ATTRIBUTION = {
+    Side.OURS: "your configuration",
+    Side.INTERCEPTION: "TLS interception",
+    Side.HOSTILE: "possible attacker",
+    Side.NOT_A_PIN_MATTER: "unrelated to pinning",
+    Side.UNKNOWN: "unknown",
+}
+"""To what a violation is attributed, as text."""
+
+_EXPLAIN = "`hpkp explain {violation}`"
+_RESOLVE = "`hpkp violation status {ids} --set resolved`"
+_ACCEPT = (
+    "Decide whether locking out apps behind it is acceptable; if so: `hpkp violation status {ids} --set expected`. If "
+    "not, contact the operators of the proxies first."
+)
+_WITHOUT_PINS = "The connection fails with or without pins."
 
 
 @dataclass(frozen=True, slots=True)
 class CauseFacts:
-    """One row of the table. ``fix`` may name ``{violation}``, the number of the one to look at first."""
+    """One row of the table.
+
+    ``fix`` may name ``{violation}``, the ID of the one with the most reports, and ``{ids}``, those of the first few.
+    """
 
     side: Side
     bearing: Bearing
@@ -67,119 +91,164 @@ class CauseFacts:
 
 
 CAUSES: dict[Cause, CauseFacts] = {
+    Cause.CONTROL: CauseFacts(
+        Side.NOT_A_PIN_MATTER,
+        Bearing.INFO,
+        "Control pins, not a violation",
+        "Clients reported the host's control pins, as they must. These reports measure how many clients report; they "
+        "are not violations.",
+        "No action needed.",
+    ),
     Cause.NO_EVIDENCE: CauseFacts(
         Side.UNKNOWN,
         Bearing.CAUTION,
-        "Reports without certificates that can be read",
-        "Clients reported a failure without certificates that can be read.",
-        f"Nothing can be concluded from them; {_EXPLAIN} shows what little there is.",
+        "No readable chain",
+        "The reports contain no certificate that can be parsed, so the cause is unknown.",
+        f"Inspect what was sent: {_EXPLAIN}.",
     ),
     Cause.IMPLAUSIBLE: CauseFacts(
         Side.UNKNOWN,
         Bearing.INFO,
-        "Reports that look made up",
-        "Reports came in a form that their sender does not make, or with a path that no client can have validated. "
+        "Forged or malformed report",
+        "The reports contradict the format of the sender that they claim, or no client can have validated the path. "
         "They do not count.",
-        "Nothing.",
+        "No action needed.",
     ),
     Cause.MATCHES_EXPECTED: CauseFacts(
         Side.NOT_A_PIN_MATTER,
         Bearing.INFO,
-        "Reports although a pin matches",
-        "Clients reported certificates that contain an expected pin.",
-        "Nothing.",
+        "Pin matched, not a violation",
+        "The reported chain contains an expected pin.",
+        "No action needed.",
+    ),
+    Cause.RELEASE_PINS_EXPIRED: CauseFacts(
+        Side.OURS,
+        Bearing.INFO,
+        "App release with expired pins",
+        "A release of an app reported pins that have expired by its registered configuration: its other installs are "
+        "unprotected and accept every chain.",
+        "Release an update with new pins. If the release should still check pins, compare its registered configuration "
+        "with the build: hpkp app list.",
+    ),
+    Cause.RELEASE_NEVER_FITTED: CauseFacts(
+        Side.OURS,
+        Bearing.CAUTION,
+        "App release with pins that never matched",
+        "A release of an app has only pins of keys that this host was never seen to serve: it was shipped with wrong "
+        "pins. Installs that enforce them cannot connect.",
+        f"Compare the pins of the release with the keys that you serve ({_EXPLAIN}), and release an update with the "
+        "right pins.",
+    ),
+    Cause.RELEASE_LEFT_BEHIND: CauseFacts(
+        Side.OURS,
+        Bearing.CAUTION,
+        "App release without the served key",
+        "The host serves a key of yours that a release of an app does not pin. Installs of that release that enforce "
+        "their pins are locked out until they are updated.",
+        f"Serve a chain with a key that the release pins ({_EXPLAIN}; hpkp app keys HOST finds one for all releases), "
+        "or make its users update.",
     ),
     Cause.STALE_KNOWN_PINS: CauseFacts(
         Side.OURS,
         Bearing.INFO,
-        "Clients with outdated pins",
-        "Clients know pins of another revision of the policy. Those that enforce them refuse the connection now.",
+        "Client has outdated pins",
+        "Clients have pins of an earlier revision of the policy. Those that enforce them refuse the connection now.",
         "Serve a chain with a key that they pin. Browsers keep pins until max-age has passed; apps keep them until "
-        "they are updated, so release an update with the new pins.",
+        "they are updated, so release an update with the current pins.",
     ),
     Cause.FOREIGN_PINS: CauseFacts(
         Side.UNKNOWN,
         Bearing.INFO,
-        "Clients with pins that were never yours",
-        "Clients hold pins for this host that were never yours.",
-        f"Look for a header that was copied from elsewhere: {_EXPLAIN}.",
+        "Client has pins that were never yours",
+        "Clients have pins for this host that were never in its policy.",
+        f"Look for a copied header or another project's app configuration: {_EXPLAIN}.",
     ),
     Cause.KNOWN_BAD_KEY: CauseFacts(
         Side.HOSTILE,
         Bearing.CAUTION,
-        "A compromised key between clients and the host",
-        "Between clients and the host stands a key that is known to be compromised or misused. This may be an attack.",
-        f"See who stands in between: {_EXPLAIN}. Warn these users; pins are what protects them.",
+        "Compromised key in the chain",
+        "A key that is known to be compromised or misused intercepts connections. This may be an attack.",
+        f"Identify the certificate: {_EXPLAIN}. Warn the affected users; enforcing pins protects them.",
     ),
     Cause.OTHER_TRUST_PATH: CauseFacts(
         Side.OURS,
         Bearing.BLOCKS,
-        "Clients reach your certificate by a path without a pin",
-        "Clients trust your certificate by way of CA certificates among which no pin stands. Where pins are enforced, "
-        "they are locked out.",
-        f"Add the pin of a key that every client meets, best that of your own certificate; {_EXPLAIN} shows the path.",
+        "Trust path without a pin",
+        "Clients validate your certificate through CAs that are not pinned. Enforcing locks them out.",
+        f"Pin a key that is on every path, best your leaf key; {_EXPLAIN} shows the path. Then run {_RESOLVE}.",
     ),
     Cause.OWN_KEY_NOT_PINNED: CauseFacts(
         Side.OURS,
         Bearing.BLOCKS,
-        "A key of yours is served without a pin",
-        "Clients met a certificate with a key of yours that is not pinned. Where pins are enforced, they are locked "
-        "out.",
-        f"Find out where a key of yours is served without its pin ({_EXPLAIN} shows the certificate). Add the pin to "
-        "the policy, or replace the certificate there; then hpkp mark {violation} --as resolved.",
+        "Your own key, not pinned",
+        "Clients received a certificate with one of your keys that is not pinned. Enforcing locks them out.",
+        f"Find the server that uses this key ({_EXPLAIN}), then pin the key or replace its certificate. Then run "
+        f"{_RESOLVE}.",
     ),
     Cause.CLOCK: CauseFacts(
         Side.NOT_A_PIN_MATTER,
         Bearing.INFO,
-        "Certificates that were not valid at the client's time",
-        f"Clients met certificates that were not valid at their time. {_WITHOUT_PINS}",
-        "Nothing on the pins; check the dates of your certificate.",
+        "Certificate not valid at the client's clock",
+        f"A certificate was outside its validity period at the client's time. {_WITHOUT_PINS}",
+        "Check your certificate's dates; otherwise no action is needed.",
     ),
     Cause.NAME_MISMATCH: CauseFacts(
         Side.NOT_A_PIN_MATTER,
         Bearing.INFO,
-        "Certificates for another name",
-        "Clients were shown trusted certificates for another name, as the login pages of public networks do. "
-        f"{_WITHOUT_PINS}",
-        "Nothing on the pins; if the name shown is one of yours, check the virtual hosts.",
+        "Certificate for another host",
+        f"Clients received a trusted certificate for another name, as captive portals send it. {_WITHOUT_PINS}",
+        "If the name is yours, check the virtual hosts; otherwise no action is needed.",
     ),
     Cause.UNTRUSTED_CHAIN: CauseFacts(
         Side.NOT_A_PIN_MATTER,
         Bearing.INFO,
-        "Certificates that clients do not trust anyway",
-        f"Clients met certificates that they do not trust. {_WITHOUT_PINS}",
-        "Nothing on the pins; check that the host serves its intermediate certificates.",
+        "Untrusted chain",
+        f"Clients received a chain that they do not trust. {_WITHOUT_PINS}",
+        "Check that the host serves its intermediates; otherwise no action is needed.",
     ),
     Cause.INTERCEPTION_PRODUCT: CauseFacts(
         Side.INTERCEPTION,
         Bearing.CAUTION,
-        "Interception by a known product",
-        "A known product intercepts the connections. Browsers let it pass, apps with pins do not.",
-        "Decide whether apps behind it may be locked out.",
+        "TLS interception: known product",
+        "A known product intercepts the connections. Browsers allow it; apps that pin do not.",
+        _ACCEPT,
     ),
     Cause.PRIVATE_ROOT: CauseFacts(
         Side.INTERCEPTION,
         Bearing.CAUTION,
-        "Interception by a private CA",
-        "A CA that no public store knows vouches for the certificates: as a rule, a proxy that intercepts. Browsers "
-        "let it pass, apps with pins do not.",
-        "Decide whether apps behind it may be locked out.",
+        "TLS interception: private CA",
+        "The root of the chain is in no public store; it is usually that of an intercepting proxy. Browsers allow it; "
+        "apps that pin do not.",
+        _ACCEPT,
     ),
     Cause.UNKNOWN_KEY_PUBLIC_CA: CauseFacts(
         Side.HOSTILE,
         Bearing.BLOCKS,
-        "A trusted CA vouches for a key that is not yours",
-        "A CA that everybody trusts vouches for a certificate of this host whose key is not known as yours. This may "
-        "be an attack.",
-        f"Take it for an attack until you know better. {_EXPLAIN} shows the certificate; ask your CAs, and search "
-        "Certificate Transparency (crt.sh) for it. If it is yours, add its key to the policy (hpkp policy set … "
-        "--own-key PIN), for enforcing would lock out those who meet it. If not, have its CA revoke it, then hpkp mark "
-        "{violation} --as resolved; pins are what protects clients from it.",
+        "Public CA certificate with an unknown key",
+        "A public CA issued a certificate for this host with a key that is not registered as yours. This may be an "
+        "attack.",
+        f"Treat it as an attack until you know better: run {_EXPLAIN}, search Certificate Transparency (crt.sh), and "
+        "ask your CAs. If the key is yours, add its pin to the policy or replace the certificate; registering it with "
+        "--own-key alone does not end the lockout. If it is not yours, have the CA revoke the certificate. Then run "
+        f"{_RESOLVE}.",
     ),
 }
+"""Titles name the cause on every surface: pages, command line, findings and boards."""
+
+
+def fix_of(cause: Cause, ids: Sequence[int]) -> str:
+    """Return what to do about violations of a cause, the most reported first; at least one."""
+    return CAUSES[cause].fix.format(violation=ids[0], ids=name_first(ids, separator=" "))
+
 
 BEARING: dict[Cause, Bearing] = {cause: facts.bearing for cause, facts in CAUSES.items()}
 SIDE: dict[Cause, Side] = {cause: facts.side for cause, facts in CAUSES.items()}
+
+OF_RELEASES = frozenset({Cause.RELEASE_PINS_EXPIRED, Cause.RELEASE_NEVER_FITTED, Cause.RELEASE_LEFT_BEHIND})
+"""Causes of clients that were judged by the pins of their release."""
+
+BLOCK_IF_LOCKED_OUT = OF_RELEASES | {Cause.STALE_KNOWN_PINS}
+"""Causes that block only if the client is locked out."""
 
 ALARMING = frozenset({Cause.UNKNOWN_KEY_PUBLIC_CA, Cause.KNOWN_BAD_KEY})
 """Causes that may mean an attack."""
@@ -188,9 +257,9 @@ ALARMING = frozenset({Cause.UNKNOWN_KEY_PUBLIC_CA, Cause.KNOWN_BAD_KEY})
 def bearing_of(cause: Cause, *, locks_out: bool | None) -> Bearing:
     """Return what one violation means for readiness.
 
-    Clients that know former pins of ours and enforce them refuse the connection now: that blocks, while the same
-    cause without a lockout only informs.
+    Clients that know former pins of ours, or the pins of their release, and enforce them refuse the connection now:
+    that blocks, while the same cause without a lockout does not.
     """
-    if cause is Cause.STALE_KNOWN_PINS and locks_out:
+    if cause in BLOCK_IF_LOCKED_OUT and locks_out:
         return Bearing.BLOCKS
     return BEARING[cause]

@@ -1,4 +1,4 @@
-"""Evidence that nobody can make up: a certificate for the reported host, joined to a root by checked signatures.
+"""Evidence that cannot be forged: a certificate for the reported host, joined to a root by checked signatures.
 
 Anybody can copy the chain of a real host and put another host, port or other pins beside it. A copy proves nothing
 about a host that its leaf is not for; and what is varied around one leaf is told apart from other evidence by that
@@ -12,16 +12,14 @@ from app.hpkp.judgement.causes import Cause
 from app.hpkp.judgement.judge import Judgement
 from app.hpkp.report import ViolationReport
 from app.hpkp.violation import is_outside_validity
-from app.hpkp.x509.anchors import Anchor
+from app.hpkp.x509.anchors import PROVING_ANCHORS
 from app.hpkp.x509.budget import Budget, cost_of_reading
 from app.hpkp.x509.certificate import Certificate, Chain
 from app.hpkp.x509.extensions import ALTERNATIVE_NAMES
 
-_ROOTS = (Anchor.PUBLIC, Anchor.FORMER_PUBLIC, Anchor.OPERATOR)
-
 
 def find_checked_leaf(report: ViolationReport, judgement: Judgement, *, received_at: datetime) -> Certificate | None:
-    """Return the leaf of evidence that cannot be made up; None if the report may be made up as a whole.
+    """Return the leaf of evidence that cannot be forged; None if the report may be forged as a whole.
 
     Only the first certificate of a chain is looked at (RFC 8446 section 4.4.2).
     """
@@ -29,7 +27,7 @@ def find_checked_leaf(report: ViolationReport, judgement: Judgement, *, received
     chain, findings = (
         (report.served_chain, judgement.served) if is_served else (report.validated_chain, judgement.validated)
     )
-    signed = judgement.path_checkable and judgement.anchor in _ROOTS
+    signed = judgement.path_checkable and judgement.anchor in PROVING_ANCHORS
     if not signed or judgement.cause is Cause.IMPLAUSIBLE or not chain or not findings[0].on_path:
         return None
     return _find_leaf_for_host(chain, report.hostname, received_at)

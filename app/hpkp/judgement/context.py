@@ -18,6 +18,7 @@ from datetime import datetime
 from functools import cached_property
 
 from app.hpkp.catalog import Catalog, InterceptionProduct
+from app.hpkp.judgement.releases import find_client_release, pins_of_releases
 from app.hpkp.pins import Pin
 from app.hpkp.policy import Mode, PinningPolicy, PolicyHistory
 from app.hpkp.report import ViolationReport
@@ -111,8 +112,10 @@ class JudgementContext:
         self.expected = self.policy.expected if self.policy else frozenset[Pin]()
         self.ever_expected = history.all_pins
         self.former = self.ever_expected - self.expected
-        self.own_keys = history.own_keys | self.ever_expected
+        self.release = find_client_release(report, history.releases, at=at) if self.model.pins_in_app else None
+        self.own_keys = history.own_keys | self.ever_expected | pins_of_releases(history.releases, report.hostname)
         self.known = frozenset(report.known_pins)
+        self.control_pins = history.control_pins - self.ever_expected
         self.clock = clock_of(report, received_at=received_at)
         self.received_at = received_at
         self._budget = budget or Budget()  # one for the whole report
@@ -384,6 +387,28 @@ class JudgementContext:
         if self.paths is None:
             return frozenset()
         return frozenset(pin for path in self.paths.paths for pin in _connected(path))
+
+    @property
+    def path_holds(self) -> bool:
+        """Whether it is a public path for the host; of a sender that gives only its pins, its word counts."""
+        pins_only = self.model.reported_path is ReportedPath.PINS_ONLY and self.trusted_by_sender
+        return pins_only or (self.host_name_matches and self.anchored)
+
+    @property
+    def ours_is_served(self) -> bool:
+        """Whether the client met a chain of ours: with a leaf key of ours, or one that the policy or a release pins."""
+        return not self.known_bad and (self.leaf_is_ours or self.pinned_elsewhere)
+
+    @property
+    def pinned_elsewhere(self) -> bool:
+        """Whether the path has a pin of the policy, or of another release of the client's app or of another app.
+
+        A compromised key, a product's name or a private root says otherwise, unless the leaf's key is ours.
+        """
+        if self.known_bad or not (self.leaf_is_ours or (self.product is None and self.path_holds)):
+            return False
+        others = self.release.pins_of_others if self.release else frozenset[Pin]()
+        return self.presence(self.expected | others) is Presence.EVERY
 
     @property
     def leaf_is_ours(self) -> bool:

@@ -115,9 +115,9 @@ def judge(
         for cause, rule in RULES.items()
         if possible(cause, context) and (evidence := rule(context)) is not None
     ]
-    unexplained = (Cause.NO_EVIDENCE, "No rule explains this chain; look at it yourself.", context.leaf_position)
+    unexplained = (Cause.NO_EVIDENCE, "No rule matched. Inspect the chain.", context.leaf_position)
     cause, why, failing = holding[0] if holding else unexplained
-    lockout = would_lock_out(context, implausible=cause is Cause.IMPLAUSIBLE)
+    lockout = would_lock_out(context, implausible=cause is Cause.IMPLAUSIBLE, control=cause is Cause.CONTROL)
     return Judgement(
         cause=cause,
         why=why,
@@ -139,8 +139,9 @@ def judge(
 
 
 def _side(cause: Cause, context: JudgementContext) -> Side:
-    """Whose matter it is; without a policy nobody knows whose key it is."""
-    if context.policy is None and SIDE[cause] in (Side.OURS, Side.HOSTILE) and cause is not Cause.KNOWN_BAD_KEY:
+    """To what it is attributed; without a policy the owner of a key is unknown, unless a registered release pins it."""
+    unknown = context.policy is None and context.release is None
+    if unknown and SIDE[cause] in (Side.OURS, Side.HOSTILE) and cause is not Cause.KNOWN_BAD_KEY:
         return Side.UNKNOWN
     return SIDE[cause]
 
@@ -148,18 +149,18 @@ def _side(cause: Cause, context: JudgementContext) -> Side:
 def _notes(context: JudgementContext) -> Iterator[str]:
     """Say what a reader of the chain should know besides."""
     if context.leaf_position != 0:
-        yield f"The chain was sent in another order; certificate {context.leaf_position} is the leaf."
+        yield f"Chain out of order: certificate {context.leaf_position} is the leaf."
     if context.superfluous:
-        yield f"No signature joins these certificates to the leaf: {', '.join(map(str, context.superfluous))}."
+        yield f"Not part of the path to the leaf: certificates {', '.join(map(str, context.superfluous))}."
     unreadable = [(str(i), e) for i, e in enumerate(context.chain) if isinstance(e, UnreadableCertificate)]
     if unread := [i for i, e in unreadable if e.der is not None or e.pin is None]:
-        yield f"These certificates cannot be read: {', '.join(unread)}."
+        yield f"Certificates that cannot be parsed: {', '.join(unread)}."
     if pin_only := [i for i, e in unreadable if e.der is None and e.pin is not None]:
-        yield f"Of these certificates the sender gave only the pins: {', '.join(pin_only)}."
+        yield f"Pins only, no certificate: {', '.join(pin_only)}."
     if any(link is Link.NOT_CHECKABLE for link in (context.path.links if context.path else ())):
         yield "A signature on the path uses an unknown algorithm or key, so it was not checked."
     elif context.path is not None and not context.path_checkable:
-        yield "A signature on the path uses MD5 or SHA-1, which clients of today do not accept."
+        yield "A signature on the path uses MD5 or SHA-1, which current clients reject."
     if context.path is not None and (departure := context.path.departure) is not None:
         yield (
             f"The root at the end of the path left Mozilla's store on {departure.left:%Y-%m-%d}"
@@ -168,11 +169,11 @@ def _notes(context: JudgementContext) -> Iterator[str]:
     if context.completed is not None:
         yield from context.completed.limits_reached
     if context.echoes_served:
-        yield "What this sender calls the validated chain is the served one; the path it built itself is not known."
+        yield "This sender sends the served chain as the validated one; the path that it built is unknown."
     elif context.judged_chain == "served":
-        yield "There is no validated chain, so the served one was judged."
+        yield "No validated chain was sent; the served chain was evaluated."
     elif context.judged_chain is not None and not context.validated:
-        yield "What this sender calls the validated chain did not validate: it is what the client was shown."
+        yield "The chain that this sender calls validated did not validate; the client only received it."
 
 
 def _certificate_findings(

@@ -11,6 +11,7 @@ root that the user installed (RFC 7469 section 2.6); apps with pins do not: the 
 from dataclasses import dataclass
 
 from app.hpkp.judgement.context import JudgementContext
+from app.hpkp.judgement.releases import ClientRelease
 from app.hpkp.policy import Mode
 from app.hpkp.user_agents.model import LocalRoots
 from app.hpkp.x509.anchors import Anchor
@@ -25,20 +26,24 @@ class LockoutResult:
     why: str
 
 
-def would_lock_out(context: JudgementContext, *, implausible: bool = False) -> LockoutResult:
+def would_lock_out(context: JudgementContext, *, implausible: bool = False, control: bool = False) -> LockoutResult:
     """Say whether enforcing ends, or ended, the connection that was reported."""
+    if control:
+        return LockoutResult(False, "Control pins match no key by design; the report does not concern your pins.")
     if implausible:
         return LockoutResult(None, "The report contradicts itself, so it shows nothing about real clients.")
     if context.untrusted_by_sender:
-        return LockoutResult(False, "The client does not trust the chain, so the connection fails without pins too.")
+        return LockoutResult(False, "The chain is untrusted, so the connection fails without pins too.")
+    if context.release is not None and (context.mode is Mode.ENFORCE or context.policy is None):
+        return _by_its_release(context, context.release)
     if _refused_with_pins_of_ours(context):
         return LockoutResult(
             True, f"The client enforces pins of yours, and its path has none of them: {_until(context)}"
         )
     if context.policy is None:
-        return LockoutResult(None, "No policy is in force, so there are no expected pins to enforce.")
+        return LockoutResult(None, "No policy is in force.")
     if context.leaf_element is None or context.leaf_element.pin is None:
-        return LockoutResult(None, "Without a readable chain this is unknown.")
+        return LockoutResult(None, "The chain cannot be parsed.")
     presence = context.expected_presence
     if presence is Presence.EVERY:
         return _matched(context)
@@ -47,6 +52,34 @@ def would_lock_out(context: JudgementContext, *, implausible: bool = False) -> L
     if context.anchor in (Anchor.PRIVATE, Anchor.KNOWN_BAD, Anchor.UNKNOWN) and not _ours(context):
         return _under_unknown_root(context)
     return _without_pin(context, presence)
+
+
+def _by_its_release(context: JudgementContext, release: ClientRelease) -> LockoutResult:
+    """Say whether the pins that the client carries end the connection.
+
+    Only of a client that enforces them, or without a policy: one that reports only is asked what a release with the
+    expected pins would do, like any other.
+    """
+    if context.leaf_element is None or context.leaf_element.pin is None:
+        return LockoutResult(None, "Without a readable chain this is unknown.")
+    presence = context.presence(context.known)
+    if presence is Presence.EVERY and not context.known_failed:
+        return LockoutResult(False, f"A pin of {release.describe()} is on the path.")
+    if failure := _fails_anyway(context):
+        return failure
+    if not context.ours_is_served and context.anchor in (Anchor.PRIVATE, Anchor.KNOWN_BAD, Anchor.UNKNOWN):
+        return _under_unknown_root(context)
+    if release.retired:
+        return LockoutResult(False, f"You retired {release.describe()}: its installs do not count.")
+    if context.compared is not None or context.proof.pins_failed:
+        until = f"until {_ENDS}" if context.mode is Mode.ENFORCE else f"if it enforced its pins, until {_ENDS}"
+        return LockoutResult(True, f"No pin of {release.describe()} is on the path: it is locked out {until}.")
+    if presence is Presence.NONE and context.anchored:
+        return LockoutResult(True, f"No known path of this leaf has a pin of {release.describe()}.")
+    return LockoutResult(None, "The path that the client validated is unknown.")
+
+
+_ENDS = "it is updated or a key that it pins is served"
 
 
 def _refused_with_pins_of_ours(context: JudgementContext) -> bool:
@@ -81,9 +114,9 @@ def _ours(context: JudgementContext) -> bool:
 def _matched(context: JudgementContext) -> LockoutResult:
     leaf = context.leaf_element
     if context.compared is not None or (leaf is not None and leaf.pin in context.expected):
-        return LockoutResult(False, "An expected pin is on the path that the client compared.")
+        return LockoutResult(False, "The validated chain contains an expected pin.")
     if context.known_failed and context.expected <= context.known:
-        return LockoutResult(True, "The client knew the expected pins and found none on its path.")
+        return LockoutResult(True, "The client had the expected pins and none matched its path.")
     # A client that holds an intermediate as its trust anchor stops there, below the pin.
     return LockoutResult(None, "Every known path has an expected pin, but the client's path is unknown.")
 
@@ -92,9 +125,11 @@ def _fails_anyway(context: JudgementContext) -> LockoutResult | None:
     if context.trusted_by_sender or context.proof.pins_failed:
         return None
     if context.out_of_date:
-        return LockoutResult(False, "A certificate is outside its validity, so the connection fails without pins too.")
+        return LockoutResult(
+            False, "A certificate is expired or not yet valid, so the connection fails without pins too."
+        )
     if context.leaf is not None and not context.host_name_matches:
-        return LockoutResult(False, "The leaf is for another name, so the connection fails without pins too.")
+        return LockoutResult(False, "The leaf is for another host, so the connection fails without pins too.")
     return None
 
 
@@ -103,21 +138,19 @@ def _under_unknown_root(context: JudgementContext) -> LockoutResult:
         return LockoutResult(True, "The client ships the root of this path, and no expected pin is on it.")
     unseen = context.path is None or context.path.stored_as is Anchor.UNKNOWN
     if not context.validated and (unseen or not context.trusted_by_sender):
-        return LockoutResult(None, "Whether the client trusts the root at the end of the served chain is unknown.")
+        return LockoutResult(None, "The client may not trust this root.")
     if context.model.local_roots is LocalRoots.UNKNOWN:
-        return LockoutResult(
-            None, "Browsers accept a root that the user installed, apps do not; this sender is unknown."
-        )
+        return LockoutResult(None, "Browsers exempt user-installed roots, apps do not, and the sender is unknown.")
     if context.model.local_roots is LocalRoots.BYPASS:
-        return LockoutResult(False, "This client accepts chains to a root that the user installed, whatever the pins.")
-    return LockoutResult(True, "No expected pin is on the path, and apps check pins against installed roots too.")
+        return LockoutResult(False, "Browsers exempt user-installed roots.")
+    return LockoutResult(True, "No expected pin matches, and apps enforce pins against user-installed roots.")
 
 
 def _without_pin(context: JudgementContext, presence: Presence) -> LockoutResult:
     if context.compared is not None:
-        return LockoutResult(True, "No expected pin is on the path that the client compared.")
+        return LockoutResult(True, "The validated chain contains no expected pin.")
     if context.proof.pins_failed and context.expected <= context.known:
-        return LockoutResult(True, "The client knew the expected pins and found none of them on its path.")
+        return LockoutResult(True, "The client had the expected pins and none matched its path.")
     if presence is Presence.SOME:
         return LockoutResult(None, "An expected pin is on some paths of this leaf and not on others.")
     if presence is Presence.NONE and context.anchored:

@@ -4,8 +4,10 @@ The first that holds names the cause; the order is that of `RULES`. What the sen
 causes that are possible: `possible` leaves out the rules that a report of this sender cannot prove.
 """
 
+import shlex
 from collections.abc import Callable, Iterator
 
+from app.hpkp.control import are_control_pins
 from app.hpkp.judgement.causes import Cause
 from app.hpkp.judgement.context import PUBLIC, JudgementContext
 from app.hpkp.pins import Pin
@@ -15,7 +17,7 @@ from app.hpkp.x509.anchors import Anchor
 from app.hpkp.x509.certificate import Certificate
 from app.hpkp.x509.paths import Presence
 
-RULES_VERSION = 4
+RULES_VERSION = 5
 """Raised with every change that can give a violation another judgement, so that stores are re-judged."""
 
 Evidence = tuple[str, int | None]
@@ -26,6 +28,9 @@ Rule = Callable[[JudgementContext], Evidence | None]
 _PIN_MISTAKES = frozenset(
     {
         Cause.MATCHES_EXPECTED,
+        Cause.RELEASE_PINS_EXPIRED,
+        Cause.RELEASE_NEVER_FITTED,
+        Cause.RELEASE_LEFT_BEHIND,
         Cause.STALE_KNOWN_PINS,
         Cause.OTHER_TRUST_PATH,
         Cause.OWN_KEY_NOT_PINNED,
@@ -47,10 +52,22 @@ def possible(cause: Cause, context: JudgementContext) -> bool:
     return True
 
 
+def _control(context: JudgementContext) -> Evidence | None:
+    """Recognize control pins, whatever the chain is: they match nothing by design.
+
+    A form that its sender does not make is left to `_implausible`: forged reports must not count as delivered.
+    """
+    if context.report.unreadable_pins or not are_control_pins(context.known, context.control_pins):
+        return None
+    if _implausible(context) is not None:
+        return None
+    return "The client knew only the host's control pins, which match no key: it reported as it has to.", None
+
+
 def _no_evidence(context: JudgementContext) -> Evidence | None:
     if not context.chain:
         return "The report carries no certificate chain, so there is nothing to check the pins against.", None
-    if context.leaf is None and not (context.leaf_is_ours or context.matches_expected):
+    if context.leaf is None and not (context.leaf_is_ours or context.matches_expected or context.ours_is_served):
         if context.leaf_element is not None and context.leaf_element.pin is not None:
             return "Of the end-entity certificate only the pin is known, and it is not the pin of a key of yours.", 0
         return "The end-entity certificate of the chain cannot be read, so its path cannot be built.", 0
@@ -95,13 +112,83 @@ def _impossible_paths(context: JudgementContext) -> Iterator[Evidence]:
 
 
 def _matches_expected(context: JudgementContext) -> Evidence | None:
+    if context.policy is None and context.release is not None and context.matches_known and context.path_holds:
+        return f"The chain has a pin of {context.release.describe()}, which the client knew: not a pin violation.", None
     if not context.matches_expected or (context.known and not context.matches_known):
         return None
     which = "The chain" if context.validated else "The served chain"
     return f"{which} has a pin that the policy expects and the client knew: not a pin violation.", None
 
 
+def _release_pins_expired(context: JudgementContext) -> Evidence | None:
+    release = context.release
+    if release is None or not release.expired or not _misses_its_release(context):
+        return None
+    return (
+        f"By the registered configuration the pins of {release.describe()} have expired: its installs check nothing. "
+        "This client still did: its clock is behind, or its build has another date.",
+        None,
+    )
+
+
+def _release_never_fitted(context: JudgementContext) -> Evidence | None:
+    """Find pins of no key that was ever served, expected or pinned by another release, nor of any known CA.
+
+    A CA's key may have been on paths that no probe recorded, so a pin of one never counts as wrong. Without any probe
+    the served keys are unknown.
+    """
+    if not _misses_its_release(context) or not context.history.live_keys:
+        return None
+    assert context.release is not None
+    once = context.history.own_keys | context.ever_expected | context.release.pins_of_others
+    if context.known & once or any(_is_key_of_a_ca(pin, context) for pin in context.known):
+        return None
+    return (
+        f"The client has the pins of {context.release.describe()}, and this host was never seen to serve any of their "
+        f"keys.{_import_it(context)}",
+        context.leaf_position,
+    )
+
+
+def _is_key_of_a_ca(pin: Pin, context: JudgementContext) -> bool:
+    known = context.anchors
+    return (
+        bool(context.catalog.ca_names_of(pin))
+        or pin in context.catalog.departed_roots
+        or any(pin == one.pin for one in (*known.public, *known.operator, *known.intermediates))
+    )
+
+
+def _release_left_behind(context: JudgementContext) -> Evidence | None:
+    if not _misses_its_release(context):
+        return None
+    assert context.release is not None
+    return (
+        f"The client has the pins of {context.release.describe()}. The chain has a key that the policy or another "
+        f"release pins, and none that this one pins.{_import_it(context)}",
+        context.leaf_position,
+    )
+
+
+def _misses_its_release(context: JudgementContext) -> bool:
+    """Whether a client of a release of yours met a chain that the policy or another release accepts, and it does not.
+
+    A key of yours that nothing pins is `own_key_not_pinned`: then the policy locks out others, too.
+    """
+    return context.release is not None and context.pinned_elsewhere and not context.matches_known
+
+
+def _import_it(context: JudgementContext) -> str:
+    """Say how to register a release that is not, or not with these pins."""
+    if context.release is None or context.release.matching:
+        return ""
+    app = context.report.app or "APP"
+    return f" Import its configuration: hpkp app import FILE --app {shlex.quote(app)} --release-version VERSION."
+
+
 def _stale_known_pins(context: JudgementContext) -> Evidence | None:
+    if context.release is not None:  # an app's pins are no revision's that a client still has from a header
+        return None
     known_once = context.known & context.ever_expected
     outdated = known_once and not context.expected <= context.known and not context.matches_known
     if outdated and (context.matches_expected or context.expected_on_usable_paths):
@@ -122,6 +209,8 @@ def _how_long(context: JudgementContext) -> str:
 
 
 def _foreign_pins(context: JudgementContext) -> Evidence | None:
+    if context.release is not None:
+        return None
     if not context.known or context.known & context.ever_expected:
         return None
     example_pins = context.catalog.example_pins
@@ -139,7 +228,7 @@ def _known_bad_key(context: JudgementContext) -> Evidence | None:
     pin = context.chain[position].pin
     assert pin is not None
     names = ", ".join(sorted({key.name for key in context.catalog.known_bad[pin]}))
-    return f"Certificate {position} has a key that is known to be compromised or misused: {names}.", position
+    return f"Certificate {position} has a compromised or misused key: {names}.", position
 
 
 def _other_trust_path(context: JudgementContext) -> Evidence | None:
@@ -152,16 +241,16 @@ def _other_trust_path(context: JudgementContext) -> Evidence | None:
         if context.compared is not None or not context.known_failed:
             return None
         return (
-            "Every path known here has an expected pin, but the client knew the pins and found none: it validated a "
-            "path that is not in the report.",
+            "Every known path has an expected pin, but the client had the pins and none matched: it validated a path "
+            "that is not in the report.",
             context.top,
         )
     if connected:
         return _pinned_elsewhere(context, connected), context.top
     if context.policy and context.leaf_is_ours and context.path_is_new:
         return (
-            "The leaf key is yours, but the client built its path through an intermediate that the server did not "
-            "send, and no expected pin is on it.",
+            "The leaf key is yours, but the client used an intermediate that the server did not send, and no expected "
+            "pin is on that path.",
             context.top,
         )
     return None
@@ -179,9 +268,12 @@ def _pinned_elsewhere(context: JudgementContext, connected: frozenset[Pin]) -> s
 
 
 def _own_key_not_pinned(context: JudgementContext) -> Evidence | None:
-    if context.policy and context.leaf_is_ours and context.expected_presence is not Presence.EVERY:
+    if context.release is not None and context.policy is None and context.matches_known:
+        return None
+    answers = context.policy or context.release
+    if answers and context.leaf_is_ours and context.expected_presence is not Presence.EVERY:
         return (
-            "The leaf key is yours, but no expected pin is anywhere on its path.",
+            "The leaf key is yours, but the chain contains no expected pin.",
             context.leaf_position,
         )
     return None
@@ -207,7 +299,7 @@ def _name_mismatch(context: JudgementContext) -> Evidence | None:
         return None
     portal = context.catalog.captive_portals.get(context.leaf.pin)
     if portal is not None:
-        return f"The leaf is the captive portal's of {portal.name}.", context.leaf_position
+        return f"The leaf belongs to the captive portal {portal.name}.", context.leaf_position
     if context.anchored:
         names = ", ".join(context.leaf.names[:3]) or "no name"
         return (
@@ -220,7 +312,7 @@ def _name_mismatch(context: JudgementContext) -> Evidence | None:
 
 def _untrusted_chain(context: JudgementContext) -> Evidence | None:
     if context.untrusted_by_sender:
-        return "The client itself says that the chain did not validate.", context.top
+        return "The client reports that validation failed.", context.top
     if context.path is None:
         return None
     if context.broken is not None:
@@ -235,8 +327,8 @@ def _untrusted_chain(context: JudgementContext) -> Evidence | None:
 def _interception_product(context: JudgementContext) -> Evidence | None:
     if context.product is not None and not context.proof.shipped_root:
         return (
-            f"The leaf's issuer is named like {context.product.name}: software between the client and the server. A "
-            "name can be forged.",
+            f"The leaf's issuer name matches {context.product.name} (TLS interception software). Issuer names can be "
+            "forged.",
             context.top,
         )
     return None
@@ -244,7 +336,7 @@ def _interception_product(context: JudgementContext) -> Evidence | None:
 
 def _private_root(context: JudgementContext) -> Evidence | None:
     if context.anchor is Anchor.PRIVATE and not context.proof.shipped_root:
-        return "The path ends at a root that is in no public store and was not supplied by the operator.", context.top
+        return "The path ends at a root that is in no public store and not in HPKP_TRUST_ANCHORS.", context.top
     return None
 
 
@@ -256,8 +348,8 @@ def _unknown_key_public_ca(context: JudgementContext) -> Evidence | None:
         return None
     if context.policy is None:
         return (
-            "A public CA issued this certificate for the host, but no policy is registered for the host, so whose key "
-            "it is cannot be known.",
+            "A public CA issued this certificate for the host, but no policy is registered, so the owner of the key is "
+            "unknown.",
             context.leaf_position,
         )
     return f"A public CA issued this certificate for the host, and its key is not yours.{_doubt(context)}", (
@@ -274,9 +366,13 @@ def _doubt(context: JudgementContext) -> str:
 
 
 RULES: dict[Cause, Rule] = {
+    Cause.CONTROL: _control,
     Cause.NO_EVIDENCE: _no_evidence,
     Cause.IMPLAUSIBLE: _implausible,
     Cause.MATCHES_EXPECTED: _matches_expected,
+    Cause.RELEASE_PINS_EXPIRED: _release_pins_expired,
+    Cause.RELEASE_NEVER_FITTED: _release_never_fitted,
+    Cause.RELEASE_LEFT_BEHIND: _release_left_behind,
     Cause.STALE_KNOWN_PINS: _stale_known_pins,
     Cause.FOREIGN_PINS: _foreign_pins,
     Cause.KNOWN_BAD_KEY: _known_bad_key,

@@ -2,21 +2,23 @@
 
 ::
 
-    Situation(policy, history, evidence, moment, limits) ──RULES──> findings ──> verdict
+    Situation(policy, history, evidence, moment, limits) ──RULES──> findings ──> verdict, per audience and in all
                                                        any blocker                  -> not_ready
                                                        else any missing evidence    -> not_enough_data
                                                        else                         -> ready
-      └──estimate──> headline: how many would be locked out      └──plan──> what to do, and the next header
+      └──estimate per audience──> impact: how many would be locked out        └──plan──> what to do, and the next header
 
-Silence is not evidence: what was not seen withholds the verdict `ready`. Reports are claims by strangers: they can
-hold a verdict back, never advance one.
+Silence is not evidence: what was not observed withholds the verdict `ready`. Anyone can send reports, so they can
+withhold a verdict but never advance one. The verdict on a host is the worst of its audiences in use.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from app.hpkp.audience import Audience
 from app.hpkp.findings import Finding, Severity
-from app.hpkp.readiness import evidence_rules, policy_rules, refusal_rules, violation_rules
+from app.hpkp.readiness import evidence_rules, policy_rules, refusal_rules, release_rules, violation_rules
+from app.hpkp.readiness.criteria import CRITERIA, CriterionState, Rule, judge_criteria
 from app.hpkp.readiness.evidence import (
     CanarySeen,
     Evidence,
@@ -26,19 +28,27 @@ from app.hpkp.readiness.evidence import (
     Thresholds,
     Verdict,
 )
-from app.hpkp.readiness.headline import Estimate, estimate, write_headline
+from app.hpkp.readiness.evidence_days import CoveredDays, Observations
+from app.hpkp.readiness.headline import Estimate, estimate, write_headline, write_impact, write_others
 from app.hpkp.readiness.plan import NextStep, Plan, make_plan
+from app.hpkp.readiness.releases import ReleaseAnswer, assess_releases
 
 __all__ = [
+    "CRITERIA",
     "RULES",
+    "AudienceAnswer",
     "CanarySeen",
+    "CoveredDays",
+    "CriterionState",
     "Estimate",
     "Evidence",
     "Group",
     "NextStep",
+    "Observations",
     "OpenViolation",
     "Plan",
     "Readiness",
+    "ReleaseAnswer",
     "Rule",
     "Situation",
     "Thresholds",
@@ -46,10 +56,10 @@ __all__ = [
     "assess_readiness",
 ]
 
-Rule = Callable[[Situation], Iterator[Finding]]
-
 RULES: tuple[Rule, ...] = (
     violation_rules.locked_out,
+    *release_rules.RULES,
+    evidence_rules.clock,
     policy_rules.enough_pins,
     policy_rules.unusable_pins,
     policy_rules.intermediate_alone,
@@ -58,9 +68,10 @@ RULES: tuple[Rule, ...] = (
     evidence_rules.live_host,
     policy_rules.report_uri,
     policy_rules.subdomains,
-    evidence_rules.exposure,
     evidence_rules.canary,
-    evidence_rules.observation,
+    evidence_rules.control,
+    evidence_rules.covered_days,
+    evidence_rules.recent_days,
     violation_rules.open_violations,
     violation_rules.enforcing_clients,
     violation_rules.evaluation,
@@ -72,7 +83,7 @@ RULES: tuple[Rule, ...] = (
     refusal_rules.refusals,
     evidence_rules.no_reports,
 )
-"""Every rule, in the order in which findings of the same weight are told."""
+"""Every rule, in the order of findings of the same severity."""
 
 _OF_REPORTS = frozenset(
     {
@@ -83,34 +94,100 @@ _OF_REPORTS = frozenset(
         violation_rules.unknown_share,
     }
 )
-"""Rules on what was reported: what others find wrong does not show in reports, so they bound nothing of it."""
+"""Rules on what was reported. Blockers of the others do not show up in reports, so reports give no bound for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudienceAnswer:
+    """The verdict for one audience: its days, its numbers, and how many covered days it needs."""
+
+    verdict: Verdict
+    days: CoveredDays
+    needed_days: int
+    estimate: Estimate
+    criteria: Mapping[str, CriterionState]
+    """State of each of `CRITERIA` for this audience."""
+
+    @property
+    def audience(self) -> Audience:
+        """The audience of the verdict."""
+        return self.days.audience
 
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """The verdict with everything it rests on."""
+    """The verdict with everything it rests on; ``audiences`` holds the worst first."""
 
     verdict: Verdict
     headline: str
-    estimate: Estimate
+    """Host, answer and first reason in at most 20 words; for lists, alerts and boards."""
+    reason: str | None
+    """The first reason alone, for an answer whose title names host and verdict; None if the verdict is ready."""
+    impact: str
+    """How many clients configuration errors lock out."""
+    also_reported: str | None
+    """Clients with other outcomes; None without any."""
+    audiences: tuple[AudienceAnswer, ...]
     findings: tuple[Finding, ...]
     plan: Plan
     thresholds: Thresholds
+    releases: tuple[ReleaseAnswer, ...] = ()
+    """The verdict for each registered release in use that pins the host, the worst first."""
+
+    @property
+    def estimate(self) -> Estimate:
+        """The numbers of the worst audience."""
+        return self.audiences[0].estimate
 
 
 def assess_readiness(case: Situation, *, rules: tuple[Rule, ...] = RULES) -> Readiness:
-    """Say whether the policy may be enforced, or, where it is enforced already, whether the next step is safe."""
-    told = [(rule, finding) for rule in rules for finding in rule(case)]
-    findings = tuple(sorted((finding for _, finding in told), key=_weight))
+    """Decide whether the policy can be enforced or, if it is already enforced, whether the next step is safe."""
+    found = [(rule, finding) for rule in rules for finding in rule(case)]
+    findings = tuple(sorted((finding for _, finding in found), key=_sort_key))
     verdict = _verdict(findings)
-    bounded = not any(f.severity is Severity.BLOCKER and rule not in _OF_REPORTS for rule, f in told)
-    numbers = estimate(case, bounded=bounded)
-    headline = write_headline(case, numbers, verdict, findings, bounded=bounded)
-    return Readiness(verdict, headline, numbers, findings, make_plan(case, findings, verdict), case.limits)
+    hidden = next((f for rule, f in found if f.severity is Severity.BLOCKER and rule not in _OF_REPORTS), None)
+    bounded = hidden is None
+    audiences = tuple(sorted((_answer(case, days, found, bounded=bounded) for days in case.audiences), key=_worst))
+    headline = write_headline(case, verdict, findings)
+    # A locked-out release must not hold back another one.
+    of_all = tuple(finding for rule, finding in found if rule not in release_rules.RULES)
+    return Readiness(
+        verdict=verdict,
+        headline=headline.sentence,
+        reason=headline.reason,
+        impact=write_impact(case, audiences[0].estimate, hidden=hidden),
+        also_reported=write_others(case),
+        audiences=audiences,
+        findings=findings,
+        plan=make_plan(case, findings, verdict),
+        thresholds=case.limits,
+        releases=assess_releases(case, {days.audience: _verdict_for(days.audience, of_all) for days in case.audiences}),
+    )
 
 
-def _weight(finding: Finding) -> int:
-    """Sort by what decides: blockers, what withholds, cautions, and what is only told."""
+def _answer(case: Situation, days: CoveredDays, told: list[tuple[Rule, Finding]], *, bounded: bool) -> AudienceAnswer:
+    """Give the verdict for one audience: findings that name none are about the host, and count for all of them."""
+    own = str(days.audience)
+    about = [(rule, finding) for rule, finding in told if finding.evidence.get("audience", own) == own]
+    verdict = _verdict(tuple(finding for _, finding in about))
+    numbers = estimate(case, days, bounded=bounded)
+    return AudienceAnswer(verdict, days, case.needed_days, numbers, judge_criteria(about))
+
+
+def _verdict_for(audience: Audience, findings: tuple[Finding, ...]) -> Verdict:
+    own = str(audience)
+    return _verdict(tuple(finding for finding in findings if finding.evidence.get("audience", own) == own))
+
+
+def _worst(answer: AudienceAnswer) -> tuple[int, int, float]:
+    """Sort by the verdict, then by how many clients configuration errors lock out, then by the upper bound."""
+    numbers = answer.estimate
+    rank = (Verdict.NOT_READY, Verdict.NOT_ENOUGH_DATA, Verdict.READY).index(answer.verdict)
+    return rank, -numbers.ours.at_least, -(1.0 if numbers.upper is None else numbers.upper)
+
+
+def _sort_key(finding: Finding) -> int:
+    """Sort by what decides: blockers, missing evidence, warnings, and information."""
     if finding.severity is Severity.BLOCKER:
         return 0
     return 1 if finding.withholds else 2 if finding.severity is Severity.WARNING else 3

@@ -1,17 +1,23 @@
 """What the rules look at: the policy, what has been seen of it, and the limits."""
 
+import math
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
+from app.hpkp.app_pins.lockout import ReleaseCheck
+from app.hpkp.app_pins.reporting import ReportingRelease
+from app.hpkp.audience import Audience
 from app.hpkp.catalog import Catalog
 from app.hpkp.clients import ClientCount
+from app.hpkp.control import NO_CONTROL, Control, Delivery, measure_delivery
 from app.hpkp.deployment import LONGEST_REMEMBERED
-from app.hpkp.exposure import Exposure
+from app.hpkp.exposure import first_whole_day
 from app.hpkp.judgement.causes import SIDE, Cause, Side
 from app.hpkp.overflow import Refusals
 from app.hpkp.policy import Mode, PinningPolicy, PolicyHistory
 from app.hpkp.probe_result import LiveHost
+from app.hpkp.readiness.evidence_days import DAY, CoveredDays, Observations, cover, evidence_window, start_of_day
 
 LONGEST_STEP = timedelta(days=60)
 """The last step of the ramp: a reasonable upper limit of max-age (RFC 7469 section 4.1)."""
@@ -30,15 +36,15 @@ class Thresholds:
     """The limits that the rules use; echoed in every answer."""
 
     observation: timedelta = timedelta(days=14)
-    """How long a report-only revision must have been observed."""
-    sessions: int = 10_000
-    """How many exposed sessions are needed before silence says anything."""
+    """How many covered days a report-only revision needs, as a time."""
+    covered_age: timedelta = timedelta(days=3)
+    """How long ago the last covered day may have ended."""
     probe_age: timedelta = timedelta(hours=48)
-    """How old the last look at what the host serves may be."""
+    """How old the last look at the host may be, and how far apart two may be to say what was between."""
     canary_age: timedelta = timedelta(hours=24)
     """How long ago the last canary may have arrived."""
     lockout_share: float = 0.001
-    """Largest share of clients that our own mistakes may lock out; compared with the upper 95 % bound."""
+    """Largest share of clients that our own mistakes may lock out; compared with the upper 95% bound."""
     interception_share: float = 0.01
     """Largest share of clients whose apps enforcing may cut off behind interception."""
 
@@ -49,7 +55,7 @@ class Thresholds:
         """Return the thresholds under the names of the answer, each with its unit."""
         return {
             "observation_days": self.observation.days,
-            "sessions": self.sessions,
+            "covered_age_days": round(self.covered_age / DAY, 9),
             "probe_age_hours": self.probe_age / timedelta(hours=1),
             "canary_age_hours": self.canary_age / timedelta(hours=1),
             "lockout_percent": round(100 * self.lockout_share, 9),
@@ -68,6 +74,9 @@ class Group(StrEnum):
     """A key that nobody here knows, vouched for by a public CA, or one known to be compromised."""
     UNKNOWN = "unknown"
     """The reports do not tell whether the client would be locked out."""
+
+
+_ENDED_BY_UPDATE = frozenset({Cause.STALE_KNOWN_PINS, Cause.RELEASE_PINS_EXPIRED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +109,7 @@ class OpenViolation:
         open_question = self.locks_out or self.cause is Cause.MATCHES_EXPECTED
         by_side = {
             # Outdated pins are our doing only if they lock the client out now; else the update ends them.
-            Side.OURS: None if self.cause is Cause.STALE_KNOWN_PINS and not self.locks_out else Group.OURS,
+            Side.OURS: None if self.cause in _ENDED_BY_UPDATE and not self.locks_out else Group.OURS,
             Side.INTERCEPTION: Group.INTERCEPTION if self.locks_out else Group.UNKNOWN,
             Side.HOSTILE: Group.HOSTILE,
             Side.NOT_A_PIN_MATTER: Group.UNKNOWN if open_question else None,
@@ -146,9 +155,12 @@ class Evidence:
 
     ``FEW`` stands for so many or more.
     """
-    clients: dict[Group, ClientCount] = field(default_factory=dict)
-    """Distinct clients that reported the open violations of each group; there may be more who did not report."""
-    exposure: Exposure | None = None
+    clients: dict[Audience, dict[Group, ClientCount]] = field(default_factory=dict)
+    """Distinct clients of each audience that reported the open violations of each group; more may not have reported."""
+    unknown_apps: tuple[str, ...] = ()
+    """Apps with their versions that reported open violations, and of whose installs nothing is known."""
+    observed: Observations = field(default_factory=Observations)
+    """What the covered days are worked out from."""
     live: LiveHost | None = None
     """What the last probe saw."""
     canary: CanarySeen = CanarySeen()
@@ -156,10 +168,18 @@ class Evidence:
     """Names for which reports came, each with how many."""
     subdomains: tuple[str, ...] = ()
     """Names below the host that were probed, or whose visitors were counted."""
+    control: Control = NO_CONTROL
+    """Who received and who reported control pins."""
     unevaluated: int = 0
     """Violations that are still judged by another policy, catalog or version than is in force."""
+    clock_doubt: str | None = None
+    """Why the collector's clock is implausible; None if it is not, and for a past moment."""
+    releases: tuple[ReleaseCheck, ...] = ()
+    """What each registered release that pins the host does with the chains served, the worst first; without reports."""
+    reporting: tuple[ReportingRelease, ...] = ()
+    """Releases that open violations were reported from, as the reports say."""
     refused: Refusals | None = None
-    """What may be reports and was refused or not kept, in the time that has to be observed; None if nothing was."""
+    """What may be reports and was refused or not kept since `Situation.evidence_since`; None if nothing was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +192,51 @@ class Situation:
     history: PolicyHistory = field(default_factory=lambda: PolicyHistory(()))
     limits: Thresholds = Thresholds()
     catalog: Catalog = field(default_factory=Catalog)
+    audiences: tuple[CoveredDays, ...] = field(init=False)
+    """The audiences in use with their days, worked out once because most rules ask for them."""
+
+    def __post_init__(self) -> None:
+        """Work out the covered days."""
+        days = cover(
+            self.evidence.observed,
+            self.policy.expected,
+            window=self.window,
+            look_age=self.limits.probe_age,
+            reported=self.evidence.clients,
+        )
+        object.__setattr__(self, "audiences", days)
+
+    @property
+    def since(self) -> datetime:
+        """Since when clients see the policy as it is: what they do not see restarts no clock."""
+        return self.history.unchanged_since(self.policy) or self.at
+
+    @property
+    def needed_days(self) -> int:
+        """How many covered days each audience needs: one at least, or nothing would rest on anything."""
+        return max(1, math.ceil(self.needed_observation / DAY))
+
+    @property
+    def window(self) -> tuple[date, date]:
+        """The first and the last whole day that may be evidence."""
+        return evidence_window(self.since, self.at, needed=self.needed_days)
+
+    @property
+    def evidence_since(self) -> datetime:
+        """Since when the verdict rests on silence: the first of the newest covered days that it needs.
+
+        As long as an audience has too few, from the first day of the window.
+        """
+        needed, (first, _) = self.needed_days, self.window
+        oldest = [known.covered[-needed].day if len(known.covered) >= needed else first for known in self.audiences]
+        return max(self.since, start_of_day(min(oldest)))
+
+    @property
+    def earliest(self) -> datetime:
+        """When enough days can be covered at the earliest, if nothing is missing from now on."""
+        missing = max(self.needed_days - len(audience.covered) for audience in self.audiences)
+        first = max(first_whole_day(self.since), self.at.date())
+        return self.at if missing <= 0 else start_of_day(first + missing * DAY)
 
     @property
     def needed_observation(self) -> timedelta:
@@ -185,22 +250,25 @@ class Situation:
         return max(timedelta(days=1), self.max_age)
 
     @property
+    def delivery(self) -> Delivery | None:
+        """The lowest measured share of clients that report; None if it was not measured."""
+        return measure_delivery(self.evidence.control)
+
+    def delivery_of(self, audience: Audience) -> Delivery | None:
+        """Return the measured share of an audience's clients that report; None if it was not measured."""
+        return measure_delivery(self.evidence.control, of_apps=not audience.is_site)
+
+    @property
     def ending(self) -> bool:
         """Whether the policy tells clients to forget their pins (RFC 7469 section 2.1.2)."""
         return self.policy.mode is Mode.ENFORCE and self.policy.max_age == 0
 
     @property
     def apps_only(self) -> bool:
-        """Whether the pins are in apps alone, by what is known of exposure."""
-        return self.evidence.exposure is not None and self.evidence.exposure.apps_only
+        """Whether the pins are in apps alone, by what is known of their audiences."""
+        return not any(known.audience.is_site for known in self.audiences)
 
     @property
     def max_age(self) -> timedelta:
         """For how long clients note the policy."""
         return timedelta(seconds=min(self.policy.max_age or 0, LONGEST_REMEMBERED))
-
-    @property
-    def observed(self) -> timedelta:
-        """For how long the revision has been in force."""
-        since = self.policy.effective_from
-        return max(self.at - since, timedelta(0)) if since else timedelta(0)

@@ -4,127 +4,164 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from app.hpkp.exposure import Unit
+from app.hpkp.audience import Audience
+from app.hpkp.clock import CONFIRM
 from app.hpkp.findings import Finding, Severity
-from app.hpkp.policy import Mode
 from app.hpkp.probe_result import review_live
 from app.hpkp.readiness.evidence import Situation
+from app.hpkp.readiness.evidence_days import DAY, CoveredDays, Missing, start_of_day
+from app.hpkp.wording import count
+
+_LISTED = 60
+"""Days that a finding lists; the answer's audiences have them all."""
+_APPS_SHOWN = 5
 
 
 def live_host(case: Situation) -> Iterator[Finding]:
-    """Look at what the host serves: a pin in every chain, a Backup Pin in none (RFC 7469 section 2.5)."""
+    """Check what the last probe found: a pin in every chain, a Backup Pin in none (RFC 7469 section 2.5)."""
     policy, live = case.policy, case.evidence.live
     if live is None:
         yield Finding(
             "live_chain_not_seen",
             Severity.WARNING,
-            "Nobody has looked at the certificates that the host serves, so it is not known whether a pin is in use, "
-            "and whether one is left for an emergency.",
-            f"Look at what the host serves: hpkp probe {policy.host}. The service does it by itself with "
-            "HPKP_PROBE_INTERVAL_HOURS=1.",
+            "The served certificates are unknown, so it is unknown whether a pin is in use and a backup pin is left.",
+            _probe(policy.host),
             withholds=True,
         )
         return
     seen_at = live.probe.at
-    before_revision = policy.effective_from is not None and seen_at < policy.effective_from
+    before_revision = seen_at < case.since
     if before_revision or case.at - seen_at > case.limits.probe_age:
         yield Finding(
             "probe_too_old",
             Severity.WARNING,
-            f"The last look at what the host serves was on {_moment(seen_at)}"
-            + (", before this revision of the policy. " if before_revision else ". ")
-            + "What it serves now is not known.",
-            f"Look at what the host serves: hpkp probe {policy.host}. The service does it by itself with "
-            "HPKP_PROBE_INTERVAL_HOURS=1.",
+            f"Last probe: {_moment(seen_at)}"
+            + (", before this policy revision. " if before_revision else ". ")
+            + "The certificates served now are unknown.",
+            _probe(policy.host),
             {"probed_at": seen_at.isoformat()},
             withholds=True,
         )
     if not before_revision:
-        for finding in review_live(policy, live):
-            # Where the pins travel with apps, a header that is not served is nothing that was not seen.
+        for finding in review_live(policy, live, control_pins=case.history.control_pins):
+            # If only apps carry the pins, a header that is not served is no missing evidence.
             apart = finding.code == "header_not_served" and case.apps_only
-            told = "Nothing, where only apps are pinned."
-            yield replace(finding, severity=Severity.INFO, withholds=False, fix=told) if apart else finding
+            fix = "No action needed if only apps pin this host."
+            yield replace(finding, severity=Severity.INFO, withholds=False, fix=fix) if apart else finding
 
 
-def observation(case: Situation) -> Iterator[Finding]:
-    """Long enough to meet weekly clients; a step that is enforced, as long as clients remember it."""
-    since = case.policy.effective_from
-    if case.observed < case.needed_observation:
-        needed = case.needed_observation
-        report_only = case.policy.mode is Mode.REPORT_ONLY
-        ends = case.at if since is None else since + needed
+def _probe(host: str) -> str:
+    return f"Run `hpkp probe {host}`, or set HPKP_PROBE_INTERVAL_HOURS=1."
+
+
+def clock(case: Situation) -> Iterator[Finding]:
+    """Days are counted by the collector's clock."""
+    if (doubt := case.evidence.clock_doubt) is not None:
         yield Finding(
-            "observed_too_short",
+            "clock_implausible",
             Severity.WARNING,
-            f"Revision {case.policy.revision} of the policy has been observed for {case.observed.days} of "
-            f"{needed.days} "
-            + (
-                "days. Clients that come once a week or less have had little chance to report."
-                if report_only
-                else "days. Each step has to last as long as clients remember it, and a day at least."
-            ),
-            f"Wait until {_moment(ends)}, and change nothing in the policy: every change starts the count anew.",
-            {"days_observed": case.observed.days, "since": since.isoformat() if since else None},
+            f"{doubt} Evidence days and the age of all other evidence depend on it.",
+            f"{CONFIRM}.",
             withholds=True,
         )
 
 
-def exposure(case: Situation) -> Iterator[Finding]:
-    """How many clients could have reported; unknown is not zero and not enough."""
-    seen, host = case.evidence.exposure, case.policy.host
-    count = f"hpkp exposure import {host} ACCESS-LOG; for an app, hpkp exposure installs {host} TABLE"
-    if seen is None or seen.sessions is None:
+def covered_days(case: Situation) -> Iterator[Finding]:
+    """Require enough days on which a violation would have been reported, for every audience in use (`evidence_days`).
+
+    In report-only mode long enough to see weekly clients; an enforced step as long as clients cache it.
+    """
+    for known in case.audiences:
+        have, needed = len(known.covered), case.needed_days
+        if have < needed:
+            missing = list(known.missing())
+            latest = f" Missing: {'; '.join(missing[-3:])}." if missing else ""
+            more = f" {count(len(missing) - 3, 'earlier period')} in the list by day." if len(missing) > 3 else ""
+            yield Finding(
+                "too_few_covered_days",
+                Severity.WARNING,
+                f"{have} of {count(needed, 'day')} are evidence for {_named(known.audience, case)}. A day counts if "
+                f"its clients were counted, the pins were served all day, and a canary arrived.{latest}{more}",
+                _fix_days(known, case),
+                {
+                    "audience": str(known.audience),
+                    "covered_days": have,
+                    "needed_days": needed,
+                    "earliest": case.earliest.isoformat(),
+                    "missing": {f"{day.day}": list(day.missing) for day in known.days[-_LISTED:] if day.missing},
+                },
+                withholds=True,
+            )
+
+
+def recent_days(case: Situation) -> Iterator[Finding]:
+    """Ask for a recent covered day: what changed since the last one would not have been reported."""
+    for known in case.audiences:
+        if known.last is None or case.at - start_of_day(known.last + DAY) <= case.limits.covered_age:
+            continue
         yield Finding(
-            "exposure_unknown",
+            "covered_days_too_old",
             Severity.WARNING,
-            "For no whole day since the policy changed is it known how many clients could have reported. Silence "
-            "proves nothing where nobody could.",
-            f"Count how many clients could have reported: {count}.",
+            f"The last evidence day for {_named(known.audience, case)} is {known.last}. A failure since then would not "
+            f"be reported. Missing: {'; '.join(list(known.missing())[-3:])}.",
+            _fix_days(known, case),
+            {"audience": str(known.audience), "last_covered_day": f"{known.last}"},
             withholds=True,
         )
-        return
-    if seen.sessions < case.limits.sessions:
-        yield Finding(
-            "exposure_too_small",
-            Severity.WARNING,
-            f"So far {seen.sessions} sessions could have reported; {case.limits.sessions} are needed before silence "
-            "means anything.",
-            "Wait until more have come, or serve the header on more pages; then count who could have reported: "
-            f"{count}.",
-            {"sessions": seen.sessions},
-            withholds=True,
+
+
+def _named(audience: Audience, case: Situation) -> str:
+    if not audience.unknown:
+        return str(audience)
+    apps = case.evidence.unknown_apps
+    more = ", …" if len(apps) > _APPS_SHOWN else ""
+    return f"{audience} ({', '.join(apps[:_APPS_SHOWN])}{more})" if apps else str(audience)
+
+
+def _fix_days(known: CoveredDays, case: Situation) -> str:
+    """Say what makes days count, for every reason that is missing on one, and when they can be enough."""
+    host, audience = case.policy.host, known.audience
+    if audience.unknown:
+        return (
+            f"Import the installs of these apps by day (`hpkp exposure installs {host} TABLE`), and record the pins of "
+            f"each release (`hpkp exposure release {host} APP VERSION`). Or set their violations to expected or "
+            "ignored."
         )
-    if seen.days_known < seen.days - 1:  # today is not over
-        yield Finding(
-            "exposure_has_gaps",
-            Severity.INFO,
-            f"How many could have reported is known for {seen.days_known} of {seen.days} days. The others count as "
-            "unknown, not as zero.",
-            f"See which are missing: hpkp exposure list {host}",
-            {"days_known": seen.days_known, "days": seen.days},
-        )
-    if seen.site is not None and seen.site.unit is Unit.SESSIONS:
-        yield Finding(
-            "clients_not_counted",
-            Severity.INFO,
-            "Sessions were counted, but not how many clients they are of: the share of clients may be larger than "
-            "that of sessions.",
-            "Import access logs, which tell clients apart, or give `clients` with the sessions.",
-        )
+    if audience.is_site:
+        exposure = f"Import access logs every day: `hpkp exposure import {host} ACCESS-LOG`."
+    else:
+        exposure = f"Import installs every day: `hpkp exposure installs {host} TABLE`."
+    fixes = {
+        Missing.EXPOSURE_UNKNOWN: exposure,
+        Missing.CLIENTS_NOT_COUNTED: f"{exposure} Sessions alone are not enough.",
+        Missing.NOBODY_EXPOSED: "",
+        Missing.NOT_PROBED: f"Probe every day: set HPKP_PROBE_INTERVAL_HOURS=1, or run `hpkp probe {host}`.",
+        Missing.PINS_NOT_SERVED: f"Serve the header at every address: `hpkp header make --host {host} --for SERVER`.",
+        Missing.RELEASE_PINS_UNKNOWN: (
+            f"Record the pins of the release: `hpkp exposure release {host} {audience.app} "
+            f"{audience.version or chr(39) * 2}`."
+        ),
+        Missing.NO_CANARY: (f"Send a canary every day: set HPKP_CANARY_INTERVAL_HOURS=6, or run `hpkp canary {host}`."),
+    }
+    reasons = {reason for day in known.days for reason in day.missing}
+    if not known.days:  # at the beginning: all that a day needs, except faults of the pins
+        there = Missing.NOT_PROBED if audience.is_site else Missing.RELEASE_PINS_UNKNOWN
+        reasons = {Missing.EXPOSURE_UNKNOWN, there, Missing.NO_CANARY}
+    needed = [fix for reason, fix in fixes.items() if fix and reason in reasons]
+    restarts = "a policy change that clients can see restarts the period"
+    return " ".join([*needed, f"Wait until {_moment(case.earliest)} at the earliest; {restarts}."])
 
 
 def canary(case: Situation) -> Iterator[Finding]:
     """Proof, not older than the limit, that a report sent to the report-uri arrives."""
     seen, host = case.evidence.canary, case.policy.host
-    why = f" The last one sent failed: {seen.fault}." if seen.fault else ""
-    send = f"Send a canary: hpkp canary {host}. The service does it by itself with HPKP_CANARY_INTERVAL_HOURS=6."
+    why = f" The last canary failed: {seen.fault}." if seen.fault else ""
+    send = f"Run `hpkp canary {host}`, or set HPKP_CANARY_INTERVAL_HOURS=6."
     if seen.received_at is None:
         yield Finding(
             "canary_missing",
             Severity.WARNING,
-            "No canary has arrived: a report that this service sends to itself, the way that clients' reports go. If "
-            f"the report-uri were dead, all would be just as quiet.{why}",
+            f"A canary is a signed test report. Without one, a broken report-uri looks like zero violations.{why}",
             send,
             withholds=True,
         )
@@ -132,23 +169,64 @@ def canary(case: Situation) -> Iterator[Finding]:
         yield Finding(
             "canary_too_old",
             Severity.WARNING,
-            "The last canary (a report that this service sends to itself, the way that clients' reports go) arrived on "
-            f"{_moment(seen.received_at)}. Whether reports have arrived since is not known.{why}",
+            f"Last arrival: {_moment(seen.received_at)}. It is unknown whether reports arrive since.{why}",
             send,
             {"canary_received_at": seen.received_at.isoformat()},
             withholds=True,
         )
 
 
+def control(case: Situation) -> Iterator[Finding]:
+    """Report what keeps control pins from measuring, or a measurement that leaves no bound."""
+    measured, host = case.evidence.control, case.policy.host
+    delivery = case.delivery
+    if delivery is None:
+        if measured.reports:
+            yield Finding(
+                "control_exposure_unknown",
+                Severity.INFO,
+                f"Control pins were reported {count(measured.reports, 'time')}, but it is unknown how many clients "
+                "received them, so the share of clients that report is not measured.",
+                f"Record the clients that received the control header on a day: `hpkp exposure set {host} DATE "
+                f"--control --clients N`, or `hpkp exposure import {host} ACCESS-LOG --control`.",
+                {"reports": measured.reports},
+            )
+        return
+    whose = "installs" if delivery.of_apps else "clients"
+    if delivery.reported == 0:
+        yield Finding(
+            "control_never_reported",
+            Severity.WARNING,
+            f"On {delivery.day}, {delivery.received:,} {whose} received control pins, which every client that "
+            "evaluates pins must report, and none reported them. These clients never report, or their reports do not "
+            "arrive: of clients that never report, up to 100% may be locked out.",
+            "Check that these responses carry the control header (`curl -sI`), and that clients can reach its "
+            f"report-uri (`hpkp canary {host}`). Count only clients that evaluate pins: `hpkp exposure import` skips "
+            "browsers that do not.",
+            {"day": delivery.day.isoformat(), "received": delivery.received, "reported": 0},
+            withholds=True,
+        )
+    if over := next((count for count in measured.counts if count.exceeds), None):
+        yield Finding(
+            "control_reports_exceed_exposure",
+            Severity.WARNING,
+            f"On {over.day}, {over.received:,} clients received control pins, but at least "
+            f"{over.reported.at_least:,} reported them. The count of recipients is too low, or reports are forged. "
+            "Reports beyond the number of recipients are not counted.",
+            f"Import all access logs of {over.day} again in one run, with --control.",
+            {"day": over.day.isoformat(), "received": over.received, "reported": over.reported.at_least},
+        )
+
+
 def no_reports(case: Situation) -> Iterator[Finding]:
-    """Say what silence is worth."""
-    if case.evidence.reports == 0:
+    """Say what the absence of reports proves."""
+    if case.evidence.reports == 0 and case.evidence.control.reports == 0:
         yield Finding(
             "no_reports",
             Severity.INFO,
-            "No report has arrived since the policy changed. That alone is no proof that all is well: clients may be "
-            "few, or of a kind that never reports, as all browsers of today are.",
-            "Nothing, as long as canaries arrive and clients that can report are counted.",
+            "No report arrived since the policy changed. That is not proof: clients may be few, or unable to report "
+            "(no current browser reports).",
+            "No action needed, as long as canaries arrive and exposure is known.",
         )
 
 

@@ -1,140 +1,213 @@
-"""How many clients enforcing would lock out, as far as reports tell; each number says what it is a bound of."""
+"""The verdict in one sentence, and how many clients enforcing would lock out; each number says what it bounds.
 
-from collections.abc import Iterator
+::
+
+    findings ──write_headline──> Headline: sentence (at most 20 words), reason
+    estimate ──write_impact────> how many configuration errors lock out
+    clients  ──write_others────> clients with other outcomes
+"""
+
 from dataclasses import dataclass
 
-from app.hpkp.bound import upper_share
+from app.hpkp.audience import SITE, Audience
 from app.hpkp.clients import NOBODY, ClientCount
+from app.hpkp.control import Delivery, upper_share_of_all
 from app.hpkp.exposure import Unit
 from app.hpkp.findings import Finding, Severity
 from app.hpkp.policy import Mode
 from app.hpkp.readiness.evidence import Group, Situation, Verdict
-from app.hpkp.readiness.words import at_most, title_of
+from app.hpkp.readiness.evidence_days import CoveredDays
+from app.hpkp.readiness.violation_rules import unit_of
+from app.hpkp.readiness.words import at_least, at_most, percent, title_of
+from app.hpkp.wording import count
 
 CAVEATS = (
-    "Reports are lower bounds. Senders leave out repetitions (Chromium for an hour, TrustKit for a day), they try "
-    "once, and a client that finds no way to the report-uri is never heard.",
-    "Reports come late: TrustKit on iOS sends them when the system finds the time, hours or days afterwards. A "
-    "mistake of today may show in some days.",
-    "Clients are told apart by install id or address: one behind many addresses counts several times, many behind one "
-    "address count once.",
-    "The upper bound takes for granted that a client that is locked out reports as likely as any other; what never "
-    "reports is in no bound.",
+    "Counts are lower bounds: senders suppress duplicates (Chromium 1 hour, TrustKit 24 hours), do not retry, and "
+    "cannot report if the report-uri is unreachable.",
+    "Reports can be days late: TrustKit on iOS uploads in the background.",
+    "A client is an install ID or an IP address: one client with many addresses counts several times, many clients "
+    "behind one address count once.",
+    "The upper bound assumes that locked-out clients report as often as others; it does not cover clients that never "
+    "report.",
 )
+
+NOT_MEASURED = (
+    "The upper bound assumes that every client reports: the share that does was not measured. To measure it, send "
+    "control pins (`hpkp control`)."
+)
+"""Caveat of a bound without a delivery rate."""
+
+_LONGEST_HEADLINE = 20
+"""Words that a list of hosts, an alert, or a row of a board has room for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Clients that would be locked out, by whose doing; ``of`` is None where exposure is unknown.
+    """Clients of an audience that would be locked out, by attribution; ``of`` is None without a covered day.
 
-    ``share``, of those that were certainly met, and the bound, one-sided with 95 % confidence, are of our own mistakes,
-    as fractions. There is no bound where something is wrong that does not show in reports.
+    ``share``, of the clients that certainly reported, and ``upper``, one-sided with 95% confidence, are of
+    configuration errors, as fractions. There is no bound if a blocker does not show up in reports. With a delivery rate
+    the bound is that of the reports divided by the rate's lower bound.
     """
 
+    audience: Audience
     ours: ClientCount
     interception: ClientCount
     hostile: ClientCount
     unknown: ClientCount
     of: int | None
-    unit: Unit
     share: float | None
     upper: float | None
+    delivery: Delivery | None = None
     caveats: tuple[str, ...] = CAVEATS
 
+    @property
+    def unit(self) -> Unit:
+        """What its clients are called."""
+        return unit_of(self.audience)
 
-def estimate(case: Situation, *, bounded: bool = True) -> Estimate:
-    """Count; ``bounded`` is False where something is wrong that does not show in reports."""
-    exposure = case.evidence.exposure
-    exposed = None if exposure is None else exposure.smaller
-    of = None if exposed is None else exposed.count
-    met = {group: case.evidence.clients.get(group, NOBODY) for group in Group}
-    ours = met[Group.OURS]
+    @property
+    def population(self) -> str:
+        """Name the clients of which it is a share; without a covered day their number is unknown."""
+        number = "an unknown number of" if self.of is None else f"{self.of:,}"
+        return f"{number} {self.unit}{self.of_whom}"
+
+    @property
+    def of_whom(self) -> str:
+        """Name the app of the clients, for a sentence."""
+        return "" if self.audience.is_site else f" of {self.audience}"
+
+
+def estimate(case: Situation, known: CoveredDays, *, bounded: bool = True) -> Estimate:
+    """Count for an audience; ``bounded`` is False if a blocker does not show up in reports."""
+    reported = case.evidence.clients.get(known.audience, {})
+    met = {group: reported.get(group, NOBODY) for group in Group}
+    ours, of, delivery = met[Group.OURS], known.clients, case.delivery_of(known.audience)
     return Estimate(
+        audience=known.audience,
         ours=ours,
         interception=met[Group.INTERCEPTION],
         hostile=met[Group.HOSTILE],
         unknown=met[Group.UNKNOWN],
         of=of,
-        unit=Unit.CLIENTS if exposed is None else exposed.unit,
         share=None if of is None else min(ours.at_least / max(of, 1), 1.0),
-        upper=None if of is None or not bounded else upper_share(ours.at_most, of),
+        upper=None if of is None or not bounded else upper_share_of_all(ours.at_most, of, delivery),
+        delivery=delivery,
+        caveats=CAVEATS if delivery is not None else (*CAVEATS, NOT_MEASURED),
     )
 
 
-def write_headline(
-    case: Situation, numbers: Estimate, verdict: Verdict, findings: tuple[Finding, ...], *, bounded: bool
-) -> str:
-    """Put it into words for somebody who has never read RFC 7469: what to do, why, and how many it would lock out."""
-    sentences = (
-        _answer(case, verdict),
-        *_why(findings),
-        *_ours(case, numbers, bounded=bounded),
-        *_others(numbers),
-    )
-    return " ".join(sentences)
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The verdict in one sentence, and its first reason apart; no reason if the verdict is ready."""
+
+    sentence: str
+    reason: str | None
+
+
+def write_headline(case: Situation, verdict: Verdict, findings: tuple[Finding, ...]) -> Headline:
+    """Write host, answer and first reason; the audience and the number of further reasons only if they fit."""
+    answer = _answer(case, verdict)
+    blocking = [finding for finding in findings if finding.severity is Severity.BLOCKER]
+    deciding = blocking or [finding for finding in findings if finding.withholds]
+    if not deciding:
+        return Headline(f"{answer}." if case.ending else answer, None)
+    audience = deciding[0].evidence.get("audience", str(SITE))
+    bare = title_of(deciding[0].code)
+    title = bare if audience == str(SITE) else f"{bare} for {audience}"
+    others = len(deciding) - 1
+    longest_first = [*([f"{title} (+{others} more)"] if others else []), title, bare]
+    sentences = [f"{answer}: {reason}." for reason in longest_first]
+    sentence = next((text for text in sentences if len(text.split()) <= _LONGEST_HEADLINE), sentences[-1])
+    more = f" (+{others} more {'blocker' if blocking else 'gap'}{'s' if others > 1 else ''})" if others else ""
+    return Headline(sentence, f"{title}{more}.")
 
 
 def _answer(case: Situation, verdict: Verdict) -> str:
     host = case.policy.host
     if case.ending:
-        return f"{host} tells clients to forget its pins."
+        return f"{host} is removing its pins (max-age=0)"
     if case.policy.mode is Mode.ENFORCE:
         return {
-            Verdict.READY: f"{host} enforces its pins, and nothing recorded speaks against it.",
-            Verdict.NOT_READY: f"{host} enforces its pins, and something is wrong: do not take the next step.",
-            Verdict.NOT_ENOUGH_DATA: f"{host} enforces its pins; whether the next step is safe cannot be told yet.",
+            Verdict.READY: f"{host} enforces its pins and is ready for the next max-age step.",
+            Verdict.NOT_READY: f"{host} enforces its pins but is not ready for the next step",
+            Verdict.NOT_ENOUGH_DATA: f"{host} enforces its pins; not enough data for the next step",
         }[verdict]
-    where = f"Apps with pins for {host}" if case.apps_only else host
+    if case.apps_only:
+        return {
+            Verdict.READY: f"Apps that pin {host} are ready to enforce. No blockers and no missing evidence.",
+            Verdict.NOT_READY: f"Apps that pin {host} are not ready to enforce",
+            Verdict.NOT_ENOUGH_DATA: f"Not enough data for apps that pin {host} to enforce",
+        }[verdict]
     return {
-        Verdict.READY: f"{where} may begin to enforce the pins: nothing recorded speaks against it.",
-        Verdict.NOT_READY: f"{where} must not enforce the pins yet.",
-        Verdict.NOT_ENOUGH_DATA: f"Whether {where[0].lower() + where[1:]} may enforce the pins cannot be told yet.",
+        Verdict.READY: f"{host} is ready to enforce. No blockers and no missing evidence.",
+        Verdict.NOT_READY: f"{host} is not ready to enforce its pins",
+        Verdict.NOT_ENOUGH_DATA: f"Not enough data to decide whether {host} can enforce its pins",
     }[verdict]
 
 
-def _why(findings: tuple[Finding, ...]) -> Iterator[str]:
-    """Name the first of what decides, and how much more there is."""
-    blocking = [finding for finding in findings if finding.severity is Severity.BLOCKER]
-    deciding = blocking or [finding for finding in findings if finding.withholds]
-    if deciding:
-        more = f" (and {len(deciding) - 1} more)" if len(deciding) > 1 else ""
-        yield f"{title_of(deciding[0].code)}{more}."
-
-
-def _ours(case: Situation, numbers: Estimate, *, bounded: bool) -> Iterator[str]:
-    """Tell of how many a mistake of ours was reported, and what follows from it for all."""
-    met, enforced = numbers.ours, case.policy.mode is Mode.ENFORCE
-    of = f"of {numbers.of} {numbers.unit}" if numbers.of is not None else "of an unknown number of clients"
-    would = "are" if enforced else "would be"
-    if met and not bounded:
-        yield (
-            f"Reports tell of at least {met.at_least} {of} that {would} locked out by mistakes of yours; how many "
-            "there are in all they do not show."
-        )
-    elif met:
-        limit = "" if numbers.upper is None else f", at most {at_most(numbers.upper)} of them (95 % confidence)"
-        begin = "By the reports, at" if enforced else "By the reports, if they were enforced now, at"
-        yield f"{begin} least {met.at_least} {of} {would} locked out by mistakes of yours{limit}."
-    elif not bounded:
-        yield "Reports say nothing about that."
-    elif numbers.upper is None:
-        yield "No mistake of yours was reported, but how many could have reported one is not known."
+def write_impact(case: Situation, numbers: Estimate, *, hidden: Finding | None) -> str:
+    """Say how many clients configuration errors lock out. ``hidden`` is a blocker that does not show up in reports."""
+    found, enforced = numbers.ours.at_least, case.policy.mode is Mode.ENFORCE
+    if not found:
+        return _without_errors(numbers, enforced=enforced, hidden=hidden is not None)
+    if numbers.share is None:
+        whom = f"{count(found, numbers.unit.value.removesuffix('s'))}{numbers.of_whom} (exposure unknown)"
     else:
-        yield (
-            f"Of {numbers.of} {numbers.unit} that could have reported, none reported a mistake of yours, so at most "
-            f"{at_most(numbers.upper)} of them {would} locked out by one (95 % confidence)."
+        whom = f"{found:,} of {numbers.population} ({percent(numbers.share)})"
+    if hidden is not None:
+        what = _HIDDEN.get(hidden.code) or f'"{title_of(hidden.code)}"'
+        would = "are" if enforced else "would be"
+        return (
+            f"At least {whom} {would} locked out by configuration errors. The real number may be higher: "
+            f"{what} does not show up in reports."
         )
+    limit = ""
+    if numbers.upper is not None:
+        limit = f", and at most {at_most(numbers.upper)} of all {numbers.unit} ({_on_what(numbers)})"
+    if enforced:
+        return f"Configuration errors lock out at least {whom}{limit}."
+    return f"Enforcing now would lock out at least {whom} because of configuration errors{limit}."
 
 
-def _others(numbers: Estimate) -> Iterator[str]:
-    others = ", ".join(
-        f"{count.at_least} {what}"
-        for count, what in (
-            (numbers.interception, "whose apps meet interception"),
-            (numbers.hostile, "who met a key that may be an attacker's"),
-            (numbers.unknown, "of whom the reports do not tell"),
-        )
-        if count
+def _without_errors(numbers: Estimate, *, enforced: bool, hidden: bool) -> str:
+    if hidden:
+        return "Reports cannot show how many clients this affects."
+    if numbers.upper is None:
+        return "No configuration error was reported, but exposure is unknown, so the risk cannot be estimated."
+    lockout = "configuration errors lock out" if enforced else "enforcing would lock out"
+    return (
+        f"None of {numbers.population} reported a configuration error, so {lockout} at most {at_most(numbers.upper)} "
+        f"of them ({_on_what(numbers)})."
     )
-    if others:
-        yield f"Besides, at least: {others}."
+
+
+_HIDDEN = {"no_pin_in_live_chain": "the unpinned certificate"}
+"""What does not show up in reports; for the others the finding's title says it."""
+
+
+def _on_what(numbers: Estimate) -> str:
+    """Say what the bound rests on: the delivery rate by which it is divided, or the assumption in its place."""
+    if numbers.delivery is None:
+        return "95% confidence, if every client reports"
+    return f"95% confidence, divided by the share of clients that report, at least {at_least(numbers.delivery.lower)}"
+
+
+def write_others(case: Situation) -> str | None:
+    """Count the clients of other reports in all audiences.
+
+    A client may be of two audiences, so that only the largest of their counts is a lower bound.
+    """
+    others = []
+    for group, (noun, text) in _OTHERS.items():
+        counts = [reported.get(group, NOBODY) for reported in case.evidence.clients.values()]
+        if any(counts):
+            others.append(f"{count(max(number.at_least for number in counts), noun)} {text}")
+    return f"Also reported, at least: {', '.join(others)}." if others else None
+
+
+_OTHERS = {
+    Group.INTERCEPTION: ("app client", "behind TLS interception"),
+    Group.HOSTILE: ("client", "that saw a possible attacker's key"),
+    Group.UNKNOWN: ("client", "with an unknown outcome"),
+}

@@ -1,10 +1,11 @@
-"""What to do: now, next with which header and when, and how to go back with the pins that clients may have noted.
+"""What to do now, the next header with its date and conditions, and how to roll back pins that clients may have cached.
 
 The max-age ramp follows what sites that got through it did: minutes first, and each step at least as long as clients
-remember the one before.
+cache the one before.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -12,8 +13,10 @@ from app.hpkp.deployment import remembered_revisions
 from app.hpkp.findings import Finding, Severity
 from app.hpkp.header.server_lines import ENFORCING, REPORT_ONLY
 from app.hpkp.header.value import PinningHeader
+from app.hpkp.judgement.causes import Cause
 from app.hpkp.policy import Mode, PinningPolicy
 from app.hpkp.readiness.evidence import LONGEST_STEP, Situation, Verdict
+from app.hpkp.wording import name_first
 
 RAMP = tuple(
     int(step.total_seconds())
@@ -29,7 +32,7 @@ _RENEWAL_LEAD = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class NextStep:
-    """The next header: the policy with its mode and max-age, the earliest moment for it, and what must hold then."""
+    """The next header: the policy with its mode and max-age, the earliest time for it, and its conditions."""
 
     policy: PinningPolicy
     earliest: datetime
@@ -42,7 +45,7 @@ class NextStep:
 
 
 @dataclass(frozen=True, slots=True)
-class Appointment:
+class DueDate:
     """Something that falls due."""
 
     at: datetime
@@ -51,50 +54,110 @@ class Appointment:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What follows from the verdict. ``next_step`` is None while a blocker stands, at the ramp's end, and for apps."""
+    """What follows from the verdict. ``next_step`` is None with a blocker, at the ramp's end, and for apps."""
 
     do: tuple[str, ...]
+    step: str
+    """The step in a few words, as it is recorded with the verdict and boards show it."""
     next_step: NextStep | None
     rollback: tuple[str, ...]
     subdomains: tuple[str, ...]
-    calendar: tuple[Appointment, ...]
+    calendar: tuple[DueDate, ...]
 
 
 def make_plan(case: Situation, findings: tuple[Finding, ...], verdict: Verdict) -> Plan:
-    """Make the plan: mend what blocks; where nothing does, see to what is missing.
+    """Make the plan: fix the blockers first; without any, provide the missing evidence.
 
-    While a blocker stands nobody has to wait for anything, and there is no next header: mending may change both.
+    With a blocker there is no next header and no waiting time: the fix may change both.
     """
     step = None if case.apps_only or verdict is Verdict.NOT_READY else _next_step(case, verdict)
-    blockers = [finding.fix for finding in findings if finding.severity is Severity.BLOCKER]
-    missing = [finding.fix for finding in findings if finding.withholds]
+    blockers = list(_fix_blockers([finding for finding in findings if finding.severity is Severity.BLOCKER]))
+    missing = [step for finding in findings if finding.withholds for step in _split(finding)]
     return Plan(
-        do=tuple(dict.fromkeys(blockers or missing)) or tuple(_go_on(step, case)),
+        do=tuple(dict.fromkeys(blockers or missing)) or tuple(_steps(step, case)),
+        step=_name_step(step, case, findings, verdict),
         next_step=step,
         rollback=tuple(_rollback(case)),
         subdomains=tuple(_subdomains(case)),
-        calendar=tuple(sorted(_calendar(case), key=lambda appointment: appointment.at)),
+        calendar=tuple(sorted(_calendar(case), key=lambda due: due.at)),
     )
 
 
-def _go_on(step: NextStep | None, case: Situation) -> Iterator[str]:
+def _name_step(step: NextStep | None, case: Situation, findings: tuple[Finding, ...], verdict: Verdict) -> str:
+    """Name the step that the plan recommends."""
+    if verdict is Verdict.NOT_READY:
+        return "fix: " + _name_codes(f for f in findings if f.severity is Severity.BLOCKER)
+    if verdict is Verdict.NOT_ENOUGH_DATA:
+        return "missing evidence: " + _name_codes(f for f in findings if f.withholds)
+    if case.ending:
+        return "serve max-age=0 until cached pins expire"
+    if case.apps_only:
+        return "enforce in the next app release"
+    return "final max-age reached" if step is None else f"enforce with max-age {step.policy.max_age}"
+
+
+def _name_codes(findings: Iterable[Finding]) -> str:
+    """Name each code once: several audiences may have the same finding."""
+    return ", ".join(dict.fromkeys(finding.code for finding in findings))
+
+
+def _fix_blockers(blockers: list[Finding]) -> Iterator[str]:
+    """Yield the fixes of blockers, without steps that another step contains.
+
+    1. The lockout estimate is over its limit because of open violations. If all of them have a finding of their own,
+       that is the fix.
+    2. Where a probe found an unpinned certificate, the host's own keys that clients report without a pin are, as far as
+       is known, that certificate's.
+    3. What ends a lockout of clients that enforce already includes the status of their violations.
+    """
+    named = {id_ for finding in blockers if finding.code.startswith("open_") for id_ in _violations(finding)}
+    probed = any(finding.code == "no_pin_in_live_chain" for finding in blockers)
+    ended = {id_ for finding in blockers if finding.code == "locked_out_now" for id_ in _violations(finding)}
+    for finding in blockers:
+        ids = _violations(finding)
+        if finding.code == "lockout_share_over_limit" and ids and named.issuperset(ids):
+            continue  # 1
+        if finding.code == f"open_{Cause.OWN_KEY_NOT_PINNED}" and probed:
+            if not ended.issuperset(ids):  # 3
+                yield (
+                    f"Then run `hpkp violation status {name_first(ids, separator=' ')} --set resolved` (details: `hpkp "
+                    f"explain {ids[0]}`)."
+                )  # 2
+        else:
+            yield finding.fix
+
+
+def _split(finding: Finding) -> list[str]:
+    """Return the steps of a fix. What makes days count is a sentence each, so that audiences share steps."""
+    if finding.code not in ("too_few_covered_days", "covered_days_too_old"):
+        return [finding.fix]
+    return _SENTENCE.split(finding.fix)
+
+
+_SENTENCE = re.compile(r"(?<=\.) (?=[A-Z])")
+
+
+def _violations(finding: Finding) -> list[int]:
+    ids = finding.evidence.get("violations", ())
+    return [id_ for id_ in ids if isinstance(id_, int)] if isinstance(ids, list) else []
+
+
+def _steps(step: NextStep | None, case: Situation) -> Iterator[str]:
     if case.ending:
         yield (
-            f"Go on serving this header until {_forgotten(case)}, then take it away; the policy can then be withdrawn: "
-            f"hpkp policy withdraw {case.policy.host}."
+            f"Keep serving max-age=0 until {_caches_end(case)}. Then remove the header and run `hpkp policy withdraw "
+            f"{case.policy.host}`."
         )
     elif case.apps_only:
         yield (
-            "Enforce in the next release of the app, with its report-uri, for a small share of the installs at first: "
-            "an install that is locked out comes back only with an update."
+            "Enforce in the next app release, with a report-uri, in a staged rollout: a locked-out install needs an "
+            "app update to recover."
         )
     elif step is None:
-        yield "The last step is reached. Keep the report-uri in the header, and keep watching."
+        yield "Final max-age reached. Keep the report-uri and keep monitoring."
     else:
-        yield (
-            "Take the next step: let the host send the header below. Then tell the service: hpkp policy set "
-            f"{case.policy.host} --mode enforce --header 'VALUE OF THE HEADER'."
-        )
+        yield "Deploy the header of the next step (below)."
+        yield f"Record it: `hpkp policy set {case.policy.host} --mode enforce --header '{step.header}'`."
 
 
 def _next_step(case: Situation, verdict: Verdict) -> NextStep | None:
@@ -103,36 +166,31 @@ def _next_step(case: Situation, verdict: Verdict) -> NextStep | None:
     longer = next((step for step in RAMP if step > reached), None)
     if longer is None or case.ending:
         return None
-    earliest = max(case.at, (policy.effective_from or case.at) + case.needed_observation)
+    earliest = case.earliest
     conditions = [
-        "The verdict is ready on that day."
-        if verdict is not Verdict.READY
-        else "The verdict is still ready when you do it."
+        "The verdict is ready on that day." if verdict is not Verdict.READY else "The verdict is still ready."
     ]
     if policy.mode is Mode.REPORT_ONLY:
-        conditions.append(
-            "You have the backup key in your hands, away from the server; hpkp pin KEYFILE tells its pin."
-        )
-    conditions.append("Nobody changes a certificate on that day.")
+        conditions.append("You can access the offline backup key (verify: `hpkp pin KEYFILE`).")
+    conditions.append("No certificate change is planned that day.")
     until = earliest + timedelta(seconds=longer)
     if (ends := _first_end(case)) is not None and ends < until:
         conditions.append(
-            f"The certificate expires on {ends:%Y-%m-%d}, before clients would forget these pins: the next one is for "
-            "a key that is pinned already."
+            f"The certificate expires {ends:%Y-%m-%d}, before cached pins do: renew it with a pinned key."
         )
     return NextStep(replace(policy, mode=Mode.ENFORCE, max_age=longer), earliest, tuple(conditions))
 
 
 def _first_end(case: Situation) -> datetime | None:
-    """Return when the first of the certificates served expires."""
+    """Return the earliest expiry of the served leaf certificates."""
     live = case.evidence.live
     return (
         min((c.leaf_not_after for c in live.chains if c.trusted and c.leaf_not_after), default=None) if live else None
     )
 
 
-def _forgotten(case: Situation) -> str:
-    """Say when the last client will have forgotten every pin that was ever enforced, those of now included."""
+def _caches_end(case: Situation) -> str:
+    """Write when the last cached pins expire, of every revision that was ever enforced, the current one included."""
     moments = [until for _, until in remembered_revisions(case.history, case.at)]
     if case.policy.mode is Mode.ENFORCE:
         moments.append(case.at + case.max_age)
@@ -140,59 +198,53 @@ def _forgotten(case: Situation) -> str:
 
 
 def _rollback(case: Situation) -> Iterator[str]:
-    """Tell the way back; it does not reach those who noted pins before they come again (RFC 7469 section 2.3.1)."""
+    """Describe the rollback; it reaches clients with cached pins only when they connect (RFC 7469 section 2.3.1)."""
     policy = case.policy
     enforced = policy.mode is Mode.ENFORCE
     if not enforced and not any(remembered_revisions(case.history, case.at)):
         if case.apps_only:
-            yield "Nothing is enforced. A release of the app that enforces can be taken back only by another release."
+            yield "Nothing is enforced. Rolling back an enforcing app release needs another release."
         else:
-            yield f"Nothing is enforced and no client remembers these pins: to stop, take {REPORT_ONLY} away."
+            yield f"Nothing is enforced or cached. To stop, remove {REPORT_ONLY}."
         return
     off = PinningHeader.of_policy(replace(policy, max_age=0))
-    until = _forgotten(case)
+    until = _caches_end(case)
     yield (
-        f"{'To stop enforcing' if enforced else 'To let clients forget what was enforced before'}, send with every "
-        f"answer until {until}, from a server whose certificate fits the pins that they remember: {ENFORCING}: {off}. "
-        "Afterwards take it away."
+        f"{'Send' if enforced else 'To clear pins that were enforced before, send'} `{ENFORCING}: {off}` on every "
+        f"response until {until}, with a certificate that matches the cached pins. Then remove it."
     )
     yield (
-        "A client that does not come by before then goes on remembering the pins. If it finds none of them, it is "
-        "locked out, and no header reaches it: until that date every certificate has to be for a key that was pinned."
+        f"Clients that do not connect before {until} keep their cached pins. Until then, every certificate must use a "
+        "pinned key; otherwise those clients are locked out and no header reaches them."
     )
 
 
 def _subdomains(case: Situation) -> Iterator[str]:
     host = case.policy.host
     others = {name: count for name, count in sorted(case.evidence.hostnames.items()) if name != host}
-    seen = ", ".join(f"{name} ({count})" for name, count in list(others.items())[:20])
+    seen = ", ".join(f"{name} ({number:,})" for name, number in list(others.items())[:20])
     if case.policy.include_subdomains:
         yield (
-            f"includeSubDomains is set, so the pins hold for every name below {host}, those without visitors too. "
-            "Every one of them needs a certificate for a pinned key. Names that were reported: "
-            f"{seen or 'none so far'}."
+            f"includeSubDomains is set: every subdomain of {host} needs a certificate with a pinned key. Reported: "
+            f"{seen or 'none'}."
         )
     else:
         yield (
-            "Leave includeSubDomains (pins for every name below as well) out until the last step has held for as long "
-            "as clients remember it. Then set it "
-            "in report-only mode first, for two weeks, and see which names are reported."
-            + (f" Names below that were reported already: {seen}." if seen else "")
+            "Add includeSubDomains last, after the final max-age has passed. Test it in report-only mode for two weeks "
+            "first." + (f" Reported: {seen}." if seen else "")
         )
 
 
-def _calendar(case: Situation) -> Iterator[Appointment]:
-    """Tell when leaf certificates end, and when the key that follows has to be in the header for all to know it."""
+def _calendar(case: Situation) -> Iterator[DueDate]:
+    """Yield the expiry of leaf certificates, and the last day to publish a new pin so that all clients cache it."""
     live = case.evidence.live
     for ends in sorted({c.leaf_not_after for c in live.chains if c.trusted and c.leaf_not_after} if live else set()):
-        yield Appointment(ends, f"A certificate of {case.policy.host} expires.")
+        yield DueDate(ends, f"Certificate of {case.policy.host} expires.")
         due = ends - _RENEWAL_LEAD - case.max_age
-        yield Appointment(
+        yield DueDate(
             due,
-            ("This date has passed. " if due < case.at else "")
-            + "If the renewal brings a new key, its pin has to be in the header by then: clients need one max-age to "
-            "learn it, and certificates are renewed a month early. If the renewal keeps the key, there is nothing to "
-            "do.",
+            ("Overdue: last" if due < case.at else "Last")
+            + " day to publish the pin of a new key, if the renewal changes the key (one max-age before renewal).",
         )
     for former, until in remembered_revisions(case.history, case.at):
-        yield Appointment(until, f"The last client forgets the pins of revision {former.revision}.")
+        yield DueDate(until, f"Cached pins of revision {former.revision} expire.")

@@ -13,30 +13,31 @@ from app.hpkp.policy import Mode
 from app.hpkp.probe_result import LiveChain
 from app.hpkp.readiness.evidence import LONGEST_STEP, Situation
 from app.hpkp.report_uri import ReportUriFault, check_report_uri
+from app.hpkp.wording import count
 
 PIN_SEVERITY = {
     "example_pin": Severity.BLOCKER,
     "known_bad_key": Severity.BLOCKER,
     "captive_portal_key": Severity.BLOCKER,
-    # Beside two usable pins the following only do no good; `enough_pins` blocks where two are not left.
+    # With two usable pins left the following are only useless; otherwise `enough_pins` blocks.
     "retired_ca_key": Severity.WARNING,
     "departed_root_key": Severity.WARNING,
     "distrusted_root_key": Severity.WARNING,
 }
-"""What a finding on a single pin weighs in the verdict; those that are missing depend on the chain served."""
+"""Severity of a finding on a single pin in the verdict; those that are missing depend on the served chain."""
 
 
 def enough_pins(case: Situation) -> Iterator[Finding]:
-    """At least two pins (RFC 7469 sections 2.5 and 4.3) of keys that somebody has and may keep."""
+    """At least two pins (RFC 7469 sections 2.5 and 4.3) of keys that the operator has and may keep."""
     expected = case.policy.expected
     useless = {pin for pin in expected if any(f.code in UNUSABLE for f in check_pin(pin, case.catalog))}
-    make = f"Make a backup key: hpkp backup-key {case.policy.host}. Keep it away from the server, and "
+    make = f"Generate a backup key (`hpkp backup-key {case.policy.host}`), store it offline, and "
     if len(expected) < 2:
         yield Finding(
             "fewer_than_two_pins",
             Severity.BLOCKER,
-            f"The policy has {len(expected)} pin(s). Clients ignore a policy with fewer than two: one of the key in "
-            "use, and one of a backup key for when the first is lost (RFC 7469 section 2.5).",
+            f"The policy has {count(len(expected), 'pin')}. Clients ignore a policy with fewer than two: one for the "
+            "key in use, and one for a backup key (RFC 7469 section 2.5).",
             make + "add its pin to the policy.",
             {"pins": len(expected)},
         )
@@ -44,15 +45,16 @@ def enough_pins(case: Situation) -> Iterator[Finding]:
         yield Finding(
             "fewer_than_two_usable_pins",
             Severity.BLOCKER,
-            f"Of the {len(expected)} pins {len(useless)} are of keys that nobody can rely on. Two others are needed: "
-            "one of the key in use, and one of a backup key.",
-            make + "put its pin in place of one that is of no use.",
+            f"{len(useless)} of {count(len(expected), 'pin')} belong{'' if len(useless) > 1 else 's'} to example, "
+            "compromised, retired, or removed keys. Two usable pins are required: one for the key in use, and one for "
+            "a backup key.",
+            make + "replace an unusable pin with its pin.",
             {"useless_pins": sorted(map(str, useless))},
         )
 
 
 def unusable_pins(case: Situation) -> Iterator[Finding]:
-    """Tell each pin that is of no use, or that lets others in, as every check of a pin does."""
+    """Report each pin that is unusable, or that trusts the certificates of others, as every check of a pin does."""
     for pin in sorted(case.policy.expected):
         for finding in check_pin(pin, case.catalog):
             if severity := PIN_SEVERITY.get(finding.code):
@@ -68,11 +70,10 @@ def intermediate_alone(case: Situation) -> Iterator[Finding]:
         yield Finding(
             "rests_on_rotating_ca",
             Severity.BLOCKER,
-            f"Of the certificates that the host serves only an intermediate CA's is pinned{whose}. The CA may issue by "
-            "another at any renewal, without asking; that would lock everybody out.",
-            "Pin the key of your own certificate as well "
-            f"({', '.join(sorted({str(chain.leaf_pin) for chain in resting}))}), and keep that key at renewals "
-            "(certbot renew --reuse-key).",
+            f"The only pinned key in a served chain is a CA intermediate{whose}. The CA can switch intermediates at "
+            "any renewal without notice, which would lock out every client.",
+            f"Also pin your leaf key ({', '.join(sorted({str(chain.leaf_pin) for chain in resting}))}), and keep that "
+            "key at renewals (`certbot renew --reuse-key`).",
             {"pins": pins},
         )
 
@@ -89,8 +90,8 @@ def _rests_on_intermediate(chain: LiveChain, case: Situation) -> bool:
 def _is_intermediate(pin: Pin, chain: LiveChain, case: Situation) -> bool:
     """Whether the pin is an intermediate's, by its place in the served chain and not by whose it is.
 
-    A public root that is served as a cross-certificate stands between leaf and anchor too; it stays for years, so the
-    catalog's word counts for it.
+    A public root that is served as a cross-certificate is between leaf and anchor too; it stays for years, so the
+    catalog's entry counts for it.
     """
     if pin == chain.leaf_pin or pin in chain.anchor_pins:
         return False
@@ -103,7 +104,7 @@ def _names_of_matching(chain: LiveChain, case: Situation) -> Iterator[CaName]:
 
 
 def max_age(case: Situation) -> Iterator[Finding]:
-    """For how long pins are remembered: it has to be said (RFC 7469 section 2.1.2), and 60 days suffice (4.1)."""
+    """How long clients cache pins: max-age is required (RFC 7469 section 2.1.2), and 60 days suffice (4.1)."""
     policy = case.policy
     if policy.mode is not Mode.ENFORCE:
         return
@@ -111,17 +112,17 @@ def max_age(case: Situation) -> Iterator[Finding]:
         yield Finding(
             "max_age_missing",
             Severity.BLOCKER,
-            "The policy is to be enforced and has no max-age. Clients ignore such a header (RFC 7469 section 2.1.2).",
-            "Give the policy a max-age; the first step is 300 seconds.",
+            "The policy enforces but sets no max-age, so clients ignore the header (RFC 7469 section 2.1.2).",
+            "Set max-age; start with 300.",
         )
     elif policy.max_age > LONGEST_STEP.total_seconds():
         yield Finding(
             "max_age_too_long",
             Severity.WARNING,
-            f"Clients are told to remember these pins for {timedelta(seconds=min(policy.max_age, 10**9)).days} days. "
-            "For so long nobody can help those who remember pins that no longer hold. 60 days are a reasonable limit "
-            "(RFC 7469 section 4.1); Chromium goes no further.",
-            f"Lower max-age to {int(LONGEST_STEP.total_seconds())} seconds.",
+            f"Clients cache these pins for {timedelta(seconds=min(policy.max_age, 10**9)).days:,} days. If the pins "
+            "break, those clients stay locked out that long. RFC 7469 section 4.1 suggests 60 days; Chromium caps "
+            "max-age there.",
+            f"Lower max-age to {int(LONGEST_STEP.total_seconds())}.",
             {"max_age": policy.max_age},
         )
 
@@ -133,8 +134,8 @@ def report_uri(case: Situation) -> Iterator[Finding]:
         yield Finding(
             "no_report_uri",
             Severity.WARNING,
-            "The policy names no report-uri, so this service does not know where clients are told to report.",
-            "Give the policy the report-uri that the header carries: hpkp policy set … --report-uri URI.",
+            "The policy has no report-uri, so it is unknown where clients send reports.",
+            f"Add the report-uri of the header: `hpkp policy set {policy.host} --report-uri URI`.",
         )
         return
     checked = check_report_uri(policy.report_uri, policy.host, include_subdomains=policy.include_subdomains)
@@ -142,9 +143,10 @@ def report_uri(case: Situation) -> Iterator[Finding]:
         yield Finding(
             "report_uri_unreachable",
             Severity.WARNING,
-            f"The report-uri is on {checked.target}: an address or a name that clients elsewhere cannot reach, so they "
-            "report nothing.",
-            "Name a public host in the report-uri. If all clients are inside, set HPKP_PROBE_PRIVATE_ADDRESSES=true.",
+            f"The report-uri is on {checked.target}, an address or a name that is unreachable from the internet, so "
+            "clients there cannot report.",
+            "Use a public host in the report-uri. If all clients are in your network, set "
+            "HPKP_PROBE_PRIVATE_ADDRESSES=true.",
             {"report_uri": policy.report_uri},
             withholds=True,
         )
@@ -152,29 +154,29 @@ def report_uri(case: Situation) -> Iterator[Finding]:
         yield Finding(
             "report_uri_on_pinned_host",
             Severity.WARNING,
-            f"The report-uri lies on {checked.target}, which has the same pins. Browsers send no such reports, and "
-            "where the pins fail nobody can report it.",
-            "Let this service answer under a name that is not pinned, and name that in the report-uri.",
+            f"Browsers do not send reports to {checked.target}, which has the same pins, and when the pins fail no "
+            "report can get out.",
+            "Serve the collector under an unpinned name, and use that name in the report-uri.",
             {"report_uri": policy.report_uri},
         )
 
 
 def subdomains(case: Situation) -> Iterator[Finding]:
-    """Tell of includeSubDomains without any evidence of a name below: the pins hold for all of them (section 2.1.3)."""
+    """Report includeSubDomains without evidence of any subdomain: the pins hold for all of them (section 2.1.3)."""
     names = {*case.evidence.hostnames, *case.evidence.subdomains} - {case.policy.host}
     if case.policy.include_subdomains and not names:
         yield Finding(
             "subdomains_not_seen",
             Severity.WARNING,
-            f"includeSubDomains is set, and no name below {case.policy.host} was ever probed, reported or counted. "
-            "Whether their certificates have a pinned key is not known.",
-            "Take includeSubDomains out until the names below are known; or give those that have visitors a policy, "
-            "probe them (hpkp probe NAME), and count their visitors.",
+            f"includeSubDomains is set, but no subdomain of {case.policy.host} was ever probed, reported, or counted. "
+            "It is unknown whether their certificates have a pinned key.",
+            "Remove includeSubDomains until the subdomains are known; or set a policy for each one in use, probe it "
+            "(`hpkp probe NAME`), and import its exposure.",
         )
 
 
 def remembered_pins(case: Situation) -> Iterator[Finding]:
-    """Mind what clients still know of former revisions that were enforced (RFC 7469 section 2.3.2).
+    """Check what clients still cache of previous revisions that were enforced (RFC 7469 section 2.3.2).
 
     A chain without a pin of theirs locks them out until their max-age has run out, whatever the header says now.
     """
@@ -184,20 +186,20 @@ def remembered_pins(case: Situation) -> Iterator[Finding]:
             yield Finding(
                 "remembered_pins_broken",
                 Severity.BLOCKER,
-                f"Clients remember the pins of revision {former.revision}, which was enforced before, until "
-                f"{until:%Y-%m-%d %H:%M} UTC at the latest. None of them stands in the certificates served now, so "
-                "these clients are locked out.",
-                f"Serve a certificate for a key that revision {former.revision} pinned, such as that of its backup "
-                "key. No header helps: these clients refuse the connection before they see one. Where no such key is "
-                f"left, they stay out until {until:%Y-%m-%d %H:%M} UTC.",
+                f"Clients may cache the pins of revision {former.revision} until {until:%Y-%m-%d %H:%M} UTC. The "
+                "served chains match none of them.",
+                f"Serve a certificate with a key pinned in revision {former.revision}, such as its backup key. "
+                "Changing the header does not help: these clients refuse the connection before they read it. Without "
+                f"such a key, they stay locked out until {until:%Y-%m-%d %H:%M} UTC.",
                 evidence | {"addresses": sorted({chain.address for chain in broken})},
             )
         elif new := sorted(map(str, case.policy.expected - former.expected)):
             yield Finding(
                 "new_pins_not_known_yet",
                 Severity.WARNING,
-                f"Clients that remember the pins of revision {former.revision} do not know those added since, until "
-                f"{until:%Y-%m-%d %H:%M} UTC at the latest.",
-                "Until then, serve a certificate for a new key only if a key that they know stands in its chain.",
+                f"Clients that cached revision {former.revision} may lack the newer pins until "
+                f"{until:%Y-%m-%d %H:%M} UTC.",
+                "Until then, deploy a new key only in a chain that also contains a key pinned in revision "
+                f"{former.revision}.",
                 evidence | {"pins": new},
             )

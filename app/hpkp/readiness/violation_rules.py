@@ -3,47 +3,47 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from app.hpkp.bound import upper_share
+from app.hpkp.audience import Audience
 from app.hpkp.clients import NOBODY, ClientCount
+from app.hpkp.control import Delivery, upper_share_of_all
 from app.hpkp.deployment import remembered_revisions
-from app.hpkp.exposure import Population
+from app.hpkp.exposure import Unit
 from app.hpkp.findings import Finding, Severity
-from app.hpkp.judgement.causes import ALARMING, BEARING, CAUSES, Bearing, Cause, bearing_of
+from app.hpkp.judgement.causes import ALARMING, BEARING, CAUSES, Bearing, Cause, bearing_of, fix_of
 from app.hpkp.policy import Mode
 from app.hpkp.readiness.evidence import Group, LockedOut, OpenViolation, Situation
-from app.hpkp.readiness.sources import FEW
-from app.hpkp.readiness.words import at_most, percent
+from app.hpkp.readiness.ignore_rules import FEW
+from app.hpkp.readiness.words import at_least, at_most, percent
+from app.hpkp.wording import count, name_first
 
 _SEVERITY = {Bearing.BLOCKS: Severity.BLOCKER, Bearing.CAUTION: Severity.WARNING, Bearing.INFO: Severity.INFO}
 _SHOWN = 20
 _VERY_FEW = 3
-"""One person easily sends from so many networks."""
+"""One person easily sends from this many networks."""
 
 
 def locked_out(case: Situation) -> Iterator[Finding]:
-    """Tell first who is locked out now, and what ends it: max-age for browsers, an update for apps."""
+    """Report first who is locked out now, and what ends it: max-age for browsers, an update for apps."""
     who = case.evidence.locked_out
     if not who:
         return
     locked = [violation for violation in case.evidence.open_violations if violation.locked_out_now]
     releases = [one for one in who if one.app]
     browsers = sum(one.reports for one in who if not one.app)
-    named = [*([f"browsers ({browsers:,} reports)"] if browsers else []), *map(_release, releases[:5])]
+    named = [*([f"browsers ({count(browsers, 'report')})"] if browsers else []), *map(_release, releases[:5])]
     more = f" and {len(releases) - 5} more releases" if len(releases) > 5 else ""
-    fixes = ["Serve a chain with a key that they pin: that lets all of them in at once."]
+    fixes = ["Serve a chain with a key that these clients pin: it ends the lockout of all of them."]
     if browsers:
         until = max((until for _, until in remembered_revisions(case.history, case.at)), default=case.at + case.max_age)
         fixes.append(
-            f"Otherwise browsers stay locked out until max-age has passed, {until:%Y-%m-%d %H:%M} UTC at most."
+            f"Without it, browsers stay locked out until max-age has passed ({until:%Y-%m-%d %H:%M} UTC at the latest)."
         )
     if releases:
         fixes.append(
-            "Apps keep their pins: max-age ends nothing for them, only an update with the present pins does. Release "
-            f"one for {', '.join(f'{one.app} {one.app_version}'.strip() for one in releases[:5])}."
+            "Apps keep their pins until they are updated: release an update with the current pins for "
+            f"{', '.join(f'{one.app} {one.app_version}'.strip() for one in releases[:5])}."
         )
-    fixes.append(
-        f"When it has ended: hpkp mark {' '.join(str(violation.id) for violation in locked[:5])} --as resolved."
-    )
+    fixes.append(f"When the lockout has ended, run `hpkp violation status {_ids(locked)} --set resolved`.")
     yield Finding(
         "locked_out_now",
         Severity.BLOCKER,
@@ -60,20 +60,20 @@ def locked_out(case: Situation) -> Iterator[Finding]:
 
 
 def _release(one: LockedOut) -> str:
-    installs = "" if one.installs is None else f" of {one.installs:,} installs"
-    return f"{one.app} {one.app_version}".strip() + f" ({one.reports:,} reports{installs})"
+    installs = "" if one.installs is None else f" from {count(one.installs, 'install')}"
+    return f"{one.app} {one.app_version}".strip() + f" ({count(one.reports, 'report')}{installs})"
 
 
 def enforcing_clients(case: Situation) -> Iterator[Finding]:
-    """Tell of clients that say they enforce although the policy is report-only."""
+    """Report clients that say they enforce although the policy is report-only."""
     enforcing = [violation for violation in case.evidence.open_violations if violation.enforced]
     if case.policy.mode is Mode.REPORT_ONLY and enforcing:
         yield Finding(
             "clients_enforce_already",
             Severity.WARNING,
             f"The policy is report-only, but clients say that they enforce the pins. {_reported(enforcing)}.",
-            "Find out which releases or earlier headers enforce: hpkp explain "
-            f"{enforcing[0].id}. Until then every change of keys may lock them out.",
+            f"Find out which releases or earlier headers enforce (`hpkp explain {enforcing[0].id}`) before you change "
+            "keys: a change may lock these clients out.",
             _evidence(enforcing),
         )
 
@@ -88,109 +88,115 @@ def open_violations(case: Situation) -> Iterator[Finding]:
         severity = _SEVERITY[bearing_of(cause, locks_out=locks_out)]
         if severity is Severity.INFO and cause is Cause.MATCHES_EXPECTED and _open_question(violations):
             severity = Severity.WARNING
-        most = max(violations, key=lambda violation: (violation.reports, -violation.id)).id
         networks = case.evidence.networks.get(cause)
         yield Finding(
             f"open_{cause}",
             severity,
-            f"{CAUSES[cause].meaning} {_reported(violations)}{_whence(cause, networks)}.{_again(violations)}",
-            _fix(case, cause, most, networks),
+            f"{CAUSES[cause].meaning} {_reported(violations)}{_origin(cause, networks)}.{_again(violations)}",
+            _fix(case, cause, violations, networks),
             _evidence(violations) | ({} if networks is None else {"networks": networks}),
         )
 
 
 def _open_question(violations: list[OpenViolation]) -> bool:
-    """Whether some client's path is not known: then a pin in the served chain does not say that it is let in."""
+    """Whether some client's path is unknown: then a pin in the served chain does not prove that it matched."""
     return any(violation.locks_out is not False for violation in violations)
 
 
 def _reported(violations: Sequence[OpenViolation]) -> str:
     reports = sum(violation.reports for violation in violations)
-    ids = ", ".join(str(violation.id) for violation in violations[:3]) + (", …" if len(violations) > 3 else "")
-    which = f"violation {ids}" if len(violations) == 1 else f"{len(violations)} violations ({ids})"
-    return f"Reported at least {reports} time(s), as {which}"
+    which = "violation" if len(violations) == 1 else "violations"
+    return f"At least {count(reports, 'report')} ({which} {name_first(_most_reported(violations))})"
+
+
+def _most_reported(violations: Sequence[OpenViolation]) -> list[int]:
+    """Return the IDs of violations, those with the most reports first."""
+    return [v.id for v in sorted(violations, key=lambda violation: (-violation.reports, violation.id))]
+
+
+def _ids(violations: Sequence[OpenViolation]) -> str:
+    """Write the IDs as arguments of a command; a command that names some of many has an ellipsis."""
+    return name_first(_most_reported(violations), separator=" ")
 
 
 def _again(violations: Sequence[OpenViolation]) -> str:
-    """Tell what was resolved and is not: reports of what was mended come in for some days, and then no more."""
+    """Report what was resolved but is not: reports of a fixed violation arrive for some days, and then stop."""
     again = [(violation.id, violation.resolved_at) for violation in violations if violation.resolved_at is not None]
     if not again:
         return ""
     number, since = again[0]
-    more = f" (and {len(again) - 1} more)" if len(again) > 1 else ""
+    more = f" (+{len(again) - 1} more)" if len(again) > 1 else ""
     return (
-        f" Violation {number}{more} was set to resolved on {since:%Y-%m-%d %H:%M} UTC and reported again since. Some "
-        "senders report days late; if it goes on, it is not mended. Set it to resolved once more when it has ended."
+        f" Violation {number}{more} was resolved on {since:%Y-%m-%d %H:%M} UTC but reported again. Late reports are "
+        "normal for a few days; if they continue, it is not fixed. Set it to resolved again when reports stop."
     )
 
 
-def _whence(cause: Cause, networks: int | None) -> str:
-    """Tell from how few networks it came, where it weighs: what few report may be made up, and may be real."""
+def _origin(cause: Cause, networks: int | None) -> str:
+    """Name the number of networks if it is small and the cause matters: such reports may be forged."""
     if networks is None or networks >= FEW or BEARING[cause] is Bearing.INFO:
         return ""
-    doubt = ", so they may be real or made up by somebody" if networks <= _VERY_FEW and cause not in ALARMING else ""
-    return f", from {networks} network(s) only{doubt}"
+    doubt = ", so they may be forged" if networks <= _VERY_FEW and cause not in ALARMING else ""
+    return f", from only {count(networks, 'network')}{doubt}"
 
 
-def _fix(case: Situation, cause: Cause, violation: int, networks: int | None) -> str:
-    """Say what to do, beginning with the violation that was reported most."""
-    fix = CAUSES[cause].fix.format(violation=violation)
+def _fix(case: Situation, cause: Cause, violations: Sequence[OpenViolation], networks: int | None) -> str:
+    """Say what to do about all violations of a cause, the one with the most reports first."""
+    fix = fix_of(cause, _most_reported(violations))
     live = case.evidence.live
     if cause is Cause.OTHER_TRUST_PATH and live is not None and (leaves := live.leaf_pins - case.policy.expected):
-        fix += f" The pin of your certificate's key: {', '.join(sorted(map(str, leaves)))}."
+        fix += f" Pin of your leaf key: {', '.join(sorted(map(str, leaves)))}."
     if BEARING[cause] is Bearing.BLOCKS and cause not in ALARMING and networks is not None and networks < FEW:
         fix += (
-            f" If you are sure that it is made up: hpkp mark {violation} --as ignored; further reports of the kind "
-            "from there then do not count."
+            f" If the reports are forged: `hpkp violation status {_ids(violations)} --set ignored`. This also excludes "
+            "later reports of the same cause from the same networks."
         )
     if cause in ALARMING and networks is not None and networks < FEW:
         fix += (
-            f" If its root is in no public store and you are sure that the reports are forged: hpkp mark {violation} "
-            "--as ignored."
+            " If the root is in no public store and the reports are forged: `hpkp violation status "
+            f"{_ids(violations)} --set ignored`."
         )
     return fix
 
 
 def reopened(case: Situation) -> Iterator[Finding]:
-    """Tell what counts although the operator closed it: it has outgrown the decision, or cannot be made up."""
+    """Report what counts although the operator closed it: it has outgrown the decision, or cannot be forged."""
     if violations := [violation for violation in case.evidence.open_violations if violation.reopened]:
-        numbers = " ".join(str(violation.id) for violation in violations[:5])
         yield Finding(
             "decision_outgrown",
             Severity.WARNING,
-            f"{_reported(violations)}: you set these, or others of the same cause and networks, to "
-            f"{' or '.join(sorted({violation.reopened for violation in violations}))}, and they count again. More than "
-            "three times as many clients report them as then, or their certificates prove that nobody made them up.",
-            f"Look at them again (hpkp explain {violations[0].id}). If your decision stands for what is reported now: "
-            f"hpkp mark {numbers} --as expected, or --as ignored unless they are proven.",
+            f"{_reported(violations)} count again: you set them, or others of the same cause and networks, to "
+            f"{' or '.join(sorted({violation.reopened for violation in violations}))}, but now more than three times "
+            "as many clients report them, or their certificates prove that they are not forged.",
+            f"Review them (`hpkp explain {_most_reported(violations)[0]}`). If your decision still applies: `hpkp "
+            f"violation status {_ids(violations)} --set expected`, or `--set ignored` unless they are proven.",
             _evidence(violations),
         )
 
 
 def evaluation(case: Situation) -> Iterator[Finding]:
-    """Rest on judgements of the present alone: what is still to be judged again may be anything."""
+    """Require current judgements: a violation that waits for re-evaluation may have any cause."""
     if waiting := case.evidence.unevaluated:
         yield Finding(
             "evaluation_pending",
             Severity.WARNING,
-            f"{waiting:,} violation{'' if waiting == 1 else 's'} still to re-evaluate since the policy, the catalogs "
-            "or the rules changed.",
-            "Wait until the service has re-evaluated them, or run: hpkp rejudge.",
+            f"{count(waiting, 'violation')} must be re-evaluated since the policy, the catalogs, or the rules changed.",
+            "Wait until the collector has re-evaluated them, or run `hpkp rejudge`.",
             {"violations": waiting},
             withholds=True,
         )
 
 
 def left_out(case: Situation) -> Iterator[Finding]:
-    """Tell what does not count because it comes only from where the operator ignores reports of the same cause."""
+    """Report what does not count because all its networks are ignored for the same cause."""
     if violations := case.evidence.left_out:
         causes = ", ".join(sorted({violation.cause.value for violation in violations}))
         yield Finding(
             "left_out_as_ignored",
             Severity.INFO,
-            f"{_reported(violations)} ({causes}): these do not count, for they come only from networks whose reports "
-            "of the same cause you ignore. As soon as somebody elsewhere reports one, it counts.",
-            "Nothing, unless you trust these senders after all: then set what you ignored to open again.",
+            f"{_reported(violations)} come only from networks whose {causes} reports you ignore. They count as soon as "
+            "another network reports one.",
+            "No action needed. To include them, set the ignored violation back to open.",
             _evidence(violations),
         )
 
@@ -204,105 +210,149 @@ def _evidence(violations: Sequence[OpenViolation]) -> dict[str, object]:
 
 
 def lockout_share(case: Situation) -> Iterator[Finding]:
-    """Bound the share of clients that our own mistakes would lock out, by its upper 95 % bound."""
-    share = _share(case, Group.OURS)
+    """Bound the share of each audience that configuration errors would lock out, by its upper 95% bound."""
     limit = case.limits.lockout_share
-    if share is None or share.upper <= limit:
-        return
-    if share.clients:
-        yield Finding(
-            "lockout_share_over_limit",
-            Severity.BLOCKER,
-            f"By the reports, mistakes of yours would lock out at least {share.clients.at_least} of {share.of}. With "
-            f"95 % confidence it is at most {at_most(share.upper)} of them; the limit is {percent(limit)}.",
-            "Mend what was reported; violations that are marked as resolved count no more, unless they are reported "
-            "again.",
-            share.as_evidence(),
-        )
-    else:
-        yield Finding(
-            "lockout_share_not_bounded",
-            Severity.WARNING,
-            f"Of {share.of} nobody reported a mistake of yours. From so few it only follows, with 95 % confidence, "
-            f"that at most {at_most(share.upper)} of them would be locked out; the limit is {percent(limit)}.",
-            "Let more clients that can report meet the pins, or raise HPKP_MAX_LOCKOUT_PERCENT knowingly.",
-            share.as_evidence(),
-            withholds=True,
-        )
+    for share in _shares(case, Group.OURS):
+        if share.upper <= limit:
+            continue
+        if share.clients and share.upper_of_reports > limit:
+            yield Finding(
+                "lockout_share_over_limit",
+                Severity.BLOCKER,
+                f"Configuration errors would lock out at least {share.clients.at_least:,} of {share}, and at most "
+                f"{at_most(share.upper)} of them (95% confidence{_delivered(share)}). Limit: {percent(limit)}.",
+                _fix_group(case, Group.OURS),
+                share.as_evidence() | _ids_of(case, Group.OURS),
+            )
+        else:
+            yield Finding(
+                "lockout_share_not_bounded",
+                Severity.WARNING,
+                f"{_errors(share)} among {share}; that only bounds the lockout at {at_most(share.upper)} (95% "
+                f"confidence{_delivered(share)}). Limit: {percent(limit)}.",
+                "Wait for more exposure, or raise HPKP_MAX_LOCKOUT_PERCENT deliberately.",
+                share.as_evidence(),
+                withholds=True,
+            )
+
+
+def _errors(share: "_Share") -> str:
+    if not share.clients:
+        return "No configuration error"
+    return f"Configuration errors reported by at least {count(share.clients.at_least, 'client')}"
+
+
+def _fix_group(case: Situation, group: Group) -> str:
+    """Name the violations of a group to fix, the most reported first."""
+    ids = _most_reported(_of_group(case, group))
+    which = "violation" if len(ids) == 1 else "violations"
+    return (
+        f"Correct the cause of {which} {name_first(ids) or 'ID'}, then run `hpkp violation status "
+        f"{name_first(ids, separator=' ') or 'ID'} --set resolved`."
+    )
+
+
+def _ids_of(case: Situation, group: Group) -> dict[str, object]:
+    ids = _most_reported(_of_group(case, group))
+    return {"violations": ids[:_SHOWN], "violation_count": len(ids)}
+
+
+def _delivered(share: "_Share") -> str:
+    """Say by what the bound is divided; nothing if the share of clients that report was not measured."""
+    if share.delivery is None:
+        return ""
+    return f"; only {at_least(share.delivery.lower)} of clients are known to report, measured with control pins"
 
 
 def interception_share(case: Situation) -> Iterator[Finding]:
-    """Tell the share of clients whose apps would be cut off by interception; browsers let installed roots pass."""
-    share, limit = _share(case, Group.INTERCEPTION), case.limits.interception_share
-    if share is not None and share.reported > limit:
-        yield Finding(
-            "interception_share_over_limit",
-            Severity.BLOCKER,
-            f"By the reports, at least {share.clients.at_least} of {share.of} ({percent(share.met)}) use the app where "
-            "a proxy or a security product intercepts the connection. The app would refuse to work there. With 95 % "
-            f"confidence it is at most {at_most(share.upper)} of them; the limit is {percent(limit)}.",
-            f"Decide whether these may be locked out. If they may, hpkp mark {_numbers(case, Group.INTERCEPTION)} --as "
-            "expected, or raise HPKP_MAX_INTERCEPTION_PERCENT. If not, talk to those who run the proxies first.",
-            share.as_evidence(),
-        )
+    """Bound the share of app clients behind TLS interception; browsers accept installed roots, apps do not."""
+    limit = case.limits.interception_share
+    for share in _shares(case, Group.INTERCEPTION):
+        if share.reported > limit:
+            yield Finding(
+                "interception_share_over_limit",
+                Severity.BLOCKER,
+                f"At least {share.clients.at_least:,} of {share} ({percent(share.met)}) use the app behind a proxy or "
+                "security product; enforcing would lock them out. Upper bound: "
+                f"{at_most(share.upper)} (95% confidence). Limit: {percent(limit)}.",
+                "If locking them out is acceptable: `hpkp violation status "
+                f"{_ids(_of_group(case, Group.INTERCEPTION)) or 'ID'} --set expected`, or raise "
+                "HPKP_MAX_INTERCEPTION_PERCENT. If not, contact the proxy operators first.",
+                share.as_evidence() | _ids_of(case, Group.INTERCEPTION),
+            )
 
 
 def unknown_share(case: Situation) -> Iterator[Finding]:
-    """Tell the share of clients of which the reports do not tell whether they would be locked out."""
-    share, limit = _share(case, Group.UNKNOWN), case.limits.lockout_share
-    if share is not None and share.reported > limit:
-        yield Finding(
-            "unknown_share_over_limit",
-            Severity.WARNING,
-            f"Of at least {share.clients.at_least} of {share.of} ({percent(share.met)}) the reports do not tell "
-            f"whether they would be locked out; the limit is {percent(limit)}.",
-            "Look at what cannot be told, with hpkp explain NUMBER; what you can account for, hpkp mark "
-            f"{_numbers(case, Group.UNKNOWN)} --as expected or ignored.",
-            share.as_evidence(),
-            withholds=True,
-        )
+    """Bound the share of clients for which it is unknown whether enforcing would lock them out."""
+    limit = case.limits.lockout_share
+    unknown = _most_reported(_of_group(case, Group.UNKNOWN))
+    for share in _shares(case, Group.UNKNOWN):
+        if share.reported > limit:
+            yield Finding(
+                "unknown_share_over_limit",
+                Severity.WARNING,
+                f"For at least {share.clients.at_least:,} of {share} ({percent(share.met)}), reports do not show "
+                f"whether enforcing would lock them out. Limit: {percent(limit)}.",
+                f"Inspect them (`hpkp explain {next(iter(unknown), 'ID')}`), then set those you can explain to "
+                f"expected or ignored: `hpkp violation status {name_first(unknown, separator=' ') or 'ID'} --set "
+                "expected`.",
+                share.as_evidence() | _ids_of(case, Group.UNKNOWN),
+                withholds=True,
+            )
 
 
-def _numbers(case: Situation, group: Group) -> str:
-    """Name the violations of a group, those reported most first."""
-    of_group = [violation for violation in case.evidence.open_violations if violation.group is group]
-    most = sorted(of_group, key=lambda violation: (-violation.reports, violation.id))
-    return " ".join(str(violation.id) for violation in most[:5]) + (" …" if len(most) > 5 else "")
+def _of_group(case: Situation, group: Group) -> list[OpenViolation]:
+    return [violation for violation in case.evidence.open_violations if violation.group is group]
 
 
 @dataclass(frozen=True, slots=True)
 class _Share:
-    """Clients of a group, of how many, and of what."""
+    """Clients of a group among those of an audience on its busiest covered day."""
 
     clients: ClientCount
-    of: Population
+    of: int
+    audience: Audience
+    delivery: Delivery | None
+
+    def __str__(self) -> str:
+        """Name those of whom it is a share."""
+        return f"{self.of:,} {unit_of(self.audience)}" + ("" if self.audience.is_site else f" of {self.audience}")
 
     @property
     def met(self) -> float:
         """The share that certainly reported."""
-        return min(self.clients.at_least / max(self.of.count, 1), 1.0)
+        return min(self.clients.at_least / max(self.of, 1), 1.0)
 
     @property
     def reported(self) -> float:
         """The share that reported, by the most that they may be: it errs on the careful side."""
-        return min(self.clients.at_most / max(self.of.count, 1), 1.0)
+        return min(self.clients.at_most / max(self.of, 1), 1.0)
 
     @property
     def upper(self) -> float:
-        """The upper 95 % bound of the share."""
-        return upper_share(self.clients.at_most, self.of.count)
+        """The upper 95% bound of the share, those that do not report included."""
+        return upper_share_of_all(self.clients.at_most, self.of, self.delivery)
+
+    @property
+    def upper_of_reports(self) -> float:
+        """The same if every client reports."""
+        return upper_share_of_all(self.clients.at_most, self.of, None)
 
     def as_evidence(self) -> dict[str, object]:
         """Return the numbers."""
-        numbers = {"clients": self.clients.at_least, "clients_at_most": self.clients.at_most, "of": self.of.count}
-        return numbers | {"upper_percent": round(100 * self.upper, 6)}
+        numbers = {"clients": self.clients.at_least, "clients_at_most": self.clients.at_most, "of": self.of}
+        return {"audience": str(self.audience)} | numbers | {"upper_percent": round(100 * self.upper, 6)}
 
 
-def _share(case: Situation, group: Group) -> _Share | None:
-    """Return the share of a group; None where exposure is unknown."""
-    exposure = case.evidence.exposure
-    if exposure is None:
-        return None
-    # Interception locks out apps alone; of their installs the share is, where they are known.
-    of = (exposure.apps if group is Group.INTERCEPTION else None) or exposure.smaller
-    return _Share(case.evidence.clients.get(group, NOBODY), of) if of is not None else None
+def unit_of(audience: Audience) -> Unit:
+    """Return what the clients of an audience are called."""
+    return Unit.CLIENTS if audience.is_site else Unit.INSTALLS
+
+
+def _shares(case: Situation, group: Group) -> Iterator[_Share]:
+    """Return the share of a group in each audience; without a covered day the total is unknown."""
+    for known in case.audiences:
+        if known.clients is not None:
+            reported = case.evidence.clients.get(known.audience, {})
+            met, delivery = reported.get(group, NOBODY), case.delivery_of(known.audience)
+            yield _Share(met, known.clients, known.audience, delivery)

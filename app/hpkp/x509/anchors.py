@@ -41,6 +41,10 @@ class Anchor(StrEnum):
     """Nowhere: the issuer of the last certificate is not at hand."""
 
 
+PROVING_ANCHORS = frozenset({Anchor.PUBLIC, Anchor.FORMER_PUBLIC, Anchor.OPERATOR})
+"""Checked signatures up to one of these cannot be forged."""
+
+
 @dataclass(frozen=True, slots=True)
 class RootDeparture:
     """When a root left Mozilla's store for servers, and why."""

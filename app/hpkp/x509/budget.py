@@ -1,4 +1,4 @@
-"""How much work the certificates of strangers may cause, and what happens when it is spent.
+"""How much work the certificates of anybody may cause, and what happens when it is spent.
 
 A report costs what its sender chooses: names that match, keys that are slow to verify with, and ever more of both. The
 limits are far above what real CAs need (of 1,927 public issuing CAs with every cross-certificate known: at most 37

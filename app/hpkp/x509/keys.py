@@ -2,7 +2,7 @@
 
 ::
 
-    PEM or DER ──find_keys──> HeldKey(kind, pin, certificate?) | InvalidKey …
+    PEM, DER, PKCS #7, PKCS #12 ──find_keys──> HeldKey(kind, pin, certificate?) | InvalidKey …
 
 Certificates, requests and public keys carry their SubjectPublicKeyInfo; it is taken as it stands. A private key has
 none, so one is made: from the algorithm that stands in the PKCS #8 structure (RFC 5958 section 2), which for
@@ -28,8 +28,10 @@ from cryptography.hazmat.primitives.serialization import (
 from app.hpkp.errors import InvalidCertificate, InvalidKey
 from app.hpkp.pins import Pin, pin_of_spki
 from app.hpkp.x509.certificate import Certificate, Element, UnreadableCertificate, read_certificate
+from app.hpkp.x509.file_forms import explain_form, unwrap
 from app.hpkp.x509.pem import CERTIFICATE_LABELS, PemBlock, decode_text, pem_blocks
 from app.hpkp.x509.pkcs7 import PKCS7_LABELS, certificates_of_pkcs7
+from app.hpkp.x509.pkcs12 import is_pkcs12, open_pkcs12
 from app.hpkp.x509.spki import algorithm_of_private_key, is_signed_data, make_spki, spki_of_signing_request, split_spki
 
 _CRL_LABEL = "X509 CRL"
@@ -70,6 +72,7 @@ def find_keys(data: bytes, *, passphrase: Passphrase) -> tuple[HeldKey | Invalid
 
     Raises InvalidKey, saying what was found instead, where there is nothing that could have a key.
     """
+    data = unwrap(data)
     text = decode_text(data)
     if "-----BEGIN " in text:
         blocks = tuple(pem_blocks(text))
@@ -86,6 +89,8 @@ def find_keys(data: bytes, *, passphrase: Passphrase) -> tuple[HeldKey | Invalid
             raise _holds_no_key(blocks[0])
     if is_signed_data(data):
         return _of_pkcs7(data)
+    if is_pkcs12(data):
+        return _of_pkcs12(data, passphrase)
     return (_read_der(data, passphrase),)
 
 
@@ -124,6 +129,8 @@ def _read_single(block: PemBlock, passphrase: Passphrase) -> HeldKey:
         return _of_public_key(block.decode())
     if block.label == "RSA PUBLIC KEY":
         return _of_rsa_public_key(block.decode())
+    if block.label == "OPENSSH PRIVATE KEY":
+        raise InvalidKey(explain_form(block.text.encode()) or block.label)
     if block.label.endswith("PRIVATE KEY"):
         return _of_private_key(
             lambda word: load_pem_private_key(block.text.encode(), word), _plain_der(block), passphrase
@@ -133,6 +140,16 @@ def _read_single(block: PemBlock, passphrase: Passphrase) -> HeldKey:
 
 def _of_pkcs7(der: bytes) -> tuple[HeldKey, ...]:
     return tuple(_of_certificate(certificate) for certificate in certificates_of_pkcs7(der))
+
+
+def _of_pkcs12(data: bytes, passphrase: Passphrase) -> tuple[HeldKey, ...]:
+    """Return the certificates' keys, or that of the private key if it comes without a certificate."""
+    certificates, key = open_pkcs12(data, passphrase=passphrase)
+    if certificates:
+        return tuple(map(_of_certificate, certificates))
+    if key is None:
+        raise InvalidKey("the PKCS #12 contains neither a certificate nor a private key")
+    return (HeldKey(KeyKind.PRIVATE, pin_of_spki(_spki_of(key))),)
 
 
 def _read_der(data: bytes, passphrase: Passphrase) -> HeldKey:
@@ -151,7 +168,10 @@ def _read_der(data: bytes, passphrase: Passphrase) -> HeldKey:
             continue
     if _is_crl(data):
         raise InvalidKey(_CRL)
-    raise InvalidKey("neither PEM nor DER of a certificate, PKCS #7, certification request, public or private key")
+    raise InvalidKey(
+        explain_form(data)
+        or "neither PEM nor DER of a certificate, PKCS #7, PKCS #12, certification request, public or private key"
+    )
 
 
 def _is_crl(data: bytes) -> bool:
@@ -225,7 +245,11 @@ def _of_private_key(load: Callable[[bytes | None], PrivateKeyTypes], der: bytes,
             "encrypted, so taken as plain RSA or a named curve; for RSASSA-PSS or explicit parameters use the "
             "certificate or public key"
         )
-    spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    spki = _spki_of(key)
     if der and (algorithm := algorithm_of_private_key(der)):
         spki = make_spki(algorithm, split_spki(spki)[1])
     return HeldKey(KeyKind.PRIVATE, pin_of_spki(spki), note=note)
+
+
+def _spki_of(key: PrivateKeyTypes) -> bytes:
+    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

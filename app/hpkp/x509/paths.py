@@ -17,7 +17,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from app.hpkp.pins import Pin
-from app.hpkp.x509.anchors import Anchor, KnownCertificates, RootDeparture, identity_of
+from app.hpkp.x509.anchors import PROVING_ANCHORS, Anchor, KnownCertificates, RootDeparture, identity_of
 from app.hpkp.x509.budget import Budget, cost_of_reading
 from app.hpkp.x509.certificate import Certificate, Element
 from app.hpkp.x509.extensions import ALTERNATIVE_NAMES, NAME_CONSTRAINTS, UnreadablePart
@@ -178,7 +178,7 @@ class CompletedPaths:
             if below[1] is not None:
                 links.append(below[1].link)
         stored_as = self._stored_as(candidate, chosen[-1], moment)
-        if stored_as in (Anchor.PUBLIC, Anchor.FORMER_PUBLIC, Anchor.OPERATOR):
+        if stored_as in PROVING_ANCHORS:
             defects.extend(self._anchor_defects(chosen, stored_as))
         bad = any(certificate.pin in self._known.known_bad for certificate in chosen)
         return AssessedPath(

@@ -28,6 +28,7 @@ class CountedViolation:
     locks_out: bool | None
     hostname: str
     mode: str | None
+    sender: str
     first_received_at: int
     last_received_at: int
     judged_at: int
@@ -38,8 +39,8 @@ class CountedViolation:
 _COLUMNS = tuple(
     tables.violations.c[name]
     for name in (
-        "id", "cause", "status", "locks_out", "hostname", "mode", "first_received_at", "last_received_at", "judged_at",
-        "reports",
+        "id", "cause", "status", "locks_out", "hostname", "mode", "sender", "first_received_at", "last_received_at",
+        "judged_at", "reports",
     )
 )  # fmt: skip
 
@@ -52,6 +53,7 @@ def _counted(row: Row[Any], *, reports: int, whole: bool) -> CountedViolation:
         locks_out=row.locks_out,
         hostname=row.hostname,
         mode=row.mode,
+        sender=row.sender,
         first_received_at=row.first_received_at,
         last_received_at=row.last_received_at,
         judged_at=row.judged_at,
@@ -114,40 +116,38 @@ def _count_parts(connection: Connection, wanted: Filter, window: Window) -> Coun
     return parts
 
 
-def count_by_release(connection: Connection, ids: Sequence[int], window: Window) -> Counter[tuple[str, str]]:
-    """Count the reports of violations by app and version; both are empty for browsers."""
-    hours, sources = tables.rollup_hours.c, tables.sources.c
-    query = (
-        select(sources.app, sources.app_version, func.sum(hours.reports))
-        .select_from(tables.rollup_hours.join(tables.sources, sources.id == hours.source_id))
-        .where(window.hours(hours.hour))
-        .group_by(sources.app, sources.app_version)
-    )
-    counted = Counter[tuple[str, str]]()
-    for start in range(0, len(ids), _IDS_AT_ONCE):
-        for app, version, reports in connection.execute(
-            query.where(hours.violation_id.in_(ids[start : start + _IDS_AT_ONCE]))
-        ):
-            counted[app, version] += int(reports)
-    return counted
-
-
-def find_sketches(connection: Connection, ids: Sequence[int], window: Window) -> Iterator[bytes | None]:
-    """Return sketches of the clients of violations in a window."""
+def find_sketches(connection: Connection, ids: Sequence[int], window: Window) -> Iterator[tuple[int, bytes | None]]:
+    """Return sketches of the clients of violations in a window, each with the id of its violation."""
     violations, days = tables.violations.c, tables.rollup_days.c
-    whole = select(violations.client_sketch).where(window.holds_whole)
-    parts = select(days.client_sketch).join(tables.violations, violations.id == days.violation_id)
+    whole = select(violations.id, violations.client_sketch).where(window.holds_whole)
+    parts = select(violations.id, days.client_sketch).join(tables.violations, violations.id == days.violation_id)
     parts = parts.where(~window.holds_whole, window.days_touched(days.day))
     for start in range(0, len(ids), _IDS_AT_ONCE):
         some = violations.id.in_(ids[start : start + _IDS_AT_ONCE])
         for query in (whole, parts):
-            yield from connection.scalars(query.where(some))
+            for id_, sketch in connection.execute(query.where(some)):  # noqa: UP028  (a row is no plain tuple)
+                yield id_, sketch
+
+
+def count_sources(connection: Connection, ids: Sequence[int], window: Window) -> Iterator[tuple[int, str, str, int]]:
+    """Count the reports of violations in a window by app and version: ``(id, app, version, reports)``."""
+    hours, sources = tables.rollup_hours.c, tables.sources.c
+    query = (
+        select(hours.violation_id, sources.app, sources.app_version, func.sum(hours.reports))
+        .join(tables.sources, sources.id == hours.source_id)
+        .where(window.hours(hours.hour))
+        .group_by(hours.violation_id, sources.app, sources.app_version)
+    )
+    for start in range(0, len(ids), _IDS_AT_ONCE):
+        some = ids[start : start + _IDS_AT_ONCE]
+        for id_, app, version, reports in connection.execute(query.where(hours.violation_id.in_(some))):
+            yield id_, app, version, int(reports)
 
 
 def count_clients(connection: Connection, ids: Iterable[int], *, until: datetime | None = None) -> dict[int, int]:
     """Count the clients that reported each violation by then, in its whole life."""
     window = Window.of(Filter(until=until))
-    return {id_: count_of(union(find_sketches(connection, [id_], window))).about for id_ in ids}
+    return {id_: count_of(union(sketch for _, sketch in find_sketches(connection, [id_], window))).about for id_ in ids}
 
 
 def count_busiest_day(

@@ -19,6 +19,8 @@ class Event:
     kind: str
     host: str | None
     text: str
+    actor: str | None
+    """The name of the token or log-in that did it; None for what the service did or saw by itself."""
 
 
 def last_event(connection: Connection, kind: str) -> Event | None:
@@ -44,4 +46,4 @@ def list_events(
 
 
 def _event(row: Row[Any]) -> Event:
-    return Event(id=row.id, at=from_ms(row.at), kind=row.kind, host=row.host, text=row.text)
+    return Event(id=row.id, at=from_ms(row.at), kind=row.kind, host=row.host, text=row.text, actor=row.actor)

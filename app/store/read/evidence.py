@@ -3,37 +3,46 @@
 1. Count the violations of the window, with the status that each has or had.
 2. Those that are open, or were reported again after they were set to resolved, count. As of a past moment, those that
    were judged since are judged again under the policy of then.
-3. Leave out what the operator does not believe (`app.hpkp.readiness.sources`).
+3. Leave out what the operator ignores (`app.hpkp.readiness.ignore_rules`).
 4. Reopen what has grown beyond what was decided on (`app.hpkp.readiness.decisions`).
+5. Count the clients of what is left by the audience that reported it.
 
 What was deleted by age since a past moment is not known any more.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection, select
 
+from app.hpkp.app_pins.exposure import pins_of_audiences, with_installs
+from app.hpkp.app_pins.release import AppRelease
+from app.hpkp.app_pins.reporting import ReportingRelease, find_reporting
+from app.hpkp.audience import SITE, UNKNOWN_APPS, Audience, find_audiences
 from app.hpkp.clients import ClientCount
-from app.hpkp.exposure import ExposedDay, add_up
+from app.hpkp.exposure import ExposedDay
 from app.hpkp.judgement.causes import Cause
 from app.hpkp.judgement.judge import JudgeReport
-from app.hpkp.policy import Mode, PolicyHistory
-from app.hpkp.readiness import Evidence, Group, OpenViolation
+from app.hpkp.policy import Mode, PinningPolicy, PolicyHistory
+from app.hpkp.readiness import Evidence, Group, Observations, OpenViolation
 from app.hpkp.readiness.decisions import find_outgrown_causes
 from app.hpkp.readiness.evidence import LockedOut
-from app.hpkp.readiness.sources import Believed, believe
+from app.hpkp.readiness.ignore_rules import CountedViolations, apply_ignores
+from app.hpkp.report import Sender
 from app.hpkp.violation_status import OPEN, Status
 from app.store import tables
-from app.store.canaries import last_canary
+from app.store.app_releases import find_releases
+from app.store.canaries import find_canary_days, last_canary
+from app.store.control import list_control_exposure, list_control_pins
 from app.store.engine import from_ms, to_ms
+from app.store.read.control import gather_control
 from app.store.read.counted_violations import (
     CountedViolation,
     count_busiest_day,
-    count_by_release,
     count_clients,
+    count_sources,
     count_violations,
     find_sketches,
     list_ignored,
@@ -41,7 +50,10 @@ from app.store.read.counted_violations import (
 from app.store.read.exposures import list_exposure
 from app.store.read.filters import Filter
 from app.store.read.networks import find_networks, find_proven
+from app.store.read.probes import list_header_looks
+from app.store.read.releases import list_installs, list_releases_near
 from app.store.read.reported import report_of_row
+from app.store.read.reported_sources import list_reported_sources
 from app.store.read.statuses import find_decisions, reported_again, statuses_at
 from app.store.read.window import Window
 from app.store.sketches import count_of, union
@@ -56,16 +68,99 @@ class AsOf:
     judge: JudgeReport
 
 
+def observe(
+    connection: Connection,
+    policy: PinningPolicy,
+    *,
+    since: datetime,
+    until: datetime,
+    look_age: timedelta,
+    known_by: datetime | None = None,
+) -> Observations:
+    """Gather what the covered days of a window are worked out from; with ``known_by``, as far as it was known then.
+
+    Looks are wanted from ``look_age`` before the window on: one before its first day says what was served at its start.
+    """
+    host = policy.host
+    registered = [one for one in list_releases_near(connection, host, known_by=known_by) if one.pins_host(host)]
+    installs = list_installs(connection, (one.app for one in registered), known_by=known_by)
+    exposure = list_exposure(connection, host, since=since, until=until, known_by=known_by)
+    control_pins = list_control_pins(connection, host, known_by=known_by)
+    return Observations(
+        exposure=tuple(with_installs(exposure, registered, installs, host=host, days=(since.date(), until.date()))),
+        looks=list_header_looks(
+            connection, host, policy, frozenset(one.pin for one in control_pins), since=since - look_age, until=until
+        ),
+        canary_days=find_canary_days(connection, host, report_uri=policy.report_uri, since=since, until=until),
+        releases=find_releases(connection, host, known_by=known_by) | pins_of_audiences(registered, host),
+        # On a name of its own, control pins replace no other pins.
+        control=_count_control(connection, host, since, until, known_by)
+        if not all(p.domain for p in control_pins)
+        else {},
+    )
+
+
+def _count_control(
+    connection: Connection, host: str, since: datetime, until: datetime, known_by: datetime | None
+) -> dict[date, int]:
+    """Count the clients of the site that received control pins, by day."""
+    days = list_control_exposure(connection, host, since=since, until=until, known_by=known_by)
+    return {day.day: day.clients for day in days if not day.app}
+
+
 def gather_evidence(
-    connection: Connection, host: str, *, since: datetime, until: datetime, as_of: AsOf | None = None
+    connection: Connection,
+    host: str,
+    *,
+    since: datetime,
+    until: datetime,
+    as_of: AsOf | None = None,
+    observed: Observations | None = None,
 ) -> Evidence:
     """Gather what was reported for a host in a window, by the hour: the last one counts whole.
 
-    ``until`` is the moment of the answer: now, or that of ``as_of``, which takes longer.
+    ``until`` is the moment of the answer: now, or that of ``as_of``, which takes longer. ``observed`` says of which
+    audiences exposure is known.
     """
+    observed = observed or Observations()
     known_by = None if as_of is None else as_of.moment
-    wanted = Filter(host=host, since=since, until=until)
+    counted, after_ignores = find_open_violations(connection, host, since=since, until=until, as_of=as_of)
+    clients, unknown_apps = count_groups(
+        connection,
+        after_ignores.violations,
+        senders={found.id: _read_sender(found.sender) for found in counted},
+        known=frozenset(row.audience for row in observed.exposure),
+        since=since,
+        until=until,
+    )
+    hostnames = Counter[str]()
+    for found in counted:
+        hostnames[found.hostname] += found.reports
+    releases = list_releases_near(connection, host, known_by=known_by)
+    return Evidence(
+        reporting=_find_reporting(connection, host, after_ignores.violations, releases, since=since, until=until),
+        reports=hostnames.total(),
+        open_violations=after_ignores.violations,
+        left_out=after_ignores.left_out,
+        locked_out=_list_locked_out(connection, after_ignores.violations, observed.exposure, since=since, until=until),
+        networks=after_ignores.networks,
+        clients=clients,
+        unknown_apps=unknown_apps,
+        observed=observed,
+        canary=last_canary(connection, host, since=since, until=until),
+        hostnames=dict(hostnames),
+        control=gather_control(connection, host, until=until, known_by=known_by),
+    )
+
+
+def find_open_violations(
+    connection: Connection, host: str, *, since: datetime, until: datetime, as_of: AsOf | None = None
+) -> tuple[list[CountedViolation], CountedViolations]:
+    """Find which violations of a window count, and which are left out; with all of the window."""
+    known_by = None if as_of is None else as_of.moment
+    wanted = Filter(counted_for=host, since=since, until=until)
     counted = count_violations(connection, wanted, Window.of(wanted))  # 1
+    counted = [found for found in counted if found.cause != Cause.CONTROL]
     statuses = _statuses(connection, counted, known_by)
     resolved = [found.id for found in counted if statuses[found.id] == Status.RESOLVED]
     again = reported_again(connection, resolved, until=until)
@@ -80,6 +175,7 @@ def gather_evidence(
         )
         for found in opened
     ]
+    violations = [violation for violation in violations if violation.cause is not Cause.CONTROL]
     in_window = {found.id: found for found in counted}
     ignored = list_ignored(connection, host, as_of=known_by)
     statuses = _statuses(connection, ignored, known_by)
@@ -88,31 +184,24 @@ def gather_evidence(
     first = {found.id: found.first_received_at for found in (*opened, *ignored)}
     causes = [*((violation.id, violation.cause) for violation in violations), *closed]
     proven = find_proven(connection, causes)
-    believed = believe(  # 3
+    after_ignores = apply_ignores(  # 3
         violations, closed, networks=find_networks(connection, first, by=known_by), proven=proven
     )
-    beyond = _find_outgrown_causes(connection, closed, believed, until=until)  # 4
+    beyond = _find_outgrown_causes(connection, closed, after_ignores, until=until)  # 4
     reopened = [
         replace(_as_known(connection, in_window[id_], None, as_of), reopened=Status.IGNORED.value)
         for id_, cause in closed
         if id_ in in_window and (cause in beyond or id_ in proven)
     ]
-    believed = believed.with_reopened(reopened, beyond)
-    exposed = list_exposure(connection, host, since=since, until=until, known_by=known_by)
-    hostnames = Counter[str]()
-    for found in counted:
-        hostnames[found.hostname] += found.reports
-    return Evidence(
-        reports=hostnames.total(),
-        open_violations=believed.violations,
-        left_out=believed.left_out,
-        locked_out=_list_locked_out(connection, believed.violations, exposed, since=since, until=until),
-        networks=believed.networks,
-        clients=count_groups(connection, believed.violations, since=since, until=until),
-        exposure=add_up(exposed, since=since, until=until),
-        canary=last_canary(connection, host, since=since, until=until),
-        hostnames=dict(hostnames),
-    )
+    return counted, after_ignores.with_reopened(reopened, beyond)
+
+
+def _read_sender(stored: str) -> Sender:
+    """Return a sender; one that only another version of this program knows is one of no form known here."""
+    try:
+        return Sender(stored)
+    except ValueError:
+        return Sender.RFC7469
 
 
 def _find_outgrown(connection: Connection, expected: list[int], until: datetime) -> frozenset[int]:
@@ -124,14 +213,14 @@ def _find_outgrown(connection: Connection, expected: list[int], until: datetime)
 
 
 def _find_outgrown_causes(
-    connection: Connection, ignored: list[tuple[int, Cause]], believed: Believed, *, until: datetime
+    connection: Connection, ignored: list[tuple[int, Cause]], found: CountedViolations, *, until: datetime
 ) -> frozenset[Cause]:
     """Find the causes that many more clients report than when they were ignored, by the busiest day since then."""
     decisions = find_decisions(connection, [id_ for id_, _ in ignored], Status.IGNORED, until=until)
     made = [(cause, decisions[id_]) for id_, cause in ignored if id_ in decisions]
     busiest: dict[Cause, int] = {}
     for cause in {cause for cause, _ in made}:
-        ids = [id_ for id_, of in ignored if of is cause] + [v.id for v in believed.left_out if v.cause is cause]
+        ids = [id_ for id_, of in ignored if of is cause] + [v.id for v in found.left_out if v.cause is cause]
         since = max(decision.at for of, decision in made if of is cause)
         busiest[cause] = count_busiest_day(connection, ids, since=since, until=until)
     return find_outgrown_causes(made, busiest)
@@ -154,11 +243,30 @@ def _list_locked_out(
         if day.clients is not None:
             release = day.app, day.app_version
             installs[release] = max(installs.get(release, 0), day.clients)
-    counted = count_by_release(connection, ids, Window.of(Filter(since=since, until=until)))
+    counted = Counter[tuple[str, str]]()
+    for _, app, version, reports in count_sources(connection, ids, Window.of(Filter(since=since, until=until))):
+        counted[app, version] += reports
     return tuple(
         LockedOut(*release, reports, installs.get(release) if release[0] else None)
         for release, reports in sorted(counted.items(), key=lambda item: (-item[1], item[0]))
     )
+
+
+def _find_reporting(
+    connection: Connection,
+    host: str,
+    violations: Iterable[OpenViolation],
+    releases: Sequence[AppRelease],
+    *,
+    since: datetime,
+    until: datetime,
+) -> tuple[ReportingRelease, ...]:
+    """Attribute the reports of open violations of the host itself to releases; none if no release is registered."""
+    pinning = [release for release in releases if release.pins_host(host)]
+    ids = [violation.id for violation in violations if violation.hostname == host]
+    if not pinning or not ids:
+        return ()
+    return find_reporting(list_reported_sources(connection, ids, since=since, until=until), pinning, host=host)
 
 
 def _statuses(
@@ -196,12 +304,91 @@ def _judgement(connection: Connection, found: CountedViolation, as_of: AsOf | No
 
 
 def count_groups(
-    connection: Connection, violations: Iterable[OpenViolation], *, since: datetime, until: datetime
-) -> dict[Group, ClientCount]:
-    """Count the clients of violations by whose doing it is, each client once in a group."""
+    connection: Connection,
+    violations: Iterable[OpenViolation],
+    *,
+    senders: Mapping[int, Sender],
+    known: frozenset[Audience],
+    since: datetime,
+    until: datetime,
+) -> tuple[dict[Audience, dict[Group, ClientCount]], tuple[str, ...]]:
+    """Count the clients of violations by audience and by whose doing it is; and name apps whose installs are unknown.
+
+    Clients are told apart by violation and not by app. If others reported a violation too, an audience has no more
+    clients of it than it sent reports, and all but as many as the others sent.
+    """
     window = Window.of(Filter(since=since, until=until))
-    groups: defaultdict[Group, list[int]] = defaultdict(list)
+    by_group: defaultdict[Group, list[int]] = defaultdict(list)
     for violation in violations:
         if violation.group is not None:
-            groups[violation.group].append(violation.id)
-    return {group: count_of(union(find_sketches(connection, ids, window))) for group, ids in groups.items()}
+            by_group[violation.group].append(violation.id)
+    ids = [id_ for of_group in by_group.values() for id_ in of_group]
+    sketches: defaultdict[int, list[bytes | None]] = defaultdict(list)
+    for id_, sketch in find_sketches(connection, ids, window):
+        sketches[id_].append(sketch)
+    shares, unknown_apps = _share_out(connection, ids, senders, known, window)  # 5
+    found: defaultdict[Audience, dict[Group, ClientCount]] = defaultdict(dict)
+    for group, of_group in by_group.items():
+        for audience in sorted({audience for id_ in of_group for audience in shares[id_].reports}):
+            theirs = [shares[id_] for id_ in of_group if audience in shares[id_].reports]
+            met = count_of(union(sketch for share in theirs for sketch in sketches[share.id]))
+            found[audience][group] = _part(
+                met,
+                own=None if all(share.alone for share in theirs) else sum(s.reports[audience] for s in theirs),
+                others=sum(share.total - share.reports[audience] for share in theirs),
+            )
+    return dict(found), tuple(sorted(unknown_apps)[:_APPS_TOLD])
+
+
+_APPS_TOLD = 20
+
+
+@dataclass(slots=True)
+class _Shares:
+    """The reports of a violation by the audiences against which they count; one may count against several."""
+
+    id: int
+    reports: Counter[Audience]
+    total: int = 0
+
+    @property
+    def alone(self) -> bool:
+        """Whether all of its reports count against each of its audiences."""
+        return all(count == self.total for count in self.reports.values())
+
+
+def _share_out(
+    connection: Connection,
+    ids: Iterable[int],
+    senders: Mapping[int, Sender],
+    known: frozenset[Audience],
+    window: Window,
+) -> tuple[dict[int, _Shares], set[str]]:
+    """Share out the reports of violations among audiences; and name apps whose installs are unknown.
+
+    Those of senders that read the header are the site's, whatever they say they are: their hours need not be read.
+    """
+    shares, unknown_apps = {id_: _Shares(id_, Counter()) for id_ in ids}, set[str]()
+    of_apps = [id_ for id_ in shares if find_audiences(senders[id_], "", "", ()) != {SITE}]
+    for id_ in shares.keys() - of_apps:
+        shares[id_].reports[SITE] = 0
+    for id_, app, version, reports in count_sources(connection, of_apps, window):
+        audiences = find_audiences(senders[id_], app, version, known)
+        shares[id_].total += reports
+        for audience in audiences:
+            shares[id_].reports[audience] += reports
+        if UNKNOWN_APPS in audiences:
+            unknown_apps.add(f"{app} {version}".strip() or "an app without a name")
+    for id_ in of_apps:
+        if not shares[id_].reports:  # nothing says any more where its reports came from
+            shares[id_].reports[UNKNOWN_APPS] = 0
+    return shares, unknown_apps
+
+
+def _part(met: ClientCount, *, own: int | None, others: int) -> ClientCount:
+    """Bound the clients of an audience among those of violations that ``others`` sent reports of as well."""
+    if own is None:
+        return met
+    at_most = min(met.at_most, own)
+    at_least = min(max(met.at_least - others, 1), at_most)
+    return ClientCount(at_least, min(max(met.about - others, at_least), at_most), at_most)

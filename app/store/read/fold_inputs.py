@@ -6,11 +6,13 @@ from typing import TypeVar
 
 from sqlalchemy import ColumnElement, Connection, bindparam, func, select
 
-from app.hpkp.pinned_host import find_pinned_host, hosts_that_may_answer
+from app.hpkp.app_pins.forms import Scope
+from app.hpkp.pinned_host import Histories, find_pinned_host, hosts_that_may_answer
 from app.hpkp.pins import Pin, parse_pin
 from app.hpkp.policy import PinningPolicy, PolicyHistory
 from app.store import tables
 from app.store.policies import policy_of_row
+from app.store.read.releases import find_releases_pinning
 
 _AT_ONCE = 500
 _Key = TypeVar("_Key", str, bytes)
@@ -32,7 +34,7 @@ class KnownViolation:
 class NewViolations:
     """What was added in a time, from which limits are reckoned: by host and by the network that reported it first.
 
-    Evidence that nobody can make up is counted by its leaf (SHA-256), too: room is reserved for it.
+    Evidence that cannot be forged is counted by its leaf (SHA-256), too: room is reserved for it.
     ``unregistered_hosts`` are all hosts without a policy, whenever they were added; ``of_unregistered_hosts`` counts
     their new violations, and ``new_hosts_by_network`` those of them that are new.
     """
@@ -59,9 +61,11 @@ def find_violations(connection: Connection, identities: Iterable[bytes]) -> dict
     return found
 
 
-def load_histories_for(connection: Connection, names: Iterable[Names]) -> dict[str, PolicyHistory]:
-    """Load the policy histories of all hosts that may answer for reports; only hosts that ever had a policy."""
-    return load_histories(connection, {host for name in names for host in hosts_that_may_answer(*name)})
+def load_histories_for(connection: Connection, names: Iterable[Names]) -> Histories:
+    """Load the policy histories of all hosts that may answer for reports, and the releases that pin the names."""
+    names = list(names)
+    policies = load_histories(connection, {host for name in names for host in hosts_that_may_answer(*name)})
+    return Histories(policies, find_releases_pinning(connection, {hostname for hostname, _ in names}))
 
 
 def load_histories(connection: Connection, hosts: Iterable[str]) -> dict[str, PolicyHistory]:
@@ -76,7 +80,23 @@ def load_histories(connection: Connection, hosts: Iterable[str]) -> dict[str, Po
     for some in _pieces(revisions):
         for host, pin in connection.execute(select(live.c.host, live.c.pin).where(live.c.host.in_(some))):
             keys.setdefault(host, set()).add(parse_pin(pin))
-    return {host: PolicyHistory.of(of_host, frozenset(keys.get(host, ()))) for host, of_host in revisions.items()}
+    control: dict[str, set[Pin]] = {}
+    domains: dict[str, set[str]] = {}
+    for some in _pieces(revisions):
+        found = select(tables.control_pins).where(tables.control_pins.c.host.in_(some))
+        for row in connection.execute(found):
+            control.setdefault(row.host, set()).add(parse_pin(row.pin))
+            if row.domain:
+                domains.setdefault(row.host, set()).add(row.domain)
+    return {
+        host: PolicyHistory.of(
+            of_host,
+            frozenset(keys.get(host, ())),
+            frozenset(control.get(host, ())),
+            frozenset(domains.get(host, ())),
+        )
+        for host, of_host in revisions.items()
+    }
 
 
 def load_pinned_host(connection: Connection, hostname: str, noted_hostname: str | None) -> tuple[str, PolicyHistory]:
@@ -86,11 +106,14 @@ def load_pinned_host(connection: Connection, hostname: str, noted_hostname: str 
 
 
 def load_registered(connection: Connection) -> dict[str, bool]:
-    """Load every host that ever had a policy, and whether that ever covered its subdomains."""
+    """Load every host that ever had a policy or is pinned by a registered release, and whether with its subdomains."""
     policies = tables.policy_revisions.c
     found: dict[str, bool] = {}
     for host, covers_subdomains in connection.execute(select(policies.host, policies.include_subdomains).distinct()):
         found[host] = found.get(host, False) or covers_subdomains
+    entries = tables.pin_entries.c
+    for name, scope in connection.execute(select(entries.name, entries.scope).distinct()):
+        found[name] = found.get(name, False) or scope != Scope.EXACT.value
     return found
 
 
@@ -154,8 +177,8 @@ def _has_policy(host: ColumnElement[str]) -> ColumnElement[bool]:
 
 
 def find_unregistered_hosts(connection: Connection) -> frozenset[str]:
-    """Return the hosts that the store has without a policy."""
-    registered = select(tables.policy_revisions.c.host)
+    """Return the hosts that the store has without a policy, and that no registered release names."""
+    registered = select(tables.policy_revisions.c.host).union(select(tables.pin_entries.c.name))
     return frozenset(connection.scalars(select(tables.hosts.c.name).where(tables.hosts.c.name.not_in(registered))))
 
 

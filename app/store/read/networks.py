@@ -5,8 +5,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from app.hpkp.judgement.causes import ALARMING, Cause
-from app.hpkp.readiness.sources import PROVING_ANCHORS
+from app.hpkp.judgement.causes import Cause
+from app.hpkp.readiness.ignore_rules import is_proven
 from app.store import tables
 from app.store.engine import to_ms
 from app.store.submissions import UNPLACED
@@ -15,20 +15,22 @@ _IDS_AT_ONCE = 500
 
 
 def find_proven(connection: Connection, causes: Iterable[tuple[int, Cause]]) -> frozenset[int]:
-    """Find which of these violations their certificates prove: checked signatures up to a public root.
-
-    Asked are those, given by id and cause, of which that would tell an attack.
-    """
-    ids = [id_ for id_, cause in causes if cause in ALARMING]
+    """Find which of these violations, given by id and cause, are proven by their certificates (`is_proven`)."""
+    asked = dict(causes)
+    ids = list(asked)
     violations = tables.violations.c
     proven = set[int]()
     for start in range(0, len(ids), _IDS_AT_ONCE):
-        query = select(violations.id).where(
-            violations.id.in_(ids[start : start + _IDS_AT_ONCE]),
-            violations.judgement["anchor"].as_string().in_(sorted(PROVING_ANCHORS)),
-            violations.judgement["path_checkable"].as_boolean(),
+        query = select(
+            violations.id,
+            violations.judgement["anchor"].as_string().label("anchor"),
+            violations.judgement["path_checkable"].as_boolean().label("checkable"),
+        ).where(violations.id.in_(ids[start : start + _IDS_AT_ONCE]))
+        proven.update(
+            row.id
+            for row in connection.execute(query)
+            if is_proven(asked[row.id], row.anchor, path_checkable=row.checkable)
         )
-        proven.update(connection.scalars(query))
     return frozenset(proven)
 
 

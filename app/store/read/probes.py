@@ -1,14 +1,17 @@
 """What hosts were seen to serve, as it is read."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
 from app.hpkp.hosts import Host
-from app.hpkp.probe_result import Answer, Endpoint, Probe
+from app.hpkp.pins import Pin
+from app.hpkp.policy import PinningPolicy
+from app.hpkp.probe_result import Answer, Endpoint, Probe, serves_policy
+from app.hpkp.readiness.evidence_days import HeaderLook
 from app.store import tables
 from app.store.engine import from_ms, to_ms
 from app.store.read.reported import load_chain
@@ -52,19 +55,57 @@ def find_looks_before(connection: Connection, look: Look, *, most: int = 50) -> 
         yield Look(row.id, min(row.last_at, look.at), row.host, row.port, row.seen)
 
 
-def load_probe(connection: Connection, look: Look) -> Probe:
-    """Load what a look saw."""
-    endpoints = tuple(
+def list_header_looks(
+    connection: Connection,
+    host: str,
+    policy: PinningPolicy,
+    control_pins: frozenset[Pin],
+    *,
+    since: datetime,
+    until: datetime,
+) -> tuple[HeaderLook, ...]:
+    """List the looks of a window that got answers, in order of time: whether the policy's own header was served.
+
+    Of looks that were not kept one by one, the first and the last that saw the same are known.
+    """
+    probes, looks = tables.probes.c, tables.probe_looks.c
+    window = to_ms(since), to_ms(until)
+    rows = connection.execute(
+        select(tables.probes).where(
+            probes.host == host, probes.last_at >= window[0], probes.first_at <= window[1], probes.reached
+        )
+    ).all()
+    served = {row.id: serves_policy(policy, _endpoints(row.seen), control_pins=control_pins) for row in rows}
+    kept = connection.execute(
+        select(looks.probe_id, looks.at).where(looks.probe_id.in_(served), looks.at.between(*window))
+    )
+    ends = [(row.id, at) for row in rows for at in (row.first_at, row.last_at) if window[0] <= at <= window[1]]
+    found = {(at, id_) for id_, at in [*((row.probe_id, row.at) for row in kept), *ends]}
+    return tuple(HeaderLook(from_ms(at), told) for at, id_ in sorted(found) if (told := served[id_]) is not None)
+
+
+def _endpoints(seen: Mapping[str, Any]) -> tuple[Endpoint, ...]:
+    """Read the endpoints of a look as stored, without their chains."""
+    return tuple(
         Endpoint(
             address=stored["address"],
-            chains=tuple(load_chain(connection, bytes.fromhex(digest)) or () for digest in stored["chains"]),
             answers=tuple(
                 Answer(answer["path"], answer["status"], tuple(answer["enforcing"]), tuple(answer["report_only"]))
                 for answer in stored["answers"]
             ),
             faults=tuple(stored["faults"]),
         )
-        for stored in look.seen["endpoints"]
+        for stored in seen["endpoints"]
+    )
+
+
+def load_probe(connection: Connection, look: Look) -> Probe:
+    """Load what a look saw."""
+    endpoints = tuple(
+        replace(
+            endpoint, chains=tuple(load_chain(connection, bytes.fromhex(digest)) or () for digest in stored["chains"])
+        )
+        for endpoint, stored in zip(_endpoints(look.seen), look.seen["endpoints"], strict=True)
     )
     return Probe(Host(look.host), look.port, from_ms(look.at), endpoints, look.seen["fault"])
 
@@ -76,10 +117,14 @@ def _last_look(connection: Connection, row: Row[Any], until: datetime) -> int:
     return int(row.first_at if found is None else found)
 
 
-def hosts_not_probed_since(connection: Connection, moment: datetime) -> list[Host]:
-    """Return the hosts that ever had a policy and were not looked at since a moment."""
+def hosts_not_probed_since(connection: Connection, moment: datetime, *, until: datetime) -> list[Host]:
+    """Return the hosts that ever had a policy and were not looked at between two moments.
+
+    A look from the future, when the clock was ahead, must not keep a host from being looked at until then.
+    """
     policies, probes = tables.policy_revisions.c, tables.probes.c
-    seen = select(probes.id).where(probes.host == policies.host, probes.last_at > to_ms(moment)).exists()
+    between = probes.last_at > to_ms(moment), probes.last_at <= to_ms(until)
+    seen = select(probes.id).where(probes.host == policies.host, *between).exists()
     return list(map(Host, connection.scalars(select(policies.host).where(~seen).distinct().order_by(policies.host))))
 
 

@@ -56,6 +56,7 @@ def report_of_row(connection: Connection, row: Row[Any]) -> ViolationReport:
         sender_result=None if row.sender_result is None else SenderResult(row.sender_result),
         date_time=None if row.date_time is None else from_ms(row.date_time),
         contradictions=tuple(row.contradictions),
+        app=row.app,
     )
 
 

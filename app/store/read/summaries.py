@@ -80,7 +80,7 @@ def _run(connection: Connection, query: Select[Any]) -> Iterator[tuple[int, str,
 
 def is_host_total(connection: Connection, wanted: Filter) -> bool:
     """Whether the counts of hosts tell what is wanted: they know no status, no source, and each host is its own."""
-    if wanted.host is None or wanted.status is not None or wanted.of_source():
+    if wanted.host is None or wanted.only_on_violation or wanted.of_source():
         return False
     violations = tables.violations.c
     elsewhere = select(violations.id).where(violations.hostname == wanted.host, violations.host != wanted.host)
@@ -115,4 +115,5 @@ def count_clients(
         clients = tables.host_clients.c
         query = select(clients.client_sketch).where(clients.host == wanted.host, window.days_touched(clients.day))
         return count_of(union(connection.scalars(query)))
-    return count_of(union(find_sketches(connection, [violation.id for violation in counted], window)))
+    sketches = find_sketches(connection, [violation.id for violation in counted], window)
+    return count_of(union(sketch for _, sketch in sketches))

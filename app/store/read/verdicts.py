@@ -23,6 +23,8 @@ class RecordedVerdict:
     headline: str
     findings: Mapping[str, str]
     change: str
+    next_step: str = ""
+    """The step of the plan, see `app.hpkp.readiness.plan`; empty in what was recorded by earlier versions."""
 
 
 def last_verdict(connection: Connection, host: str) -> RecordedVerdict | None:
@@ -64,4 +66,5 @@ def _verdict(row: Row[Any]) -> RecordedVerdict:
         headline=row.headline,
         findings=row.findings,
         change=row.change,
+        next_step=row.next_step or "",
     )

@@ -79,7 +79,9 @@ def list_violations(
 
 
 def find_violation(connection: Connection, violation_id: int) -> Violation | None:
-    """Return one violation, or None."""
+    """Return one violation, or None; no database has numbers from 2**63 on."""
+    if violation_id >= 2**63:
+        return None
     row = connection.execute(select(tables.violations).where(tables.violations.c.id == violation_id)).first()
     return None if row is None else _violation(row)
 

@@ -3,10 +3,11 @@
 ::
 
     dialect.py   what the databases write differently
-    hosts.py, violations.py, reports.py, records.py   a function for each view, which returns its SELECT
+    hosts.py, decisions.py, violations.py, reports.py, records.py, apps.py
+                 a function for each view, which returns its SELECT
 
 In PostgreSQL they stand in the schema ``grafana``, in SQLite beside the tables under the same names. Columns are added
-to a view and never changed or removed; what breaks that is a view of the next version beside it. docs/grafana.md says
+to a view and never changed or removed; what breaks that needs a view of the next version next to it. docs/views.md says
 what the columns mean. Each change of the schema takes the views away before and makes them again after, so that they
 are never in its way.
 """
@@ -15,7 +16,7 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection
 
-from app.store.views import hosts, records, reports, violations
+from app.store.views import apps, decisions, hosts, records, reports, violations
 from app.store.views.dialect import DIALECTS, Dialect
 
 SCHEMA = "grafana"
@@ -30,6 +31,8 @@ VIEWS: dict[str, Callable[[Dialect], str]] = {
     "canaries_v1": hosts.canaries,
     "verdicts_v1": hosts.verdicts,
     "findings_v1": hosts.findings,
+    "decisions_daily_v1": decisions.decisions_daily,
+    "criteria_daily_v1": decisions.criteria_daily,
     "violations_v1": violations.violations,
     "chain_certificates_v1": violations.chain_certificates,
     "known_pins_v1": violations.known_pins,
@@ -41,11 +44,13 @@ VIEWS: dict[str, Callable[[Dialect], str]] = {
     "violation_daily_v1": reports.violation_daily,
     "sources_hourly_v1": reports.sources_hourly,
     "sources_daily_v1": reports.sources_daily,
+    "service_v1": records.service,
     "events_v1": records.events,
     "status_changes_v1": records.status_changes,
     "alerts_v1": records.alerts,
     "rejections_v1": records.rejections,
     "overflow_daily_v1": records.overflow_daily,
+    "app_releases_v1": apps.app_releases,
 }
 """Every view by its name; what a view reads of others stands before it."""
 

@@ -67,6 +67,10 @@ class Dialect(Protocol):
         """Write the texts of a group with commas between them."""
         ...
 
+    def common_name(self, name: str) -> str:
+        """Write the common name of a distinguished name (``O=…,CN=…``), to the next comma; without one, all."""
+        ...
+
 
 class Postgres:
     """Instants are ``timestamptz``."""
@@ -130,6 +134,10 @@ class Postgres:
         """Join in the order in which they come."""
         return f"string_agg({text}, ', ')"
 
+    def common_name(self, name: str) -> str:
+        """Take it by a pattern."""
+        return f"COALESCE(substring({name} FROM 'CN=([^,]+)'), {name})"
+
 
 class Sqlite:
     """Instants are whole seconds since the Unix epoch; truth is 1 or 0."""
@@ -192,6 +200,17 @@ class Sqlite:
     def joined(self, text: str) -> str:
         """Join in the order in which they come."""
         return f"group_concat({text}, ', ')"
+
+    def common_name(self, name: str) -> str:
+        """Take it by its place; SQLite has no patterns."""
+        rest = f"substr({name}, instr({name}, 'CN=') + 3)"
+        upto = f"substr({rest}, 1, instr({rest} || ',', ',') - 1)"
+        return f"CASE WHEN instr({name}, 'CN=') > 0 AND {upto} <> '' THEN {upto} ELSE {name} END"
+
+
+def instant(sql: Dialect, milliseconds: str, name: str) -> str:
+    """Write two columns: an instant as Grafana takes it, and as the table has it, so that ranges use an index."""
+    return f"{sql.at(milliseconds)} AS {name}, {milliseconds} AS {name}_ms"
 
 
 DIALECTS: dict[str, Dialect] = {"postgresql": Postgres(), "sqlite": Sqlite()}

@@ -1,6 +1,6 @@
 """Views of hosts: policies and pins, what is served, exposure, canaries, and the verdicts."""
 
-from app.store.views.dialect import Dialect
+from app.store.views.dialect import Dialect, instant
 
 _DAY_MS = 86_400_000
 
@@ -19,17 +19,6 @@ _LAST_VERDICT = """
         SELECT w.*, ROW_NUMBER() OVER (PARTITION BY w.host ORDER BY w.id DESC) AS age FROM verdicts w
     ) newest WHERE age = 1
 """
-
-_NEXT_AGE = """CASE
-        WHEN p.mode = 'report-only' THEN '300'
-        WHEN COALESCE(p.max_age, 0) < 300 THEN '300'
-        WHEN p.max_age < 3600 THEN '3600'
-        WHEN p.max_age < 86400 THEN '86400'
-        WHEN p.max_age < 604800 THEN '604800'
-        WHEN p.max_age < 2592000 THEN '2592000'
-        WHEN p.max_age < 5184000 THEN '5184000'
-    END"""
-"""The ramp of `app.hpkp.readiness.plan`."""
 
 
 def _rank(verdict: str) -> str:
@@ -74,28 +63,24 @@ def hosts(sql: Dialect) -> str:
             p.revision AS policy_revision,
             p.mode,
             p.max_age,
-            {sql.at("p.effective_from")} AS policy_since,
+            {instant(sql, "p.effective_from", "policy_since")},
             ({sql.now} - p.effective_from) / {_DAY_MS} AS observed_days,
             v.verdict,
             {_rank("v.verdict")} AS verdict_rank,
-            {sql.at("v.since")} AS verdict_since,
+            {instant(sql, "v.since", "verdict_since")},
             v.headline,
             {blockers} AS blockers,
             {cautions} AS cautions,
-            CASE
-                WHEN p.host IS NULL THEN 'register a policy'
-                WHEN v.verdict = 'ready' THEN COALESCE('enforce with max-age ' || {_NEXT_AGE}, 'the ramp is done')
-                WHEN v.verdict = 'not_ready' THEN 'mend: ' || {blockers}
-                WHEN v.verdict = 'not_enough_data' THEN 'wait for: ' || COALESCE({cautions}, 'the first verdict')
-            END AS next_step,
+            CASE WHEN p.host IS NULL THEN 'set a policy'
+                ELSE COALESCE(v.next_step, 'first verdict pending') END AS next_step,
             COALESCE(t.violations, 0) AS violations,
             COALESCE(t.open_violations, 0) AS open_violations,
             COALESCE(t.reports, 0) AS reports,
             COALESCE(b.clients, 0) AS clients_of_busiest_day,
-            {sql.at("t.last_received_at")} AS last_report_at,
-            {sql.at("c.received_at")} AS last_canary_at,
-            {sql.at("q.last_at")} AS last_probe_at,
-            {sql.at("l.not_after")} AS leaf_expires_at
+            {instant(sql, "t.last_received_at", "last_report_at")},
+            {instant(sql, "c.received_at", "last_canary_at")},
+            {instant(sql, "q.last_at", "last_probe_at")},
+            {instant(sql, "l.not_after", "leaf_expires_at")}
         FROM hosts h
         LEFT JOIN ({_IN_FORCE}) p ON p.host = h.name
         LEFT JOIN (
@@ -123,7 +108,7 @@ def hosts(sql: Dialect) -> str:
 def policies(sql: Dialect) -> str:
     """Select a row for each revision of a policy."""
     return f"""
-        SELECT r.host, r.revision, {sql.at("r.effective_from")} AS effective_from, r.mode, r.max_age,
+        SELECT r.host, r.revision, {instant(sql, "r.effective_from", "effective_from")}, r.mode, r.max_age,
             r.include_subdomains, r.report_uri, r.withdrawn, p.revision IS NOT NULL AS in_force
         FROM policy_revisions r
         LEFT JOIN ({_IN_FORCE}) p ON p.host = r.host AND p.revision = r.revision
@@ -155,21 +140,22 @@ def pins(sql: Dialect) -> str:
 def live_chain(sql: Dialect) -> str:
     """Select a row for each certificate that the last look saw."""
     return f"""
-        SELECT host, {sql.at("last_at")} AS seen_at, address, position, subject, issuer, pin,
-            {sql.at("not_after")} AS not_after
+        SELECT host, {instant(sql, "last_at", "seen_at")}, address, position, subject,
+            {sql.common_name("subject")} AS subject_name, issuer, {sql.common_name("issuer")} AS issuer_name, pin,
+            {instant(sql, "not_after", "not_after")}
         FROM ({_live(sql)}) n
     """
 
 
 def exposure(sql: Dialect) -> str:
     """Select a row for each day, app and version of which exposure is known."""
-    return f"SELECT {sql.at('day')} AS time, host, app, app_version, sessions, clients, origin FROM exposures"
+    return f"SELECT {instant(sql, 'day', 'time')}, host, app, app_version, sessions, clients, origin FROM exposures"
 
 
 def canaries(sql: Dialect) -> str:
     """Select a row for each canary."""
     return f"""
-        SELECT {sql.at("sent_at")} AS time, host, report_uri, {sql.at("received_at")} AS received_at,
+        SELECT {instant(sql, "sent_at", "time")}, host, report_uri, {instant(sql, "received_at", "received_at")},
             received_at IS NOT NULL AS arrived, (received_at - sent_at) / 1000 AS seconds, fault
         FROM canaries
     """
@@ -178,8 +164,8 @@ def canaries(sql: Dialect) -> str:
 def verdicts(sql: Dialect) -> str:
     """Select a row for each verdict that differs from the one before."""
     return f"""
-        SELECT {sql.at("w.at")} AS time, {sql.at("w.until")} AS until, w.id AS verdict_id, w.host, w.revision,
-            w.verdict, {_rank("w.verdict")} AS verdict_rank, w.headline, w.change
+        SELECT {instant(sql, "w.at", "time")}, {instant(sql, "w.until", "until")}, w.id AS verdict_id, w.host,
+            w.revision, w.verdict, {_rank("w.verdict")} AS verdict_rank, w.headline, w.change
         FROM (SELECT v.*, LEAD(v.at) OVER (PARTITION BY v.host ORDER BY v.id) AS until FROM verdicts v) w
     """
 
@@ -188,7 +174,7 @@ def findings(sql: Dialect) -> str:
     """Select a row for each finding of each verdict."""
     rank = "CASE f.value WHEN 'blocker' THEN 0 WHEN 'caution' THEN 1 ELSE 2 END"
     return f"""
-        SELECT {sql.at("w.at")} AS time, w.host, w.id AS verdict_id, f.key AS code, f.value AS severity,
+        SELECT {instant(sql, "w.at", "time")}, w.host, w.id AS verdict_id, f.key AS code, f.value AS severity,
             {rank} AS severity_rank, l.id IS NOT NULL AS in_last_verdict
         FROM verdicts w
         JOIN {sql.members("w.findings", "f")} ON TRUE

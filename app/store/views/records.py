@@ -1,6 +1,6 @@
 """Views of what happened: events, decisions, alerts, and what was refused or not kept."""
 
-from app.store.views.dialect import Dialect
+from app.store.views.dialect import Dialect, instant
 
 _HOUR_MS = 3_600_000
 _TITLES = {
@@ -15,14 +15,23 @@ _TITLES = {
     "rejudged": "Re-evaluated",
     "knowledge_changed": "Roots or catalogs",
     "pruned": "Pruned",
+    "status_changed": "Status changed",
+    "refusals_decided": "Refusals decided",
+    "log_skipped": "Log skipped",
+    "note": "Note",
 }
+
+
+def service(sql: Dialect) -> str:
+    """Select one row: what boards have to know of the service; nothing before it started on this store."""
+    return "SELECT value AS public_url FROM service_facts WHERE name = 'public_url'"
 
 
 def events(sql: Dialect) -> str:
     """Select a row for each event, as an annotation."""
     titles = " ".join(f"WHEN '{kind}' THEN '{title}'" for kind, title in _TITLES.items())
     return f"""
-        SELECT {sql.at("at")} AS time, {sql.at("at")} AS timeend, host, kind,
+        SELECT {instant(sql, "at", "time")}, {instant(sql, "at", "timeend")}, host, kind,
             CASE kind {titles} ELSE kind END AS title, text,
             kind || COALESCE(',' || host, '') AS tags
         FROM events
@@ -32,7 +41,7 @@ def events(sql: Dialect) -> str:
 def status_changes(sql: Dialect) -> str:
     """Select a row for each time that somebody made something else of a violation."""
     return f"""
-        SELECT {sql.at("c.at")} AS time, c.violation_id, v.host, v.cause, c.was, c.status, c.note
+        SELECT {instant(sql, "c.at", "time")}, c.violation_id, v.host, v.cause, c.was, c.status, c.note
         FROM status_changes c JOIN violations v ON v.id = c.violation_id
     """
 
@@ -40,8 +49,8 @@ def status_changes(sql: Dialect) -> str:
 def alerts(sql: Dialect) -> str:
     """Select a row for each alert of the service's own."""
     return f"""
-        SELECT {sql.at("first_at")} AS time, {sql.at("resolved_at")} AS resolved_at, {sql.at("sent_at")} AS sent_at,
-            host, kind, text, resolved_at IS NULL AS open
+        SELECT {instant(sql, "first_at", "time")}, {instant(sql, "resolved_at", "resolved_at")},
+            {instant(sql, "sent_at", "sent_at")}, host, kind, text, resolved_at IS NULL AS open
         FROM alerts
     """
 
@@ -50,7 +59,7 @@ def rejections(sql: Dialect) -> str:
     """Select a row for each hour, outcome and label of what is kept of what was refused."""
     hour = f"received_at / {_HOUR_MS} * {_HOUR_MS}"
     return f"""
-        SELECT {sql.at("hour")} AS time, outcome, label, submissions
+        SELECT {instant(sql, "hour", "time")}, outcome, label, submissions
         FROM (
             SELECT {hour} AS hour, outcome, label, COUNT(*) AS submissions
             FROM rejections GROUP BY {hour}, outcome, label
@@ -61,6 +70,6 @@ def rejections(sql: Dialect) -> str:
 def overflow_daily(sql: Dialect) -> str:
     """Select a row for each host, day and reason of what was acknowledged and not kept."""
     return f"""
-        SELECT {sql.at("day")} AS time, host, reason, reports, networks, {sql.at("last_at")} AS last_at
+        SELECT {instant(sql, "day", "time")}, host, reason, reports, networks, {instant(sql, "last_at", "last_at")}
         FROM overflow_days
     """

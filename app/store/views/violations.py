@@ -1,6 +1,6 @@
 """Views of violations: what each is, its chains and pins, and who issued what was seen."""
 
-from app.store.views.dialect import Dialect
+from app.store.views.dialect import Dialect, instant
 from app.store.views.hosts import expected_pins
 
 _CERTIFICATE = ("pin", "subject", "issuer", "not_before", "not_after", "unreadable")
@@ -17,8 +17,10 @@ def violations(sql: Dialect) -> str:
             {sql.text(told, "judged_chain")} AS judged_chain, {sql.whole(told, "failing")} AS failing,
             {sql.whole(told, "policy_revision")} AS policy_revision, v.status, v.note,
             v.reports, v.clients,
-            {sql.at("v.first_received_at")} AS first_received_at, {sql.at("v.last_received_at")} AS last_received_at,
-            {sql.at("v.judged_at")} AS judged_at
+            {instant(sql, "v.first_received_at", "first_received_at")},
+            {instant(sql, "v.last_received_at", "last_received_at")},
+            {instant(sql, "v.judged_at", "judged_at")},
+            v.counts
         FROM violations v
     """
 
@@ -48,8 +50,10 @@ def chain_certificates(sql: Dialect) -> str:
     """Select a row for each certificate of each chain of a violation."""
     certificates = sql.keyed("certificates", "sha256", _CERTIFICATE)
     return f"""
-        SELECT j.violation_id, j.host, j.chain, j.judged, j.position, j.sha256, c.subject, c.issuer, j.pin,
-            {sql.at("c.not_before")} AS not_before, {sql.at("c.not_after")} AS not_after,
+        SELECT j.violation_id, j.host, j.chain, j.judged, j.position, j.sha256, c.subject,
+            {sql.common_name("c.subject")} AS subject_name, c.issuer, {sql.common_name("c.issuer")} AS issuer_name,
+            j.pin,
+            {instant(sql, "c.not_before", "not_before")}, {instant(sql, "c.not_after", "not_after")},
             j.in_known_pins, j.in_expected_pins, j.in_former_pins, j.own_key, j.on_path, j.failing,
             COALESCE(c.unreadable, j.unreadable) AS unreadable
         FROM ({_judged(sql)}) j
@@ -75,20 +79,28 @@ def issuers(sql: Dialect) -> str:
     """Select a row for each issuer of leaves that violations showed for a host."""
     certificates = sql.keyed("certificates", "sha256", _CERTIFICATE)
     return f"""
-        SELECT j.host, c.issuer, j.cause, COUNT(*) AS violations, CAST(SUM(j.reports) AS BIGINT) AS reports,
-            {sql.at("MIN(j.first_received_at)")} AS first_received_at,
-            {sql.at("MAX(j.last_received_at)")} AS last_received_at
-        FROM ({_judged(sql)}) j
-        JOIN {certificates} c ON {sql.meets("c.sha256", "j.sha256")}
-        WHERE j.judged AND j.position = 0 AND c.issuer IS NOT NULL
-        GROUP BY j.host, c.issuer, j.cause
+        SELECT m.host, m.issuer, {sql.common_name("m.issuer")} AS issuer_name, m.cause,
+            COUNT(DISTINCT m.violation_id) AS violations,
+            CAST(SUM(CASE WHEN m.first_of_violation = 1 THEN m.reports ELSE 0 END) AS BIGINT) AS reports,
+            COUNT(DISTINCT m.network) AS networks,
+            {instant(sql, "MIN(m.first_received_at)", "first_received_at")},
+            {instant(sql, "MAX(m.last_received_at)", "last_received_at")}
+        FROM (
+            SELECT j.*, c.issuer, n.network,
+                ROW_NUMBER() OVER (PARTITION BY j.violation_id ORDER BY n.network) AS first_of_violation
+            FROM ({_judged(sql)}) j
+            JOIN {certificates} c ON {sql.meets("c.sha256", "j.sha256")}
+            LEFT JOIN violation_networks n ON n.violation_id = j.violation_id
+            WHERE j.judged AND j.position = 0 AND c.issuer IS NOT NULL
+        ) m
+        GROUP BY m.host, m.issuer, m.cause
     """
 
 
 def certificates(sql: Dialect) -> str:
     """Select a row for each certificate that was ever seen."""
     return f"""
-        SELECT {sql.hex("sha256")} AS sha256, pin, subject, issuer, {sql.at("not_before")} AS not_before,
-            {sql.at("not_after")} AS not_after, unreadable
+        SELECT {sql.hex("sha256")} AS sha256, pin, subject, issuer, {instant(sql, "not_before", "not_before")},
+            {instant(sql, "not_after", "not_after")}, unreadable
         FROM certificates
     """

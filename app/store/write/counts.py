@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from app.hpkp.readiness.sources import FEW
+from app.hpkp.readiness.ignore_rules import FEW
 from app.store.engine import DAY_MS, HOUR_MS
 from app.store.sketches import NO_CLIENTS, Sketched, count_in
 from app.store.write.values import FoldedReport, FoldLimits

@@ -2,7 +2,7 @@
 
 ::
 
-    1 lock      policies and judgements stay as they are; the log's mark is ours      ──> MarkMoved
+    1 lock      policies, judgements, schema stay as they are; the log's mark is ours ──> MarkMoved
     2 look up   every report's violation is known or comes with the batch             ──> UnknownViolations
     3 compare   new violations were judged with the policies that are there now       ──> JudgedWithOldPolicy
     ─────────── nothing was written so far; from here on only a rollback undoes it
@@ -24,7 +24,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from app.hpkp.overflow import REFUSED, OverflowReason
-from app.store.engine import now_ms, writing
+from app.store.engine import check_version, now_ms, writing
 from app.store.postgres import failed_by_another
 from app.store.read.fold_inputs import find_violations
 from app.store.turns import lock_for_fold
@@ -78,6 +78,7 @@ def fold(connection: Connection, batch: FoldBatch, limits: FoldLimits) -> FoldOu
     """
     # 1. A log without a mark has no row that could be locked.
     lock_for_fold(connection, alone=batch.begins_at is None)
+    check_version(connection)
     mark = read_mark(connection, batch.log_id, lock=True)
     if (mark.position if mark else None) != batch.begins_at:
         return MarkMoved(mark.position if mark else None)
@@ -115,10 +116,11 @@ def fold(connection: Connection, batch: FoldBatch, limits: FoldLimits) -> FoldOu
         record_rejections(connection, batch.rejections, limit=limits.rejections)
     arrived = record_canaries(connection, batch.canaries)
 
-    # 8. Expired digests are deleted by the receipts that were folded, not by a clock that may be far off.
+    # 8. Expired digests are deleted by the receipts of this batch: not by a clock that may be far off, nor by receipts
+    # from when it was far ahead, which would make each digest expire at once.
     newest = max(_receipts(batch), default=0)
-    newest = max(newest, mark.newest_received_at) if mark else newest
     delete_expired(connection, before=newest - KEPT)
+    newest = max(newest, mark.newest_received_at) if mark else newest
     set_mark(connection, batch.log_id, LogMark(batch.ends_at, newest, now_ms()))
     return FoldResult(
         accepted=len(reports),

@@ -1,6 +1,6 @@
 """How far each ingest log is folded: read and moved in the transaction that counts, so that nothing counts twice."""
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, select
 
 from app.store import tables
 from app.store.upsert import replace_rows
@@ -20,12 +20,6 @@ def read_mark(connection: Connection, log_id: bytes, *, lock: bool = False) -> L
         return None
     position = LogPosition(row.segment, row.byte_offset, row.sequence)
     return LogMark(position, row.newest_received_at, row.updated_at)
-
-
-def find_newest_receipt(connection: Connection) -> int | None:
-    """Return the newest receipt of all that was ever folded, in milliseconds; None if nothing was."""
-    found: int | None = connection.scalar(select(func.max(_MARKS.c.newest_received_at)))
-    return found
 
 
 def set_mark(connection: Connection, log_id: bytes, mark: LogMark) -> None:

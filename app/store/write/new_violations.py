@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from app.hpkp.pinned_host import find_pinned_host
-from app.hpkp.violation import chain_digest
+from app.hpkp.violation import app_of, chain_digest
 from app.store import tables
 from app.store.engine import from_ms, to_ms
 from app.store.judgements import judged_columns
@@ -68,6 +68,7 @@ def _row(violation: JudgedViolation) -> dict[str, Any]:
         "known_pins": [str(pin) for pin in report.known_pins],
         "unreadable_pins": list(report.unreadable_pins),
         "contradictions": list(report.contradictions),
+        "app": app_of(report) or None,
         "served_chain": None if report.served_chain is None else chain_digest(report.served_chain),
         "validated_chain": None if report.validated_chain is None else chain_digest(report.validated_chain),
         "date_time": None if report.date_time is None else to_ms(report.date_time),

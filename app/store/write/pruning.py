@@ -1,4 +1,4 @@
-"""What nothing refers to any more, and what strangers have left: deleted in short transactions.
+"""What nothing refers to any more, and what unauthenticated senders have left: deleted in short transactions.
 
 Certificates, chains and sources without references; hosts without a policy of which nothing was reported for long; and
 overflow after its time. Policies, exposures and what belongs to hosts with a policy stay.
@@ -29,11 +29,14 @@ Progress = Callable[[str, int], None]
 """Told what was deleted and how many, after every transaction."""
 
 _OF_HOSTS = (
-    tables.host_hours, tables.host_days, tables.host_clients, tables.verdicts, tables.live_keys, tables.canaries,
-    tables.former_exposures, tables.refusal_decisions,
+    tables.host_hours, tables.host_days, tables.host_clients, tables.verdicts, tables.decision_days, tables.live_keys,
+    tables.canaries, tables.former_exposures, tables.refusal_decisions,
 )  # fmt: skip
 """What goes with a host that is deleted."""
-_KEEPS_HOST = (tables.policy_revisions, tables.violations, tables.exposures, tables.probes)
+_KEEPS_HOST = (
+    tables.policy_revisions, tables.violations, tables.exposures, tables.app_releases, tables.probes,
+    tables.control_pins, tables.control_exposures,
+)  # fmt: skip
 """A host with a row in one of these stays."""
 
 

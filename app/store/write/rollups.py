@@ -23,7 +23,7 @@ from sqlalchemy import (
     update,
 )
 
-from app.hpkp.readiness.sources import FEW
+from app.hpkp.readiness.ignore_rules import FEW
 from app.store import tables
 from app.store.engine import DAY_MS
 from app.store.sketches import NO_CLIENTS, Sketched, count_in

@@ -1,7 +1,7 @@
 """Sources that make room for others: their reports are counted under the empty source from then on.
 
-App, version, platform and label come from strangers, and there is room for a limited number of combinations. So those
-that nobody sends any more go while little room is left, and those with few reports if the operator says so.
+App, version, platform and label come from unauthenticated senders, and there is room for a limited number of
+combinations. Unused ones are deleted while little room is left, and those with few reports if the operator says so.
 """
 
 from collections.abc import Sequence

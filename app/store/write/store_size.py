@@ -10,13 +10,14 @@ In this order, each kind from the oldest on, in short transactions, until the st
 6. violations of hosts without a policy, and then these hosts with all their counts: anybody makes them up;
 7. the digests of retries that are left: of a flood within an hour they are most of the store;
 8. implausible violations, and those without evidence, of hosts with a policy;
-9. other violations whose evidence can be made up;
-10. violations with evidence that nobody can make up;
+9. other violations whose evidence can be forged;
+10. violations with evidence that cannot be forged;
 11. counts of hosts by hour older than a week (those by day stay).
 
 Reports of violations that are deleted are counted as overflow, reason ``store_full``: a flood makes the verdict wait,
-it does not make it forget. Never deleted: policies, exposures, probes, verdicts, events, overflow, and the counts of
-hosts with a policy by day. Strangers make these grow by less than 1 MB a day for each such host.
+it does not make it forget. Never deleted: policies, exposures, probes, verdicts and their numbers, events, overflow,
+and the counts of hosts with a policy by day. Unauthenticated senders make these grow by less than 1 MB a day for each
+such host.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -137,7 +137,7 @@ class FoldLimits:
     """Of each violation."""
     rejections: int = 1000
     sources: int = 5000
-    """App, version, platform and label come from strangers; further ones are counted under the empty source."""
+    """App, version, platform and label are whatever a sender states; further ones count under the empty source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,3 +177,14 @@ class UnknownViolations:
 
 
 FoldOutcome = FoldResult | MarkMoved | JudgedWithOldPolicy | UnknownViolations
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedHost:
+    """What was deleted with a host, or would be. Reports are a lower bound; many of them were only counted."""
+
+    host: str
+    violations: int
+    reports: int
+    revisions: int
+    exposure_days: int

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.hpkp.judgement.causes import ALARMING, BEARING, SIDE, Bearing, Cause, Side, bearing_of
+from app.hpkp.judgement.causes import ALARMING, BEARING, OF_RELEASES, SIDE, Bearing, Cause, Side, bearing_of
 from app.hpkp.readiness import Group, OpenViolation
 from tests.authority import NOW
 
@@ -11,9 +11,13 @@ OURS, HOSTILE, BETWEEN, UNKNOWN = Group.OURS, Group.HOSTILE, Group.INTERCEPTION,
 
 TABLE: list[tuple[Cause, Bearing, Side, tuple[Group | None, Group | None, Group | None]]] = [
     # cause, bearing, side, and the group of its clients: locked out, cannot tell, not locked out
+    (Cause.CONTROL, INFO, Side.NOT_A_PIN_MATTER, (UNKNOWN, None, None)),
     (Cause.NO_EVIDENCE, CAUTION, Side.UNKNOWN, (UNKNOWN, UNKNOWN, None)),
     (Cause.IMPLAUSIBLE, INFO, Side.UNKNOWN, (None, None, None)),
     (Cause.MATCHES_EXPECTED, INFO, Side.NOT_A_PIN_MATTER, (UNKNOWN, UNKNOWN, None)),
+    (Cause.RELEASE_PINS_EXPIRED, INFO, Side.OURS, (OURS, None, None)),
+    (Cause.RELEASE_NEVER_FITTED, CAUTION, Side.OURS, (OURS, OURS, None)),
+    (Cause.RELEASE_LEFT_BEHIND, CAUTION, Side.OURS, (OURS, OURS, None)),
     (Cause.STALE_KNOWN_PINS, INFO, Side.OURS, (OURS, None, None)),
     (Cause.FOREIGN_PINS, INFO, Side.UNKNOWN, (UNKNOWN, UNKNOWN, None)),
     (Cause.KNOWN_BAD_KEY, CAUTION, Side.HOSTILE, (HOSTILE, HOSTILE, None)),
@@ -44,6 +48,6 @@ def test_a_cause_weighs_and_counts_as_the_table_says(
 
 @pytest.mark.parametrize("cause", list(Cause))
 def test_outdated_pins_block_only_where_they_lock_out_now(cause: Cause) -> None:
-    outdated = cause is Cause.STALE_KNOWN_PINS
+    outdated = cause in {Cause.STALE_KNOWN_PINS, *OF_RELEASES}
     assert bearing_of(cause, locks_out=True) is (BLOCKS if outdated else BEARING[cause])
     assert {bearing_of(cause, locks_out=locks_out) for locks_out in (False, None)} == {BEARING[cause]}

@@ -1,4 +1,4 @@
-"""Evidence that nobody can make up: what has it, and what a copier of chains does not get by copying."""
+"""Evidence that cannot be forged: what has it, and what a copier of chains does not get by copying."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The limits: what the certificates of strangers may cost, and that nothing is taken for granted beyond."""
+"""The limits: what the certificates of anybody may cost, and that nothing is taken for granted beyond."""
 
 import itertools
 from collections.abc import Callable

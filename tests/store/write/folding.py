@@ -178,5 +178,5 @@ def folded(submission: Submission, *, with_body: bool = True) -> FoldedReport:
         effective_expiration_text=report.effective_expiration_text,
         platform_version=report.platform_version,
         user_agent=submission.user_agent,
-        body=pack_body(submission.body, report) if with_body else None,
+        body=pack_body(bytes(submission.body), report) if with_body else None,
     )

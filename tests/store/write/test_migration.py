@@ -34,9 +34,10 @@ def test_what_an_earlier_version_stored_is_there_after_the_upgrade_and_is_counte
     Desk.at(engine).take_each(map(submission, bodies))
     folder = Folder(engine)
     known = [submission(bodies[0]).identity, submission(bodies[1]).identity]
+    judged = {row.identity: row.judgement["judged_chain"] for row in folder.rows(tables.violations)}
     with writing(engine) as connection:  # as judgements with public roots had it
         for identity, anchor in zip(known, ("public", "private"), strict=True):
-            judgement = {"anchor": anchor, "path_checkable": True}
+            judgement = {"anchor": anchor, "path_checkable": True, "judged_chain": judged[identity]}
             violation = tables.violations.c.identity == identity
             connection.execute(update(tables.violations).where(violation).values(judgement=judgement))
         for row, body in zip(folder.rows(tables.reports), bodies, strict=True):  # which were not packed then

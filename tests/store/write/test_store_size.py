@@ -1,4 +1,4 @@
-"""A store over its limit shrinks in the documented order; evidence that nobody can make up goes last."""
+"""A store over its limit shrinks in the documented order; evidence that cannot be forged goes last."""
 
 import random
 from collections.abc import Iterable

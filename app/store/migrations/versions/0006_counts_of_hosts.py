@@ -55,7 +55,8 @@ def upgrade() -> None:
 
 def _note_who_is_locked_out(connection: sa.Connection) -> None:
     violations = sa.table("violations", sa.column("id"), sa.column("judgement", sa.JSON), sa.column("locks_out"))
-    judged = [(row.id, row.judgement["locks_out"]) for row in connection.execute(sa.select(violations))]
+    # The first versions did not say it in the judgement: it is known when the violation is judged again.
+    judged = [(row.id, row.judgement.get("locks_out")) for row in connection.execute(sa.select(violations))]
     for id_, locks_out in judged:
         connection.execute(violations.update().where(violations.c.id == id_).values(locks_out=locks_out))
 

@@ -63,6 +63,7 @@ def upgrade() -> None:
 def _fill_chain_certificates(connection: sa.Connection) -> None:
     """Read which certificates the stored chains contain, a few hundred chains at a time."""
     chains = sa.table("chains", sa.column("digest", sa.LargeBinary), sa.column("elements", sa.JSON))
+    certificates = sa.table("certificates", sa.column("sha256", sa.LargeBinary))
     contained = sa.table("chain_certificates", sa.column("sha256", sa.LargeBinary), sa.column("chain", sa.LargeBinary))
     last = b""
     while rows := connection.execute(
@@ -74,8 +75,12 @@ def _fill_chain_certificates(connection: sa.Connection) -> None:
             for element in elements
             if "sha256" in element
         }
-        if pairs:
-            connection.execute(contained.insert(), [{"sha256": sha256, "chain": chain} for sha256, chain in pairs])
+        wanted = {sha256 for sha256, _ in pairs}
+        stored = connection.scalars(sa.select(certificates.c.sha256).where(certificates.c.sha256.in_(wanted)))
+        there = set(map(bytes, stored))
+        contains = [{"sha256": sha256, "chain": chain} for sha256, chain in pairs if sha256 in there]
+        if contains:
+            connection.execute(contained.insert(), contains)
         last = bytes(rows[-1].digest)
 
 

@@ -1,4 +1,4 @@
-"""The leaf of evidence that nobody can make up, in the place of whether there is such evidence.
+"""The leaf of evidence that cannot be forged, in the place of whether there is such evidence.
 
 Revision 0012, after 0010.
 """

@@ -1,0 +1,165 @@
+"""When an old key can go: the releases in use that have no other key of those that stay, and until when they matter.
+
+::
+
+    AppRelease …, InstallCount …, key to drop, keys that stay ──find_last_use──> KeyUse …: share now and before, until
+                                                                      └──> OldKey: the day on which none needs it
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from app.hpkp.app_pins.forms import PinMode
+from app.hpkp.app_pins.model import ExpiryState, expiry_instants
+from app.hpkp.app_pins.release import AppRelease, InstallCount, ReleaseInstalls, counts_for, find_installs
+from app.hpkp.app_pins.reporting import pins_of_layer
+from app.hpkp.pins import Pin
+
+_WEEK, _MONTH = timedelta(days=7), timedelta(days=30)
+_LONGEST = timedelta(days=3 * 365)
+"""No estimate for a later day."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    """A release in use that needs the key: without it some enforcing layer has none of the keys that stay.
+
+    ``shares`` are those of all installs of the app on the platform: now, a week and a month before; None if unknown.
+    ``until`` is the first day on which it does not matter any more: its pins have expired everywhere, or its share is
+    within the limit by a straight line; None if neither can be said.
+    """
+
+    release: AppRelease
+    installs: ReleaseInstalls | None
+    shares: tuple[float | None, float | None, float | None]
+    until: date | None
+    expires: bool
+    """Whether ``until`` is the end of its pins, and no estimate."""
+
+
+@dataclass(frozen=True, slots=True)
+class OldKey:
+    """What keeps a key in use; ``can_go`` is the first day on which nothing does, None if that cannot be said."""
+
+    key: Pin
+    staying: frozenset[Pin]
+    uses: tuple[KeyUse, ...]
+    can_go: date | None
+
+
+def find_last_use(
+    key: Pin,
+    staying: Iterable[Pin],
+    releases: Iterable[AppRelease],
+    counts: Sequence[InstallCount],
+    *,
+    host: str,
+    limit: float,
+    at: datetime,
+) -> OldKey:
+    """Find what keeps a key in use. ``limit`` is the share of an app's installs that may be locked out."""
+    kept = frozenset(staying) - {key}
+    uses = []
+    for release in releases:
+        installs = find_installs(release, counts)
+        unused = installs is not None and installs.count == 0 and not installs.is_lower_bound
+        if release.is_retired(at) or unused or not _needs(release, key, kept, host, at):
+            continue
+        shares = _shares(release, counts)
+        if shares[0] is not None and shares[0] <= limit:
+            continue
+        expiry = _expiry(release, key, kept, host, at)
+        estimated = _estimate(shares, limit, None if installs is None else installs.day)
+        ends = [day for day in (expiry, estimated) if day is not None]
+        until = min(ends, default=None)
+        uses.append(KeyUse(release, installs, shares, until, until is not None and until == expiry))
+    days = [use.until for use in uses]
+    can_go = None if None in days else max([at.date(), *(day for day in days if day is not None)])
+    return OldKey(key, kept, tuple(sorted(uses, key=_sort_key)), can_go)
+
+
+def _sort_key(use: KeyUse) -> tuple[bool, date, str]:
+    """Order: those without an end first, then the last one to go."""
+    return (
+        use.until is not None,
+        date.max if use.until is None else date.fromordinal(date.max.toordinal() - use.until.toordinal()),
+        str(use.release),
+    )
+
+
+def _needs(release: AppRelease, key: Pin, staying: frozenset[Pin], host: str, at: datetime) -> bool:
+    """Whether an enforcing layer that still checks has the key, and none of those that stay."""
+    for layer in release.layers:
+        entries = [
+            entry
+            for entry in layer.entries_for(host)
+            if entry.mode is PinMode.ENFORCE and entry.state_at(at, layer.traits.expiry_rule) is not ExpiryState.OFF
+        ]
+        pins = pins_of_layer(layer, host)
+        if entries and key in pins and not pins & staying:
+            return True
+    return False
+
+
+def _expiry(release: AppRelease, key: Pin, staying: frozenset[Pin], host: str, at: datetime) -> date | None:
+    """Return the first day on which the pins of every layer that needs the key have expired on all devices."""
+    ends: list[date] = []
+    for layer in release.layers:
+        pins = pins_of_layer(layer, host)
+        if key not in pins or pins & staying:
+            continue
+        for entry in layer.entries_for(host):
+            rule = layer.traits.expiry_rule
+            if entry.mode is not PinMode.ENFORCE:
+                continue
+            if entry.expires_on is None or rule is None:
+                return None
+            last = expiry_instants(entry.expires_on, rule)[1]
+            ends.append(last.date() if last.time() == datetime.min.time() else last.date() + timedelta(days=1))
+    return max(ends, default=None)
+
+
+def _shares(release: AppRelease, counts: Sequence[InstallCount]) -> tuple[float | None, float | None, float | None]:
+    """Return the share on the newest counted day, and on the last ones at least a week and a month before."""
+    by_day = _shares_by_day(release, counts)
+    if not by_day:
+        return None, None, None
+    newest = max(by_day)
+
+    def before(age: timedelta) -> float | None:
+        days = [day for day in by_day if day <= newest - age]
+        return by_day[max(days)] if days else None
+
+    return by_day[newest], before(_WEEK), before(_MONTH)
+
+
+def _shares_by_day(release: AppRelease, counts: Iterable[InstallCount]) -> dict[date, float]:
+    own: defaultdict[tuple[date, bool], int] = defaultdict(int)
+    every: defaultdict[tuple[date, bool], int] = defaultdict(int)
+    for count in counts:
+        if (count.app, count.platform) == (release.app, release.platform):
+            kind = count.day, bool(count.build)
+            every[kind] += count.count
+            own[kind] += count.count if counts_for(count, release) else 0
+    days = {day for (day, _), total in own.items() if total}
+    # A file by build and one by version may both count a day: the larger is used, because they count the same.
+    return {
+        day: max(own[day, False], own[day, True]) / of
+        for day in days
+        if (of := max(every[day, False], every[day, True]))
+    }
+
+
+def _estimate(
+    shares: tuple[float | None, float | None, float | None], limit: float, newest: date | None
+) -> date | None:
+    """Return the day on which a straight line through the older share and the newest one is within the limit."""
+    now, week, month = shares
+    then, age = (month, _MONTH) if month is not None else (week, _WEEK)
+    if newest is None or now is None or then is None or now >= then:
+        return None
+    days = math.ceil((now - limit) / ((then - now) / age.days))
+    return newest + timedelta(days=days) if days <= _LONGEST.days else None

@@ -1,0 +1,2 @@
+export const loader = { config: () => undefined };
+export default () => null;
