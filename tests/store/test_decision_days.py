@@ -16,6 +16,7 @@ from tests.demo import demo_store
 from tests.store.desk import Desk
 
 DAY = timedelta(days=1)
+SECOND = timedelta(seconds=1)
 HOST = "www.example.com"
 
 
@@ -59,16 +60,17 @@ def test_each_day_has_the_numbers_of_its_assessment_for_each_audience(service: S
 
 
 def test_a_day_keeps_the_last_numbers_and_the_next_day_has_its_own(service: Service) -> None:
-    noon = datetime.now(UTC).replace(hour=12, minute=0)
-    first = _record(service, noon)
-    _record(service, noon + timedelta(hours=1))
+    # Tomorrow and one second apart: the demo's reports end now, and no age of its evidence passes a limit in between.
+    start = datetime.now(UTC).replace(hour=1, minute=0) + DAY
+    first = _record(service, start)
+    _record(service, start + SECOND)
     rows = Desk.at(service.engine).rows(tables.decision_days)
-    assert {row.at for row in rows} == {to_ms(noon)}, "the same numbers are not written again"
+    assert {row.at for row in rows} == {to_ms(start)}, "the same numbers are not written again"
     service.settings.__dict__["max_lockout_percent"] = 50.0
-    _record(service, noon + timedelta(hours=2))
+    _record(service, start + 2 * SECOND)
     rows = Desk.at(service.engine).rows(tables.decision_days)
-    assert {(row.at, row.share_limit) for row in rows} == {(to_ms(noon + timedelta(hours=2)), 0.5)}
-    _record(service, noon + DAY)
+    assert {(row.at, row.share_limit) for row in rows} == {(to_ms(start + 2 * SECOND), 0.5)}
+    _record(service, start + DAY)
     rows = Desk.at(service.engine).rows(tables.decision_days)
     assert len({row.day for row in rows}) == 2
     assert len(rows) >= 2 * len(first.audiences)
