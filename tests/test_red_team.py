@@ -296,11 +296,19 @@ def test_clients_that_are_locked_out_now_come_first_with_what_ends_it(
         assert "until max-age has passed" in finding["fix"]
 
 
-def test_clients_that_enforce_a_report_only_policy_are_told(team: RedTeam) -> None:
+@pytest.mark.parametrize(
+    "sender", [Sender.TRUSTKIT_APPLE, Sender.PROTON_BRIDGE, Sender.PROTON_VPN, Sender.GO_HPKP, Sender.REPORTING_API]
+)
+def test_clients_that_enforce_a_report_only_policy_are_told(team: RedTeam, sender: Sender) -> None:
     keys = team.keys
     assert team.finding("clients_enforce_already") is None
     met = (*keys.leaf, keys.old_root)
-    team.play(Send(keys.leaf, met, (keys.retired, keys.renewed[0].pin), 3, Sender.TRUSTKIT_APPLE, enforced=True))
+    known = keys.retired, keys.renewed[0].pin
+    if sender is Sender.REPORTING_API:  # its form has no mode: only the report-uri says it
+        body = team.body(Send(keys.leaf, met, known, 1, sender))
+        team.post(body, address=network(1), path="/report?mode=enforce", status=204)
+    else:
+        team.play(Send(keys.leaf, met, known, 3, sender, enforced=True))
     finding = team.finding("clients_enforce_already")
     assert finding is not None
     assert finding["severity"] == "caution"

@@ -19,6 +19,7 @@ from app.hpkp.readiness.policy_rules import subdomains
 from app.hpkp.readiness.refusal_rules import refusals
 from app.hpkp.readiness.violation_rules import enforcing_clients, reopened
 from app.hpkp.report import Sender
+from app.hpkp.user_agents.senders import MODELS
 from app.hpkp.violation_status import MEANINGS
 from app.samples.forms import FORMS
 from app.samples.incident import Incident
@@ -152,7 +153,7 @@ def test_a_report_about_a_noted_host_counts_for_the_policy_of_that_host(
 # Clients that are locked out now
 
 
-@pytest.mark.parametrize("sender", [Sender.CHROMIUM, Sender.TRUSTKIT_APPLE, Sender.TRUSTKIT_ANDROID])
+@pytest.mark.parametrize("sender", list(Sender))
 def test_two_hundred_clients_with_stale_pins_that_enforce_block(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sender: Sender
 ) -> None:
@@ -166,14 +167,25 @@ def test_two_hundred_clients_with_stale_pins_that_enforce_block(
         team.next_day(4)
         assert team.decisive() == ("ready", set())
         stale = keys.renewed[0].pin, keys.reissued[1].pin
-        team.play(Send(keys.leaf, (*keys.leaf, keys.old_root), stale, 200, sender, enforced=True))
+        if sender is Sender.RFC7469:  # a form of its own: nothing but the report-uri says that it enforces
+            for number in range(200):
+                body = team.body(Send(keys.leaf, (*keys.leaf, keys.old_root), stale, 1, Sender.GO_HPKP))
+                body = body.replace(b'"known-pins"', f'"build":"{number}","known-pins"'.encode())
+                team.post(body, address=network(number), path="/report?mode=enforce", status=204)
+        else:
+            team.play(Send(keys.leaf, (*keys.leaf, keys.old_root), stale, 200, sender, enforced=True))
         answer = team.ask()
         assert answer["verdict"] == "not_ready"
         assert answer["findings"][0]["code"] == "locked_out_now"
-        ends = (
-            "until max-age has passed" if sender is Sender.CHROMIUM else "Apps keep their pins until they are updated"
-        )
-        assert ends in answer["plan"]["do"][0]
+        assert {one["sender"] for one in team.get("/violations", host=HOST)["items"]} == {sender}
+        in_app = MODELS[sender].pins_in_app
+        ends = {
+            False: "browsers stay locked out until max-age has passed",
+            True: "Apps keep their pins until they are updated",
+            None: "or, if they are programs with pins, until they are updated",
+        }
+        told = {kind for kind, text in ends.items() if text in answer["plan"]["do"][0]}
+        assert told == {in_app}
 
 
 # What two places must not decide apart

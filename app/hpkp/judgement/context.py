@@ -23,7 +23,7 @@ from app.hpkp.pins import Pin
 from app.hpkp.policy import Mode, PinningPolicy, PolicyHistory
 from app.hpkp.report import ViolationReport
 from app.hpkp.user_agents.model import Compared, ReportedPath
-from app.hpkp.user_agents.senders import model_of, proof_of
+from app.hpkp.user_agents.senders import mode_of, model_of, proof_of
 from app.hpkp.violation import CLOCK_TOLERANCE, clock_of, is_outside_validity
 from app.hpkp.x509.anchors import Anchor, KnownCertificates
 from app.hpkp.x509.certificate import Certificate, Chain, Element, pins_of
@@ -430,7 +430,7 @@ class JudgementContext:
     @cached_property
     def mode(self) -> Mode | None:
         """The mode of the client: by the report, by its kind, by the revision that it knows, or by the policy."""
-        if stated := self.report.mode or self.model.mode:
+        if stated := mode_of(self.report.sender, self.report.mode):
             return stated
         known = self.known_revision
         return known.mode if known else self.policy.mode if self.policy else None

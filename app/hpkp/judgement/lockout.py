@@ -90,12 +90,22 @@ def _refused_with_pins_of_ours(context: JudgementContext) -> bool:
     """
     return (
         context.mode is Mode.ENFORCE
-        and context.proof.pins_failed is True
+        and (context.proof.pins_failed is True or _shows_that_pins_failed(context))
         and bool(context.known & context.ever_expected)
         and context.leaf_element is not None
         and not (context.compared or frozenset()) & context.known
         and _fails_anyway(context) is None
     )
+
+
+def _shows_that_pins_failed(context: JudgementContext) -> bool:
+    """Whether the certificates show what a sender of no known kind does not prove: no known pin on any of its paths.
+
+    Only for a chain of ours or to a known root: a client of no known kind may exempt a root that the user installed.
+    """
+    if context.proof.pins_failed is not None or not (context.anchored or _ours(context)):
+        return False
+    return context.presence(context.known) is Presence.NONE
 
 
 def _until(context: JudgementContext) -> str:

@@ -17,7 +17,7 @@ from app.hpkp.x509.anchors import Anchor
 from app.hpkp.x509.certificate import Certificate
 from app.hpkp.x509.paths import Presence
 
-RULES_VERSION = 5
+RULES_VERSION = 6
 """Raised with every change that can give a violation another judgement, so that stores are re-judged."""
 
 Evidence = tuple[str, int | None]

@@ -11,7 +11,7 @@ from app.hpkp.audience import Audience
 from app.hpkp.catalog import Catalog
 from app.hpkp.clients import ClientCount
 from app.hpkp.control import NO_CONTROL, Control, Delivery, measure_delivery
-from app.hpkp.deployment import LONGEST_REMEMBERED
+from app.hpkp.deployment import LONGEST_REMEMBERED, remembered_revisions
 from app.hpkp.exposure import first_whole_day
 from app.hpkp.judgement.causes import SIDE, Cause, Side
 from app.hpkp.overflow import Refusals
@@ -120,15 +120,18 @@ class OpenViolation:
 
 @dataclass(frozen=True, slots=True)
 class LockedOut:
-    """Clients that are locked out now: browsers (empty ``app``), or a release of an app; ``reports`` is a lower bound.
+    """Clients of one release, or of one kind of sender, that are locked out now; ``reports`` is a lower bound.
 
-    ``installs`` are those of the release on its busiest day, None if they are not known.
+    ``app`` is empty for browsers, and for programs whose reports do not name them. ``pins_in_app`` is False for
+    browsers, and None if the sender is of no known kind. ``installs`` are those of the release on its busiest day,
+    None if they are not known.
     """
 
     app: str
     app_version: str
     reports: int
     installs: int | None = None
+    pins_in_app: bool | None = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +270,17 @@ class Situation:
     def apps_only(self) -> bool:
         """Whether the pins are in apps alone, by what is known of their audiences."""
         return not any(known.audience.is_site for known in self.audiences)
+
+    @property
+    def caches_end(self) -> datetime | None:
+        """When the last browser drops the pins of any enforced revision, if none meets the header again after now.
+
+        None if no revision is known of which browsers may still have pins.
+        """
+        moments = [until for _, until in remembered_revisions(self.history, self.at)]
+        if self.policy.mode is Mode.ENFORCE:
+            moments.append(self.at + self.max_age)
+        return max(moments, default=None)
 
     @property
     def max_age(self) -> timedelta:

@@ -145,8 +145,8 @@ def _violations(finding: Finding) -> list[int]:
 def _steps(step: NextStep | None, case: Situation) -> Iterator[str]:
     if case.ending:
         yield (
-            f"Keep serving max-age=0 until {_caches_end(case)}. Then remove the header and run `hpkp policy withdraw "
-            f"{case.policy.host}`."
+            f"Keep serving max-age=0 until {case.caches_end or case.at:%Y-%m-%d %H:%M} UTC. Then remove the header and "
+            f"run `hpkp policy withdraw {case.policy.host}`."
         )
     elif case.apps_only:
         yield (
@@ -189,14 +189,6 @@ def _first_end(case: Situation) -> datetime | None:
     )
 
 
-def _caches_end(case: Situation) -> str:
-    """Write when the last cached pins expire, of every revision that was ever enforced, the current one included."""
-    moments = [until for _, until in remembered_revisions(case.history, case.at)]
-    if case.policy.mode is Mode.ENFORCE:
-        moments.append(case.at + case.max_age)
-    return f"{max(moments, default=case.at):%Y-%m-%d %H:%M} UTC"
-
-
 def _rollback(case: Situation) -> Iterator[str]:
     """Describe the rollback; it reaches clients with cached pins only when they connect (RFC 7469 section 2.3.1)."""
     policy = case.policy
@@ -208,7 +200,7 @@ def _rollback(case: Situation) -> Iterator[str]:
             yield f"Nothing is enforced or cached. To stop, remove {REPORT_ONLY}."
         return
     off = PinningHeader.of_policy(replace(policy, max_age=0))
-    until = _caches_end(case)
+    until = f"{case.caches_end or case.at:%Y-%m-%d %H:%M} UTC"
     yield (
         f"{'Send' if enforced else 'To clear pins that were enforced before, send'} `{ENFORCING}: {off}` on every "
         f"response until {until}, with a certificate that matches the cached pins. Then remove it."

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from app.hpkp.audience import Audience
 from app.hpkp.clients import NOBODY, ClientCount
 from app.hpkp.control import Delivery, upper_share_of_all
-from app.hpkp.deployment import remembered_revisions
 from app.hpkp.exposure import Unit
 from app.hpkp.findings import Finding, Severity
 from app.hpkp.judgement.causes import ALARMING, BEARING, CAUSES, Bearing, Cause, bearing_of, fix_of
@@ -18,6 +17,7 @@ from app.hpkp.wording import count, name_first
 
 _SEVERITY = {Bearing.BLOCKS: Severity.BLOCKER, Bearing.CAUTION: Severity.WARNING, Bearing.INFO: Severity.INFO}
 _SHOWN = 20
+_NAMED = 6
 _VERY_FEW = 3
 """One person easily sends from this many networks."""
 
@@ -28,26 +28,27 @@ def locked_out(case: Situation) -> Iterator[Finding]:
     if not who:
         return
     locked = [violation for violation in case.evidence.open_violations if violation.locked_out_now]
-    releases = [one for one in who if one.app]
-    browsers = sum(one.reports for one in who if not one.app)
-    named = [*([f"browsers ({count(browsers, 'report')})"] if browsers else []), *map(_release, releases[:5])]
-    more = f" and {len(releases) - 5} more releases" if len(releases) > 5 else ""
+    ends = "" if case.caches_end is None else f" ({case.caches_end:%Y-%m-%d %H:%M} UTC at the latest)"
     fixes = ["Serve a chain with a key that these clients pin: it ends the lockout of all of them."]
-    if browsers:
-        until = max((until for _, until in remembered_revisions(case.history, case.at)), default=case.at + case.max_age)
-        fixes.append(
-            f"Without it, browsers stay locked out until max-age has passed ({until:%Y-%m-%d %H:%M} UTC at the latest)."
-        )
-    if releases:
+    if any(one.pins_in_app is False for one in who):
+        fixes.append(f"Without it, browsers stay locked out until max-age has passed{ends}.")
+    if apps := [one for one in who if one.pins_in_app]:
         fixes.append(
             "Apps keep their pins until they are updated: release an update with the current pins for "
-            f"{', '.join(f'{one.app} {one.app_version}'.strip() for one in releases[:5])}."
+            f"{', '.join(_program(one) for one in apps[:_NAMED])}."
+        )
+    if any(one.pins_in_app is None for one in who):
+        # Nothing says whether such a client has its pins from a header or in its own configuration.
+        fixes.append(
+            f"Clients of unknown kind stay locked out until max-age has passed{ends}, or, if they are programs with "
+            "pins, until they are updated."
         )
     fixes.append(f"When the lockout has ended, run `hpkp violation status {_ids(locked)} --set resolved`.")
     yield Finding(
         "locked_out_now",
         Severity.BLOCKER,
-        f"Clients that enforce pins are locked out now: {', '.join(named)}{more}.",
+        f"Clients that enforce pins are locked out now: {', '.join(map(_locked_out, who[:_NAMED]))}"
+        + (f" and {len(who) - _NAMED} more." if len(who) > _NAMED else "."),
         " ".join(fixes),
         _evidence(locked)
         | {
@@ -59,9 +60,16 @@ def locked_out(case: Situation) -> Iterator[Finding]:
     )
 
 
-def _release(one: LockedOut) -> str:
+def _locked_out(one: LockedOut) -> str:
     installs = "" if one.installs is None else f" from {count(one.installs, 'install')}"
-    return f"{one.app} {one.app_version}".strip() + f" ({count(one.reports, 'report')}{installs})"
+    return f"{_program(one)} ({count(one.reports, 'report')}{installs})"
+
+
+def _program(one: LockedOut) -> str:
+    """Name a release, or the kind of client if its reports name none."""
+    if named := f"{one.app} {one.app_version}".strip():
+        return named
+    return {False: "browsers", True: "apps without a name", None: "clients of unknown kind"}[one.pins_in_app]
 
 
 def enforcing_clients(case: Situation) -> Iterator[Finding]:

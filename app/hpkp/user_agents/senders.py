@@ -168,6 +168,11 @@ def model_of(report: ViolationReport) -> UserAgentModel:
     return MODELS[report.sender]
 
 
+def mode_of(sender: Sender, stated: Mode | None) -> Mode | None:
+    """Return the mode of a client: the one that its report states, else the only one of its kind; None if unknown."""
+    return stated or MODELS[sender].mode
+
+
 def proof_of(report: ViolationReport) -> Proof:
     """Return what the report proves if it is honest; a form that contradicts its sender proves nothing."""
     if report.contradictions:

@@ -31,6 +31,7 @@ from app.hpkp.readiness.decisions import find_outgrown_causes
 from app.hpkp.readiness.evidence import LockedOut
 from app.hpkp.readiness.ignore_rules import CountedViolations, apply_ignores
 from app.hpkp.report import Sender
+from app.hpkp.user_agents.senders import MODELS
 from app.hpkp.violation_status import OPEN, Status
 from app.store import tables
 from app.store.app_releases import find_releases
@@ -125,10 +126,11 @@ def gather_evidence(
     observed = observed or Observations()
     known_by = None if as_of is None else as_of.moment
     counted, after_ignores = find_open_violations(connection, host, since=since, until=until, as_of=as_of)
+    senders = {found.id: _read_sender(found.sender) for found in counted}
     clients, unknown_apps = count_groups(
         connection,
         after_ignores.violations,
-        senders={found.id: _read_sender(found.sender) for found in counted},
+        senders=senders,
         known=frozenset(row.audience for row in observed.exposure),
         since=since,
         until=until,
@@ -142,7 +144,14 @@ def gather_evidence(
         reports=hostnames.total(),
         open_violations=after_ignores.violations,
         left_out=after_ignores.left_out,
-        locked_out=_list_locked_out(connection, after_ignores.violations, observed.exposure, since=since, until=until),
+        locked_out=_list_locked_out(
+            connection,
+            after_ignores.violations,
+            observed.exposure,
+            senders=senders,
+            since=since,
+            until=until,
+        ),
         networks=after_ignores.networks,
         clients=clients,
         unknown_apps=unknown_apps,
@@ -231,6 +240,7 @@ def _list_locked_out(
     violations: Iterable[OpenViolation],
     exposed: Iterable[ExposedDay],
     *,
+    senders: Mapping[int, Sender],
     since: datetime,
     until: datetime,
 ) -> tuple[LockedOut, ...]:
@@ -243,12 +253,12 @@ def _list_locked_out(
         if day.clients is not None:
             release = day.app, day.app_version
             installs[release] = max(installs.get(release, 0), day.clients)
-    counted = Counter[tuple[str, str]]()
-    for _, app, version, reports in count_sources(connection, ids, Window.of(Filter(since=since, until=until))):
-        counted[app, version] += reports
+    counted = Counter[tuple[str, str, bool | None]]()
+    for id_, app, version, reports in count_sources(connection, ids, Window.of(Filter(since=since, until=until))):
+        counted[app, version, MODELS[senders[id_]].pins_in_app] += reports
     return tuple(
-        LockedOut(*release, reports, installs.get(release) if release[0] else None)
-        for release, reports in sorted(counted.items(), key=lambda item: (-item[1], item[0]))
+        LockedOut(app, version, reports, installs.get((app, version)) if app else None, pins_in_app)
+        for (app, version, pins_in_app), reports in sorted(counted.items(), key=lambda item: (-item[1], str(item[0])))
     )
 
 
@@ -290,7 +300,8 @@ def _as_known(
         locks_out=locks_out,
         hostname=found.hostname,
         resolved_at=resolved_at,
-        enforced=found.mode == Mode.ENFORCE,
+        # What is stored may be the mode of the policy; a sender that always enforces does so under any policy.
+        enforced=(MODELS[_read_sender(found.sender)].mode or found.mode) == Mode.ENFORCE,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from app.hpkp.pinned_host import find_pinned_host
+from app.hpkp.user_agents.senders import mode_of
 from app.hpkp.violation import app_of, chain_digest
 from app.store import tables
 from app.store.engine import from_ms, to_ms
@@ -62,7 +63,7 @@ def _row(violation: JudgedViolation) -> dict[str, Any]:
         "port": report.port,
         "noted_hostname": report.noted_hostname,
         "include_subdomains": report.include_subdomains,
-        "mode": _text(report.mode or (in_force.mode if in_force else None)),
+        "mode": _text(mode_of(report.sender, report.mode) or (in_force.mode if in_force else None)),
         "sender": _text(report.sender),
         "sender_result": _text(report.sender_result),
         "known_pins": [str(pin) for pin in report.known_pins],
