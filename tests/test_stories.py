@@ -26,7 +26,7 @@ from app.hpkp.pins import Pin
 from app.hpkp.policy import PinningPolicy
 from app.hpkp.readiness import RULES, Readiness, Rule, Situation, assess_readiness
 from app.hpkp.readiness.evidence_rules import clock
-from app.hpkp.readiness.policy_rules import subdomains
+from app.hpkp.readiness.policy_rules import subdomains, unpinned_subdomains
 from app.hpkp.readiness.refusal_rules import refusals
 from app.hpkp.readiness.release_rules import (
     differing_pins,
@@ -286,7 +286,7 @@ def _all_days() -> list[Played]:
 
 
 NOT_OF_ROLLOUTS = (
-    clock, evaluation, refusals, subdomains, enforcing_clients, reopened,
+    clock, evaluation, refusals, subdomains, unpinned_subdomains, enforcing_clients, reopened,
     unknown_releases, some_paths, expired_releases, differing_pins, unregistered_releases,
 )  # fmt: skip
 OF_ROLLOUTS = [rule for rule in RULES if rule not in NOT_OF_ROLLOUTS]

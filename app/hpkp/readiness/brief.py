@@ -52,6 +52,8 @@ def _facts(code: str, facts: Mapping[str, object], limits: Thresholds) -> Iterat
             yield f"at least {count(reports, 'request')} from about {count(networks, 'network')}"
         case {"addresses": [*addresses]} if addresses:
             yield name_first(addresses)
+        case {"subdomains": [*names]}:
+            yield name_first(names)
         case {"addresses": {**faults}}:
             yield name_first(faults)
         case {"answers": [*answers]} if answers:

@@ -57,6 +57,7 @@ TITLES: dict[str, str] = {
     "release_not_registered": "App releases not registered",
     "clients_enforce_already": "Some clients already enforce",
     "report_uri_unreachable": "report-uri unreachable for clients",
+    "subdomain_not_pinned": "Served subdomain certificate is not pinned",
     "subdomains_not_seen": "No subdomain was ever observed",
     "report_uri_on_pinned_host": "report-uri is on a pinned host",
     "too_few_covered_days": "Too few evidence days",

@@ -1,0 +1,105 @@
+"""Evidence of another name, cause or address than the one that is asked about, over HTTP: none of it makes `ready`."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.hpkp.pins import Pin
+from app.hpkp.readiness import RULES, Verdict, assess_readiness
+from app.hpkp.readiness.policy_rules import unpinned_subdomains
+from app.samples.rollout import Chain, Keys, pinning_field
+from app.samples.site import issue
+from tests.authority import Issued
+from tests.red_team import RedTeam, red_team
+from tests.test_stories import HOST
+from tests.tls_server import resolve
+
+SHOP = f"shop.{HOST}"
+
+
+def _put(team: RedTeam, path: str, **members: Any) -> None:
+    answer = team.stage.client.put(f"/api/v1/hosts/{path}", json=members)
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.fixture
+def covering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RedTeam]:
+    """Return a rollout with includeSubDomains that is `ready`; one name below the host has a policy of its own."""
+    with red_team(tmp_path, monkeypatch, days=0) as team:
+        resolve(monkeypatch, {HOST: ["127.0.0.1"], SHOP: ["127.0.0.1"]})
+        assert team.stage.policy is not None
+        team.stage.policy = replace(team.stage.policy, include_subdomains=True)
+        _put(team, f"{HOST}/policy", **team.stage._members(team.stage.policy))
+        team.next_day(16)
+        assert team.decisive() == ("ready", set())
+        yield team
+
+
+def _probe_shop(team: RedTeam, chain: Chain, *, pins: tuple[Pin, ...]) -> None:
+    """Probe the name below the host, which serves a chain and the header of its own policy."""
+    assert team.stage.policy is not None
+    members = [{"sha256": str(pin)} for pin in pins]
+    _put(team, f"{SHOP}/policy", pins=members, report_uri=team.stage.policy.report_uri)
+    team.stage.host.deploy(*(Issued(issued.certificate, issued.key) for issued in chain))
+    team.stage.host.replies = {"": (200, [pinning_field(team.stage.policy)])}
+    answer = team.stage.client.post(f"/api/v1/hosts/{SHOP}/probe")
+    assert answer.status_code == 200, answer.text
+
+
+def _of_shop(keys: Keys, team: RedTeam, *, pinned: bool) -> Chain:
+    key = keys.leaf[0].key if pinned else None
+    return issue(SHOP, keys.intermediate, team.at, key=key), keys.intermediate
+
+
+def test_a_name_below_the_host_that_serves_an_unpinned_chain(covering: RedTeam) -> None:
+    shop = _of_shop(covering.keys, covering, pinned=False)
+    _probe_shop(covering, shop, pins=(shop[0].pin, covering.keys.backup))
+    assert covering.decisive() == ("not_ready", {"subdomain_not_pinned"})
+    finding = covering.finding("subdomain_not_pinned")
+    assert finding is not None
+    assert finding["evidence"]["subdomains"] == [SHOP]
+    covering.later(minutes=5)
+    situation = covering.service.readiness.gather(HOST, at=covering.at)
+    assert situation is not None
+    others = tuple(rule for rule in RULES if rule is not unpinned_subdomains)
+    assert assess_readiness(situation, rules=others).verdict is Verdict.READY, "a false one"
+    covering.next_day(3)  # what was seen counts as long as the name has a policy
+    assert covering.decisive() == ("not_ready", {"subdomain_not_pinned"})
+
+
+def test_a_name_below_the_host_with_a_pinned_key_withholds_nothing(covering: RedTeam) -> None:
+    shop = _of_shop(covering.keys, covering, pinned=True)
+    _probe_shop(covering, shop, pins=(shop[0].pin, covering.keys.backup))
+    assert covering.decisive() == ("ready", set())
+
+
+def test_what_a_name_below_the_host_serves_now_ends_what_it_served(covering: RedTeam) -> None:
+    shop = _of_shop(covering.keys, covering, pinned=False)
+    _probe_shop(covering, shop, pins=(shop[0].pin, covering.keys.backup))
+    covering.later(minutes=5)
+    _probe_shop(covering, _of_shop(covering.keys, covering, pinned=True), pins=(shop[0].pin, covering.keys.backup))
+    assert covering.decisive() == ("ready", set())
+
+
+def test_a_name_below_the_host_that_was_given_up_blocks_no_longer(covering: RedTeam) -> None:
+    shop = _of_shop(covering.keys, covering, pinned=False)
+    _probe_shop(covering, shop, pins=(shop[0].pin, covering.keys.backup))
+    covering.later(minutes=5)
+    answer = covering.stage.client.delete(f"/api/v1/hosts/{SHOP}/policy")
+    assert answer.status_code == 204, answer.text
+    assert covering.decisive() == ("not_ready", {"subdomain_not_pinned"}), "it was served a few minutes ago"
+    covering.next_day(3)
+    assert covering.decisive() == ("ready", set())
+
+
+def test_without_include_subdomains_a_name_below_the_host_is_another_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with red_team(tmp_path, monkeypatch) as team:
+        resolve(monkeypatch, {HOST: ["127.0.0.1"], SHOP: ["127.0.0.1"]})
+        shop = _of_shop(team.keys, team, pinned=False)
+        _probe_shop(team, shop, pins=(shop[0].pin, team.keys.backup))
+        assert team.decisive() == ("ready", set())
