@@ -10,7 +10,8 @@ import pytest
 from app.hpkp.pins import Pin
 from app.hpkp.readiness import RULES, Verdict, assess_readiness
 from app.hpkp.readiness.policy_rules import unpinned_subdomains
-from app.samples.rollout import Chain, Keys, pinning_field
+from app.hpkp.report import Sender
+from app.samples.rollout import Chain, Keys, Look, Send, SetPolicy, pinning_field
 from app.samples.site import issue
 from tests.authority import Issued
 from tests.red_team import RedTeam, red_team
@@ -102,4 +103,37 @@ def test_without_include_subdomains_a_name_below_the_host_is_another_matter(
         resolve(monkeypatch, {HOST: ["127.0.0.1"], SHOP: ["127.0.0.1"]})
         shop = _of_shop(team.keys, team, pinned=False)
         _probe_shop(team, shop, pins=(shop[0].pin, team.keys.backup))
+        assert team.decisive() == ("ready", set())
+
+
+@pytest.mark.parametrize("sender", [Sender.CHROMIUM, Sender.TRUSTKIT_APPLE])
+def test_what_is_expected_of_one_cause_does_not_hold_for_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sender: Sender
+) -> None:
+    """Clients with outdated pins harm nobody while their chain has a pin; without it they would be locked out."""
+
+    def policy(keys: Keys) -> SetPolicy:
+        return SetPolicy((keys.retired, keys.reissued[1].pin, keys.backup))
+
+    with red_team(tmp_path, monkeypatch, policy=policy, days=0) as team:
+        keys = team.keys
+        send = Send(keys.renewed, (*keys.renewed, keys.old_root), (keys.retired, keys.reissued[1].pin), 1, sender)
+        body = team.body(send)
+        team.play(SetPolicy((keys.leaf[0].pin, keys.renewed[0].pin, keys.backup)), Look())
+        team.later(minutes=5)
+        team.stage.post(body, address="198.51.100.7")
+        (violation,) = team.get("/violations", host=HOST)["items"]
+        assert violation["cause"] == "stale_known_pins"
+        team.set_status(violation["id"], "expected")
+        team.later(hours=2)  # reports are counted by the hour
+        team.play(SetPolicy((keys.leaf[0].pin, keys.backup), own_keys=(keys.renewed[0].pin,)))
+        team.next_day(16)
+        assert team.decisive() == ("ready", set())
+        body = team.body(send)
+        team.stage.post(body, address="198.51.100.8")
+        (violation,) = team.get("/violations", host=HOST)["items"]
+        assert violation["cause"] != "stale_known_pins"
+        assert team.verdict() == "not_ready"
+        assert team.finding("decision_outgrown") is not None
+        team.set_status(violation["id"], "expected")
         assert team.decisive() == ("ready", set())

@@ -167,7 +167,8 @@ def reopened(case: Situation) -> Iterator[Finding]:
             Severity.WARNING,
             f"{_reported(violations)} count again: you set them, or others of the same cause and networks, to "
             f"{' or '.join(sorted({violation.reopened for violation in violations}))}, but now more than three times "
-            "as many clients report them, or their certificates prove that they are not forged.",
+            "as many clients report them, their cause means something else than then, or their certificates prove that "
+            "they are not forged.",
             f"Review them (`hpkp explain {_most_reported(violations)[0]}`). If your decision still applies: `hpkp "
             f"violation status {_ids(violations)} --set expected`, or `--set ignored` unless they are proven.",
             _evidence(violations),
