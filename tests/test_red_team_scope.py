@@ -1,17 +1,31 @@
 """Evidence of another name, cause or address than the one that is asked about, over HTTP: none of it makes `ready`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.hpkp.app_pins.forms import Form, PinMode, Scope
+from app.hpkp.app_pins.model import PinEntry, PinLayer, carry
+from app.hpkp.app_pins.release import AppRelease, Platform
 from app.hpkp.pins import Pin
 from app.hpkp.readiness import RULES, Verdict, assess_readiness
 from app.hpkp.readiness.policy_rules import unpinned_subdomains
 from app.hpkp.report import Sender
-from app.samples.rollout import Chain, Keys, Look, Send, SetPolicy, pinning_field
+from app.samples.rollout import (
+    Act,
+    Chain,
+    CountInstalls,
+    Keys,
+    Look,
+    Register,
+    Send,
+    SendCanary,
+    SetPolicy,
+    pinning_field,
+)
 from app.samples.site import issue
 from tests.authority import Issued
 from tests.red_team import RedTeam, red_team
@@ -19,6 +33,7 @@ from tests.test_stories import HOST
 from tests.tls_server import resolve
 
 SHOP = f"shop.{HOST}"
+APP = "com.example.shop"
 
 
 def _put(team: RedTeam, path: str, **members: Any) -> None:
@@ -137,3 +152,31 @@ def test_what_is_expected_of_one_cause_does_not_hold_for_another(
         assert team.finding("decision_outgrown") is not None
         team.set_status(violation["id"], "expected")
         assert team.decisive() == ("ready", set())
+
+
+def _monitor(keys: Keys, uri: str) -> Register:
+    """Register a release that reports to a URI, and has the pins of the policy."""
+    entry = PinEntry(HOST, Scope.EXACT, PinMode.MONITOR, carry((keys.leaf[0].pin, keys.backup)), report_uris=(uri,))
+    return Register(AppRelease(APP, "3.9", Platform.IOS, (PinLayer(Form.TRUSTKIT_PLIST, (entry,)),)))
+
+
+@pytest.mark.parametrize(
+    ("uri", "verdict"),
+    [
+        ("https://reports.example.net/report/ios-3.9", "ready"),  # the collector of the stage, by a label of its own
+        ("https://elsewhere.example.net/report/ios-3.9", "not_enough_data"),
+    ],
+)
+def test_the_silence_of_a_release_that_reports_elsewhere_is_no_evidence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uri: str, verdict: str
+) -> None:
+    def daily() -> Iterable[Act]:
+        return Look(header=False), SendCanary(), CountInstalls(APP, Platform.IOS, (("3.9", 30_000),))
+
+    with red_team(tmp_path, monkeypatch, days=0, daily=daily) as team:
+        team.play(_monitor(team.keys, uri))
+        team.next_day(16)
+        assert team.verdict() == verdict
+        (release,) = team.ask()["releases"]
+        assert release["verdict"] == verdict
+        assert (team.finding("release_reports_elsewhere") is not None) is (verdict != "ready")

@@ -53,6 +53,7 @@ TITLES: dict[str, str] = {
     "release_matches_some_paths": "Release pins are not on every path",
     "release_unprotected": "App releases with expired pins",
     "release_cannot_report": "App releases that cannot report",
+    "release_reports_elsewhere": "App releases that report elsewhere",
     "release_pins_differ": "Reported pins differ from the registry",
     "release_not_registered": "App releases not registered",
     "clients_enforce_already": "Some clients already enforce",

@@ -87,7 +87,16 @@ def observe(
     exposure = list_exposure(connection, host, since=since, until=until, known_by=known_by)
     control_pins = list_control_pins(connection, host, known_by=known_by)
     return Observations(
-        exposure=tuple(with_installs(exposure, registered, installs, host=host, days=(since.date(), until.date()))),
+        exposure=tuple(
+            with_installs(
+                exposure,
+                registered,
+                installs,
+                host=host,
+                report_uri=policy.report_uri,
+                days=(since.date(), until.date()),
+            )
+        ),
         looks=list_header_looks(
             connection, host, policy, frozenset(one.pin for one in control_pins), since=since - look_age, until=until
         ),
