@@ -34,6 +34,8 @@ from tests.tls_server import resolve
 
 SHOP = f"shop.{HOST}"
 APP = "com.example.shop"
+UNREACHED = "127.0.0.2"
+"""An address at which nothing listens."""
 
 
 def _put(team: RedTeam, path: str, **members: Any) -> None:
@@ -180,3 +182,29 @@ def test_the_silence_of_a_release_that_reports_elsewhere_is_no_evidence(
         (release,) = team.ask()["releases"]
         assert release["verdict"] == verdict
         assert (team.finding("release_reports_elsewhere") is not None) is (verdict != "ready")
+
+
+def test_an_address_that_no_probe_reached_until_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether its clients received the header for all those days is unknown."""
+    with red_team(tmp_path, monkeypatch, days=0) as team:
+        resolve(monkeypatch, {HOST: ["127.0.0.1", UNREACHED]})
+        team.next_day(15)
+        assert "address_not_reached" in team.decisive()[1]
+        resolve(monkeypatch, {HOST: ["127.0.0.1"]})  # what answers there from now on is the same server
+        team.later(minutes=5)
+        team.play(Look())
+        verdict, codes = team.decisive()
+        assert (verdict, codes & {"too_few_covered_days"}) == ("not_enough_data", {"too_few_covered_days"})
+        (site,) = team.ask()["audiences"]
+        assert {reason for day in site["days"] for reason in day["missing"]} == {"not_probed"}
+
+
+def test_an_address_that_one_probe_did_not_reach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with red_team(tmp_path, monkeypatch, days=0) as team:
+        team.next_day(8)
+        resolve(monkeypatch, {HOST: ["127.0.0.1", UNREACHED]})
+        team.later(minutes=5)
+        team.play(Look())
+        resolve(monkeypatch, {HOST: ["127.0.0.1"]})
+        team.next_day(7)
+        assert team.decisive() == ("ready", set())
