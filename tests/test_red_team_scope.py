@@ -16,8 +16,12 @@ from app.hpkp.readiness.policy_rules import unpinned_subdomains
 from app.hpkp.report import Sender
 from app.samples.rollout import (
     Act,
+    AddControl,
+    CarryPins,
     Chain,
     CountInstalls,
+    Expose,
+    ExposeControl,
     Keys,
     Look,
     Register,
@@ -27,6 +31,7 @@ from app.samples.rollout import (
     pinning_field,
 )
 from app.samples.site import issue
+from app.samples.stories import CONTROL_PINS
 from tests.authority import Issued
 from tests.red_team import RedTeam, red_team
 from tests.test_stories import HOST
@@ -208,3 +213,39 @@ def test_an_address_that_one_probe_did_not_reach(tmp_path: Path, monkeypatch: py
         resolve(monkeypatch, {HOST: ["127.0.0.1"]})
         team.next_day(7)
         assert team.decisive() == ("ready", set())
+
+
+PROXIED = "proxied"
+UNREADABLE = "unreadable"
+
+
+@pytest.mark.parametrize(
+    ("met", "code"),
+    [(PROXIED, "interception_share_not_bounded"), (UNREADABLE, "unknown_share_over_limit")],
+)
+@pytest.mark.parametrize("reporting", [20, 60], ids=["a third reports", "all report"])
+def test_what_was_reported_of_those_who_report_stands_for_those_who_do_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, met: str, code: str, reporting: int
+) -> None:
+    """With a third of the control clients reporting, 0.5 % behind a proxy are more than the limit of 1 %."""
+
+    def daily() -> Iterable[Act]:
+        return Look(), SendCanary(), Expose(None, 40_000), Expose(None, 40_000, app=APP), ExposeControl(60)
+
+    with red_team(tmp_path, monkeypatch, days=0, daily=daily) as team:
+        keys = team.keys
+        team.play(CarryPins(APP), AddControl(CONTROL_PINS))
+        team.next_day(15)
+        team.play(Send(keys.leaf, (*keys.leaf, keys.old_root), CONTROL_PINS, reporting))
+        assert team.decisive() == ("ready", set())
+        known = keys.leaf[0].pin, keys.backup
+        if met == PROXIED:
+            proxied = (*keys.proxied, keys.proxy_root)
+            team.play(Send(keys.proxied, proxied, known, 200, Sender.TRUSTKIT_APPLE))
+        else:
+            team.play(Send((), (), known, 20, Sender.TRUSTKIT_APPLE))
+        assert team.decisive() == (("not_enough_data", {code}) if reporting < 60 else ("ready", set()))
+        for violation in team.get("/violations", host=HOST)["items"]:
+            if violation["cause"] != "control":
+                team.set_status(violation["id"], "expected")
+        assert team.decisive() == ("ready", set()), "one decision ends it"

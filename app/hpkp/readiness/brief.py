@@ -11,6 +11,7 @@ _LIMITS = {
     "lockout_share_over_limit": "lockout_share",
     "lockout_share_not_bounded": "lockout_share",
     "interception_share_over_limit": "interception_share",
+    "interception_share_not_bounded": "interception_share",
     "unknown_share_over_limit": "lockout_share",
 }
 """The threshold that each finding on a share compares with."""

@@ -75,6 +75,7 @@ TITLES: dict[str, str] = {
     "lockout_share_over_limit": "Lockout estimate over the limit",
     "lockout_share_not_bounded": "Too few clients to estimate lockout",
     "interception_share_over_limit": "TLS interception over the limit",
+    "interception_share_not_bounded": "TLS interception may be over the limit",
     "unknown_share_over_limit": "Too many unknown outcomes",
     "reports_refused": "Rejected requests may be reports",
     "refused_left_out": "Rejected requests excluded by decision",
