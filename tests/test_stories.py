@@ -26,11 +26,12 @@ from app.hpkp.pins import Pin
 from app.hpkp.policy import PinningPolicy
 from app.hpkp.readiness import RULES, Readiness, Rule, Situation, assess_readiness
 from app.hpkp.readiness.evidence_rules import clock
-from app.hpkp.readiness.policy_rules import subdomains
+from app.hpkp.readiness.policy_rules import subdomains, unpinned_subdomains
 from app.hpkp.readiness.refusal_rules import refusals
 from app.hpkp.readiness.release_rules import (
     differing_pins,
     expired_releases,
+    reporting_elsewhere,
     some_paths,
     unknown_releases,
     unregistered_releases,
@@ -97,7 +98,11 @@ class HttpStage:
         self._put(f"{self._path}/releases", {"app": release.app, "app_version": release.version})
 
     def register(self, release: AppRelease) -> None:
-        files = [write_config(layer, layer.form) for layer in release.layers]
+        """Register a release; the collector of the stories is this one, under the name that it has here."""
+        files = [
+            write_config(layer, layer.form).replace("https://reports.example.net", str(self.client.base_url))
+            for layer in release.layers
+        ]
         path = f"/api/v1/apps/{release.app}/releases/{release.version}"
         self._put(path, {"platform": release.platform, "files": files})
 
@@ -286,8 +291,8 @@ def _all_days() -> list[Played]:
 
 
 NOT_OF_ROLLOUTS = (
-    clock, evaluation, refusals, subdomains, enforcing_clients, reopened,
-    unknown_releases, some_paths, expired_releases, differing_pins, unregistered_releases,
+    clock, evaluation, refusals, subdomains, unpinned_subdomains, enforcing_clients, reopened,
+    unknown_releases, some_paths, expired_releases, reporting_elsewhere, differing_pins, unregistered_releases,
 )  # fmt: skip
 OF_ROLLOUTS = [rule for rule in RULES if rule not in NOT_OF_ROLLOUTS]
 """No story is about a service whose clock is wrong (`tests.faults.test_clock`), one that is behind with its own work

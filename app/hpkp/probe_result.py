@@ -422,13 +422,17 @@ def _missing(host: Host, wanted: str, answers: list[str], *, present: int) -> Fi
 def serves_policy(
     policy: PinningPolicy, endpoints: Iterable[Endpoint], *, control_pins: frozenset[Pin] = frozenset()
 ) -> bool | None:
-    """Whether every address that answered served the policy's own field, and no other; None if nothing tells.
+    """Whether every address served the policy's own field, and no other; None if an address did not answer.
 
-    A probe in the share of clients that get control pins does not see what the others get.
+    A probe in the share of clients that get control pins does not see what the others get: None if it saw nothing else.
     """
+    endpoints = tuple(endpoints)
     seen = [_carry_field(policy, endpoint.answers, control_pins) for endpoint in endpoints if endpoint.answers]
     told = [carried for carried in seen if carried is not None]
-    return all(told) if told else None
+    if False in told:
+        return False
+    # The clients of an address that did not answer may have received no pins, and report nothing.
+    return True if told and all(endpoint.answers for endpoint in endpoints) else None
 
 
 def _carry_field(policy: PinningPolicy, answers: Iterable[Answer], control_pins: frozenset[Pin]) -> bool | None:

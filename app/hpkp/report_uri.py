@@ -48,6 +48,27 @@ def check_report_uri(uri: str, host: Host | None, *, include_subdomains: bool) -
     return ReportUri(target, frozenset(faults))
 
 
+def lead_to_one_collector(first: str, second: str) -> bool:
+    """Whether two report-uris have the same scheme, host and port; their paths may differ, by a label.
+
+    Only then does a canary through one of them say anything about the other. False if one of them is no http URI.
+    """
+    origin = _origin(first)
+    return origin is not None and origin == _origin(second)
+
+
+def _origin(uri: str) -> tuple[str, Host, int] | None:
+    try:
+        parts = urlsplit(uri)
+        scheme, host = parts.scheme.lower(), canonical_host(parts.hostname or "")
+        return scheme, host, parts.port or _PORTS[scheme]
+    except (ValueError, InvalidHost, KeyError):
+        return None
+
+
+_PORTS = {"http": 80, "https": 443}
+
+
 def _is_inside(host: Host) -> bool:
     if is_address(host):
         return not is_public(host)

@@ -17,8 +17,8 @@ MEANINGS = {
     Status.OPEN: "not triaged; counts",
     Status.ACKNOWLEDGED: "being worked on; counts",
     Status.EXPECTED: (
-        "known and acceptable, such as your own proxy; does not count, up to three times as many clients as now, at "
-        "least ten more"
+        "known and acceptable, such as your own proxy; does not count while its cause means the same, up to three "
+        "times as many clients as now, at least ten more"
     ),
     Status.IGNORED: (
         "forged or noise; also excludes later reports of the same cause from the same networks, up to three times as "

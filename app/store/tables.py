@@ -529,6 +529,8 @@ class StatusChange(SQLModel, table=True):
     note: str = ""
     clients: int | None = None
     """What `expected` and `ignored` are measured by, see `app.hpkp.readiness.decisions`; NULL for others."""
+    cause: str | None = None
+    """The cause of the violation then; NULL if it was not recorded yet."""
 
 
 class Report(SQLModel, table=True):

@@ -1,6 +1,6 @@
 """Assess readiness: gather what a verdict rests on, ask the rules, record what changed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -12,6 +12,7 @@ from app.hpkp.judgement.judge import JudgeReport
 from app.hpkp.live_releases import check_live
 from app.hpkp.overflow import RefusalDecision
 from app.hpkp.policy import PinningPolicy
+from app.hpkp.probe_result import LiveHost
 from app.hpkp.readiness import Evidence, OpenViolation, Readiness, Situation, Thresholds, assess_readiness
 from app.hpkp.readiness.evidence_days import start_of_day
 from app.settings import Settings
@@ -76,13 +77,34 @@ class ReadinessAssessor:
             case = replace(empty, evidence=evidence)
             refused = find_refusals(connection, host, since=case.evidence_since, until=at)
             below = list_subdomains_seen(connection, host, until=at) if policy.include_subdomains else ()
+            covered = [
+                (name, history_of(connection, name, known_by=known_by).in_force(at) is not None) for name in below
+            ]
             known = None if past else read_clock(connection)
             releases = list_releases_near(connection, host, known_by=known_by)
             installs = list_installs(connection, (one.app for one in releases), known_by=known_by)
         live = self.last_probes.find(host, until=at)
         checks = check_live(live, releases, installs, self.last_probes.known, host=host, at=at)
-        seen = replace(evidence, live=live, releases=checks, unevaluated=waiting, refused=refused, subdomains=below)
+        seen = replace(
+            evidence,
+            live=live,
+            releases=checks,
+            unevaluated=waiting,
+            refused=refused,
+            subdomains=below,
+            probed_below=tuple(self._find_below(covered, at=at, oldest=at - empty.limits.probe_age)),
+        )
         return replace(case, evidence=replace(seen, clock_doubt=None if known is None else find_doubt(at, known)))
+
+    def _find_below(self, names: Iterable[tuple[str, bool]], *, at: datetime, oldest: datetime) -> Iterator[LiveHost]:
+        """Find what names below a host were last seen to serve; each is given with whether it has a policy in force.
+
+        A name without one can no longer be probed, so what it served counts only while a probe is recent enough.
+        """
+        for name, has_policy in names:
+            live = self.last_probes.find(name, until=at)
+            if live is not None and (has_policy or live.probe.at >= oldest):
+                yield live
 
     def decide_on_refusals(
         self, host: str, *, ignore: bool, note: str, at: datetime, actor: str | None = None

@@ -34,9 +34,9 @@ COUNTS = [
 
 def release(
     version: str, *pins: Pin, mode: PinMode = PinMode.ENFORCE, form: Form = Form.TRUSTKIT_PLIST, reports: bool = True,
-    expires_on: date | None = None,
+    expires_on: date | None = None, uri: str = "https://collect.test/report/ios",
 ) -> AppRelease:  # fmt: skip
-    uris = ("https://collect.test/report/ios",) if reports else ()
+    uris = (uri,) if reports else ()
     entry = PinEntry(HOST, Scope.EXACT, mode, carry(pins), expires_on=expires_on, report_uris=uris)
     return AppRelease(APP, version, Platform.IOS, (PinLayer(form, (entry,)),))
 
@@ -239,12 +239,14 @@ def test_nothing_reported_advances_a_verdict(
 def exposed(*releases: AppRelease, rows: tuple[ExposedDay, ...] = ()) -> dict[tuple[str, date], int | None]:
     days = (NOW.date() - timedelta(days=3), NOW.date())
     return {
-        (day.app_version, day.day): day.clients for day in with_installs(rows, releases, COUNTS, host=HOST, days=days)
+        (day.app_version, day.day): day.clients
+        for day in with_installs(rows, releases, COUNTS, host=HOST, report_uri="https://collect.test/report", days=days)
     }
 
 
 def test_installs_of_a_release_that_can_report_are_exposure() -> None:
     assert exposed(release("1.0", LIVE, BACKUP)) == {("1.0", NOW.date()): 3_410}
+    assert exposed(release("1.0", LIVE, BACKUP, uri="https://COLLECT.test:443/x")) == {("1.0", NOW.date()): 3_410}
     own = ExposedDay(HOST, NOW.date(), None, 5, APP, "1.0")
     assert exposed(release("1.0", LIVE, BACKUP), rows=(own,)) == {("1.0", NOW.date()): 5}
 
@@ -254,6 +256,9 @@ def test_installs_of_a_release_that_can_report_are_exposure() -> None:
     [
         release("1.0", LIVE, BACKUP, form=Form.OKHTTP),
         release("1.0", LIVE, BACKUP, reports=False),
+        release("1.0", LIVE, BACKUP, uri="https://collect.elsewhere.test/report/ios"),
+        release("1.0", LIVE, BACKUP, uri="http://collect.test/report/ios"),
+        release("1.0", LIVE, BACKUP, uri="https://collect.test:8443/report/ios"),
         release("1.0", LIVE, BACKUP, form=Form.SSL_MANAGER),  # it reports only while it does not enforce
     ],
 )

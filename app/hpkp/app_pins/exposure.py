@@ -30,18 +30,20 @@ def with_installs(
     counts: Sequence[InstallCount],
     *,
     host: str,
+    report_uri: str | None,
     days: tuple[date, date],
 ) -> list[ExposedDay]:
     """Return exposure with the installs of registered releases, from the first to the last of some days.
 
-    1. Days of a release that cannot report are left out: its silence is no evidence.
+    1. Days of a release that cannot report, or reports to another collector than that of ``report_uri``, are left out:
+       its silence is no evidence.
     2. The operator's own row for an app and version counts, unless a build of it cannot report: the row does not say
        how many of its installs those are.
     3. Else the installs of the builds that can report.
     """
     pinning = [release for release in releases if release.pins_host(host) and not release.retired_at]
-    able = [release for release in pinning if release.can_report(host)]
-    partly_silent = {audience_of(release) for release in pinning if not release.can_report(host)}
+    able = [release for release in pinning if release.can_report(host) and release.reports_to(host, report_uri)]
+    partly_silent = {audience_of(release) for release in pinning if release not in able}
     kept = [day for day in exposed if day.audience not in partly_silent]  # 1, 2
     known = {(day.audience, day.day) for day in kept}
     installs: defaultdict[tuple[Audience, date], int] = defaultdict(int)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from app.hpkp.app_pins.forms import PinMode, Reports
 from app.hpkp.app_pins.model import CarriedPin, PinLayer
 from app.hpkp.errors import InvalidAppConfig
+from app.hpkp.report_uri import lead_to_one_collector
 
 _LONGEST_NAME = 200
 
@@ -70,6 +71,16 @@ class AppRelease:
             and bool(entry.report_uris)
             and (reports is Reports.ALWAYS or entry.mode is PinMode.MONITOR)
             for reports, entry in checking
+        )
+
+    def reports_to(self, host: str, report_uri: str | None) -> bool:
+        """Whether what it reports of the host goes to the collector of a report-uri; True if there is none to compare.
+
+        The canaries of a policy travel through its report-uri: they say nothing about other collectors.
+        """
+        entries = [entry for layer in self.layers for entry in layer.entries_for(host)]
+        return report_uri is None or all(
+            any(lead_to_one_collector(uri, report_uri) for uri in entry.report_uris) for entry in entries
         )
 
 

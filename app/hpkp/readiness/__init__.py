@@ -68,6 +68,7 @@ RULES: tuple[Rule, ...] = (
     evidence_rules.live_host,
     policy_rules.report_uri,
     policy_rules.subdomains,
+    policy_rules.unpinned_subdomains,
     evidence_rules.canary,
     evidence_rules.control,
     evidence_rules.covered_days,

@@ -11,6 +11,7 @@ _LIMITS = {
     "lockout_share_over_limit": "lockout_share",
     "lockout_share_not_bounded": "lockout_share",
     "interception_share_over_limit": "interception_share",
+    "interception_share_not_bounded": "interception_share",
     "unknown_share_over_limit": "lockout_share",
 }
 """The threshold that each finding on a share compares with."""
@@ -52,6 +53,8 @@ def _facts(code: str, facts: Mapping[str, object], limits: Thresholds) -> Iterat
             yield f"at least {count(reports, 'request')} from about {count(networks, 'network')}"
         case {"addresses": [*addresses]} if addresses:
             yield name_first(addresses)
+        case {"subdomains": [*names]}:
+            yield name_first(names)
         case {"addresses": {**faults}}:
             yield name_first(faults)
         case {"answers": [*answers]} if answers:

@@ -33,7 +33,7 @@ CRITERIA: Mapping[str, tuple[Rule, ...]] = {
         policy_rules.report_uri,
         policy_rules.subdomains,
     ),
-    "served_chain": (evidence_rules.live_host,),
+    "served_chain": (evidence_rules.live_host, policy_rules.unpinned_subdomains),
     "canary": (evidence_rules.canary,),
     "delivery": (evidence_rules.control, evidence_rules.no_reports),
     "covered_days": (evidence_rules.covered_days,),

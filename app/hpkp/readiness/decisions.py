@@ -1,7 +1,8 @@
 """For how much a decision on violations holds: up to a multiple of what had been seen when it was made.
 
 ==========  ==================================================  ===========================================
-`expected`  it is known and may go on                           all clients that ever reported the violation
+`expected`  it is known and may go on, as long as its cause     all clients that ever reported the violation
+            means the same for the verdict
 `ignored`   it is not believed; nor is more of the same cause   the clients of the busiest day, of all that
             that comes only from its networks                   the decision leaves out
 `resolved`  it was mended                                       nothing: it reopens with the next report
@@ -16,16 +17,28 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.hpkp.judgement.causes import Cause
+from app.hpkp.judgement.causes import BEARING, SIDE, Cause
 from app.hpkp.overflow import most_covered
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A decision on a violation; ``clients`` had been seen, None if nobody counted them then."""
+    """A decision on a violation; ``clients`` had been seen, None if nobody counted them then.
+
+    ``cause`` is what the violation was judged to be, None if that was not recorded then.
+    """
 
     at: datetime
     clients: int | None
+    cause: Cause | None = None
+
+    def is_about(self, cause: Cause) -> bool:
+        """Whether the cause means the same as when it was made: what has another side or bearing was not decided on.
+
+        Causes of one kind change into each other with every catalog, such as that of a proxy into a known product.
+        """
+        then = self.cause
+        return then is None or (SIDE[then], BEARING[then]) == (SIDE[cause], BEARING[cause])
 
     def covers(self, clients: int) -> bool:
         """Whether it holds for so many clients."""

@@ -171,6 +171,8 @@ class Evidence:
     """Names for which reports came, each with how many."""
     subdomains: tuple[str, ...] = ()
     """Names below the host that were probed, or whose visitors were counted."""
+    probed_below: tuple[LiveHost, ...] = ()
+    """What names below the host were last seen to serve, if includeSubDomains puts the pins on them."""
     control: Control = NO_CONTROL
     """Who received and who reported control pins."""
     unevaluated: int = 0

@@ -57,7 +57,7 @@ MISSING_TEXTS = {
 
 @dataclass(frozen=True, slots=True)
 class HeaderLook:
-    """A probe that got answers: whether all addresses served the policy's own header."""
+    """A probe that got answers of every address, or a wrong one: whether all served the policy's own header."""
 
     at: datetime
     served: bool

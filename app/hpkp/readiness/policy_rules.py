@@ -175,6 +175,38 @@ def subdomains(case: Situation) -> Iterator[Finding]:
         )
 
 
+def unpinned_subdomains(case: Situation) -> Iterator[Finding]:
+    """Check what names below the host serve: includeSubDomains puts the pins on them, too (section 2.1.3).
+
+    Also on one with a policy of its own: a client that noted the host, and not yet that name, applies the host's pins.
+    """
+    expected = case.policy.expected
+    found = {
+        live.probe.host: sorted({str(chain.leaf_pin) for chain in unpinned if chain.leaf_pin is not None})
+        for live in case.evidence.probed_below
+        if (unpinned := [chain for chain in live.chains if chain.trusted and not expected & chain.pins])
+    }
+    if not found:
+        return
+    names = sorted(found)
+    shown = ", ".join(names[:_NAMES_SHOWN])
+    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+    enforced = case.policy.mode is Mode.ENFORCE
+    yield Finding(
+        "subdomain_not_pinned",
+        Severity.BLOCKER,
+        f"includeSubDomains puts the pins on names that serve certificates without a pinned key: {shown}{more}. "
+        + ("Clients with cached pins are locked out." if enforced else "Enforcing would lock clients out."),
+        f"At {names[0]}, deploy a certificate with a pinned key, or add pin {', '.join(found[names[0]])} to the policy "
+        f"of {case.policy.host}; then run `hpkp probe {names[0]}`. Otherwise remove includeSubDomains. If the name is "
+        f"no longer in use, run `hpkp policy withdraw {names[0]}`.",
+        {"subdomains": names, "leaf_pins": sorted({pin for pins in found.values() for pin in pins})},
+    )
+
+
+_NAMES_SHOWN = 5
+
+
 def remembered_pins(case: Situation) -> Iterator[Finding]:
     """Check what clients still cache of previous revisions that were enforced (RFC 7469 section 2.3.2).
 

@@ -94,6 +94,25 @@ def silent_releases(case: Situation) -> Iterator[Finding]:
         )
 
 
+def reporting_elsewhere(case: Situation) -> Iterator[Finding]:
+    """Say of which releases the reports go to another collector, as far as is known here."""
+    host, uri = case.policy.host, case.policy.report_uri
+    if found := [
+        check
+        for check in case.evidence.releases
+        if check.in_use and check.can_report and not check.release.reports_to(host, uri)
+    ]:
+        yield Finding(
+            "release_reports_elsewhere",
+            Severity.INFO,
+            f"These releases report to another host than the report-uri of the policy: {_name(found)}. No canary shows "
+            "that their reports arrive, so their registered pins are the only evidence.",
+            "If their report-uri leads to this collector, use it in the policy: `hpkp policy set "
+            f"{host} --report-uri URI`. Otherwise release an update with a report-uri at {uri}.",
+            _evidence(found),
+        )
+
+
 def differing_pins(case: Situation) -> Iterator[Finding]:
     """Show releases whose reports name other pins than their registered configuration."""
     if found := [one for one in case.evidence.reporting if one.state is Registered.PINS_DIFFER]:
@@ -202,6 +221,7 @@ RULES = (
     some_paths,
     expired_releases,
     silent_releases,
+    reporting_elsewhere,
     differing_pins,
     unregistered_releases,
 )

@@ -74,7 +74,8 @@ def _of_monitor(check: ReleaseCheck, audiences: Mapping[Audience, Verdict]) -> t
     if found is None:
         return (
             Verdict.NOT_ENOUGH_DATA,
-            "Its installs are unknown, it cannot report, or it has other pins than the policy: no day is evidence.",
+            "Its installs are unknown, it cannot report here, or it has other pins than the policy: no day is "
+            "evidence.",
         )
     own = ""
     if any(layer.form is Form.TRUSTKIT_ANDROID for layer in check.layers):

@@ -175,7 +175,8 @@ def reopened(case: Situation) -> Iterator[Finding]:
             Severity.WARNING,
             f"{_reported(violations)} count again: you set them, or others of the same cause and networks, to "
             f"{' or '.join(sorted({violation.reopened for violation in violations}))}, but now more than three times "
-            "as many clients report them, or their certificates prove that they are not forged.",
+            "as many clients report them, their cause means something else than then, or their certificates prove that "
+            "they are not forged.",
             f"Review them (`hpkp explain {_most_reported(violations)[0]}`). If your decision still applies: `hpkp "
             f"violation status {_ids(violations)} --set expected`, or `--set ignored` unless they are proven.",
             _evidence(violations),
@@ -273,8 +274,17 @@ def _delivered(share: "_Share") -> str:
 
 
 def interception_share(case: Situation) -> Iterator[Finding]:
-    """Bound the share of app clients behind TLS interception; browsers accept installed roots, apps do not."""
+    """Bound the share of app clients behind TLS interception; browsers accept installed roots, apps do not.
+
+    Without a measured delivery rate it is the share that reported: the upper bound of a small audience of which nobody
+    reported interception is over the limit, and nothing but a larger audience would end that.
+    """
     limit = case.limits.interception_share
+    accept = (
+        "If locking them out is acceptable: `hpkp violation status "
+        f"{_ids(_of_group(case, Group.INTERCEPTION)) or 'ID'} --set expected`, or raise "
+        "HPKP_MAX_INTERCEPTION_PERCENT. If not, contact the proxy operators first."
+    )
     for share in _shares(case, Group.INTERCEPTION):
         if share.reported > limit:
             yield Finding(
@@ -283,10 +293,19 @@ def interception_share(case: Situation) -> Iterator[Finding]:
                 f"At least {share.clients.at_least:,} of {share} ({percent(share.met)}) use the app behind a proxy or "
                 "security product; enforcing would lock them out. Upper bound: "
                 f"{at_most(share.upper)} (95% confidence). Limit: {percent(limit)}.",
-                "If locking them out is acceptable: `hpkp violation status "
-                f"{_ids(_of_group(case, Group.INTERCEPTION)) or 'ID'} --set expected`, or raise "
-                "HPKP_MAX_INTERCEPTION_PERCENT. If not, contact the proxy operators first.",
+                accept,
                 share.as_evidence() | _ids_of(case, Group.INTERCEPTION),
+            )
+        elif share.reported_of_all > limit:
+            yield Finding(
+                "interception_share_not_bounded",
+                Severity.WARNING,
+                f"At least {share.clients.at_least:,} of {share} ({percent(share.met)}) report that they use the app "
+                "behind a proxy or security product. With those that do not report it may be "
+                f"{at_most(share.reported_of_all)}{_delivered(share)}. Limit: {percent(limit)}.",
+                accept,
+                share.as_evidence() | _ids_of(case, Group.INTERCEPTION),
+                withholds=True,
             )
 
 
@@ -295,12 +314,12 @@ def unknown_share(case: Situation) -> Iterator[Finding]:
     limit = case.limits.lockout_share
     unknown = _most_reported(_of_group(case, Group.UNKNOWN))
     for share in _shares(case, Group.UNKNOWN):
-        if share.reported > limit:
+        if share.reported_of_all > limit:
             yield Finding(
                 "unknown_share_over_limit",
                 Severity.WARNING,
                 f"For at least {share.clients.at_least:,} of {share} ({percent(share.met)}), reports do not show "
-                f"whether enforcing would lock them out. Limit: {percent(limit)}.",
+                f"whether enforcing would lock them out{_delivered(share)}. Limit: {percent(limit)}.",
                 f"Inspect them (`hpkp explain {next(iter(unknown), 'ID')}`), then set those you can explain to "
                 f"expected or ignored: `hpkp violation status {name_first(unknown, separator=' ') or 'ID'} --set "
                 "expected`.",
@@ -335,6 +354,13 @@ class _Share:
     def reported(self) -> float:
         """The share that reported, by the most that they may be: it errs on the careful side."""
         return min(self.clients.at_most / max(self.of, 1), 1.0)
+
+    @property
+    def reported_of_all(self) -> float:
+        """The same with those that would have reported if every client did, by the measured share of those that do."""
+        if self.delivery is None or not self.clients:
+            return self.reported
+        return min(self.reported / self.delivery.lower, 1.0) if self.delivery.lower > 0 else 1.0
 
     @property
     def upper(self) -> float:

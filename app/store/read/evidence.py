@@ -88,7 +88,16 @@ def observe(
     exposure = list_exposure(connection, host, since=since, until=until, known_by=known_by)
     control_pins = list_control_pins(connection, host, known_by=known_by)
     return Observations(
-        exposure=tuple(with_installs(exposure, registered, installs, host=host, days=(since.date(), until.date()))),
+        exposure=tuple(
+            with_installs(
+                exposure,
+                registered,
+                installs,
+                host=host,
+                report_uri=policy.report_uri,
+                days=(since.date(), until.date()),
+            )
+        ),
         looks=list_header_looks(
             connection, host, policy, frozenset(one.pin for one in control_pins), since=since - look_age, until=until
         ),
@@ -173,7 +182,8 @@ def find_open_violations(
     statuses = _statuses(connection, counted, known_by)
     resolved = [found.id for found in counted if statuses[found.id] == Status.RESOLVED]
     again = reported_again(connection, resolved, until=until)
-    outgrown = _find_outgrown(connection, [f.id for f in counted if statuses[f.id] == Status.EXPECTED], until)
+    expected = {f.id: _judgement(connection, f, as_of)[0] for f in counted if statuses[f.id] == Status.EXPECTED}
+    outgrown = _find_outgrown(connection, expected, until)
     opened = [  # 2
         found for found in counted if statuses[found.id] in OPEN or found.id in again or found.id in outgrown
     ]
@@ -213,12 +223,13 @@ def _read_sender(stored: str) -> Sender:
         return Sender.RFC7469
 
 
-def _find_outgrown(connection: Connection, expected: list[int], until: datetime) -> frozenset[int]:
-    """Find the expected violations that many more clients reported than when they were said to be."""
-    decisions = find_decisions(connection, expected, Status.EXPECTED, until=until)
-    measured = [id_ for id_, decision in decisions.items() if decision.clients is not None]
+def _find_outgrown(connection: Connection, expected: Mapping[int, Cause], until: datetime) -> frozenset[int]:
+    """Find the expected violations of another cause than when they were said to be, or of many more clients."""
+    decisions = find_decisions(connection, list(expected), Status.EXPECTED, until=until)
+    changed = frozenset(id_ for id_, decision in decisions.items() if not decision.is_about(expected[id_]))
+    measured = [id_ for id_, decision in decisions.items() if decision.clients is not None and id_ not in changed]
     clients = count_clients(connection, measured, until=until)
-    return frozenset(id_ for id_ in measured if not decisions[id_].covers(clients[id_]))
+    return changed | frozenset(id_ for id_ in measured if not decisions[id_].covers(clients[id_]))
 
 
 def _find_outgrown_causes(

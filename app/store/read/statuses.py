@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, or_, select
 
+from app.hpkp.judgement.causes import Cause
 from app.hpkp.readiness.decisions import Decision
 from app.hpkp.violation_status import Status
 from app.store import tables
@@ -68,17 +69,25 @@ def reported_again(connection: Connection, ids: Sequence[int], *, until: datetim
 def find_decisions(
     connection: Connection, ids: Sequence[int], status: Status, *, until: datetime
 ) -> dict[int, Decision]:
-    """Return when violations were last given a status by then, and how many clients had been seen."""
+    """Return when violations were last given a status by then, for which cause, and how many clients had been seen."""
     changes = tables.status_changes
     found: dict[int, Decision] = {}
     for some in _chunks(ids):
         query = (
-            select(changes.c.violation_id, changes.c.at, changes.c.clients)
+            select(changes.c.violation_id, changes.c.at, changes.c.clients, changes.c.cause)
             .where(changes.c.violation_id.in_(some), changes.c.status == status, changes.c.at <= to_ms(until))
             .order_by(changes.c.at, changes.c.id)
         )
-        found |= {row.violation_id: Decision(from_ms(row.at), row.clients) for row in connection.execute(query)}
+        found |= {
+            row.violation_id: Decision(from_ms(row.at), row.clients, _read_cause(row.cause))
+            for row in connection.execute(query)
+        }
     return found
+
+
+def _read_cause(stored: str | None) -> Cause | None:
+    """Return a cause; None if it was not recorded, or is one that only another version of this program knows."""
+    return Cause(stored) if stored in list(Cause) else None
 
 
 def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:

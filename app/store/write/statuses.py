@@ -104,6 +104,7 @@ def _set(
     if now["status"] != before.status or status in _RENEWED:
         clients = _count_seen(connection, before, now["status"], seen)
         change = {"violation_id": violation_id, "at": to_ms(at), "was": before.status, "clients": clients, **now}
+        change["cause"] = before.cause
         connection.execute(insert(tables.status_changes).values(**change))
         told = f"Violation {violation_id} ({before.cause}) was {before.status} and is {now['status']}"
         why = f": {now['note']}" if now["note"] else ""
