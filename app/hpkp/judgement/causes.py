@@ -99,6 +99,7 @@ CAUSES: dict[Cause, CauseFacts] = {
         "are not violations.",
         "No action needed.",
     ),
+    # A warning and not information: behind a chain that cannot be read there may be a lockout.
     Cause.NO_EVIDENCE: CauseFacts(
         Side.UNKNOWN,
         Bearing.CAUTION,
@@ -106,6 +107,7 @@ CAUSES: dict[Cause, CauseFacts] = {
         "The reports contain no certificate that can be parsed, so the cause is unknown.",
         f"Inspect what was sent: {_EXPLAIN}.",
     ),
+    # Left out of the verdict: what no client can have sent must not block it.
     Cause.IMPLAUSIBLE: CauseFacts(
         Side.UNKNOWN,
         Bearing.INFO,
@@ -148,6 +150,7 @@ CAUSES: dict[Cause, CauseFacts] = {
         f"Serve a chain with a key that the release pins ({_EXPLAIN}; hpkp app keys HOST finds one for all releases), "
         "or make its users update.",
     ),
+    # Information by itself; `bearing_of` makes it a blocker if the client is locked out.
     Cause.STALE_KNOWN_PINS: CauseFacts(
         Side.OURS,
         Bearing.INFO,
@@ -163,6 +166,7 @@ CAUSES: dict[Cause, CauseFacts] = {
         "Clients have pins for this host that were never in its policy.",
         f"Look for a copied header or another project's app configuration: {_EXPLAIN}.",
     ),
+    # No blocker: enforcing refuses this connection, and that protects the client.
     Cause.KNOWN_BAD_KEY: CauseFacts(
         Side.HOSTILE,
         Bearing.CAUTION,
@@ -185,6 +189,7 @@ CAUSES: dict[Cause, CauseFacts] = {
         f"Find the server that uses this key ({_EXPLAIN}), then pin the key or replace its certificate. Then run "
         f"{_RESOLVE}.",
     ),
+    # This and the next two fail with or without pins, so they are no evidence on whether enforcing is safe.
     Cause.CLOCK: CauseFacts(
         Side.NOT_A_PIN_MATTER,
         Bearing.INFO,
@@ -206,6 +211,8 @@ CAUSES: dict[Cause, CauseFacts] = {
         f"Clients received a chain that they do not trust. {_WITHOUT_PINS}",
         "Check that the host serves its intermediates; otherwise no action is needed.",
     ),
+    # No blocker by itself: apps behind a proxy are locked out by design. Only a share over the operator's limit blocks
+    # (decision record 16).
     Cause.INTERCEPTION_PRODUCT: CauseFacts(
         Side.INTERCEPTION,
         Bearing.CAUTION,
@@ -221,6 +228,8 @@ CAUSES: dict[Cause, CauseFacts] = {
         "apps that pin do not.",
         _ACCEPT,
     ),
+    # Blocks although it may be an attack: the report looks the same if the operator forgot to register the key, and
+    # then enforcing locks out the clients that receive it.
     Cause.UNKNOWN_KEY_PUBLIC_CA: CauseFacts(
         Side.HOSTILE,
         Bearing.BLOCKS,
@@ -260,6 +269,7 @@ def bearing_of(cause: Cause, *, locks_out: bool | None) -> Bearing:
     Clients that know former pins of ours, or the pins of their release, and enforce them refuse the connection now:
     that blocks, while the same cause without a lockout does not.
     """
+    # Only a known lockout blocks: after a change of pins, clients that still know the ones before are normal.
     if cause in BLOCK_IF_LOCKED_OUT and locks_out:
         return Bearing.BLOCKS
     return BEARING[cause]

@@ -27,7 +27,9 @@ def find_checked_leaf(report: ViolationReport, judgement: Judgement, *, received
     chain, findings = (
         (report.served_chain, judgement.served) if is_served else (report.validated_chain, judgement.validated)
     )
+    # With MD5 or SHA-1 others can have made a certificate of the same hash, so such a path is no proof.
     signed = judgement.path_checkable and judgement.anchor in PROVING_ANCHORS
+    # The path that was judged has to include the first certificate: else the checked signatures are of another leaf.
     if not signed or judgement.cause is Cause.IMPLAUSIBLE or not chain or not findings[0].on_path:
         return None
     return _find_leaf_for_host(chain, report.hostname, received_at)
@@ -40,7 +42,9 @@ def may_have_checked_leaf(report: ViolationReport, *, received_at: datetime) -> 
 
 
 def _find_leaf_for_host(chain: Chain, host: str, received_at: datetime) -> Certificate | None:
+    """Return the first certificate of a chain if it was valid at receipt and is for the host, else None."""
     leaf = chain[0]
     if not isinstance(leaf, Certificate) or is_outside_validity(leaf.not_before, leaf.not_after, received_at):
         return None
+    # Names that cannot be read give None, and prove nothing either.
     return leaf if Budget().pay(cost_of_reading(leaf, ALTERNATIVE_NAMES)) and leaf.covers(host) else None

@@ -112,9 +112,13 @@ class JudgementContext:
         self.expected = self.policy.expected if self.policy else frozenset[Pin]()
         self.ever_expected = history.all_pins
         self.former = self.ever_expected - self.expected
+        # Only a sender that is known to carry its pins in a program can be a release; browsers have theirs from a
+        # header.
         self.release = find_client_release(report, history.releases, at=at) if self.model.pins_in_app else None
         self.own_keys = history.own_keys | self.ever_expected | pins_of_releases(history.releases, report.hostname)
         self.known = frozenset(report.known_pins)
+        # A pin that was ever expected is a real one. As a control pin it would hide the violations of clients that know
+        # it.
         self.control_pins = history.control_pins - self.ever_expected
         self.clock = clock_of(report, received_at=received_at)
         self.received_at = received_at
@@ -147,12 +151,14 @@ class JudgementContext:
     @cached_property
     def served(self) -> Chain:
         """The chain that the server sent, if the report has it."""
+        # TrustKit's code for an untrusted chain: what the report calls validated was only received.
         unvalidated = self.report.validated_chain if self.untrusted_by_sender else None
         return self.report.served_chain or unvalidated or ()
 
     @property
     def chain(self) -> Chain:
         """The chain that is judged."""
+        # Pin Validation takes the validated chain and ignores superfluous certificates (RFC 7469 section 2.6).
         return self.validated or self.served
 
     @property
@@ -204,6 +210,7 @@ class JudgementContext:
         return best
 
     def _can_shift(self, sign: int) -> bool:
+        """Whether the client's clock can be moved by the tolerance, and still be a date."""
         try:
             self.clock + CLOCK_TOLERANCE * sign
         except OverflowError:  # a clock at either end of the calendar
@@ -220,6 +227,7 @@ class JudgementContext:
             return None
         paths = self.paths.paths
         reported = [element.pin for element in self.validated]
+        # A reported path need not be whole: clients that hold an intermediate as a trust anchor end there.
         if reported and self.leaf_position == 0:
             begins = [p for p in paths if [one.pin for one in p.certificates[: len(reported)]] == reported]
             paths = tuple(begins) or paths
@@ -239,6 +247,7 @@ class JudgementContext:
         if self.path is None:
             return Anchor.UNKNOWN
         top = self.path.top
+        # A root of a store stays what the store says; a compromised key below it is found by `known_bad`.
         if self.path.stored_as not in _ANCHORED and top.pin in self.catalog.known_bad:
             return Anchor.KNOWN_BAD
         if self.path.stored_as in _ANCHORED and self._class_of(self.path, dates_apart=True) not in BUILDABLE:
@@ -272,6 +281,8 @@ class JudgementContext:
             return False
         if self.completed.limits_reached:  # what was not checked may be joined
             return False
+        # A certificate that cannot be read may be joined too, so it shows no forgery. The rest is compared by DER:
+        # anybody can append a certificate to a chain.
         return any(
             isinstance(element, Certificate)
             and element.fingerprint != self.completed.leaf.fingerprint
@@ -283,6 +294,7 @@ class JudgementContext:
     def leaf_out_of_date(self) -> bool:
         """Whether the leaf was outside its validity at the time that the client states."""
         leaf = self.leaf
+        # Without a date in the report, the clock by which the client validated is unknown.
         if leaf is None or self.report.date_time is None:
             return False
         return is_outside_validity(leaf.not_before, leaf.not_after, self.clock)
@@ -294,6 +306,7 @@ class JudgementContext:
         if path is None or self._class_of(path) is not PathClass.BROKEN or self.broken is not None:
             return ()
         pins = {path.certificates[defect.position].pin for defect in path.defects if defect.kind in DATES}
+        # A certificate that completed the path was not sent and has no position, so the leaf's is shown.
         return tuple(i for i, element in enumerate(self.chain) if element.pin in pins) or (self.leaf_position,)
 
     @property
@@ -314,8 +327,10 @@ class JudgementContext:
         """The pins that the client compared with its own; None if that is unknown."""
         if self.model.compares is Compared.LEAF:
             return pins_of([self.leaf_element]) if self.leaf_element else None
+        # Proton Bridge puts either the verified chain or the one that was sent in this place, and does not say which.
         if self.model.reported_path is ReportedPath.IN_SERVED:
             return None
+        # tam7t/hpkp compares what was sent: a pinned root that the server leaves out does not count for it.
         if self.model.compares is Compared.SENT:
             return pins_of(self.served) if self.served else pins_of(self.validated) or None
         if self.validated:
@@ -328,6 +343,7 @@ class JudgementContext:
             return Presence.NONE
         if self.compared is not None:
             return Presence.EVERY if self.compared & pins else Presence.NONE
+        # Every path begins with the leaf, so no unknown path can be without its pin (RFC 7469 section 2.6).
         if self.leaf_element is not None and self.leaf_element.pin in pins:
             return Presence.EVERY
         if self.model.reported_path is ReportedPath.IN_SERVED:
@@ -349,6 +365,7 @@ class JudgementContext:
     @property
     def expected_on_usable_paths(self) -> bool:
         """Whether every path that a strict client of today may build has an expected pin."""
+        # Completed paths answer only for a client that compares a path, and only if its own path was not reported.
         if self.model.compares is not Compared.PATH or self.compared is not None:
             return False
         if self.paths is None or self.paths.best.path_class is not PathClass.USABLE:
@@ -363,6 +380,7 @@ class JudgementContext:
     @cached_property
     def matches_known(self) -> bool:
         """Whether a known pin is on that path, whichever it was."""
+        # The client's word outweighs the paths that are known here: it may have built one that is not.
         return self.presence(self.known) is Presence.EVERY and not self.known_failed
 
     @property
@@ -391,6 +409,8 @@ class JudgementContext:
     @property
     def path_holds(self) -> bool:
         """Whether it is a public path for the host; of a sender that gives only its pins, its word counts."""
+        # react-native-ssl-manager sends no certificate, so there is no path to check; OkHttp validated it before the
+        # pins.
         pins_only = self.model.reported_path is ReportedPath.PINS_ONLY and self.trusted_by_sender
         return pins_only or (self.host_name_matches and self.anchored)
 
@@ -405,6 +425,8 @@ class JudgementContext:
 
         A compromised key, a product's name or a private root says otherwise, unless the leaf's key is ours.
         """
+        # Else a release that pins the root of a proxy would make its intercepted clients look like ones that a rotation
+        # left behind.
         if self.known_bad or not (self.leaf_is_ours or (self.product is None and self.path_holds)):
             return False
         others = self.release.pins_of_others if self.release else frozenset[Pin]()
@@ -420,11 +442,13 @@ class JudgementContext:
         """Whether the client built its path through an intermediate that the server did not send."""
         if not self.validated or not self.served:
             return False
+        # Without leaf and trust anchor: servers usually leave the anchor out, and that makes no other path.
         return bool(pins_of(self.validated[1:-1]) - pins_of(self.served))
 
     @cached_property
     def host_name_matches(self) -> bool:
         """Whether the leaf is for the host (RFC 6125 section 6); also if its names cannot be read."""
+        # Unreadable names count as matching: as a name mismatch, a malformed extension would hide an unknown key.
         return self.leaf is not None and self.leaf.covers(self.report.hostname) is not False
 
     @cached_property
@@ -445,6 +469,7 @@ class JudgementContext:
     @cached_property
     def product(self) -> InterceptionProduct | None:
         """The interception product that the leaf's issuer names; a hint, because names can be forged."""
+        # A verified path to a known root outweighs an issuer name, which anybody can write.
         return None if self.leaf is None or self.anchored else self.catalog.product_of(self.leaf)
 
     @cached_property
@@ -459,6 +484,7 @@ class JudgementContext:
         return tuple(i for i, e in enumerate(self.chain) if isinstance(e, Certificate) and i not in joined)
 
     def _joined_positions(self) -> Iterator[int]:
+        """Positions in the judged chain of the leaf, and of certificates that checked signatures join to it."""
         return (position for position, element in enumerate(self.chain) if self.is_joined(element))
 
     def is_joined(self, element: Element) -> bool:
@@ -476,6 +502,7 @@ class JudgementContext:
         """Position in the judged chain of the path's last certificate that was sent."""
         if self.path is None:
             return self.leaf_position if self.chain else None
+        # A root that completed the path has no position in the report, so the highest certificate that was sent counts.
         order = {certificate.pin: number for number, certificate in enumerate(self.path.certificates)}
         sent = [(order[pin], -i) for i, e in enumerate(self.chain) if self.is_joined(e) and (pin := e.pin) in order]
         return -max(sent)[1] if sent else self.leaf_position
@@ -486,6 +513,7 @@ def _connected(path: AssessedPath) -> Iterator[Pin]:
     yield path.certificates[0].pin
     refused = {defect.position for defect in path.defects if defect.kind in _JOINS_NOTHING}
     for position, (certificate, link) in enumerate(zip(path.certificates[1:], path.links, strict=False), 1):
+        # Above a link that is not verified or a certificate that is no CA, anybody can have put a pinned certificate.
         if link not in (Link.SIGNED, Link.SIGNED_WEAKLY) or position in refused:
             return
         yield certificate.pin

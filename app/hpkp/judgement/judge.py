@@ -104,19 +104,28 @@ def judge(
 ) -> Judgement:
     """Judge one violation against the policy revision in force at ``at``.
 
+    1. Leave out the causes that this sender's result excludes, and ask all other rules.
+    2. The first that holds names the cause; the others are kept as further reasons.
+    3. Say whether the client is locked out, by what it enforces and not by the name of the cause.
+    4. Show each certificate of both chains with the pins that it has.
+
     ``received_at`` stands in for the sender's clock where the report has no date. Never raises for a report that
     could be read, but BodyBudgetSpent where the ``budget`` is given and pays together with others.
     """
     context = JudgementContext(
         report, history, anchors, catalog or Catalog(), received_at=received_at, at=at, budget=budget
     )
+    # 1: no stop at the first rule. A control report on a chain with an unknown key is a control report, and the
+    # operator still has to see that key.
     holding = [
         (cause, *evidence)
         for cause, rule in RULES.items()
         if possible(cause, context) and (evidence := rule(context)) is not None
     ]
+    # 2: no rule need hold. As `no_evidence` it is a warning, so that an operator inspects the chain.
     unexplained = (Cause.NO_EVIDENCE, "No rule matched. Inspect the chain.", context.leaf_position)
     cause, why, failing = holding[0] if holding else unexplained
+    # 3: only these two causes matter, because their reports show nothing about the pins of the policy.
     lockout = would_lock_out(context, implausible=cause is Cause.IMPLAUSIBLE, control=cause is Cause.CONTROL)
     return Judgement(
         cause=cause,
@@ -133,6 +142,7 @@ def judge(
         anchor_subject=context.anchor_subject,
         path_checkable=context.path_checkable,
         product=None if context.product is None else context.product.name,
+        # 4
         served=tuple(_certificate_findings(context, "served", report.served_chain or (), failing)),
         validated=tuple(_certificate_findings(context, "validated", report.validated_chain or (), failing)),
     )
@@ -141,6 +151,7 @@ def judge(
 def _side(cause: Cause, context: JudgementContext) -> Side:
     """To what it is attributed; without a policy the owner of a key is unknown, unless a registered release pins it."""
     unknown = context.policy is None and context.release is None
+    # A key that is known to be compromised is hostile with or without a policy.
     if unknown and SIDE[cause] in (Side.OURS, Side.HOSTILE) and cause is not Cause.KNOWN_BAD_KEY:
         return Side.UNKNOWN
     return SIDE[cause]
@@ -155,8 +166,10 @@ def _notes(context: JudgementContext) -> Iterator[str]:
     unreadable = [(str(i), e) for i, e in enumerate(context.chain) if isinstance(e, UnreadableCertificate)]
     if unread := [i for i, e in unreadable if e.der is not None or e.pin is None]:
         yield f"Certificates that cannot be parsed: {', '.join(unread)}."
+    # react-native-ssl-manager sends pins in place of certificates: nothing is wrong with them.
     if pin_only := [i for i, e in unreadable if e.der is None and e.pin is not None]:
         yield f"Pins only, no certificate: {', '.join(pin_only)}."
+    # Both weaken the answer without changing the cause, so a reader has to know.
     if any(link is Link.NOT_CHECKABLE for link in (context.path.links if context.path else ())):
         yield "A signature on the path uses an unknown algorithm or key, so it was not checked."
     elif context.path is not None and not context.path_checkable:
@@ -179,6 +192,7 @@ def _notes(context: JudgementContext) -> Iterator[str]:
 def _certificate_findings(
     context: JudgementContext, member: str, chain: Chain, failing: int | None
 ) -> Iterator[CertificateFinding]:
+    """Yield a finding for each certificate of one chain; only the judged chain has a failing one."""
     judged = member == context.judged_chain
     for position, element in enumerate(chain):
         yield CertificateFinding(
@@ -188,6 +202,7 @@ def _certificate_findings(
             in_expected_pins=element.pin in context.expected,
             in_former_pins=element.pin in context.former,
             own_key=element.pin in context.own_keys,
+            # The path was completed for the judged chain, so on the other one only signatures count.
             on_path=context.is_joined(element) and (not judged or context.is_on_path(element)),
             failing=judged and position == failing,
         )

@@ -59,17 +59,21 @@ def find_client_release(
     possible = [one for one in pinning if one.platform in platforms]
     app = app_of(report)
     known = frozenset(report.known_pins)
+    # 1
     if app:
         candidates = [one for one in possible if one.app == app]
     else:
+        # 2
         forms = _NAMELESS_FORMS.get(report.sender, frozenset())
         candidates = [
             one
             for one in possible
             if known in pin_sets(one, report.hostname) or any(layer.form in forms for layer in one.layers)
         ]
+    # Without known pins nothing says which release it is, nor what it compared.
     if not candidates or not known:
         return None
+    # Exactly the set of a layer: with other pins, the client's configuration is not the registered one.
     matching = tuple(one for one in candidates if known in pin_sets(one, report.hostname))
     # Keys of the same pins in another platform's release are no other release's.
     others = [one for one in pinning if one not in matching]
@@ -77,6 +81,7 @@ def find_client_release(
         matching,
         pins_of_releases(others, report.hostname),
         bool(matching) and all(_expired(one, report.hostname, at) for one in matching),
+        # All of them: one release in use with the same pins may be the one that reported.
         bool(matching) and all(one.is_retired(at) for one in matching),
     )
 

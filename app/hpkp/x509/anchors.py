@@ -98,10 +98,12 @@ class KnownCertificates:
 
     @cached_property
     def _entries(self) -> Mapping[Identity, _Entry]:
+        """What the stores hold of each CA, by name and key."""
         entries: dict[Identity, _Entry] = {}
 
         def entry_of(certificate: Certificate) -> _Entry:
             entry = entries.setdefault(identity_of(certificate), _Entry())
+            # A root that left and came back has several spans with the same certificate.
             if certificate not in entry.certificates:
                 entry.certificates.append(certificate)
             return entry
@@ -116,14 +118,17 @@ class KnownCertificates:
 
     @cached_property
     def _by_identity(self) -> Mapping[Identity, tuple[Certificate, ...]]:
+        """Every known certificate of each CA, those of a store first."""
         found: dict[Identity, dict[bytes, Certificate]] = {}
         stored = (certificate for entry in self._entries.values() for certificate in entry.certificates)
         for certificate in (*stored, *self.intermediates):
+            # By fingerprint, because an operator may give an intermediate that a store holds, too.
             found.setdefault(identity_of(certificate), {})[certificate.fingerprint] = certificate
         return {identity: tuple(certificates.values()) for identity, certificates in found.items()}
 
     @cached_property
     def _by_name(self) -> Mapping[Name, tuple[Identity, ...]]:
+        """The CAs of each normalised name: those that may have issued a certificate."""
         found: dict[Name, list[Identity]] = {}
         for identity in self._by_identity:
             found.setdefault(identity[0], []).append(identity)
@@ -131,10 +136,12 @@ class KnownCertificates:
 
     @cached_property
     def _fingerprints(self) -> frozenset[bytes]:
+        """Of every known certificate, to tell them from those that a sender chose."""
         return frozenset(one.fingerprint for certificates in self._by_identity.values() for one in certificates)
 
     @cached_property
     def _links(self) -> dict[tuple[bytes, Pin], Verification]:
+        """Links between known certificates that were verified; no sender can add to them."""
         return {}
 
     def __contains__(self, certificate: Certificate) -> bool:
@@ -167,12 +174,14 @@ class KnownCertificates:
         entry = self._entries.get(identity)
         if entry is None:
             return None
+        # By the store of that moment: a report of a time when the root was in the store is judged as it was then.
         if entry.public or any(span.holds(at) for span in entry.spans):
             return Anchor.PUBLIC
         return Anchor.OPERATOR if entry.operator else Anchor.FORMER_PUBLIC
 
     def anchor_kind(self, certificate: Certificate, at: datetime) -> Anchor | None:
         """Say what kind of anchor a certificate's name and key are at that moment; None where they are none."""
+        # A compromised key beats every store: others can issue below it.
         return Anchor.KNOWN_BAD if certificate.pin in self.known_bad else self.kind_of(identity_of(certificate), at)
 
     def departure_of(self, certificate: Certificate) -> RootDeparture | None:
@@ -180,12 +189,14 @@ class KnownCertificates:
         entry = self._entries.get(identity_of(certificate))
         if entry is None or entry.public:
             return None
+        # ePKI and GLOBALTRUST 2020 left, came back and left again: the last departure counts.
         departures = [span.departure for span in entry.spans if span.departure is not None]
         return max(departures, key=lambda departure: departure.left, default=None)
 
     def distrust_after(self, identity: Identity) -> datetime | None:
         """Return the moment from which on leaves below a root were not trusted."""
         entry = self._entries.get(identity)
+        # Mozilla's dates, which the bundle cannot express: it holds a root whole or not at all.
         dates = [s.departure.distrust_after for s in entry.spans if s.departure] if entry else []
         return min((moment for moment in dates if moment is not None), default=None)
 

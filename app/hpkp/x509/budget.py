@@ -54,6 +54,8 @@ class BodyBudget:
     def charge(self, microseconds: int) -> None:
         """Spend some time. Raises BodyBudgetSpent where a further report needs more than is left, and from then on."""
         self.microseconds -= microseconds
+        # The first report is bounded by its own budget, so that a body with one report always has an answer (decision
+        # record 25).
         if self.microseconds < 0 and self.reports > 1:
             raise BodyBudgetSpent
 
@@ -62,6 +64,7 @@ class BodyBudget:
         self.reports += 1
         elements = [element for chain in chains for element in chain]
         new = {element.fingerprint: element for element in elements if isinstance(element, Certificate)}
+        # Reports of one site share their certificates, and each is read once.
         costs = [_cost_of_certificate(one) for fingerprint, one in new.items() if fingerprint not in self._met]
         self._met.update(new)
         self.charge(_REPORT + _ELEMENT * len(elements) + sum(costs))
@@ -96,6 +99,7 @@ class Budget:
 
     def pay(self, microseconds: int) -> bool:
         """Spend some time; False, and nothing spent, where there is not so much left. Raises BodyBudgetSpent."""
+        # Nothing is spent on what cannot be paid, so that cheaper work after it still can be.
         if microseconds > self.microseconds:
             return False
         self.microseconds -= microseconds
@@ -126,11 +130,13 @@ class Budget:
         key = child.fingerprint, issuer.pin
         if (found := self._verified.get(key)) is not None:
             return found
+        # A key that must not be verified with costs nothing: its answer is known without a check.
         if cost := cost_of_link(child, issuer):
             if self.checks < 1 or cost > self.microseconds:
                 return None
             self.microseconds -= cost
             self.checks -= 1
             self.spent_checks += 1
+        # After the report has paid: its answer must not depend on what else the body holds.
         found = self._verified[key] = self.body.verify(child, issuer, cost)
         return found

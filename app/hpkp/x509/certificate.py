@@ -78,6 +78,8 @@ class UnreadableCertificate:
         return None if self.der is None else hashlib.sha256(self.der).digest()
 
 
+# Not the library's certificate. Of CCADB's 10,217 CA certificates that refuses 15 whole, and all extensions of 25 more
+# for the sake of one; what it raises is of several unrelated kinds.
 @dataclass(frozen=True)
 class Certificate:
     """A certificate as it was sent; equal when the DER is equal.
@@ -93,9 +95,11 @@ class Certificate:
 
     @cached_property
     def _slices(self) -> Slices:
+        """Where the parts are; found once, because every part is read by it."""
         return slice_certificate(self.der)
 
     def _bytes(self, part: Tlv) -> bytes:
+        """Return the bytes of a part as encoded, with its header."""
         return self.der[part.start : part.end]
 
     # Names
@@ -122,10 +126,12 @@ class Certificate:
 
     @cached_property
     def _read_subject(self) -> ReadName:
+        """The subject taken apart, to be shown; what is compared is `subject_name`."""
         return read_name(self.subject_der)
 
     @cached_property
     def _read_issuer(self) -> ReadName:
+        """The issuer taken apart, to be shown; what is compared is `issuer_name`."""
         return read_name(self.issuer_der)
 
     @cached_property
@@ -167,6 +173,7 @@ class Certificate:
 
     @cached_property
     def _serial_number(self) -> int | UnreadablePart:
+        """The serial number, or why it cannot be read."""
         return _attempt("serial_number", lambda: _read_serial_number(self._bytes(self._slices.serial_number)))
 
     @property
@@ -176,8 +183,10 @@ class Certificate:
 
     @cached_property
     def _validity(self) -> tuple[datetime | UnreadablePart, datetime | UnreadablePart]:
+        """Both dates, UTC, each by itself or with the reason why it cannot be read."""
         der, validity = self.der, self._slices.validity
         try:
+            # A validity that is no pair costs the dates and nothing else.
             begin, end = read_elements(der, validity.content, validity.end, limit=2)
         except (InvalidCertificate, ValueError):
             return tuple(UnreadablePart(part, "the validity is no pair") for part in ("not_before", "not_after"))  # type: ignore[return-value]
@@ -233,6 +242,7 @@ class Certificate:
 
     @cached_property
     def _signature_algorithm(self) -> SignatureAlgorithm | UnreadablePart:
+        """How it is signed, or why that is not supported."""
         return _attempt("signature_algorithm", lambda: read_signature_algorithm(self.inner_algorithm))
 
     @property
@@ -254,7 +264,9 @@ class Certificate:
         return read_extensions(self.der, self._slices)
 
     def _extension(self, oid: bytes, read: Callable[[bytes], T]) -> T | UnreadablePart | None:
+        """Read one extension by its identifier; None if there is none."""
         found = self.extensions.by_oid.get(oid)
+        # Each extension by itself, so that a malformed SCT list does not hide the names.
         return None if found is None else _attempt(f"extension {write_oid(oid)}", lambda: read(found.value))
 
     @cached_property
@@ -307,9 +319,12 @@ class Certificate:
         no DNS name or address (section 6.4.4).
         """
         found, names = self.alternative_names, self.names
+        # Unread names give None at the end, not False: one malformed entry must not make an unknown key look like a
+        # certificate for another host.
         unread = isinstance(found, UnreadablePart) or (found is not None and bool(found.faults))
         if not names and not unread and self.common_name:
             names = (self.common_name,)
+        # An address is compared whole: a wildcard covers labels of names only.
         covered = host in names if is_address(host) else any(matches_name(host, name) for name in names)
         return covered or (None if unread else False)
 
@@ -319,6 +334,7 @@ class Certificate:
         return tuple(self._faults())
 
     def _faults(self) -> Iterator[UnreadablePart]:
+        """Yield every part that cannot be read; all are asked for."""
         yield from (UnreadablePart("subject", fault) for fault in self._read_subject.faults())
         yield from (UnreadablePart("issuer", fault) for fault in self._read_issuer.faults())
         if self.version is None:
@@ -367,10 +383,12 @@ def _attempt(part: str, read: Callable[[], T]) -> T | UnreadablePart:
 
 
 def _or_none(value: T | UnreadablePart) -> T | None:
+    """Return the value, or None in place of a reason."""
     return None if isinstance(value, UnreadablePart) else value
 
 
 def _read_serial_number(encoded: bytes) -> int:
+    """Read an encoded INTEGER. Raises InvalidCertificate if it is absurdly long."""
     element = read_element(encoded, 0, len(encoded))
     if not 1 <= element.end - element.content <= _LONGEST_SERIAL_NUMBER:
         raise InvalidCertificate(f"it has not 1 to {_LONGEST_SERIAL_NUMBER} octets")
@@ -393,7 +411,9 @@ def read_certificate(der: bytes, *, position: int = 0) -> Element:
     try:
         slices = slice_certificate(der)
     except InvalidCertificate as error:
+        # Even its key cannot be found, so it has no pin.
         return UnreadableCertificate(position, str(error), der or None)
+    # Bytes that follow are no part of it. With them, one certificate would have as many fingerprints as a sender likes.
     der = der[: slices.outer.end]
     pin = pin_of_spki(der[slices.spki.start : slices.spki.end])
     return Certificate(der, hashlib.sha256(der).digest(), pin)

@@ -26,6 +26,7 @@ def role_of(certificate: Certificate) -> Role:
     constraints = certificate.basic_constraints
     if isinstance(constraints, UnreadablePart) or (constraints is None and certificate.extensions.unreadable):
         return Role.UNKNOWN
+    # A signature that cannot be checked leaves a root a root: one is signed with MD2, which the library does not have.
     self_signed = certificate.self_issued and check_link(certificate, certificate) is not Link.NOT_SIGNED
     # Old roots of version 1 are trust anchors all the same; of version 3 the absence means that it is no CA.
     ca = constraints.ca if constraints else self_signed and certificate.version != 3

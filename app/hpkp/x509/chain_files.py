@@ -29,6 +29,7 @@ def read_chain_file(data: bytes) -> Chain:
         chain = tuple(_of_blocks(text))
     elif is_signed_data(data):
         chain = _of_pkcs7(data)
+    # Not opened here: that takes a password, and as many rounds of hashing as the file says.
     elif is_pkcs12(data):
         raise InvalidCertificate(
             "it is PKCS #12, which contains the private key; take the certificates out: "
@@ -36,6 +37,7 @@ def read_chain_file(data: bytes) -> Chain:
         )
     else:
         chain = (read_certificate(data),)
+    # Bytes without PEM around them that are no certificate are some other file: say which.
     if not chain or (len(chain) == 1 and isinstance(chain[0], UnreadableCertificate) and "-----BEGIN " not in text):
         raise InvalidCertificate(explain_form(data) or "it contains no certificate in PEM, DER or PKCS #7")
     if len(chain) > LONGEST_CHAIN:
@@ -67,5 +69,6 @@ def _of_pkcs7(der: bytes) -> Chain:
 
 
 def _is_ca(element: Element) -> bool:
+    """Whether a certificate says that it is a CA; enough for an order, and for nothing else."""
     constraints = element.basic_constraints if isinstance(element, Certificate) else None
     return isinstance(constraints, BasicConstraints) and constraints.ca

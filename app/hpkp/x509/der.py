@@ -34,16 +34,19 @@ def read_element(der: bytes, at: int, end: int) -> Tlv:
     if end - at < 2:
         raise InvalidCertificate(f"DER ends early at byte {at}")
     tag, length, content = der[at], der[at + 1], at + 2
+    # No structure that is read here has such tags, and their number may be of any length.
     if tag & 0x1F == 0x1F:
         raise InvalidCertificate(f"tag number over 30 at byte {at}")
     if length == 0x80:
         raise InvalidCertificate(f"indefinite length at byte {at}; DER does not allow it")
     if length > 0x80:
         octets = length & 0x7F
+        # Four octets reach 4 GiB, and no input is that long.
         if octets > 4 or content + octets > end:
             raise InvalidCertificate(f"impossible length at byte {at}")
         length = int.from_bytes(der[content : content + octets], "big")
         content += octets
+    # Reading beyond could take the bytes of another element for a key, and so give a wrong pin (decision record 1).
     if content + length > end:
         raise InvalidCertificate(f"element at byte {at} is longer than what holds it")
     return Tlv(tag, at, content, content + length)
@@ -60,6 +63,7 @@ def read_elements(der: bytes, at: int, end: int, *, limit: int) -> list[Tlv]:
     """Read the elements that fill ``der[at:end]``. Raises InvalidCertificate where they do not, or exceed ``limit``."""
     found: list[Tlv] = []
     while at < end:
+        # Counted while reading, because the sender chooses how many there are.
         if len(found) == limit:
             raise InvalidCertificate(f"more than {limit} elements up to byte {at}")
         element = read_element(der, at, end)
@@ -78,6 +82,7 @@ def read_single(der: bytes, tag: int, name: str) -> Tlv:
 
 def write_oid(content: bytes) -> str:
     """Write the contents octets of an object identifier with dots; in hexadecimal where they are none."""
+    # A last octet with its high bit set leaves a number without an end.
     if not content or content[-1] & 0x80 or len(content) > _LONGEST_OID:
         return "0x" + content[:_LONGEST_OID].hex()
     arcs, value = list[int](), 0
@@ -86,6 +91,7 @@ def write_oid(content: bytes) -> str:
         if not octet & 0x80:
             arcs.append(value)
             value = 0
+    # The first number holds two arcs: 40 times the first, plus the second, which is below 40 unless the first is 2.
     first = min(arcs[0] // 40, 2)
     return ".".join(map(str, (first, arcs[0] - 40 * first, *arcs[1:])))
 

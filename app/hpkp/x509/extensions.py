@@ -108,6 +108,8 @@ def read_extensions(der: bytes, slices: Slices) -> Extensions:
             break
         try:
             oid, extension = _read_extension(der, at, end)
+            # A defect and not an error: clients refuse a duplicate on every certificate below the anchor, and it hides
+            # no other extension.
             if oid in found:
                 duplicates.append(oid)
             found.setdefault(oid, extension)
@@ -119,6 +121,7 @@ def read_extensions(der: bytes, slices: Slices) -> Extensions:
 
 def _find_extensions(der: bytes, slices: Slices) -> tuple[int, int]:
     """Return where the extensions begin and end; they follow the unique identifiers, if anything does."""
+    # Two unique identifiers and the extensions: no more than three can follow the key.
     for element in read_elements(der, slices.spki.end, slices.tbs.end, limit=3):
         if element.tag == _EXTENSIONS:
             inner = expect(read_element(der, element.content, element.end), SEQUENCE, "extensions")
@@ -127,11 +130,13 @@ def _find_extensions(der: bytes, slices: Slices) -> tuple[int, int]:
 
 
 def _read_extension(der: bytes, at: int, end: int) -> tuple[bytes, Extension]:
+    """Read one Extension: the octets of its identifier, and its value unread. Raises InvalidCertificate."""
     outer = expect(read_element(der, at, end), SEQUENCE, "extension")
     oid = expect(read_element(der, outer.content, outer.end), OBJECT_IDENTIFIER, "extnID")
     value = read_element(der, oid.end, outer.end)
     critical = False
     if value.tag == BOOLEAN:
+        # FALSE written out and TRUE in another octet are against DER: the library refuses the whole certificate.
         critical = any(der[value.content : value.end])
         value = read_element(der, value.end, outer.end)
     expect(value, OCTET_STRING, f"extnValue of {write_oid(der[oid.content : oid.end])}")
@@ -155,6 +160,8 @@ def read_basic_constraints(value: bytes) -> BasicConstraints:
         if element.tag == BOOLEAN:
             ca = any(content)
         elif element.tag == INTEGER and content:
+            # Paths here have ten certificates at most, so larger numbers mean the same, and Python refuses to print
+            # huge ones.
             path_length = min(int.from_bytes(content, "big", signed=True), _LONGEST_PATH)
         else:
             raise InvalidCertificate(f"unexpected tag 0x{element.tag:02x} at byte {element.start}")
@@ -166,8 +173,10 @@ def read_basic_constraints(value: bytes) -> BasicConstraints:
 def read_may_sign_certificates(value: bytes) -> bool:
     """Read bit 5, keyCertSign, of a KeyUsage (section 4.2.1.3)."""
     bits = read_single(value, BIT_STRING, "KeyUsage")
+    # The first octet counts the unused bits of the last one.
     if bits.content == bits.end or value[bits.content] > 7:
         raise InvalidCertificate("KeyUsage is no BIT STRING")
+    # Bit 0 is the highest of the octet, so bit 5 is 0x04. Bits at the end that are left out are zero.
     return bits.end > bits.content + 1 and bool(value[bits.content + 1] & 0x04)
 
 
@@ -215,11 +224,13 @@ def read_alternative_names(value: bytes) -> AlternativeNames:
             if not left:
                 raise InvalidCertificate(f"more than {_MOST_NAMES} names")
             tag, _, content, at = read_element(value, at, outer.end)
+        # The names before stay readable; where the next one begins is unknown.
         except InvalidCertificate as error:
             faults.append(str(error))
             break
         left -= 1
         name = value[content:at]
+        # [2] dNSName and [7] iPAddress; the other kinds of names are no host's.
         if tag == 0x82 and name.isascii():
             dns.append(name.decode("ascii"))
         elif tag == 0x87 and len(name) in (4, 16):
@@ -257,10 +268,12 @@ def read_name_constraints(value: bytes) -> NameConstraints:
 
 
 def _read_subtrees(value: bytes, at: int, end: int) -> Subtrees:
+    """Read one list of GeneralSubtrees. Raises InvalidCertificate for a dNSName or iPAddress that is malformed."""
     dns, addresses = set[str](), set[bytes]()
     for subtree in read_elements(value, at, end, limit=_MOST_SUBTREES):
         expect(subtree, SEQUENCE, "GeneralSubtree")
         tag, start, content, base_end = read_element(value, subtree.content, subtree.end)
+        # RFC 5280 section 4.2.1.10 allows no other minimum and no maximum.
         if value[base_end : subtree.end] not in (b"", _MINIMUM_ZERO):
             raise InvalidCertificate(f"minimum or maximum after byte {base_end}")
         base = value[content:base_end]
@@ -268,6 +281,7 @@ def _read_subtrees(value: bytes, at: int, end: int) -> Subtrees:
             dns.add(base.decode("ascii").lower())
         elif tag == 0x87 and len(base) in (8, 32):
             addresses.add(base)
+        # Skipped, it would permit what it excludes; unreadable, the path is no longer a usable one.
         elif tag in (0x82, 0x87):
             raise InvalidCertificate(f"malformed base at byte {start}")
     return Subtrees(frozenset(dns), frozenset(addresses))

@@ -67,6 +67,7 @@ def unwrap(data: bytes) -> bytes:
         decoded = a2b_base64(text)
     except Base64Error:
         return data
+    # A certificate or key in DER begins with a SEQUENCE. Other text only happens to have the letters of base64.
     return decoded if decoded.startswith(b"\x30") or b"-----BEGIN " in decoded else data
 
 

@@ -82,6 +82,7 @@ def find_keys(data: bytes, *, passphrase: Passphrase) -> tuple[HeldKey | Invalid
                 found.extend(() if block.label in _KEYLESS else _read_block(block, passphrase))
             except InvalidKey as error:
                 where = f"block {number} of {len(blocks)}: " if len(blocks) > 1 else ""
+                # In its place, and not instead of all: one broken block must not hide the rest of a bundle.
                 found.append(InvalidKey(f"{where}{error}"))
         if found:
             return tuple(found)
@@ -103,12 +104,14 @@ def read_keys(data: bytes, *, passphrase: Passphrase) -> tuple[HeldKey, ...]:
 
 
 def _holds_no_key(block: PemBlock) -> InvalidKey:
+    """Make the error for a PEM block that has no key to pin."""
     if block.label == _CRL_LABEL:
         return InvalidKey(_CRL)
     return InvalidKey(f"a PEM block {block.label} holds no key that can be pinned")
 
 
 def _read_block(block: PemBlock, passphrase: Passphrase) -> tuple[HeldKey, ...]:
+    """Read the keys of a PEM block. Raises InvalidKey, naming the block, if one cannot be read."""
     try:
         # Windows writes PKCS #7 under the label of a certificate as well.
         if block.label in PKCS7_LABELS or (block.label in CERTIFICATE_LABELS and is_signed_data(block.decode())):
@@ -121,12 +124,14 @@ def _read_block(block: PemBlock, passphrase: Passphrase) -> tuple[HeldKey, ...]:
 
 
 def _read_single(block: PemBlock, passphrase: Passphrase) -> HeldKey:
+    """Read the key of a block that holds one, by its label; raises what the reader raises."""
     if block.label in CERTIFICATE_LABELS:
         return _of_certificate(block.decode())
     if block.label.endswith("CERTIFICATE REQUEST"):
         return _of_request(block.decode())
     if block.label == "PUBLIC KEY":
         return _of_public_key(block.decode())
+    # PKCS #1, which holds no algorithm, unlike the SubjectPublicKeyInfo above.
     if block.label == "RSA PUBLIC KEY":
         return _of_rsa_public_key(block.decode())
     if block.label == "OPENSSH PRIVATE KEY":
@@ -139,6 +144,7 @@ def _read_single(block: PemBlock, passphrase: Passphrase) -> HeldKey:
 
 
 def _of_pkcs7(der: bytes) -> tuple[HeldKey, ...]:
+    """Return the keys of all certificates, in the order of the file. Raises InvalidKey."""
     return tuple(_of_certificate(certificate) for certificate in certificates_of_pkcs7(der))
 
 
@@ -149,6 +155,7 @@ def _of_pkcs12(data: bytes, passphrase: Passphrase) -> tuple[HeldKey, ...]:
         return tuple(map(_of_certificate, certificates))
     if key is None:
         raise InvalidKey("the PKCS #12 contains neither a certificate nor a private key")
+    # The library hands out a loaded key and not its DER, so the algorithm that it states is lost here.
     return (HeldKey(KeyKind.PRIVATE, pin_of_spki(_spki_of(key))),)
 
 
@@ -166,6 +173,7 @@ def _read_der(data: bytes, passphrase: Passphrase) -> HeldKey:
             return attempt()
         except (ValueError, UnsupportedAlgorithm):
             continue
+    # Only to explain: a CRL is easily confused with a certificate.
     if _is_crl(data):
         raise InvalidKey(_CRL)
     raise InvalidKey(
@@ -175,6 +183,7 @@ def _read_der(data: bytes, passphrase: Passphrase) -> HeldKey:
 
 
 def _is_crl(data: bytes) -> bool:
+    """Whether the bytes are a certificate revocation list in DER."""
     try:
         x509.load_der_x509_crl(data)
     except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
@@ -183,6 +192,7 @@ def _is_crl(data: bytes) -> bool:
 
 
 def _of_certificate(der: bytes) -> HeldKey:
+    """Return the key of a certificate in DER. Raises InvalidCertificate if not even its key can be read."""
     return held_certificate(read_certificate(der))
 
 
@@ -194,6 +204,7 @@ def held_certificate(element: Element) -> HeldKey:
 
 
 def _pin_of_unreadable(element: UnreadableCertificate) -> Pin:
+    """Return the pin of a certificate that cannot be read otherwise. Raises InvalidCertificate without one."""
     if element.pin is None:
         raise InvalidCertificate(element.reason)
     return element.pin
@@ -203,6 +214,7 @@ def _of_request(der: bytes) -> HeldKey:
     """Take the key of a request as encoded; subject and names only tell which request it is."""
     pin = pin_of_spki(spki_of_signing_request(der))
     subject, names = "", tuple[str, ...]()
+    # A request that the library refuses keeps its pin, because the bytes were sliced before.
     with suppress(ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
         request = x509.load_der_x509_csr(der)
         subject = request.subject.rfc4514_string()
@@ -211,6 +223,7 @@ def _of_request(der: bytes) -> HeldKey:
 
 
 def _names_asked_for(request: x509.CertificateSigningRequest) -> tuple[str, ...]:
+    """Return the DNS names of a request; none if its extensions cannot be read."""
     try:
         names = request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         return tuple(names.get_values_for_type(x509.DNSName))
@@ -219,6 +232,7 @@ def _names_asked_for(request: x509.CertificateSigningRequest) -> tuple[str, ...]
 
 
 def _of_public_key(der: bytes) -> HeldKey:
+    """Return the key of a SubjectPublicKeyInfo, hashed as it stands. Raises InvalidCertificate for other DER."""
     split_spki(der)
     return HeldKey(KeyKind.PUBLIC, pin_of_spki(der))
 
@@ -236,6 +250,11 @@ def _plain_der(block: PemBlock) -> bytes:
 
 
 def _of_private_key(load: Callable[[bytes | None], PrivateKeyTypes], der: bytes, passphrase: Passphrase) -> HeldKey:
+    """Load a private key and make its pin.
+
+    ``load`` is the library's loader with its data bound; ``der`` is the key unencrypted, empty if it cannot be had.
+    Raises what the loader raises.
+    """
     note = ""
     try:
         key = load(None)
@@ -246,10 +265,13 @@ def _of_private_key(load: Callable[[bytes | None], PrivateKeyTypes], der: bytes,
             "certificate or public key"
         )
     spki = _spki_of(key)
+    # The algorithm as the key states it: for RSASSA-PSS the library writes another, which gives a pin that no client
+    # computes (decision record 1).
     if der and (algorithm := algorithm_of_private_key(der)):
         spki = make_spki(algorithm, split_spki(spki)[1])
     return HeldKey(KeyKind.PRIVATE, pin_of_spki(spki), note=note)
 
 
 def _spki_of(key: PrivateKeyTypes) -> bytes:
+    """Return the SubjectPublicKeyInfo as the library writes it, always as plain RSA or a named curve."""
     return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

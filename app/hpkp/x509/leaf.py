@@ -16,21 +16,25 @@ def find_leaf(chain: Sequence[Element], host: str, *, budget: Budget | None = No
     Only signatures that the budget pays for count.
     """
     budget = budget or Budget()
+    # The usual order takes one round of checks; only a chain in another order is searched.
     if not chain or not _signed_any(chain, 0, budget):
         return 0
     ends = [i for i, one in enumerate(chain) if isinstance(one, Certificate) and not _signed_any(chain, i, budget)]
     for position in ends:
         element = chain[position]
         assert isinstance(element, Certificate)
+        # A chain can hold leaves of several hosts; only that of the reported host can be the client's.
         if budget.pay(cost_of_reading(element, ALTERNATIVE_NAMES)) and element.covers(host):
             return position
     return ends[0] if ends else 0
 
 
 def _signed_any(chain: Sequence[Element], position: int, budget: Budget) -> bool:
+    """Whether the certificate at a position signed another of the chain, by the checks that the budget pays for."""
     issuer = chain[position]
     return isinstance(issuer, Certificate) and any(
         isinstance(child, Certificate)
+        # A leaf that signed itself signed no other certificate.
         and child != issuer
         and child.issuer_name == issuer.subject_name
         and (verification := budget.verify(child, issuer)) is not None

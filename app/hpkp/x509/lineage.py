@@ -86,6 +86,7 @@ def arrange(names: Iterable[str], *, current: int | None, current_key: str | Non
             rollover = (Generation(None, State.NEXT, {Part.KEY: name}),)
     if current is None:
         certified = [number for number, parts in files.items() if parts.keys() & {Part.CERTIFICATE, Part.FULL_CHAIN}]
+        # The key of the next certificate already has a higher number than the certificate in use.
         current = max(certified or files, default=0)
     if current_key and current in files:
         files[current].setdefault(Part.KEY, current_key)
@@ -118,6 +119,7 @@ def arrange_named(names: Iterable[str]) -> dict[str, Generation]:
 
 
 def _state(number: int, current: int) -> State:
+    """Say how a number stands to the current one: clients number generations in order of time."""
     if number == current:
         return State.CURRENT
     return State.PREVIOUS if number < current else State.NEXT
@@ -158,20 +160,25 @@ def judge_keys(lineage: Sequence[GenerationPins]) -> tuple[KeyJudgement, ...]:
 
 
 def _judge(pins: GenerationPins, before: GenerationPins | None) -> KeyJudgement:
+    """Judge one generation, compared with the one before it, which is None for the first."""
     reused = None if before is None or not (before.pin and pins.pin) else before.pin == pins.pin
     held = {Part.CERTIFICATE: pins.certificate, Part.FULL_CHAIN: pins.full_chain, Part.KEY: pins.key}
     held[Part.REQUEST] = pins.request
     known = {part: pin for part, pin in held.items() if pin is not None}
+    # A single file agrees with itself, which is no answer.
     together = len(set(known.values())) == 1 if len(known) > 1 else None
     findings = []
     if together is False:
         findings.append(_not_together(pins.generation, known))
+    # Only the renewal to the current key can still lock clients out. Earlier ones are past, and the next key is new on
+    # purpose.
     if reused is False and before is not None and pins.generation.state is State.CURRENT:
         findings.append(_new_key(before.generation))
     return KeyJudgement(reused, together, tuple(findings))
 
 
 def _not_together(generation: Generation, known: Mapping[Part, Pin]) -> Finding:
+    """Report files of one generation that are of different keys."""
     first, reference = next(iter(known.items()))
     others = ", ".join(generation.files[part] for part, pin in known.items() if pin != reference)
     return Finding(
@@ -184,6 +191,7 @@ def _not_together(generation: Generation, known: Mapping[Part, Pin]) -> Finding:
 
 
 def _new_key(before: Generation) -> Finding:
+    """Report that the current generation has another key than the one before it."""
     of = "the generation before" if before.number is None else f"generation {before.number}"
     return Finding(
         "new_key_at_renewal",

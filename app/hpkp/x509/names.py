@@ -102,7 +102,9 @@ def read_name(der: bytes) -> ReadName:
 
 
 def _read_rdns(der: bytes) -> Iterator[tuple[Attribute, ...]]:
+    """Yield the attributes of each RDN in order. Raises InvalidCertificate at the first that is malformed."""
     outer = read_single(der, SEQUENCE, "name")
+    # After the tag, so that bytes which are no name are named as such.
     if len(der) > _LONGEST:
         raise InvalidCertificate(f"longer than {_LONGEST} bytes")
     left = _MOST_ATTRIBUTES
@@ -111,11 +113,13 @@ def _read_rdns(der: bytes) -> Iterator[tuple[Attribute, ...]]:
         attributes = read_elements(der, rdn.content, rdn.end, limit=left)
         if not attributes:
             raise InvalidCertificate(f"empty RelativeDistinguishedName at byte {rdn.start}")
+        # The limit is for the whole name: with many attributes in each of many RDNs, the cost would be the product.
         left -= len(attributes)
         yield tuple(_read_attribute(der, attribute.start, rdn.end) for attribute in attributes)
 
 
 def _read_attribute(der: bytes, at: int, end: int) -> Attribute:
+    """Read one AttributeTypeAndValue. Raises InvalidCertificate."""
     outer = expect(read_element(der, at, end), SEQUENCE, "attribute")
     kind = expect(read_element(der, outer.content, outer.end), OBJECT_IDENTIFIER, "attribute type")
     value = read_element(der, kind.end, outer.end)
@@ -128,19 +132,24 @@ def _read_attribute(der: bytes, at: int, end: int) -> Attribute:
 
 def normalize_name(der: bytes) -> Name:
     """Return the normal form of a name in DER; never raises."""
+    # Bytes are not enough: 139 pairs of CCADB's CA certificates have names that agree only in this form.
     # A normal form begins with another letter than what stands for itself, so that nobody can imitate one.
     return _normalize_short(der) if len(der) <= _LONGEST else Name(b"?" + der)
 
 
 @lru_cache(maxsize=1024)  # of 2 x 4096 bytes at most; issuers repeat
 def _normalize_short(der: bytes) -> Name:
+    """Return the normal form of a name that is not too long to be kept."""
     read = read_name(der)
     if read.reason is not None:
+        # Equal to itself alone: what cannot be read must not match another name.
         return Name(b"?" + der)
     return Name(b"=" + b"".join(map(_normalize_rdn, read.rdns)))
 
 
 def _normalize_rdn(rdn: tuple[Attribute, ...]) -> bytes:
+    """Encode an RDN with the number of its attributes before it."""
+    # Sorted, because an RDN is a SET, which has no order.
     return b"%d:" % len(rdn) + b"".join(sorted(map(_normalize_attribute, rdn)))
 
 
@@ -150,11 +159,13 @@ def _normalize_attribute(attribute: Attribute) -> bytes:
     text = _decode(value, _COMPARED_AS_TEXT.get(tag))
     if text is not None:
         # bytes.lower folds A to Z alone, as section 7.1 demands at the least.
+        # Tag 0 for all five string types, so that UTF8String and PrintableString agree.
         tag, value = 0, b" ".join(filter(None, text.encode().lower().split(b" ")))
     return b"%d,%d,%d:" % (len(attribute.oid), tag, len(value)) + attribute.oid + value
 
 
 def _decode(value: bytes, encoding: str | None) -> str | None:
+    """Return text in an encoding; None without one, or if the bytes are not in it."""
     try:
         return None if encoding is None else value.decode(encoding)
     except UnicodeDecodeError:
@@ -162,6 +173,7 @@ def _decode(value: bytes, encoding: str | None) -> str | None:
 
 
 def _write_attribute(attribute: Attribute) -> str:
+    """Write an attribute as RFC 4514 does; a value that is no text as its DER in hexadecimal."""
     keyword = _KEYWORDS.get(attribute.oid) or write_oid(attribute.oid)
     text = attribute.text
     return f"{keyword}={'#' + attribute.encoded.hex() if text is None else _escape(text)}"

@@ -54,6 +54,8 @@ class DefectKind(StrEnum):
     HOST_NOT_COVERED = "host_not_covered"
 
 
+# Clients differ on these: BoringSSL's policy can allow SHA-1, Chromium compares names in normal form, Android ignores
+# the end of an anchor's validity.
 _POSSIBLE = frozenset(
     {
         DefectKind.SIGNED_WEAKLY,
@@ -64,6 +66,8 @@ _POSSIBLE = frozenset(
         DefectKind.CONSTRAINTS_NOT_EVALUATED,
     }
 )
+# Neither trusted nor broken: as trusted, an unchecked signature would confer trust; as broken, it would make an honest
+# report implausible, and that is left out.
 _UNVERIFIED = frozenset(
     {DefectKind.NOT_CHECKABLE, DefectKind.BROKEN_HASH, DefectKind.UNREADABLE, DefectKind.HOST_UNREADABLE}
 )
@@ -99,6 +103,7 @@ def find_link_defects(child: Certificate, verification: Verification, issuer: Ce
     if verification.link is Link.NOT_CHECKABLE:
         yield Defect(DefectKind.NOT_CHECKABLE, at, verification.detail)
     elif verification.link is Link.SIGNED_WEAKLY:
+        # BoringSSL's policy can allow SHA-1 and never MD5, with which a CA certificate was forged in 2008.
         broken = verification.detail in BROKEN_HASHES
         yield Defect(DefectKind.BROKEN_HASH if broken else DefectKind.SIGNED_WEAKLY, at, verification.detail)
     if child.issuer_der != issuer.subject_der:
@@ -107,6 +112,7 @@ def find_link_defects(child: Certificate, verification: Verification, issuer: Ce
 
 def find_extension_defects(certificate: Certificate, at: int) -> Iterator[Defect]:
     """Find extensions that no client takes; of every certificate below the anchor (section 4.2)."""
+    # A critical extension says that a client which does not know it must refuse the certificate.
     for oid in certificate.extensions.not_understood:
         yield Defect(DefectKind.CRITICAL_EXTENSION, at, write_oid(oid))
     for oid in certificate.extensions.duplicates:
@@ -123,18 +129,23 @@ def find_ca_defects(certificate: Certificate, at: int, *, cas_below: int) -> Ite
     constraints = certificate.basic_constraints
     if isinstance(constraints, UnreadablePart):
         yield _unreadable(constraints, at)
+    # Without the extension it is no CA, also in version 1: no client takes such an intermediate.
     elif constraints is None or not constraints.ca:
         yield Defect(DefectKind.NOT_A_CA, at)
+    # Self-issued certificates do not count (RFC 5280 section 6.1.4 l). Go, Firefox and cryptography count them and
+    # refuse more.
     elif constraints.path_length is not None and cas_below > constraints.path_length:
         yield Defect(DefectKind.PATH_TOO_LONG, at, f"{cas_below} below it, {constraints.path_length} allowed")
     signs = certificate.may_sign_certificates
     if isinstance(signs, UnreadablePart):
         yield _unreadable(signs, at)
+    # None is no KeyUsage, which restricts nothing.
     elif signs is False:
         yield Defect(DefectKind.MAY_NOT_SIGN, at)
     uses = certificate.extended_key_usage
     if isinstance(uses, UnreadablePart):
         yield _unreadable(uses, at)
+    # Clients read the uses of an intermediate as a limit for the certificates below it.
     elif uses is not None and not uses & SERVER_USES:
         yield Defect(DefectKind.NOT_FOR_SERVERS, at)
 
@@ -142,6 +153,8 @@ def find_ca_defects(certificate: Certificate, at: int, *, cas_below: int) -> Ite
 def find_date_defects(certificate: Certificate, at: int, moment: datetime, *, anchor: bool) -> Iterator[Defect]:
     """Find whether a moment, cut to whole seconds, is outside the validity (section 4.1.2.5)."""
     begin, end = certificate.not_before, certificate.not_after
+    # Not every client checks an anchor's dates. Android does not, which is why ISRG Root X1 was cross-signed until 2024
+    # by a root that had expired in 2021.
     if begin is None or end is None:
         yield Defect(DefectKind.ANCHOR_EXPIRED if anchor else DefectKind.UNREADABLE, at, "its validity cannot be read")
     elif not begin <= moment <= end:
@@ -160,4 +173,5 @@ def find_host_defects(leaf: Certificate, host: str) -> Iterator[Defect]:
 
 
 def _unreadable(part: UnreadablePart, at: int) -> Defect:
+    """Make the defect of a part on which the path depends and that cannot be read."""
     return Defect(DefectKind.UNREADABLE, at, f"{part.part}: {part.reason}")

@@ -57,6 +57,7 @@ def search_paths(leaf: Certificate, sent: Iterable[Element], known: KnownCertifi
     """Find the paths from ``leaf``; order, duplicates and superfluous ones of ``sent`` do not matter."""
     search = _Search(leaf, sent, known, budget)
     search.walk((), search.leaf_node, frozenset({search.leaf_node.identity}))
+    # The budget may be spent before any path ends. The leaf by itself is always one.
     found = tuple(search.found) or (Candidate((((leaf, None),),), End.NO_ISSUER),)
     return Found(found, search.find_joined(), tuple(search.limits))
 
@@ -87,6 +88,7 @@ class _Search:
         self.sent: dict[Identity, dict[bytes, Certificate]] = {}
         self.sent_by_name: dict[Name, dict[Identity, None]] = {}
         for element in sent:
+            # By name and key, so that duplicates and order of what was sent make no difference.
             if isinstance(element, Certificate) and element != leaf:
                 identity = identity_of(element)
                 self.sent.setdefault(identity, {})[element.fingerprint] = element
@@ -95,22 +97,33 @@ class _Search:
         self.edges: dict[tuple[bytes, ...], tuple[_Edge, ...]] = {}
 
     def walk(self, below: tuple[tuple[Way, ...], ...], node: _Node, seen: frozenset[Identity]) -> None:
-        """Put a node on the path below it, and go on from there."""
+        """Put a node on the path below it, and continue above it.
+
+        1. Pay for the step. Without that, CAs that signed each other give no path, and the search never ends.
+        2. At an anchor keep the path. A leaf is an anchor only if the operator named it.
+        3. Continue above the anchor as well, to names and keys that are not on the path yet.
+        4. With nothing above and no anchor, keep the path with the reason why it ends.
+        """
+        # 1
         if not self.budget.take_step():
             return self.limit("steps of the search")
+        # 2
         anchors = self.known.anchors_of(node.identity)
         went_on = bool(anchors) and (bool(below) or self.known.named_by_operator(node.identity))
         if went_on:
             # The store's certificates stand for the anchor's dates, but a leaf is judged as the leaf that was sent.
             ends = anchors if below else node.certificates
             self.keep(Candidate((*below, tuple((one, None) for one in ends)), End.ANCHOR))
+        # 3: an edge to the node itself is a self-signature, which leads nowhere.
         edges = self.issuers(node)
         self_signed = [edge for edge in edges if edge.issuer.identity == node.identity]
         onward = [edge for edge in edges if edge.issuer.identity not in seen]
+        # Only with something above: a path of exactly that length is whole.
         if onward and len(below) + 1 == self.budget.depth:
             return self.limit(f"{self.budget.depth} certificates on a path")
         for edge in onward:
             self.walk((*below, edge.ways), edge.issuer, seen | {edge.issuer.identity})
+        # 4
         if not onward and not went_on:
             ends = tuple(way[0] for way in self_signed[0].ways) if self_signed else node.certificates
             end = End.SELF_SIGNED if self_signed else End.NO_ISSUER
@@ -141,12 +154,15 @@ class _Search:
 
     def issuers(self, node: _Node) -> tuple[_Edge, ...]:
         """Return the nodes whose keys signed certificates of this one, likely ones first."""
+        # By its certificates: the leaf's node has one alone, and the node of the same name and key may have more.
         key = tuple(one.fingerprint for one in node.certificates)
         if (edges := self.edges.get(key)) is None:
             ways: dict[Identity, list[Way]] = {}
             for one in node.certificates:
                 for issuer in self.candidates(one):
                     verification = self.verify(one, issuer.certificates[0])
+                    # No edge without a check: when unchecked links were followed, 100 certificates of one name took 4
+                    # s. A link that is not checkable stays, and makes the path unverified.
                     if verification is not None and verification.link is not Link.NOT_SIGNED:
                         ways.setdefault(issuer.identity, []).append((one, verification))
             edges = tuple(_Edge(self.node(identity), tuple(found)) for identity, found in ways.items())
@@ -159,9 +175,11 @@ class _Search:
         """  # noqa: D205
         name = certificate.issuer_name
         identities = dict.fromkeys((*self.sent_by_name.get(name, ()), *self.known.identities_named(name)))
+        # The leaf may have signed itself; it is not among those sent.
         if name == self.leaf_node.identity[0]:
             identities[self.leaf_node.identity] = None
         nodes = [self.node(identity) for identity in identities]
+        # Key identifiers order and exclude none, as in Go and Chromium: anybody can write them.
         if len(nodes) > 1:
             nodes.sort(key=lambda node: (_rank_key_identifiers(certificate, node), not self.is_anchor(node)))
         return nodes
@@ -172,6 +190,7 @@ class _Search:
 
     def verify(self, child: Certificate, issuer: Certificate) -> Verification | None:
         """Verify a link; between two known certificates it costs nothing. None where the budget is spent."""
+        # Otherwise a sender could spend the budget on links that are the same for all reports.
         if child in self.known and issuer in self.known:
             return self.known.verify(child, issuer)
         verification = self.budget.verify(child, issuer)
@@ -185,12 +204,14 @@ class _Search:
         while waiting:
             node = waiting.pop()
             for edge in self.edges.get(tuple(one.fingerprint for one in node.certificates), ()):
+                # One certificate of a node is enough, because its key is that of them all.
                 if edge.issuer.identity not in reached and any(map(_is_verified, edge.ways)):
                     reached.add(edge.issuer.identity)
                     waiting.append(edge.issuer)
         return frozenset(self._sent_of(reached))
 
     def _sent_of(self, identities: set[Identity]) -> Iterator[bytes]:
+        """Yield the fingerprints of the leaf, and of the certificates sent that have these names and keys."""
         yield self.leaf_node.certificates[0].fingerprint
         for identity in identities - {self.leaf_node.identity}:
             yield from self.sent.get(identity, ())
@@ -205,6 +226,7 @@ def _rank_key_identifiers(child: Certificate, issuer: _Node) -> int:
 
 
 def _is_verified(way: Way) -> bool:
+    """Whether a verified signature leads on from a certificate, and not one with MD5."""
     certificate, verification = way
     if verification is None or certificate.signature_hash in BROKEN_HASHES:
         return False

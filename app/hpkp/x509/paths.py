@@ -55,6 +55,7 @@ __all__ = [
     "find_leaf",
 ]
 
+# Also the order of paths that are otherwise equal. A root that left the store is still shipped by devices: possible.
 _ANCHOR_CLASSES = {
     Anchor.PUBLIC: PathClass.USABLE,
     Anchor.OPERATOR: PathClass.USABLE,
@@ -128,9 +129,11 @@ class PathsAt:
         ``EVERY`` means every path known here, save for the leaf's own pin: another cross-certificate may always exist.
         """
         wanted = frozenset(pins)
+        # Before any class or limit: what is not known of the paths cannot change it.
         if self.best.certificates[0].pin in wanted:
             return Presence.EVERY
         hits = [bool(path.pins & wanted) for path in self.of_classes(classes)]
+        # That holds although paths may be missing; `every` and `none` do not.
         if any(hits) and not all(hits):
             return Presence.SOME
         if not hits or not self.complete:
@@ -160,6 +163,7 @@ class CompletedPaths:
         moment = moment.astimezone(UTC).replace(microsecond=0)  # certificates count whole seconds
         hosted = tuple(find_host_defects(self.leaf, host)) if host is not None else ()
         paths = [self._assess(candidate, moment, hosted) for candidate in self.candidates]
+        # `best` is the first, so the order decides which path is shown for a chain.
         paths.sort(key=_rank_path)
         return PathsAt(tuple(paths), self.complete)
 
@@ -172,6 +176,7 @@ class CompletedPaths:
             at_top = len(chosen) + 1 == len(candidate.nodes)
             anchored = at_top and candidate.end is End.ANCHOR
             options = [(self._defects_of(way, chosen, below, moment, anchored=anchored), way) for way in ways]
+            # Clients choose among the certificates of a key: an expired one breaks no path if another is valid.
             found, below = min(options, key=lambda option: _rank_defects(option[0]))
             defects.extend(found)
             chosen.append(below[0])
@@ -180,6 +185,7 @@ class CompletedPaths:
         stored_as = self._stored_as(candidate, chosen[-1], moment)
         if stored_as in PROVING_ANCHORS:
             defects.extend(self._anchor_defects(chosen, stored_as))
+        # Anywhere on the path: below a public root, too, others can issue with a compromised key.
         bad = any(certificate.pin in self._known.known_bad for certificate in chosen)
         return AssessedPath(
             tuple(chosen),
@@ -197,18 +203,22 @@ class CompletedPaths:
         """Find what is wrong with a certificate above those that were chosen."""
         certificate, at = way[0], len(chosen)
         found: list[Defect] = []
+        # The link belongs to the certificate below, so its position is one less.
         if below is not None and below[1] is not None:
             found.extend(find_link_defects(below[0], below[1], certificate, at - 1))
         found.extend(find_date_defects(certificate, at, moment, anchor=anchored and at > 0))
         if not anchored or at == 0:  # nothing of an anchor but its name, its key and its constraints counts
             found.extend(self._timeless_defects(certificate, chosen))
+        # The anchor's constraints count as well: rustls-webpki ignores all else of it, but not these.
         for position, subject in enumerate(chosen if self._constraints else ()):
             if kind := self._constraints.get((subject.fingerprint, certificate.fingerprint)):
                 found.append(Defect(kind, position, f"by the name constraints at position {at}"))
         return found
 
     def _timeless_defects(self, certificate: Certificate, chosen: list[Certificate]) -> tuple[Defect, ...]:
+        """Find the defects of a certificate in its place that no date changes; worked out once."""
         at = len(chosen)
+        # Without the leaf, which is no CA.
         cas_below = sum(not one.self_issued for one in chosen[1:])
         key = certificate.fingerprint, at, cas_below
         if (found := self._timeless.get(key)) is None:
@@ -219,20 +229,24 @@ class CompletedPaths:
 
     @cached_property
     def _timeless(self) -> dict[tuple[bytes, int, int], tuple[Defect, ...]]:
+        """Defects by fingerprint, position, and CAs below: `at` is asked at several moments."""
         return {}
 
     def _stored_as(self, candidate: Candidate, top: Certificate, moment: datetime) -> Anchor:
+        """Say in which store a path ends at that time, whatever is known of its keys."""
         if candidate.end is End.ANCHOR:
             return self._known.kind_of(identity_of(top), moment) or Anchor.UNKNOWN
         return Anchor.PRIVATE if candidate.end is End.SELF_SIGNED else Anchor.UNKNOWN
 
     def _anchor_defects(self, chosen: list[Certificate], stored_as: Anchor) -> Iterator[Defect]:
+        """Find what the stores have against an anchor: it is of another time, or not for leaves this new."""
         at = len(chosen) - 1
         if stored_as is Anchor.FORMER_PUBLIC:
             departure = self._known.departure_of(chosen[-1])
             detail = f"left Mozilla's store {departure.left}" if departure else "in Mozilla's store at another time"
             yield Defect(DefectKind.FORMER_ANCHOR, at, detail)
         last = self._known.distrust_after(identity_of(chosen[-1]))
+        # Mozilla's date does not bind what the operator trusts, and an unreadable date of the leaf decides nothing.
         if stored_as is not Anchor.OPERATOR and last and (self.leaf.not_before or last) > last:
             yield Defect(DefectKind.DISTRUSTED_AFTER, at, f"trusted for leaves up to {last:%Y-%m-%d}")
 
@@ -246,6 +260,7 @@ def complete_paths(
     found = search_paths(leaf, sent, known, budget)
     constraints, evaluated = _evaluate_constraints(found.candidates, budget)
     limits = found.limits_reached
+    # It leaves no path out, so `complete` stays true; the pairs that were not compared have a defect.
     if not evaluated:
         limits += ("The limit of time for name constraints was reached.",)
     return CompletedPaths(
@@ -272,6 +287,7 @@ def _evaluate_constraints(
                 for position, lower in enumerate(candidate.nodes[:above]):
                     for subject in (way[0] for way in lower):
                         pair = subject.fingerprint, issuer.fingerprint
+                        # Self-issued CAs are exempt, the leaf never is (RFC 5280 section 4.2.1.10).
                         if pair not in found and (position == 0 or not subject.self_issued):
                             found[pair], paid = _evaluate_pair(subject, issuer, budget)
                             evaluated &= paid
@@ -282,6 +298,7 @@ def _evaluate_pair(subject: Certificate, issuer: Certificate, budget: Budget) ->
     """Return what a certificate's names are to the constraints above it, and whether the budget allowed to tell."""
     if ALTERNATIVE_NAMES not in subject.extensions.by_oid:
         return None, True
+    # Too much to compare is a defect, not a pass: else a huge list would be the way around the constraints.
     if not budget.pay(cost_of_reading(subject, ALTERNATIVE_NAMES) + cost_of_reading(issuer, NAME_CONSTRAINTS)):
         return DefectKind.CONSTRAINTS_NOT_EVALUATED, False
     names, constraints = subject.alternative_names, issuer.name_constraints
@@ -297,6 +314,7 @@ def _evaluate_pair(subject: Certificate, issuer: Certificate, budget: Budget) ->
 
 
 def _rank_defects(defects: list[Defect]) -> tuple[int, int]:
+    """Rank for the choice of a certificate: the class that its defects allow, then their number."""
     return CLASSES.index(worst_class(defect.path_class for defect in defects)), len(defects)
 
 

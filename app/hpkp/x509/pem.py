@@ -30,6 +30,7 @@ class PemBlock:
 
     def decode(self) -> bytes:
         """Return the DER. Raises ValueError where the content is not base64."""
+        # Characters outside of the alphabet are skipped, blanks and line breaks among them.
         return a2b_base64(self.content)
 
 

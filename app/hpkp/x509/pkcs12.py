@@ -30,6 +30,7 @@ def open_pkcs12(data: bytes, *, passphrase: Callable[[], bytes]) -> tuple[tuple[
 
     The passphrase is asked only if neither none nor an empty one opens it. Raises InvalidKey.
     """
+    # Without a password and with an empty one are different in PKCS #12, and tools write both.
     for word in (lambda: None, lambda: b"", passphrase):
         try:
             opened = load_pkcs12(data, word())

@@ -39,6 +39,8 @@ def certificates_of_pkcs7(data: bytes) -> tuple[bytes, ...]:
     if not parsed:
         raise InvalidKey("the PKCS #7 holds no certificate")
     ders = tuple(certificate.public_bytes(Encoding.DER) for certificate in parsed)
+    # The library hands out certificates that it encoded again: only bytes of the file have the pin that clients
+    # compute.
     for number, der in enumerate(ders):
         if der not in data:
             raise InvalidKey(

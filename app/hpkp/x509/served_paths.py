@@ -61,7 +61,9 @@ def find_served_paths(
     if not isinstance(leaf, Certificate):
         return None
     completed = complete_paths(leaf, chain, known)
+    # At a moment of the leaf's own validity: an expired leaf would break every path, and hide which pins they have.
     every = completed.at(_within_validity(leaf, at))
+    # Only the best class: with worse paths among them, hardly any pin would be on every path.
     chosen = every.of_classes((every.best.path_class,))
     return ServedPaths(leaf, position, PathsAt(chosen, every.complete), completed.limits_reached)
 
@@ -80,6 +82,7 @@ def describe_path(path: AssessedPath) -> str:
 def describe_defects(path: AssessedPath) -> Iterator[str]:
     """Tell what is wrong with a path, as sentences without their end; what anchors are is told elsewhere."""
     for defect in path.defects:
+        # Both are for the CA to change; no configuration of the host can.
         if defect.kind not in (DefectKind.FORMER_ANCHOR, DefectKind.NAME_NORMALIZED):
             certificate = path.certificates[defect.position]
             detail = f" ({defect.detail})" if defect.detail else ""

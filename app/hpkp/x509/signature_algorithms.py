@@ -10,6 +10,8 @@ from cryptography.hazmat.primitives import hashes
 from app.hpkp.errors import InvalidCertificate
 from app.hpkp.x509.der import INTEGER, OBJECT_IDENTIFIER, SEQUENCE, encode_oid, expect, read_element, read_elements
 
+# These are verified, too: the library's certificate refuses SHA-1 unseen, and then a forged link is not distinguished
+# from a weak one.
 WEAK_HASHES = frozenset({"md5", "sha1"})
 BROKEN_HASHES = frozenset({"md5"})
 """Chosen-prefix collisions of MD5 made a CA certificate in 2008; nothing that is signed with it proves anything."""
@@ -57,9 +59,11 @@ _HASHES: Mapping[bytes, hashes.HashAlgorithm] = {
     encode_oid(f"{_NIST}.2.9"): hashes.SHA3_384(),
     encode_oid(f"{_NIST}.2.10"): hashes.SHA3_512(),
 }
+# Without MD2: the library has no such hash, so the one root that has it stays unchecked.
 _FIXED: Mapping[str, tuple[Scheme, hashes.HashAlgorithm | None]] = {
     "1.2.840.113549.1.1.4": (Scheme.RSA, hashes.MD5()),
     "1.2.840.113549.1.1.5": (Scheme.RSA, hashes.SHA1()),
+    # An older identifier of the same.
     "1.3.14.3.2.29": (Scheme.RSA, hashes.SHA1()),
     "1.2.840.113549.1.1.11": (Scheme.RSA, hashes.SHA256()),
     "1.2.840.113549.1.1.12": (Scheme.RSA, hashes.SHA384()),
@@ -91,12 +95,14 @@ _BY_OID = {encode_oid(dotted): SignatureAlgorithm(*fixed) for dotted, fixed in _
 _PSS = encode_oid("1.2.840.113549.1.1.10")
 _MGF1 = encode_oid("1.2.840.113549.1.1.8")
 _HASH, _MASK, _SALT, _TRAILER = 0xA0, 0xA1, 0xA2, 0xA3
+# Octets of an 8192-bit modulus, the longest that is verified: no signature can hold a longer salt.
 _LONGEST_SALT = 1024
 
 
 def read_signature_algorithm(identifier: bytes) -> SignatureAlgorithm:
     """Read an AlgorithmIdentifier. Raises InvalidCertificate where it is malformed or not supported."""
     read = _read_identifier(identifier, 0, len(identifier))
+    # The only scheme whose hash is in the parameters and not in the identifier.
     if read.oid == _PSS:
         return _read_pss(read.parameters)
     if (found := _BY_OID.get(read.oid)) is None:
@@ -110,6 +116,7 @@ class _Identifier(NamedTuple):
 
 
 def _read_identifier(der: bytes, at: int, end: int) -> _Identifier:
+    """Read an AlgorithmIdentifier: the octets of its identifier, and its parameters as encoded."""
     sequence = expect(read_element(der, at, end), SEQUENCE, "AlgorithmIdentifier")
     oid = expect(read_element(der, sequence.content, sequence.end), OBJECT_IDENTIFIER, "algorithm")
     return _Identifier(der[oid.content : oid.end], der[oid.end : sequence.end])
@@ -128,6 +135,7 @@ def _read_pss(parameters: bytes) -> SignatureAlgorithm:
             mask = _read_mask(_read_identifier(parameters, element.content, element.end))
         elif element.tag == _SALT:
             salt = _read_integer(parameters, element.content, element.end)
+        # RFC 4055 section 3.1 knows one trailer field.
         elif element.tag != _TRAILER or _read_integer(parameters, element.content, element.end) != 1:
             raise InvalidCertificate("odd parameters of RSASSA-PSS")
     if not 0 <= salt <= _LONGEST_SALT:
@@ -136,17 +144,20 @@ def _read_pss(parameters: bytes) -> SignatureAlgorithm:
 
 
 def _read_mask(identifier: _Identifier) -> hashes.HashAlgorithm:
+    """Read the hash of the mask generation, which can only be MGF1. Raises InvalidCertificate."""
     if identifier.oid != _MGF1:
         raise InvalidCertificate("a mask generation of RSASSA-PSS that is not MGF1")
     return _read_hash(_read_identifier(identifier.parameters, 0, len(identifier.parameters)))
 
 
 def _read_hash(identifier: _Identifier) -> hashes.HashAlgorithm:
+    """Look up a hash. Raises InvalidCertificate if it is not supported."""
     if (found := _HASHES.get(identifier.oid)) is None:
         raise InvalidCertificate("a hash of RSASSA-PSS that is not supported")
     return found
 
 
 def _read_integer(der: bytes, at: int, end: int) -> int:
+    """Read one INTEGER. Raises InvalidCertificate for another element."""
     element = expect(read_element(der, at, end), INTEGER, "INTEGER")
     return int.from_bytes(der[element.content : element.end], "big", signed=True)

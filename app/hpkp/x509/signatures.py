@@ -66,6 +66,7 @@ def verify_link(child: Certificate, issuer: Certificate) -> Verification:
     """Like `check_link`, with the detail; never raises."""
     if child.issuer_name != issuer.subject_name:
         return _NOT_SIGNED
+    # The names come first, because the key of the cache has none: a CA can have several names with one key.
     key = child.fingerprint, issuer.pin
     kept = _KEPT.get(key)
     if kept is None:
@@ -81,14 +82,24 @@ def cost_of_link(child: Certificate, issuer: Certificate) -> int:
     key = issuer.public_key
     if isinstance(key, KeyFault) or key.unfit:
         return 0
+    # The sender chooses how long the certificate is that has to be hashed.
     return key.cost + len(child.der) * _PER_MEBIBYTE // 1_048_576
 
 
 def _verify(child: Certificate, key: PublicKey | KeyFault) -> Verification:
+    """Verify a signature by the issuer's key; whatever is unusual is not checkable, and never signed.
+
+    1. The key can be loaded, and is within the limits of cost.
+    2. The algorithm is supported, and the same inside and outside of what is signed.
+    3. A key for RSASSA-PSS verifies nothing else.
+    4. The signature is that of the key; with MD5 or SHA-1 it is a weak one.
+    """
+    # 1
     if isinstance(key, KeyFault):
         return _not_checkable(f"the issuer's key cannot be used: {key.reason}")
     if key.unfit:
         return _not_checkable(f"the issuer's key is not verified with: {key.unfit}")
+    # 2: the key verifies by one of the two identifiers, and does not notice if the other one differs.
     algorithm = child.signature_algorithm
     if algorithm is None:
         return _not_checkable("the signature's algorithm is not supported")
@@ -98,8 +109,10 @@ def _verify(child: Certificate, key: PublicKey | KeyFault) -> Verification:
         return _not_checkable(str(error))
     if outer.algorithm != child.inner_algorithm:
         return _not_checkable("the signature's algorithm inside and outside of what is signed are not the same")
+    # 3
     if key.for_pss_only and algorithm.scheme is not Scheme.RSA_PSS:
         return _not_checkable("the issuer's key is for RSASSA-PSS alone")
+    # 4
     try:
         supported = _verify_by_key(key, _Signed(outer.signature, child.signed_bytes), algorithm)
     except InvalidSignature:
@@ -113,6 +126,7 @@ def _verify(child: Certificate, key: PublicKey | KeyFault) -> Verification:
 
 
 def _not_checkable(reason: str) -> Verification:
+    """Make the answer for a link that cannot be checked."""
     return Verification(Link.NOT_CHECKABLE, reason)
 
 
@@ -136,6 +150,7 @@ def _verify_by_key(key: PublicKey, signed: _Signed, algorithm: SignatureAlgorith
     ):
         public.verify(*signed)
     elif isinstance(public, MlDsaKey) and scheme in (Scheme.ML_DSA_44, Scheme.ML_DSA_65, Scheme.ML_DSA_87):
+        # Each parameter set has another class of keys, which verifies signatures of that set alone.
         if key.kind.lower() != scheme.replace("-", "").lower():
             return False
         public.verify(*signed)
@@ -147,6 +162,7 @@ def _verify_by_key(key: PublicKey, signed: _Signed, algorithm: SignatureAlgorith
 def _verify_rsa(
     key: rsa.RSAPublicKey, signed: _Signed, algorithm: SignatureAlgorithm, digest: hashes.HashAlgorithm
 ) -> bool:
+    """Verify with either padding; False for another scheme. Raises InvalidSignature."""
     if algorithm.scheme is Scheme.RSA:
         key.verify(*signed, padding.PKCS1v15(), digest)
     elif algorithm.scheme is Scheme.RSA_PSS and algorithm.mask_digest is not None:

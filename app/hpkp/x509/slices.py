@@ -43,6 +43,7 @@ def slice_certificate(der: bytes) -> Slices:
     outer = expect(read_element(der, 0, len(der)), SEQUENCE, "certificate")
     tbs = expect(read_element(der, outer.content, outer.end), SEQUENCE, "the signed part of the certificate")
     first = read_element(der, tbs.content, tbs.end)
+    # DER leaves out a default, so version 1 begins with the serial number.
     version = first if first.tag == _VERSION else None
     at = first.end if version else first.start
     serial_number = expect(read_element(der, at, tbs.end), INTEGER, "serialNumber")
@@ -67,6 +68,7 @@ def read_outer_parts(der: bytes, slices: Slices) -> OuterParts:
     signature = expect(read_element(der, algorithm.end, slices.outer.end), BIT_STRING, "signatureValue")
     if signature.end != slices.outer.end:
         raise InvalidCertificate(f"bytes follow the signature at byte {signature.end}")
+    # The first octet counts unused bits; a signature is of whole octets.
     if signature.content == signature.end or der[signature.content] != 0:
         raise InvalidCertificate(f"the signature at byte {signature.start} is no whole number of octets")
     return OuterParts(der[algorithm.start : algorithm.end], der[signature.content + 1 : signature.end])

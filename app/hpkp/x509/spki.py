@@ -55,6 +55,7 @@ def split_spki(spki: bytes) -> tuple[bytes, bytes]:
     outer = expect(read_element(spki, 0, len(spki)), SEQUENCE, "SubjectPublicKeyInfo")
     algorithm = expect(read_element(spki, outer.content, outer.end), SEQUENCE, "algorithm")
     key = expect(read_element(spki, algorithm.end, outer.end), BIT_STRING, "subjectPublicKey")
+    # Further bytes would change the hash: the key has one pin only if it is exactly this structure.
     if not key.end == outer.end == len(spki):
         raise InvalidCertificate("bytes follow the subjectPublicKey")
     return spki[algorithm.start : algorithm.end], spki[key.start : key.end]
@@ -69,6 +70,7 @@ def algorithm_of_private_key(der: bytes) -> bytes | None:
     outer = expect(read_element(der, 0, len(der)), SEQUENCE, "private key")
     version = expect(read_element(der, outer.content, outer.end), INTEGER, "version")
     following = read_element(der, version.end, outer.end)
+    # PKCS #8 has the algorithm after the version, ECPrivateKey the octets of the key, RSAPrivateKey a number.
     if following.tag == SEQUENCE:
         return der[following.start : following.end]
     if following.tag == OCTET_STRING:
@@ -83,6 +85,7 @@ def make_spki(algorithm: bytes, key: bytes) -> bytes:
 
 
 def _sequence(content: bytes) -> bytes:
+    """Encode a SEQUENCE, with the shortest form of its length as DER demands."""
     length = len(content)
     if length < 0x80:
         return bytes((SEQUENCE, length)) + content
@@ -102,5 +105,6 @@ def is_signed_data(data: bytes) -> bool:
     """Whether the bytes begin as a ContentInfo of SignedData does (RFC 5652 section 3), in DER or BER."""
     if len(data) < 2 or data[0] != SEQUENCE:
         return False
+    # 0x80 is the indefinite length of BER, which no octets of length follow.
     octets = data[1] & 0x7F if data[1] > 0x80 else 0
     return data[2 + octets :].startswith(_SIGNED_DATA)

@@ -23,8 +23,10 @@ def read_time(tag: int, content: bytes) -> datetime:
         raise InvalidCertificate(f"{content[:40].decode('ascii', 'replace')!r} is not in the form of RFC 5280")
     year, month, day, hour, minute, second = map(int, match.groups())
     if tag == _UTC_TIME:
+        # Two digits mean 1950 to 2049 (RFC 5280 section 4.1.2.5.1).
         year += 1900 if year >= 50 else 2000
     try:
         return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+    # Year 0 or 31 February: of the right form, and no date.
     except ValueError as error:
         raise InvalidCertificate(f"{content.decode('ascii')!r}: {error}") from None
