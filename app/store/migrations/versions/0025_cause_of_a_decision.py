@@ -1,12 +1,12 @@
 """The cause that a violation had when its status was set: a decision on one cause does not hold for another.
 
-Revision 0028, after 0024.
+Revision 0025, after 0024.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0028"
+revision = "0025"
 down_revision = "0024"
 branch_labels = None
 depends_on = None
