@@ -30,19 +30,28 @@ _SCOPES = {
 
 
 def entries_for_form(layer: PinLayer, form: Form) -> tuple[PinEntry, ...]:
-    """Return the layer's entries for a form. Raises CannotExpress with every reason."""
+    """Return the layer's entries for a form. Raises CannotExpress with every reason.
+
+    1. Rewrite the entries so that the overlap rule of the form gives every host the same pins.
+    2. Collect what the form cannot say of an entry, of the layer, and of all entries together.
+    3. Write nothing unless nothing is lost: else a host could be unpinned or locked out unnoticed.
+    """
     traits = FORMS[form]
     entries = tuple(_in_lists_of(entry, traits) for entry in layer.entries)
+    # 1: by way of the rule that only the most specific entry counts, so that each rule needs a conversion to that one
+    # and one from it.
     reasons: list[str] = []
     if (before := layer.traits.overlap) is not (after := traits.overlap):
         reasons += _partly_united(entries) if before is Overlap.UNITED else ()
         entries = _most_specific(entries, before)
         reasons += _widened(entries) if after is Overlap.UNITED else ()
         entries = _narrowest_first(entries) if after is Overlap.FIRST_MATCH else entries
+    # 2
     reasons += [reason for entry in entries for reason in _reasons(entry, traits)]
     if layer.traits.compares is not traits.compares:
         reasons.append(f"it compares the {traits.compares}, and these pins are for the {layer.traits.compares}")
     reasons += _reasons_of_all(entries, traits)
+    # 3
     if reasons:
         more = f"; and {len(reasons) - _MOST_TOLD} more" if len(reasons) > _MOST_TOLD else ""
         raise CannotExpress(f"{traits.title} cannot express this: " + "; ".join(reasons[:_MOST_TOLD]) + more)
@@ -65,16 +74,19 @@ def _reasons(entry: PinEntry, traits: FormTraits) -> Iterator[str]:
         yield f"{entry.name}: {_MODES.get(entry.mode, 'it cannot enforce')}"
     if entry.scope not in traits.scopes:
         yield f"{entry.name}: {_SCOPES[entry.scope]}"
+    # A date lost would keep old installs locked out that it was meant to release.
     if entry.expires_on is not None and traits.expiry is Expiry.NONE:
         yield f"{entry.name}: its pins would not expire on {entry.expires_on}, but never"
     if entry.expires_on is None and traits.expiry is Expiry.REQUIRED:
         yield f"{entry.name}: it needs a date on which the pins expire"
+    # One hash cannot be made of the other, and under the wrong kind it locks everyone out.
     if any(pin.kind is not traits.kind for pin in entry.all_pins):
         yield f"{entry.name}: its hashes are of certificates, and those of keys are needed"
     if (entry.leaf_pins or entry.ca_pins) and not traits.leaf_and_ca_lists:
         yield f"{entry.name}: it cannot say which pins are the leaf's and which a CA's"
     if entry.pins and traits.leaf_and_ca_lists:
         yield f"{entry.name}: it needs to know which pins are the leaf's and which a CA's"
+    # Written with fewer, the library or the build would refuse the file.
     fewest = traits.fewest_enforced if entry.mode is PinMode.ENFORCE else traits.fewest
     if entry.mode is not PinMode.EXCLUDE and (few := len(set(entry.all_pins))) < fewest:
         yield f"{entry.name}: it needs {fewest} distinct pins, there are {few}"
@@ -105,6 +117,7 @@ def _first_match(entries: tuple[PinEntry, ...]) -> Iterator[PinEntry]:
     """Narrow an entry to its own name, which always counts first, if one above it precedes it."""
     including = set[str]()
     for entry in entries:
+        # A parent that comes first takes all names below, except an exact one.
         hidden = not including.isdisjoint(superdomains(entry.name))
         yield replace(entry, scope=Scope.EXACT) if hidden else entry
         if entry.scope is Scope.NAME_AND_BELOW:
@@ -129,6 +142,7 @@ def _partly_united(entries: tuple[PinEntry, ...]) -> Iterator[str]:
     by_name = _by_name(entries)
     for entry in entries:
         for other in _overlapping(entry, by_name):
+            # If the other covers all of its hosts, the pins can be added to the entry.
             if not other.covers_all_of(entry):
                 yield (
                     f"{entry.name}: its pins and those of {other.name} add up for only some of its hosts, which one "
@@ -141,6 +155,7 @@ def _widened(entries: tuple[PinEntry, ...]) -> Iterator[str]:
     by_name = _by_name(entries)
     for entry in entries:
         for other in _overlapping(entry, by_name):
+            # Added pins accept chains that the entry was meant to refuse.
             if len(other.name) < len(entry.name) and not set(other.all_pins) <= set(entry.all_pins):
                 yield f"{entry.name} has not all pins of {other.name} above it, and this form would add them"
 
@@ -152,10 +167,12 @@ def _overlapping(entry: PinEntry, by_name: Mapping[str, list[PinEntry]]) -> Iter
 
 
 def _narrowest_first(entries: tuple[PinEntry, ...]) -> tuple[PinEntry, ...]:
+    """Order entries so that the first parent of a host is its closest one."""
     return tuple(sorted(entries, key=lambda entry: -entry.name.count(".")))
 
 
 def _by_name(entries: tuple[PinEntry, ...]) -> Mapping[str, list[PinEntry]]:
+    """Group entries by name, in their order."""
     found: dict[str, list[PinEntry]] = {}
     for entry in entries:
         found.setdefault(entry.name, []).append(entry)

@@ -41,6 +41,7 @@ def with_installs(
        how many of its installs those are.
     3. Else the installs of the builds that can report.
     """
+    # Of a retired release no install matters, so none of them is exposure.
     pinning = [release for release in releases if release.pins_host(host) and not release.retired_at]
     able = [release for release in pinning if release.can_report(host) and release.reports_to(host, report_uri)]
     partly_silent = {audience_of(release) for release in pinning if release not in able}
@@ -53,6 +54,7 @@ def with_installs(
     added = [
         ExposedDay(host, day, None, count, audience.app, audience.version)
         for (audience, day), count in installs.items()
+        # 2: the operator's own count is not added to, because both count the same installs.
         if (audience, day) not in known
     ]
     return sorted((*kept, *added), key=lambda day: (day.day, day.app, day.app_version))

@@ -125,6 +125,8 @@ _ENTRY = frozenset({Scope.EXACT, Scope.NAME_AND_BELOW})
 _EXACT = frozenset({Scope.EXACT})
 
 FORMS: Mapping[Form, FormTraits] = {
+    # The exact name, else the longest parent with subdomains; nothing is merged. No fewest: an empty set is accepted
+    # and pins nothing. A date ends the pins at midnight of the device's zone, without a report.
     Form.NSC: FormTraits(
         "Android Network Security Config",
         _ENTRY,
@@ -132,6 +134,7 @@ FORMS: Mapping[Form, FormTraits] = {
         expiry=Expiry.OPTIONAL,
         expiry_rule=ExpiryRule.DEVICE_START,
     ),
+    # An enforcing entry needs two pins. From API level 24 on the system checks the same entries, whatever their mode.
     Form.TRUSTKIT_ANDROID: FormTraits(
         "TrustKit for Android, in its Network Security Config",
         _ENTRY,
@@ -143,6 +146,8 @@ FORMS: Mapping[Form, FormTraits] = {
         fewest_enforced=2,
         fewest=1,
     ),
+    # A wrong configuration crashes the app at its start, so fewer pins are an error. A date ends the pins at midnight
+    # UTC.
     Form.TRUSTKIT_PLIST: FormTraits(
         "TrustKit for Apple, property list",
         _ENTRY,
@@ -166,12 +171,15 @@ FORMS: Mapping[Form, FormTraits] = {
         fewest=1,
         reads=False,
     ),
+    # NSIncludesSubdomains reaches one label, and the entries of name and parent add up. No length is checked: a wrong
+    # hash is a pin that never matches.
     Form.ATS: FormTraits(
         "Apple NSPinnedDomains",
         frozenset({Scope.EXACT, Scope.NAME_AND_ONE_LABEL}),
         overlap=Overlap.UNITED,
         leaf_and_ca_lists=True,
     ),
+    # All patterns that cover a host add up: `*.` is one label, `**.` any depth and the name itself.
     Form.OKHTTP: FormTraits(
         "OkHttp and Ktor Darwin CertificatePinner, in source text",
         frozenset({Scope.EXACT, Scope.ONE_LABEL, Scope.NAME_AND_BELOW}),
@@ -180,6 +188,7 @@ FORMS: Mapping[Form, FormTraits] = {
         fewest=1,
         fewest_enforced=1,
     ),
+    # Only audit mode reports: an enforced host fails in the check of the system first, and nothing is sent.
     Form.SSL_MANAGER: FormTraits(
         "react-native-ssl-manager, ssl_config.json",
         _ENTRY,
@@ -193,6 +202,7 @@ FORMS: Mapping[Form, FormTraits] = {
         fewest=1,
         fewest_enforced=1,
     ),
+    # Two pins because of iOS, where TrustKit reads them; Android needs one.
     Form.RN_SPKI: FormTraits(
         "react-native-ssl-public-key-pinning, in source text",
         _ENTRY,
@@ -201,6 +211,7 @@ FORMS: Mapping[Form, FormTraits] = {
         fewest=2,
         fewest_enforced=2,
     ),
+    # The default address of TrustKit's vendor is left on, so reports go there and not to the operator.
     Form.EXPO_SECURITY: FormTraits(
         "react-native-app-security, in app.json",
         _ENTRY,
@@ -217,6 +228,7 @@ FORMS: Mapping[Form, FormTraits] = {
         fewest=1,
         fewest_enforced=1,
     ),
+    # Its interface asks for a date, and has nowhere to put a report-uri.
     Form.CRONET: FormTraits(
         "Cronet, in source text",
         _ENTRY,
@@ -226,6 +238,7 @@ FORMS: Mapping[Form, FormTraits] = {
         fewest_enforced=1,
         reads=False,
     ),
+    # The leaf alone is compared, apart from the validation of the path.
     Form.CURL: FormTraits(
         "curl --pinnedpubkey",
         _EXACT,
@@ -233,6 +246,7 @@ FORMS: Mapping[Form, FormTraits] = {
         fewest=1,
         fewest_enforced=1,
     ),
+    # A form apart, because Electron spells them like the pins of OkHttp: read as those, they would match no key.
     Form.CERTIFICATE_HASHES: FormTraits(
         "Hashes of certificates (Wultra, Electron, Flutter)",
         _EXACT,

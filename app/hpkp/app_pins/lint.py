@@ -56,7 +56,9 @@ def lint_release(layers: Iterable[PinLayer], context: LintContext) -> tuple[Find
 
 
 def _check_entry(layer: PinLayer, entry: PinEntry, context: LintContext) -> Iterator[Finding]:
+    """Check one entry by every rule; of a name that is excluded only the name."""
     yield from _check_name(layer, entry)
+    # It has no pins, and none are missing.
     if entry.mode is PinMode.EXCLUDE:
         return
     yield from _check_count(layer, entry)
@@ -67,6 +69,8 @@ def _check_entry(layer: PinLayer, entry: PinEntry, context: LintContext) -> Iter
 
 
 def _check_name(layer: PinLayer, entry: PinEntry) -> Iterator[Finding]:
+    """Find names that never match, and scopes that cover less than they seem to."""
+    # Libraries accept some of these, and no host has such a name: TrustKit starts with `https://host` and pins nothing.
     if "*" in entry.name or "://" in entry.name or "/" in entry.name or ":" in entry.name:
         yield _finding(
             "name_never_matches",
@@ -75,6 +79,7 @@ def _check_name(layer: PinLayer, entry: PinEntry) -> Iterator[Finding]:
             f"{entry.name}: no host has this name, so nothing is pinned by it.",
             "Write the host name alone, without wildcard, scheme, port or path.",
         )
+    # Readers write names in lower case where the library does, so capitals that are left are compared as they are.
     elif entry.name != entry.name.lower():
         yield _finding(
             "name_never_matches",
@@ -102,6 +107,7 @@ def _check_name(layer: PinLayer, entry: PinEntry) -> Iterator[Finding]:
 
 
 def _check_count(layer: PinLayer, entry: PinEntry) -> Iterator[Finding]:
+    """Find missing and repeated pins, and a single one without a backup."""
     distinct = set(entry.all_pins)
     for pin, count in Counter(entry.all_pins).items():
         if count > 1:
@@ -118,6 +124,7 @@ def _check_count(layer: PinLayer, entry: PinEntry) -> Iterator[Finding]:
         )
     elif len(distinct) == 1 and layer.traits.overlap is not Overlap.UNITED:
         yield _no_backup(entry, len(distinct))
+    # With united entries the backup may be in the entry of another name.
     elif layer.traits.overlap is Overlap.UNITED and _united_pins(layer, entry) == 1:
         yield _no_backup(entry, 1)
 
@@ -129,6 +136,7 @@ def _united_pins(layer: PinLayer, entry: PinEntry) -> int:
 
 
 def _no_backup(entry: PinEntry, count: int) -> Finding:
+    """Report a name whose only key is a single point of failure."""
     return _finding(
         "no_backup_pin",
         Severity.BLOCKER if entry.mode is PinMode.ENFORCE else Severity.WARNING,
@@ -139,8 +147,10 @@ def _no_backup(entry: PinEntry, count: int) -> Finding:
 
 
 def _check_each_pin(entry: PinEntry, catalog: Catalog) -> Iterator[Finding]:
+    """Check every pin by itself, and whether any of them can match."""
     usable = 0
     for carried in dict.fromkeys(entry.all_pins):
+        # OkHttp and NSPinnedDomains check no length: such a pin is accepted and blocks the host.
         if not carried.can_match:
             yield _finding(
                 "pin_never_matches",
@@ -161,6 +171,7 @@ def _check_each_pin(entry: PinEntry, catalog: Catalog) -> Iterator[Finding]:
             )
         elif (pin := carried.pin) is not None:
             found = tuple(check_pin(pin, catalog))
+            # Unusable for the same reasons as in a policy: no chain of the operator can or may have such a key.
             usable += not any(finding.code in UNUSABLE for finding in found)
             yield from (_of_entry(finding, entry) for finding in found)
     if entry.all_pins and not usable:
@@ -174,14 +185,17 @@ def _check_each_pin(entry: PinEntry, catalog: Catalog) -> Iterator[Finding]:
 
 
 def _of_entry(finding: Finding, entry: PinEntry) -> Finding:
+    """Return a finding on a pin as one on the entry that has it."""
     evidence = {**finding.evidence, "name": entry.name}
     return Finding(finding.code, finding.severity, f"{entry.name}: {finding.message}", finding.fix, evidence)
 
 
 def _check_expiry(layer: PinLayer, entry: PinEntry, context: LintContext) -> Iterator[Finding]:
+    """Find pins that have expired, will soon, or while installs of the release are still in use."""
     if entry.expires_on is None:
         return
     rule = layer.traits.expiry_rule
+    # DEPENDS is expired here: on some devices nothing is checked.
     if entry.state_at(context.at, rule) is not ExpiryState.ON:
         yield _finding(
             "pins_expired",
@@ -199,6 +213,7 @@ def _check_expiry(layer: PinLayer, entry: PinEntry, context: LintContext) -> Ite
 
 
 def _expires(entry: PinEntry, code: str, when: str) -> Finding:
+    """Report that pins expire too early; from then on every chain is accepted."""
     return _finding(
         code,
         Severity.WARNING,
@@ -209,6 +224,7 @@ def _expires(entry: PinEntry, code: str, when: str) -> Finding:
 
 
 def _check_lists(entry: PinEntry, catalog: Catalog) -> Iterator[Finding]:
+    """Find lists of leaf and CA pins that both must match, and CA keys among the leaves' pins."""
     if entry.leaf_pins and entry.ca_pins:
         yield _finding(
             "both_lists_must_match",
@@ -217,6 +233,7 @@ def _check_lists(entry: PinEntry, catalog: Catalog) -> Iterator[Finding]:
             f"{entry.name}: a chain needs a pin of the leaf list and one of the CA list, not one of either.",
             "Keep one of the lists if they are meant as alternatives.",
         )
+    # No leaf has the key of a CA, so such a pin never matches in this list.
     for carried in entry.leaf_pins:
         if carried.pin and (names := catalog.ca_names_of(carried.pin)):
             yield _finding(
@@ -229,6 +246,7 @@ def _check_lists(entry: PinEntry, catalog: Catalog) -> Iterator[Finding]:
 
 
 def _check_reports(layer: PinLayer, entry: PinEntry) -> Iterator[Finding]:
+    """Find reports that go to a third party, to a pinned host, or nowhere."""
     if entry.reports_to_vendor:
         yield _finding(
             "vendor_gets_reports",
@@ -248,6 +266,7 @@ def _check_reports(layer: PinLayer, entry: PinEntry) -> Iterator[Finding]:
                 f"{entry.name}: reports go to {host}, which these pins cover too; if they fail, so does the report.",
                 "Report to a host that the pins do not cover.",
             )
+    # A form without report-uris reports elsewhere, or not at all; `cannot_report` says so.
     if entry.mode is PinMode.MONITOR and layer.traits.report_uris and not entry.report_uris:
         yield _finding(
             "monitors_for_nobody",
@@ -259,6 +278,7 @@ def _check_reports(layer: PinLayer, entry: PinEntry) -> Iterator[Finding]:
 
 
 def _check_layer(layer: PinLayer) -> Iterator[Finding]:
+    """Find what holds for a whole layer: no reports, exempt roots, and pins that are enforced anyway."""
     if layer.traits.reports is Reports.NEVER:
         yield Finding(
             "cannot_report",
@@ -275,6 +295,7 @@ def _check_layer(layer: PinLayer) -> Iterator[Finding]:
             "Turn that off unless it is meant.",
             {"form": layer.form.value},
         )
+    # What looks like monitoring already locks clients out.
     if layer.form is Form.TRUSTKIT_ANDROID and any(entry.mode is PinMode.MONITOR for entry in layer.entries):
         yield Finding(
             "monitor_not_everywhere",
@@ -284,6 +305,7 @@ def _check_layer(layer: PinLayer) -> Iterator[Finding]:
             "Monitor with a release that has no pin-set for the system, or accept it.",
             {"form": layer.form.value},
         )
+    # Where entries add up, none replaces another.
     if layer.traits.overlap is not Overlap.UNITED:
         yield from _check_replaced(layer)
 
@@ -308,6 +330,7 @@ def _check_layers_together(layers: tuple[PinLayer, ...]) -> Iterator[Finding]:
     told = set[str]()
     for first in layers:
         for second in layers:
+            # Each pair once.
             if first is second:
                 break
             for entry in first.entries:
@@ -325,4 +348,5 @@ def _check_layers_together(layers: tuple[PinLayer, ...]) -> Iterator[Finding]:
 
 
 def _finding(code: str, severity: Severity, entry: PinEntry, message: str, fix: str) -> Finding:
+    """Make a finding on an entry."""
     return Finding(code, severity, message, fix, {"name": entry.name})

@@ -113,6 +113,8 @@ def check_releases(
         if not layers:
             continue
         counted = find_installs(release, installs)
+        # Unknown is in use: to be wrong about "no installs" would lock clients out (decision record 35). A lower bound
+        # of 0 is unknown as well.
         in_use = not release.is_retired(at) and (counted is None or counted.count > 0 or counted.is_lower_bound)
         found.append(ReleaseCheck(release, layers, counted, in_use, release.can_report(host)))
     return tuple(sorted(found, key=_sort_key))
@@ -125,6 +127,7 @@ def worst_of(checked: Iterable[Iterable[ReleaseCheck]]) -> tuple[ReleaseCheck, .
         for check in checks:
             name = str(check.release)
             before = worst.get(name)
+            # A client may meet any of the chains, so the worst one counts.
             if before is None or _WORST.index(check.outcome) > _WORST.index(before.outcome):
                 worst[name] = check
     return tuple(sorted(worst.values(), key=_sort_key))
@@ -137,7 +140,9 @@ def _sort_key(check: ReleaseCheck) -> tuple[bool, int, float, str]:
 
 
 def _check_layer(layer: PinLayer, paths: PathsToCheck | None, host: str, at: datetime) -> LayerCheck:
+    """Say what one layer does with the paths, at an instant; enforced if any of its entries is."""
     entries = _checking(layer, host, at)
+    # Expired on every device: while one of them still checks, the layer counts as checking.
     if not entries:
         return LayerCheck(layer.form, Outcome.EXPIRED, enforces=False)
     enforces = any(entry.mode is PinMode.ENFORCE for entry in entries)
@@ -146,9 +151,11 @@ def _check_layer(layer: PinLayer, paths: PathsToCheck | None, host: str, at: dat
     accepted = [layer.accepts(path, entries) for path in paths.paths]
     place = _place(layer, entries, paths.paths[0]) if accepted[0] else None
     if all(accepted):
+        # A path that a limit left out may be without a pin, so it is not said to match on all.
         outcome = Outcome.MATCHES if paths.complete else Outcome.SOME_PATHS
     elif any(accepted):
         outcome = Outcome.SOME_PATHS
+    # The pin may be that of a root which is not known here: a lockout would be a guess (decision record 35).
     elif not (paths.complete and paths.to_root):
         outcome = Outcome.UNKNOWN
     else:
@@ -159,6 +166,7 @@ def _check_layer(layer: PinLayer, paths: PathsToCheck | None, host: str, at: dat
 def _has_spare(entries: Sequence[PinEntry], paths: PathsToCheck) -> bool:
     """Whether a pin is on none of the paths."""
     pins = (pin for entry in entries for pin in entry.all_pins)
+    # By all paths: a key that some device has on its path is in use and no reserve.
     return any(not any(key.has(pin) for path in paths.paths for key in path) for pin in pins)
 
 
@@ -169,6 +177,7 @@ def _checking(layer: PinLayer, host: str, at: datetime) -> tuple[PinEntry, ...]:
 
 
 def _place(layer: PinLayer, entries: Sequence[PinEntry], path: Sequence[PathKey]) -> Place | None:
+    """Say where on a path the first certificate with one of the pins is; None if there is none."""
     pins = [pin for entry in entries for pin in entry.all_pins]
     position = next((at for at, key in enumerate(path) if any(key.has(pin) for pin in pins)), None)
     if position is None:
@@ -205,15 +214,19 @@ def find_key_sets(releases: Iterable[AppRelease], *, host: str, at: datetime) ->
     wanted = set[frozenset[Pin]]()
     unmatched = []
     for release in releases:
+        # Monitoring layers lock out no install, so only enforcing ones restrict the keys.
         for layer in () if release.is_retired(at) else release.layers:
             entries = [entry for entry in _checking(layer, host, at) if entry.mode is PinMode.ENFORCE]
             lists = [_keys(pins) for pins in _lists(entries) if pins]
+            # No pin of the list is a key's, so no choice of keys satisfies it.
             if not all(lists):
                 unmatched.append(release)
             wanted |= set(lists)
     if unmatched:
         return KeySets((), True, tuple(dict.fromkeys(unmatched)))
+    # Short lists first: they leave the fewest branches, and the order makes the answer the same every time.
     search = _Search(sorted(wanted, key=lambda pins: (len(pins), sorted(pins))))
+    # By size, so that the first sets found are the smallest; larger ones only add keys.
     for size in range(1, _MOST_KEYS + 1):
         if found := search.of_size(size):
             return KeySets(found, search.steps < _MOST_STEPS and len(found) < _MOST_SETS, ())
@@ -221,6 +234,7 @@ def find_key_sets(releases: Iterable[AppRelease], *, host: str, at: datetime) ->
 
 
 def _lists(entries: Sequence[PinEntry]) -> tuple[list[CarriedPin], ...]:
+    """Return the pins by what they are compared with: any certificate, the leaf, all but the leaf."""
     return (
         [pin for entry in entries for pin in entry.pins],
         [pin for entry in entries for pin in entry.leaf_pins],
@@ -229,6 +243,7 @@ def _lists(entries: Sequence[PinEntry]) -> tuple[list[CarriedPin], ...]:
 
 
 def _keys(pins: Iterable[CarriedPin]) -> frozenset[Pin]:
+    """Return the pins that are keys; a hash of a certificate or of another length is matched by no key."""
     return frozenset(pin.pin for pin in pins if pin.kind is PinKind.SPKI and pin.pin is not None)
 
 
@@ -244,6 +259,7 @@ class _Search:
         return tuple(sorted(found, key=sorted)[:_MOST_SETS]) if self.wanted else ()
 
     def _branch(self, chosen: frozenset[Pin], left: int, found: dict[frozenset[Pin], None]) -> None:
+        """Add a key of the first list that has none, up to ``left`` more, and keep the sets that are complete."""
         self.steps += 1
         if self.steps > _MOST_STEPS or len(found) >= _MOST_SETS:
             return

@@ -78,6 +78,8 @@ class PathKey:
 
     def has(self, carried: CarriedPin) -> bool:
         """Whether the carried pin is this certificate's or its key's."""
+        # The kind decides: a certificate's hash and a key's are both 32 bytes, and compared with the wrong one never
+        # match.
         return carried.digest == (self.pin if carried.kind is PinKind.SPKI else self.certificate)
 
 
@@ -109,10 +111,12 @@ class PinEntry:
     def covers(self, host: str) -> bool:
         """Whether the entry is for the host, a canonical name."""
         if host == self.name:
+            # `*.example.com` of OkHttp does not cover example.com.
             return self.scope is not Scope.ONE_LABEL
         label, _, parent = host.partition(".")
         match self.scope:
             case Scope.NAME_AND_BELOW:
+                # With the dot, because evilexample.com is not below example.com.
                 return host.endswith("." + self.name)
             case Scope.ONE_LABEL | Scope.NAME_AND_ONE_LABEL:
                 return bool(label) and parent == self.name
@@ -139,11 +143,13 @@ class PinEntry:
 
     def state_at(self, at: datetime, rule: ExpiryRule | None) -> ExpiryState:
         """Whether the entry checks at an instant (UTC), by the form's rule of when a date ends."""
+        # Without a rule the library reads no date, and never stops.
         if self.expires_on is None or rule is None:
             return ExpiryState.ON
         first, last = expiry_instants(self.expires_on, rule)
         if at < first:
             return ExpiryState.ON
+        # Between the two some devices check and others do not, depending on their zones.
         return ExpiryState.OFF if at >= last else ExpiryState.DEPENDS
 
 
@@ -164,6 +170,7 @@ def expiry_instants(expires_on: date, rule: ExpiryRule) -> tuple[datetime, datet
         case ExpiryRule.UTC_END:
             return midnight + timedelta(days=1), midnight + timedelta(days=1)
         case ExpiryRule.DEVICE_START:
+            # Midnight comes first where the clock is furthest ahead of UTC.
             return midnight - _EASTERNMOST, midnight - _WESTERNMOST
 
 
@@ -199,9 +206,11 @@ class PinLayer:
             case Overlap.UNITED:
                 chosen = covering
             case Overlap.MOST_SPECIFIC:
+                # An exact name outranks every parent; among parents the longest is the closest.
                 chosen = [max(covering, key=lambda entry: (entry.name == host, len(entry.name)))]
             case Overlap.FIRST_MATCH:
                 chosen = [next((entry for entry in covering if entry.name == host), covering[0])]
+        # Only after the choice: an excluded name must not fall back to the pins of its parent.
         return tuple(entry for entry in chosen if entry.mode is not PinMode.EXCLUDE)
 
     def accepts(self, path: Sequence[PathKey], entries: Sequence[PinEntry]) -> bool:
@@ -209,6 +218,7 @@ class PinLayer:
 
         Lists of united entries add up. A leaf list and a CA list must both match (Apple's SecPolicyServer.c).
         """
+        # An empty list restricts nothing, so a layer without pins accepts every path, as its library does.
         compared = path if self.traits.compares is Compares.PATH else path[:1]
         lists = (
             (compared, [pin for entry in entries for pin in entry.pins]),

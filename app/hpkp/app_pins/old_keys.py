@@ -65,18 +65,22 @@ def find_last_use(
     uses = []
     for release in releases:
         installs = find_installs(release, counts)
+        # Only a counted zero is none; without a count the release is in use.
         unused = installs is not None and installs.count == 0 and not installs.is_lower_bound
         if release.is_retired(at) or unused or not _needs(release, key, kept, host, at):
             continue
         shares = _shares(release, counts)
+        # Within what may be locked out already, so it does not keep the key.
         if shares[0] is not None and shares[0] <= limit:
             continue
         expiry = _expiry(release, key, kept, host, at)
         estimated = _estimate(shares, limit, None if installs is None else installs.day)
+        # Either is enough: expired pins lock out no install, whatever the share.
         ends = [day for day in (expiry, estimated) if day is not None]
         until = min(ends, default=None)
         uses.append(KeyUse(release, installs, shares, until, until is not None and until == expiry))
     days = [use.until for use in uses]
+    # One release without an end keeps the key without an end.
     can_go = None if None in days else max([at.date(), *(day for day in days if day is not None)])
     return OldKey(key, kept, tuple(sorted(uses, key=_sort_key)), can_go)
 
@@ -115,9 +119,11 @@ def _expiry(release: AppRelease, key: Pin, staying: frozenset[Pin], host: str, a
             rule = layer.traits.expiry_rule
             if entry.mode is not PinMode.ENFORCE:
                 continue
+            # One entry that never expires needs the key for good.
             if entry.expires_on is None or rule is None:
                 return None
             last = expiry_instants(entry.expires_on, rule)[1]
+            # The last device ends in the middle of a UTC day, so the day after is the first one without it.
             ends.append(last.date() if last.time() == datetime.min.time() else last.date() + timedelta(days=1))
     return max(ends, default=None)
 
@@ -137,6 +143,7 @@ def _shares(release: AppRelease, counts: Sequence[InstallCount]) -> tuple[float 
 
 
 def _shares_by_day(release: AppRelease, counts: Iterable[InstallCount]) -> dict[date, float]:
+    """Return the share of a release among all installs of its app and platform, by day."""
     own: defaultdict[tuple[date, bool], int] = defaultdict(int)
     every: defaultdict[tuple[date, bool], int] = defaultdict(int)
     for count in counts:
@@ -158,7 +165,9 @@ def _estimate(
 ) -> date | None:
     """Return the day on which a straight line through the older share and the newest one is within the limit."""
     now, week, month = shares
+    # The longer span if it is known, because it depends less on chance.
     then, age = (month, _MONTH) if month is not None else (week, _WEEK)
+    # A share that does not fall reaches no limit; a day would be a guess (decision record 39).
     if newest is None or now is None or then is None or now >= then:
         return None
     days = math.ceil((now - limit) / ((then - now) / age.days))

@@ -44,6 +44,7 @@ class AppRelease:
 
     def __post_init__(self) -> None:
         """Refuse names that no report could give."""
+        # A release is found by the names in reports, so any other name would never be found.
         for text in (self.app, self.version, *self.builds):
             if not is_name(text):
                 raise InvalidAppConfig(f"{text[:40]!r} is no name, version or build of an app")
@@ -65,6 +66,7 @@ class AppRelease:
 
         Without a report-uri nothing is reported here, and some forms report only while they do not enforce.
         """
+        # All layers: if one fails first without a report, the other never gets to send one.
         checking = [(layer.traits.reports, entry) for layer in self.layers for entry in layer.entries_for(host)]
         return bool(checking) and all(
             reports is not Reports.NEVER
@@ -124,6 +126,7 @@ def find_installs(release: AppRelease, counts: Iterable[InstallCount]) -> Releas
     """Return the newest installs of a release; None if nothing was counted, which is not zero."""
     of_app = [count for count in counts if (count.app, count.platform) == (release.app, release.platform)]
     own = [count for count in of_app if counts_for(count, release)]
+    # None and not 0: a release that was never counted is in use.
     if not own:
         return None
     day = max(count.day for count in own)
@@ -136,6 +139,7 @@ def find_installs(release: AppRelease, counts: Iterable[InstallCount]) -> Releas
 
 
 def _sum(counts: Iterable[InstallCount], *, by_build: bool) -> int:
+    """Add up the counts by build, or those by version."""
     return sum(count.count for count in counts if bool(count.build) is by_build)
 
 
@@ -163,12 +167,14 @@ def compare_releases(first: AppRelease, second: AppRelease) -> tuple[HostDiffere
     for host in sorted(hosts):
         before, after = _pins(first, host), _pins(second, host)
         modes = _mode(first, host), _mode(second, host)
+        # The mode alone is a difference as well: the same pins enforced lock clients out.
         if before != after or modes[0] is not modes[1]:
             found.append(HostDifference(host, tuple(sorted(before - after)), tuple(sorted(after - before)), *modes))
     return tuple(found)
 
 
 def _pins(release: AppRelease, host: str) -> frozenset[CarriedPin]:
+    """Return all pins of a release for a host, of every layer."""
     return frozenset(pin for layer in release.layers for pin in layer.pins_for(host))
 
 

@@ -92,6 +92,7 @@ def find_reporting(
     ours = {release.app for release in releases}
     for source in sources:
         release = find_release(source, releases, host=host)
+        # Apps of others send reports as well; only versions of registered apps can be missing from the registry.
         if release is None and source.app not in ours:
             continue
         state = Registered.NO
@@ -131,8 +132,10 @@ def find_release(source: ReportedSource, releases: Sequence[AppRelease], *, host
         possible = [one for one in possible if one.app == source.app]
     if source.label:
         labelled = [one for one in possible if source.label in _labels(one, host)]
+        # A version that is named and not registered must not count as the one whose label it kept.
         if len(labelled) == 1 and not (source.app and source.version):
             return labelled[0]  # 2
+    # A name that is not registered is not replaced by a guess from the pins: releases share pins.
     if source.app or source.label:
         return None
     equal = [one for one in possible if source.pins in pin_sets(one, host)]

@@ -57,6 +57,7 @@ __all__ = [
 ]
 
 RULES: tuple[Rule, ...] = (
+    # First, because every hour counts: these clients cannot connect (decision record 29).
     violation_rules.locked_out,
     *release_rules.RULES,
     evidence_rules.clock,
@@ -82,6 +83,7 @@ RULES: tuple[Rule, ...] = (
     violation_rules.interception_share,
     violation_rules.unknown_share,
     refusal_rules.refusals,
+    # Last, because it decides nothing: without evidence that reports arrive, their absence is no sign.
     evidence_rules.no_reports,
 )
 """Every rule, in the order of findings of the same severity."""
@@ -142,15 +144,24 @@ class Readiness:
 
 
 def assess_readiness(case: Situation, *, rules: tuple[Rule, ...] = RULES) -> Readiness:
-    """Decide whether the policy can be enforced or, if it is already enforced, whether the next step is safe."""
+    """Decide whether the policy can be enforced or, if it is already enforced, whether the next step is safe.
+
+    1. Ask every rule. Blockers decide, and without any, missing evidence.
+    2. Bound the clients that are locked out, unless a blocker does not show up in reports.
+    3. Give the verdict of each audience, by the findings about it and those about the host.
+    4. Give the verdict of each release, without findings about other releases.
+    """
+    # 1: no rule stops another one, so that an operator sees all there is to fix.
     found = [(rule, finding) for rule in rules for finding in rule(case)]
     findings = tuple(sorted((finding for _, finding in found), key=_sort_key))
     verdict = _verdict(findings)
+    # 2: a share of the reports is no bound for clients that such a blocker locks out without a report.
     hidden = next((f for rule, f in found if f.severity is Severity.BLOCKER and rule not in _OF_REPORTS), None)
     bounded = hidden is None
+    # 3
     audiences = tuple(sorted((_answer(case, days, found, bounded=bounded) for days in case.audiences), key=_worst))
     headline = write_headline(case, verdict, findings)
-    # A locked-out release must not hold back another one.
+    # 4: a locked-out release must not hold back another one.
     of_all = tuple(finding for rule, finding in found if rule not in release_rules.RULES)
     return Readiness(
         verdict=verdict,
@@ -176,6 +187,7 @@ def _answer(case: Situation, days: CoveredDays, told: list[tuple[Rule, Finding]]
 
 
 def _verdict_for(audience: Audience, findings: tuple[Finding, ...]) -> Verdict:
+    """Return the verdict for an audience: findings that name another one do not count."""
     own = str(audience)
     return _verdict(tuple(finding for finding in findings if finding.evidence.get("audience", own) == own))
 
@@ -184,6 +196,7 @@ def _worst(answer: AudienceAnswer) -> tuple[int, int, float]:
     """Sort by the verdict, then by how many clients configuration errors lock out, then by the upper bound."""
     numbers = answer.estimate
     rank = (Verdict.NOT_READY, Verdict.NOT_ENOUGH_DATA, Verdict.READY).index(answer.verdict)
+    # No bound is the worst bound: all clients may be locked out.
     return rank, -numbers.ours.at_least, -(1.0 if numbers.upper is None else numbers.upper)
 
 
@@ -195,8 +208,11 @@ def _sort_key(finding: Finding) -> int:
 
 
 def _verdict(findings: tuple[Finding, ...]) -> Verdict:
+    """Return what findings add up to."""
+    # Before missing evidence: a known lockout is an answer also if data is missing (decision record 7).
     if any(finding.severity is Severity.BLOCKER for finding in findings):
         return Verdict.NOT_READY
     if any(finding.withholds for finding in findings):
         return Verdict.NOT_ENOUGH_DATA
+    # Only reached if nothing is missing: `ready` is never the default for what was not observed.
     return Verdict.READY

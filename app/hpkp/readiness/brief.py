@@ -39,6 +39,8 @@ def brief(finding: Finding, limits: Thresholds) -> str:
 
 
 def _facts(code: str, facts: Mapping[str, object], limits: Thresholds) -> Iterator[str]:
+    """Yield the facts of a finding by the shape of its evidence, the first shape that fits."""
+    # By shape and not by code, so that a new finding with known facts needs no entry here.
     match facts:
         case {"covered_days": int(have), "needed_days": int(needed)}:
             yield f"{have} of {count(needed, 'day')}, complete on {str(facts.get('earliest'))[:10]} at the earliest"
@@ -47,6 +49,7 @@ def _facts(code: str, facts: Mapping[str, object], limits: Thresholds) -> Iterat
         case {"violations": [*ids], "reports": int(reports)}:
             which = "violation" if len(ids) == 1 else "violations"
             yield f"at least {count(reports, 'report')} ({which} {name_first(ids)})"
+        # `evaluation_pending` counts violations and names none.
         case {"violations": int(waiting)}:
             yield count(waiting, "violation")
         case {"reports": int(reports), "networks": int(networks)}:

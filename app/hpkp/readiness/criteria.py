@@ -35,6 +35,7 @@ CRITERIA: Mapping[str, tuple[Rule, ...]] = {
     ),
     "served_chain": (evidence_rules.live_host, policy_rules.unpinned_subdomains),
     "canary": (evidence_rules.canary,),
+    # Whether reports arrive at all: control pins measure it, and `no_reports` is shown with it and never blocks.
     "delivery": (evidence_rules.control, evidence_rules.no_reports),
     "covered_days": (evidence_rules.covered_days,),
     "recent_days": (evidence_rules.recent_days,),
@@ -48,6 +49,7 @@ CRITERIA: Mapping[str, tuple[Rule, ...]] = {
     "interception_share": (violation_rules.interception_share,),
     "unknown_share": (violation_rules.unknown_share,),
     "refusals": (refusal_rules.refusals,),
+    # Both ask whether what is stored can be relied on at all.
     "evaluation": (violation_rules.evaluation, evidence_rules.clock),
 }
 """Each rule stands under one criterion, in the order in which they are shown."""
@@ -65,6 +67,7 @@ def _state(findings: Iterable[Finding]) -> CriterionState:
     for finding in findings:
         if finding.severity is Severity.BLOCKER:
             return CriterionState.BLOCKED
+        # No return here: a later finding may block.
         if finding.withholds:
             worst = CriterionState.MISSING_EVIDENCE
     return worst

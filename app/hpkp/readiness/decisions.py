@@ -55,5 +55,6 @@ def find_outgrown_causes(
     return frozenset(
         cause
         for cause, made in decisions.items()
+        # The widest decision counts, so that one new decision is enough to end a flood again.
         if not any(decision.covers(busiest_day.get(cause, 0)) for decision in made)
     )

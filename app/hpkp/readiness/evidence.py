@@ -43,6 +43,7 @@ class Thresholds:
     """How old the last look at the host may be, and how far apart two may be to say what was between."""
     canary_age: timedelta = timedelta(hours=24)
     """How long ago the last canary may have arrived."""
+    # With none seen of n clients the bound is about 3 / n, so no audience under 3,000 clients is ready with this limit.
     lockout_share: float = 0.001
     """Largest share of clients that our own mistakes may lock out; compared with the upper 95% bound."""
     interception_share: float = 0.01
@@ -58,6 +59,7 @@ class Thresholds:
             "covered_age_days": round(self.covered_age / DAY, 9),
             "probe_age_hours": self.probe_age / timedelta(hours=1),
             "canary_age_hours": self.canary_age / timedelta(hours=1),
+            # Rounded, because a limit of 7% would be shown as 7.000000000000001.
             "lockout_percent": round(100 * self.lockout_share, 9),
             "interception_percent": round(100 * self.interception_share, 9),
         }
@@ -99,13 +101,16 @@ class OpenViolation:
     @property
     def locked_out_now(self) -> bool:
         """Whether its clients refuse the connection now, by a mistake or a former policy of ours."""
+        # Only of the operator's side: to refuse the chain of another party is what pins are for.
         return self.enforced and bool(self.locks_out) and SIDE[self.cause] is Side.OURS
 
     @property
     def group(self) -> Group | None:
         """Under whose doing its clients are counted; None for those that enforcing does not lock out, and forgeries."""
+        # Neither clients that certainly stay connected nor forged ones may use up a limit.
         if self.cause is Cause.IMPLAUSIBLE or self.locks_out is False:
             return None
+        # A pin in a chain that was only sent does not show that the client had it on its path.
         open_question = self.locks_out or self.cause is Cause.MATCHES_EXPECTED
         by_side = {
             # Outdated pins are our doing only if they lock the client out now; else the update ends them.
@@ -214,6 +219,7 @@ class Situation:
     @property
     def since(self) -> datetime:
         """Since when clients see the policy as it is: what they do not see restarts no clock."""
+        # Without a date nothing was visible before now, and no day can be evidence.
         return self.history.unchanged_since(self.policy) or self.at
 
     @property
@@ -233,12 +239,14 @@ class Situation:
         As long as an audience has too few, from the first day of the window.
         """
         needed, (first, _) = self.needed_days, self.window
+        # Older days are not needed, so what was refused on them no longer withholds: the effect of a flood ends.
         oldest = [known.covered[-needed].day if len(known.covered) >= needed else first for known in self.audiences]
         return max(self.since, start_of_day(min(oldest)))
 
     @property
     def earliest(self) -> datetime:
         """When enough days can be covered at the earliest, if nothing is missing from now on."""
+        # The slowest audience decides, as it does for the verdict.
         missing = max(self.needed_days - len(audience.covered) for audience in self.audiences)
         first = max(first_whole_day(self.since), self.at.date())
         return self.at if missing <= 0 else start_of_day(first + missing * DAY)
@@ -257,6 +265,7 @@ class Situation:
     @property
     def delivery(self) -> Delivery | None:
         """The lowest measured share of clients that report; None if it was not measured."""
+        # Of several measurements the lowest: a wider bound is the careful one.
         return measure_delivery(self.evidence.control)
 
     def delivery_of(self, audience: Audience) -> Delivery | None:
@@ -279,6 +288,7 @@ class Situation:
 
         None if no revision is known of which browsers may still have pins.
         """
+        # A revision that was replaced can outlast the current one, if its max-age was longer.
         moments = [until for _, until in remembered_revisions(self.history, self.at)]
         if self.policy.mode is Mode.ENFORCE:
             moments.append(self.at + self.max_age)

@@ -123,6 +123,7 @@ class CoveredDays:
 def evidence_window(since: datetime, at: datetime, *, needed: int) -> tuple[date, date]:
     """Return the first and the last whole day that may be evidence; the last before the first if there is none."""
     today = at.date()
+    # Today is not over: a client that reports later today would be missed. The day of the change was partly before it.
     return max(first_whole_day(since), today - _LOOKED_BACK * needed * DAY), today - DAY
 
 
@@ -146,10 +147,13 @@ def cover(
 
     def assess(audience: Audience, day: date) -> EvidenceDay:
         """Put together what is missing on a day, in the order of the module's docstring."""
+        # 1
         row = exposed.get((audience, day))
         if audience.is_site and row is not None:
             row = _without_control(row, seen.control.get(day, 0))
+        # 2: a probe shows a header and not the pins of an app.
         there = served[day] if audience.is_site else _carried(carries(seen, audience, expected))
+        # 3: one canary is enough for all audiences, which report to the same collector.
         return EvidenceDay(day, None if row is None else row.clients, (*_exposed(row), *there, *canaries[day]))
 
     return tuple(
@@ -165,12 +169,15 @@ def _in_use(seen: Observations, expected: frozenset[Pin], first: date, reported:
     it is said to carry none does carry some. The site is in use if anybody
     visited it, or the header was served, or a client of its reported; and if nothing is known at all.
     """
+    # Within the window only: an audience without clients since then would withhold for good.
     exposed = {row.audience for row in seen.exposure if row.day >= first and not _nobody(row)}
     releases = {
         audience for audience in exposed if not audience.is_site and carries(seen, audience, expected) is not False
     }
+    # An app that reports has installs, counted or not. Left out, its silence would not withhold.
     releases |= {audience for audience in reported if audience.unknown or seen.releases.get(audience) == frozenset()}
     site = SITE in exposed | reported or any(look.served for look in seen.looks if look.at >= start_of_day(first))
+    # Never empty: without any audience nothing would be missing, and the verdict could be `ready`.
     return ([SITE] if site or not releases else []) + sorted(releases)
 
 
@@ -180,23 +187,29 @@ def carries(seen: Observations, release: Audience, expected: frozenset[Pin]) -> 
     Some of them suffice: a client with fewer pins reports whatever one with all of them would.
     """
     pins = seen.releases.get(release)
+    # A release with a further pin accepts chains that the policy does not, so its silence is no evidence.
     return None if pins is None else bool(pins) and pins <= expected
 
 
 def _carried(carried: bool | None) -> tuple[Missing, ...]:
+    """Return what is missing of a release's pins: they count only if they are recorded as the policy's."""
     return () if carried else (Missing.RELEASE_PINS_UNKNOWN,)
 
 
 def _exposed(row: ExposedDay | None) -> tuple[Missing, ...]:
+    """Return what is missing of a day's exposure."""
     if row is None:
         return (Missing.EXPOSURE_UNKNOWN,)
+    # Before the kind of count: a day without any client needs no better counting.
     if _nobody(row):
         return (Missing.NOBODY_EXPOSED,)
+    # 28,000 sessions can be those of 20 clients.
     return (Missing.CLIENTS_NOT_COUNTED,) if row.clients is None else ()
 
 
 def _without_control(row: ExposedDay, control: int) -> ExposedDay:
     """Take off the clients that received control pins: they cannot report a violation of the policy's."""
+    # At least 0: the two numbers are recorded separately, and may not agree.
     return row if row.clients is None else replace(row, clients=max(row.clients - control, 0))
 
 
@@ -214,7 +227,10 @@ def _served(days: Iterable[date], looks: tuple[HeaderLook, ...], look_age: timed
     for day in days:
         before = bisect_right(moments, start_of_day(day)) - 1
         after = bisect_left(moments, start_of_day(day + DAY))
+        # From the last probe before the day to the first one after it. A header that is served since a second ago must
+        # not cover the days before.
         around = looks[max(before, 0) : after + 1]
+        # Seen without the header outranks not seen: probing more often would not end it.
         if any(not look.served for look in around):
             yield (Missing.PINS_NOT_SERVED,)
         elif before < 0 or after == len(looks) or any(b.at - a.at > look_age for a, b in pairwise(around)):

@@ -30,6 +30,7 @@ def live_host(case: Situation) -> Iterator[Finding]:
         )
         return
     seen_at = live.probe.at
+    # What was served before the change need not be served with it, so that probe neither confirms nor blocks.
     before_revision = seen_at < case.since
     if before_revision or case.at - seen_at > case.limits.probe_age:
         yield Finding(
@@ -42,6 +43,8 @@ def live_host(case: Situation) -> Iterator[Finding]:
             {"probed_at": seen_at.isoformat()},
             withholds=True,
         )
+    # Also of a probe that is too old: what was last seen counts until a probe sees something else, so that a failed
+    # probe does not end a blocker (decision record 29).
     if not before_revision:
         for finding in review_live(policy, live, control_pins=case.history.control_pins):
             # If only apps carry the pins, a header that is not served is no missing evidence.
@@ -51,11 +54,13 @@ def live_host(case: Situation) -> Iterator[Finding]:
 
 
 def _probe(host: str) -> str:
+    """Say how to probe a host, once and regularly."""
     return f"Run `hpkp probe {host}`, or set HPKP_PROBE_INTERVAL_HOURS=1."
 
 
 def clock(case: Situation) -> Iterator[Finding]:
     """Days are counted by the collector's clock."""
+    # A wrong clock makes old evidence look recent, and recent evidence old.
     if (doubt := case.evidence.clock_doubt) is not None:
         yield Finding(
             "clock_implausible",
@@ -75,6 +80,7 @@ def covered_days(case: Situation) -> Iterator[Finding]:
         have, needed = len(known.covered), case.needed_days
         if have < needed:
             missing = list(known.missing())
+            # The newest gaps, because their reason can still be removed.
             latest = f" Missing: {'; '.join(missing[-3:])}." if missing else ""
             more = f" {count(len(missing) - 3, 'earlier period')} in the list by day." if len(missing) > 3 else ""
             yield Finding(
@@ -97,6 +103,7 @@ def covered_days(case: Situation) -> Iterator[Finding]:
 def recent_days(case: Situation) -> Iterator[Finding]:
     """Ask for a recent covered day: what changed since the last one would not have been reported."""
     for known in case.audiences:
+        # Without any covered day `covered_days` says so already.
         if known.last is None or case.at - start_of_day(known.last + DAY) <= case.limits.covered_age:
             continue
         yield Finding(
@@ -111,6 +118,7 @@ def recent_days(case: Situation) -> Iterator[Finding]:
 
 
 def _named(audience: Audience, case: Situation) -> str:
+    """Name an audience; if its releases are unknown, with some of the apps that reported."""
     if not audience.unknown:
         return str(audience)
     apps = case.evidence.unknown_apps
@@ -147,6 +155,7 @@ def _fix_days(known: CoveredDays, case: Situation) -> str:
     if not known.days:  # at the beginning: all that a day needs, except faults of the pins
         there = Missing.NOT_PROBED if audience.is_site else Missing.RELEASE_PINS_UNKNOWN
         reasons = {Missing.EXPOSURE_UNKNOWN, there, Missing.NO_CANARY}
+    # In the order of `fixes`, so that several audiences have the same steps and the plan names each once.
     needed = [fix for reason, fix in fixes.items() if fix and reason in reasons]
     restarts = "a policy change that clients can see restarts the period"
     return " ".join([*needed, f"Wait until {_moment(case.earliest)} at the earliest; {restarts}."])
@@ -157,6 +166,7 @@ def canary(case: Situation) -> Iterator[Finding]:
     seen, host = case.evidence.canary, case.policy.host
     why = f" The last canary failed: {seen.fault}." if seen.fault else ""
     send = f"Run `hpkp canary {host}`, or set HPKP_CANARY_INTERVAL_HOURS=6."
+    # A policy with a wrong report-uri gets no reports, however many clients fail.
     if seen.received_at is None:
         yield Finding(
             "canary_missing",
@@ -193,6 +203,7 @@ def control(case: Situation) -> Iterator[Finding]:
             )
         return
     whose = "installs" if delivery.of_apps else "clients"
+    # Divided by a rate whose lower bound is 0, no bound is left.
     if delivery.reported == 0:
         yield Finding(
             "control_never_reported",
@@ -206,6 +217,8 @@ def control(case: Situation) -> Iterator[Finding]:
             {"day": delivery.day.isoformat(), "received": delivery.received, "reported": 0},
             withholds=True,
         )
+    # A warning only: `measure_delivery` counts no more reports than receivers, so forged ones raise the rate to 1 at
+    # most, which is what counts without a measurement.
     if over := next((count for count in measured.counts if count.exceeds), None):
         yield Finding(
             "control_reports_exceed_exposure",
@@ -220,6 +233,7 @@ def control(case: Situation) -> Iterator[Finding]:
 
 def no_reports(case: Situation) -> Iterator[Finding]:
     """Say what the absence of reports proves."""
+    # Control reports show that clients can report.
     if case.evidence.reports == 0 and case.evidence.control.reports == 0:
         yield Finding(
             "no_reports",
@@ -231,4 +245,5 @@ def no_reports(case: Situation) -> Iterator[Finding]:
 
 
 def _moment(at: datetime) -> str:
+    """Write a time, UTC."""
     return f"{at:%Y-%m-%d %H:%M} UTC"

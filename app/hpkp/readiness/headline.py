@@ -82,6 +82,7 @@ def estimate(case: Situation, known: CoveredDays, *, bounded: bool = True) -> Es
     """Count for an audience; ``bounded`` is False if a blocker does not show up in reports."""
     reported = case.evidence.clients.get(known.audience, {})
     met = {group: reported.get(group, NOBODY) for group in Group}
+    # Of the busiest covered day: the sum over days would count clients again and make every share look smaller.
     ours, of, delivery = met[Group.OURS], known.clients, case.delivery_of(known.audience)
     return Estimate(
         audience=known.audience,
@@ -90,7 +91,10 @@ def estimate(case: Situation, known: CoveredDays, *, bounded: bool = True) -> Es
         hostile=met[Group.HOSTILE],
         unknown=met[Group.UNKNOWN],
         of=of,
+        # The share is what is certain, from the lower end of the count. The bound is what is possible, from the upper
+        # end.
         share=None if of is None else min(ours.at_least / max(of, 1), 1.0),
+        # None and not 1: an unknown bound must not be read as a measured one.
         upper=None if of is None or not bounded else upper_share_of_all(ours.at_most, of, delivery),
         delivery=delivery,
         caveats=CAVEATS if delivery is not None else (*CAVEATS, NOT_MEASURED),
@@ -109,6 +113,7 @@ def write_headline(case: Situation, verdict: Verdict, findings: tuple[Finding, .
     """Write host, answer and first reason; the audience and the number of further reasons only if they fit."""
     answer = _answer(case, verdict)
     blocking = [finding for finding in findings if finding.severity is Severity.BLOCKER]
+    # Missing evidence is a reason only without a blocker, as for the verdict.
     deciding = blocking or [finding for finding in findings if finding.withholds]
     if not deciding:
         return Headline(f"{answer}." if case.ending else answer, None)
@@ -116,6 +121,7 @@ def write_headline(case: Situation, verdict: Verdict, findings: tuple[Finding, .
     bare = title_of(deciding[0].code)
     title = bare if audience == str(SITE) else f"{bare} for {audience}"
     others = len(deciding) - 1
+    # What goes first if there is no room: the number of further reasons, then the audience (decision record 40).
     longest_first = [*([f"{title} (+{others} more)"] if others else []), title, bare]
     sentences = [f"{answer}: {reason}." for reason in longest_first]
     sentence = next((text for text in sentences if len(text.split()) <= _LONGEST_HEADLINE), sentences[-1])
@@ -124,6 +130,7 @@ def write_headline(case: Situation, verdict: Verdict, findings: tuple[Finding, .
 
 
 def _answer(case: Situation, verdict: Verdict) -> str:
+    """Write host and answer, without the reason."""
     host = case.policy.host
     if case.ending:
         return f"{host} is removing its pins (max-age=0)"
@@ -149,12 +156,14 @@ def _answer(case: Situation, verdict: Verdict) -> str:
 def write_impact(case: Situation, numbers: Estimate, *, hidden: Finding | None) -> str:
     """Say how many clients configuration errors lock out. ``hidden`` is a blocker that does not show up in reports."""
     found, enforced = numbers.ours.at_least, case.policy.mode is Mode.ENFORCE
+    # By the certain clients: with none of them a sentence that counts clients has no number.
     if not found:
         return _without_errors(numbers, enforced=enforced, hidden=hidden is not None)
     if numbers.share is None:
         whom = f"{count(found, numbers.unit.value.removesuffix('s'))}{numbers.of_whom} (exposure unknown)"
     else:
         whom = f"{found:,} of {numbers.population} ({percent(numbers.share)})"
+    # No upper bound then: the clients that this blocker locks out are in no report.
     if hidden is not None:
         what = _HIDDEN.get(hidden.code) or f'"{title_of(hidden.code)}"'
         would = "are" if enforced else "would be"
@@ -171,8 +180,10 @@ def write_impact(case: Situation, numbers: Estimate, *, hidden: Finding | None) 
 
 
 def _without_errors(numbers: Estimate, *, enforced: bool, hidden: bool) -> str:
+    """Write what the absence of reported errors bounds, if it bounds anything."""
     if hidden:
         return "Reports cannot show how many clients this affects."
+    # Without exposure, none reported of an unknown number of clients bounds nothing.
     if numbers.upper is None:
         return "No configuration error was reported, but exposure is unknown, so the risk cannot be estimated."
     lockout = "configuration errors lock out" if enforced else "enforcing would lock out"
@@ -198,6 +209,7 @@ def write_others(case: Situation) -> str | None:
 
     A client may be of two audiences, so that only the largest of their counts is a lower bound.
     """
+    # Not added up over audiences, which may share clients.
     others = []
     for group, (noun, text) in _OTHERS.items():
         counts = [reported.get(group, NOBODY) for reported in case.evidence.clients.values()]

@@ -36,6 +36,8 @@ def build_ignore_rules(ignored: Iterable[tuple[Cause, frozenset[bytes] | None, b
     return frozenset(
         (cause, network)
         for cause, networks, proven in ignored
+        # With all eight places full there may be more networks, and unknown ones cannot be compared. What is proven
+        # must not mute other reports of an attack.
         if networks is not None and not proven and len(networks) < FEW
         for network in networks
     )
@@ -45,8 +47,11 @@ def is_counted(
     cause: Cause, networks: frozenset[bytes] | None, ignore_rules: IgnoreRules, *, proven: bool = False
 ) -> bool:
     """Whether a violation counts: not if it comes only from networks whose reports of the same cause are ignored."""
+    # Without a network it came from an inside address, such as a proxy's, or from before networks were kept: it may be
+    # anybody's report.
     if not networks or proven or len(networks) >= FEW:
         return True
+    # One network elsewhere is enough: a forger needs another network for each further decision of the operator.
     return any((cause, network) not in ignore_rules for network in networks)
 
 
@@ -65,6 +70,7 @@ class CountedViolations:
         return CountedViolations(
             violations=tuple(sorted((*self.violations, *again, *reopened), key=lambda violation: violation.id)),
             left_out=tuple(violation for violation in self.left_out if violation.cause not in causes),
+            # Of a changed cause the number is unknown: it was counted without those that count again.
             networks={cause: count for cause, count in self.networks.items() if cause not in changed},
         )
 
@@ -89,6 +95,7 @@ def apply_ignores(
         if is_counted(violation.cause, where, ignore_rules, proven=violation.id in proven):
             counted.append(violation)
             before = by_cause.get(violation.cause, frozenset())
+            # One violation with unknown networks makes the number for its cause unknown, and not smaller.
             by_cause[violation.cause] = None if where is None or before is None else before | where
         else:
             left_out.append(violation)

@@ -18,6 +18,7 @@ from app.hpkp.policy import Mode, PinningPolicy
 from app.hpkp.readiness.evidence import LONGEST_STEP, Situation, Verdict
 from app.hpkp.wording import name_first
 
+# Minutes first: a mistake at the first step locks clients out for five minutes, and one at the last for 60 days.
 RAMP = tuple(
     int(step.total_seconds())
     for step in (
@@ -70,10 +71,14 @@ def make_plan(case: Situation, findings: tuple[Finding, ...], verdict: Verdict) 
 
     With a blocker there is no next header and no waiting time: the fix may change both.
     """
+    # Also while evidence is missing, with its earliest date: more data changes the date, and a fix can change the
+    # header.
     step = None if case.apps_only or verdict is Verdict.NOT_READY else _next_step(case, verdict)
     blockers = list(_fix_blockers([finding for finding in findings if finding.severity is Severity.BLOCKER]))
+    # Not with a blocker: days that are covered now may not count after the fix.
     missing = [step for finding in findings if finding.withholds for step in _split(finding)]
     return Plan(
+        # Each step once: several audiences may need the same.
         do=tuple(dict.fromkeys(blockers or missing)) or tuple(_steps(step, case)),
         step=_name_step(step, case, findings, verdict),
         next_step=step,
@@ -110,6 +115,7 @@ def _fix_blockers(blockers: list[Finding]) -> Iterator[str]:
        is known, that certificate's.
     3. What ends a lockout of clients that enforce already includes the status of their violations.
     """
+    # A step that another one contains would be done twice, or leave open which of the two ends the blocker.
     named = {id_ for finding in blockers if finding.code.startswith("open_") for id_ in _violations(finding)}
     probed = any(finding.code == "no_pin_in_live_chain" for finding in blockers)
     ended = {id_ for finding in blockers if finding.code == "locked_out_now" for id_ in _violations(finding)}
@@ -138,6 +144,7 @@ _SENTENCE = re.compile(r"(?<=\.) (?=[A-Z])")
 
 
 def _violations(finding: Finding) -> list[int]:
+    """Return the IDs of the violations that a finding names."""
     ids = finding.evidence.get("violations", ())
     return [id_ for id_ in ids if isinstance(id_, int)] if isinstance(ids, list) else []
 
@@ -161,8 +168,10 @@ def _steps(step: NextStep | None, case: Situation) -> Iterator[str]:
 
 
 def _next_step(case: Situation, verdict: Verdict) -> NextStep | None:
+    """Make the next step of the ramp; None at its end, and while pins are being removed."""
     policy = case.policy
     reached = 0 if policy.mode is Mode.REPORT_ONLY else policy.max_age or 0
+    # One step at a time, from whatever max-age is in use.
     longer = next((step for step in RAMP if step > reached), None)
     if longer is None or case.ending:
         return None
@@ -171,9 +180,11 @@ def _next_step(case: Situation, verdict: Verdict) -> NextStep | None:
         "The verdict is ready on that day." if verdict is not Verdict.READY else "The verdict is still ready."
     ]
     if policy.mode is Mode.REPORT_ONLY:
+        # From the first enforced step on, the loss of the key in use locks clients out unless the backup key is there.
         conditions.append("You can access the offline backup key (verify: `hpkp pin KEYFILE`).")
     conditions.append("No certificate change is planned that day.")
     until = earliest + timedelta(seconds=longer)
+    # A renewal with a new key while clients have the pins cached locks them out.
     if (ends := _first_end(case)) is not None and ends < until:
         conditions.append(
             f"The certificate expires {ends:%Y-%m-%d}, before cached pins do: renew it with a pinned key."
@@ -185,6 +196,7 @@ def _first_end(case: Situation) -> datetime | None:
     """Return the earliest expiry of the served leaf certificates."""
     live = case.evidence.live
     return (
+        # No client accepts an untrusted chain, so its end needs no plan.
         min((c.leaf_not_after for c in live.chains if c.trusted and c.leaf_not_after), default=None) if live else None
     )
 
@@ -199,6 +211,7 @@ def _rollback(case: Situation) -> Iterator[str]:
         else:
             yield f"Nothing is enforced or cached. To stop, remove {REPORT_ONLY}."
         return
+    # Clients drop pins only over a connection that they accept, so the certificate still has to match.
     off = PinningHeader.of_policy(replace(policy, max_age=0))
     until = f"{case.caches_end or case.at:%Y-%m-%d %H:%M} UTC"
     yield (
@@ -212,6 +225,8 @@ def _rollback(case: Situation) -> Iterator[str]:
 
 
 def _subdomains(case: Situation) -> Iterator[str]:
+    """Say what includeSubDomains asks of the names below the host."""
+    # Reported names are subdomains in use, also those that no list has.
     host = case.policy.host
     others = {name: count for name, count in sorted(case.evidence.hostnames.items()) if name != host}
     seen = ", ".join(f"{name} ({number:,})" for name, number in list(others.items())[:20])
@@ -232,6 +247,7 @@ def _calendar(case: Situation) -> Iterator[DueDate]:
     live = case.evidence.live
     for ends in sorted({c.leaf_not_after for c in live.chains if c.trusted and c.leaf_not_after} if live else set()):
         yield DueDate(ends, f"Certificate of {case.policy.host} expires.")
+        # A client that cached the pins just before has them for one max-age more.
         due = ends - _RENEWAL_LEAD - case.max_age
         yield DueDate(
             due,

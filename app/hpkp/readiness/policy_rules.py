@@ -41,6 +41,8 @@ def enough_pins(case: Situation) -> Iterator[Finding]:
             make + "add its pin to the policy.",
             {"pins": len(expected)},
         )
+    # Two pins are not enough if one is of a key that the operator cannot use: to clients it is the Backup Pin, and
+    # there is none.
     elif len(expected - useless) < 2:
         yield Finding(
             "fewer_than_two_usable_pins",
@@ -57,12 +59,14 @@ def unusable_pins(case: Situation) -> Iterator[Finding]:
     """Report each pin that is unusable, or that trusts the certificates of others, as every check of a pin does."""
     for pin in sorted(case.policy.expected):
         for finding in check_pin(pin, case.catalog):
+            # Codes without a severity here depend on the served chain, which `live_host` judges.
             if severity := PIN_SEVERITY.get(finding.code):
                 yield replace(finding, severity=severity)
 
 
 def intermediate_alone(case: Situation) -> Iterator[Finding]:
     """No reliance on an intermediate alone, which its CA replaces without asking (RFC 7469 appendix B)."""
+    # By the chains that are served and not by names: any CA may replace its intermediates, not only those of a list.
     if resting := [chain for chain in _trusted(case) if _rests_on_intermediate(chain, case)]:
         pins = sorted({str(pin) for chain in resting for pin in chain.pins & case.policy.expected})
         named = sorted({name.name for chain in resting for name in _names_of_matching(chain, case)})
@@ -79,11 +83,14 @@ def intermediate_alone(case: Situation) -> Iterator[Finding]:
 
 
 def _trusted(case: Situation) -> list[LiveChain]:
+    """Return the served chains that clients accept; none without a probe."""
     return [] if case.evidence.live is None else [chain for chain in case.evidence.live.chains if chain.trusted]
 
 
 def _rests_on_intermediate(chain: LiveChain, case: Situation) -> bool:
+    """Whether a chain has pins, and only those of intermediates."""
     matching = chain.pins & case.policy.expected
+    # A chain without any pin has a blocker already.
     return bool(matching) and all(_is_intermediate(pin, chain, case) for pin in matching)
 
 
@@ -99,6 +106,7 @@ def _is_intermediate(pin: Pin, chain: LiveChain, case: Situation) -> bool:
 
 
 def _names_of_matching(chain: LiveChain, case: Situation) -> Iterator[CaName]:
+    """Yield the catalog's names of the CA keys by which a chain matches."""
     for pin in chain.pins & case.policy.expected:
         yield from case.catalog.ca_names_of(pin)
 
@@ -106,6 +114,7 @@ def _names_of_matching(chain: LiveChain, case: Situation) -> Iterator[CaName]:
 def max_age(case: Situation) -> Iterator[Finding]:
     """How long clients cache pins: max-age is required (RFC 7469 section 2.1.2), and 60 days suffice (4.1)."""
     policy = case.policy
+    # In a report-only field max-age has no meaning (RFC 7469 section 2.1.2).
     if policy.mode is not Mode.ENFORCE:
         return
     if policy.max_age is None:
@@ -119,6 +128,7 @@ def max_age(case: Situation) -> Iterator[Finding]:
         yield Finding(
             "max_age_too_long",
             Severity.WARNING,
+            # Cut, because the number in a header can be larger than a timedelta holds.
             f"Clients cache these pins for {timedelta(seconds=min(policy.max_age, 10**9)).days:,} days. If the pins "
             "break, those clients stay locked out that long. RFC 7469 section 4.1 suggests 60 days; Chromium caps "
             "max-age there.",
@@ -139,6 +149,7 @@ def report_uri(case: Situation) -> Iterator[Finding]:
         )
         return
     checked = check_report_uri(policy.report_uri, policy.host, include_subdomains=policy.include_subdomains)
+    # It withholds: if clients cannot reach the collector, their silence is no evidence.
     if ReportUriFault.UNREACHABLE in checked.faults and not case.limits.private_addresses:
         yield Finding(
             "report_uri_unreachable",
@@ -181,6 +192,7 @@ def unpinned_subdomains(case: Situation) -> Iterator[Finding]:
     Also on one with a policy of its own: a client that noted the host, and not yet that name, applies the host's pins.
     """
     expected = case.policy.expected
+    # Only trusted chains: a connection with another one fails without pins, too.
     found = {
         live.probe.host: sorted({str(chain.leaf_pin) for chain in unpinned if chain.leaf_pin is not None})
         for live in case.evidence.probed_below
@@ -214,6 +226,7 @@ def remembered_pins(case: Situation) -> Iterator[Finding]:
     """
     for former, until in remembered_revisions(case.history, case.at):
         evidence: dict[str, object] = {"revision": former.revision, "until": until.isoformat()}
+        # Clients compare the pins that they cached, so the current header cannot help them: they never get to read it.
         if broken := [chain for chain in _trusted(case) if not former.expected & chain.pins]:
             yield Finding(
                 "remembered_pins_broken",

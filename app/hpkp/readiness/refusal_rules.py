@@ -51,9 +51,11 @@ def refusals(case: Situation) -> Iterator[Finding]:
         "last_at": seen.last_at.isoformat(),
         "reasons": {str(reason): number for reason, number in seen.by_reason.items()},
     }
+    # Shown with every answer, so that the limit of the decision can be checked.
     if seen.decision is not None:
         evidence["decided_at"] = seen.decision.at.isoformat()
         evidence["decided_networks"] = seen.decision.networks
+    # One decision ends it, up to a multiple of the networks that it was made for: more of them may be honest clients.
     if seen.is_decided and seen.decision is not None:
         yield Finding(
             "refused_left_out",
@@ -70,8 +72,11 @@ def refusals(case: Situation) -> Iterator[Finding]:
         if seen.decision is not None
         else ""
     )
+    # The most frequent reason: one fix is a step, a list of them is not.
     first = next(iter(seen.by_reason))
+    # The day of the last refusal is no evidence, and the last of the needed days has to be over.
     ends = start_of_day(seen.last_at.date() + (case.needed_days + 1) * DAY)
+    # It withholds and does not block: what was refused may be junk, and one decision ends it.
     yield Finding(
         "reports_refused",
         Severity.WARNING,
@@ -91,4 +96,5 @@ def refusals(case: Situation) -> Iterator[Finding]:
 
 
 def _reasons(seen: Refusals) -> str:
+    """Count the refused requests by reason, the most frequent first."""
     return ", ".join(f"{number:,} {WHAT.get(reason, str(reason))}" for reason, number in seen.by_reason.items())

@@ -18,6 +18,7 @@ _LISTED = 20
 
 def locked_out_releases(case: Situation) -> Iterator[Finding]:
     """Name the releases in use that refuse the served chain now, whether anything was reported or not."""
+    # Without any report: most releases that enforce cannot send one (decision record 39).
     if found := _of_outcome(case, Outcome.LOCKED_OUT):
         yield Finding(
             "release_locked_out",
@@ -31,6 +32,7 @@ def locked_out_releases(case: Situation) -> Iterator[Finding]:
 
 def left_behind_monitors(case: Situation) -> Iterator[Finding]:
     """Name the releases that only report and have no pin in the served chain."""
+    # No blocker: these installs connect, and no step of the site's policy changes that.
     if found := _of_outcome(case, Outcome.WOULD_BE_LOCKED_OUT):
         yield Finding(
             "release_would_be_locked_out",
@@ -60,6 +62,7 @@ def unknown_releases(case: Situation) -> Iterator[Finding]:
 
 def some_paths(case: Situation) -> Iterator[Finding]:
     """Name the releases whose pins are on some paths that devices may build, and not on others."""
+    # Which path a device builds depends on its own store, so the number of those locked out is unknown.
     if found := _of_outcome(case, Outcome.SOME_PATHS):
         yield Finding(
             "release_matches_some_paths",
@@ -72,6 +75,7 @@ def some_paths(case: Situation) -> Iterator[Finding]:
 
 def expired_releases(case: Situation) -> Iterator[Finding]:
     """Name the releases in use whose pins have expired."""
+    # They accept every chain, so they cannot be locked out; that they are unprotected ends with an update.
     if found := _of_outcome(case, Outcome.EXPIRED):
         yield Finding(
             "release_unprotected",
@@ -84,6 +88,7 @@ def expired_releases(case: Situation) -> Iterator[Finding]:
 
 def silent_releases(case: Situation) -> Iterator[Finding]:
     """Say of which releases no report can ever come."""
+    # Information: it only says why their days are no evidence. Whether they match was checked without reports.
     if found := [check for check in case.evidence.releases if check.in_use and not check.can_report]:
         yield Finding(
             "release_cannot_report",
@@ -100,6 +105,7 @@ def reporting_elsewhere(case: Situation) -> Iterator[Finding]:
     if found := [
         check
         for check in case.evidence.releases
+        # A canary proves the report-uri of the policy, and no other one.
         if check.in_use and check.can_report and not check.release.reports_to(host, uri)
     ]:
         yield Finding(
@@ -115,6 +121,8 @@ def reporting_elsewhere(case: Situation) -> Iterator[Finding]:
 
 def differing_pins(case: Situation) -> Iterator[Finding]:
     """Show releases whose reports name other pins than their registered configuration."""
+    # Either the registry or the build is not as the operator recorded it, so the checks of that release rest on wrong
+    # pins.
     if found := [one for one in case.evidence.reporting if one.state is Registered.PINS_DIFFER]:
         first = found[0]
         more = f", and {len(found) - 1} more" if len(found) > 1 else ""
@@ -175,10 +183,12 @@ def unregistered_releases(case: Situation) -> Iterator[Finding]:
 
 
 def _of_outcome(case: Situation, outcome: Outcome) -> list[ReleaseCheck]:
+    """Return the releases in use with an outcome, in the order of the evidence."""
     return [check for check in case.evidence.releases if check.in_use and check.outcome is outcome]
 
 
 def _name(checks: Iterable[ReleaseCheck]) -> str:
+    """Name releases with their installs, the first few."""
     checks = list(checks)
     named = ", ".join(f"{check.release}: {describe_installs(check.installs)}" for check in checks[:_SHOWN])
     return f"{named}; and {len(checks) - _SHOWN} more" if len(checks) > _SHOWN else named
@@ -194,11 +204,13 @@ def describe_installs(installs: ReleaseInstalls | None) -> str:
 
 
 def _retire(check: ReleaseCheck) -> str:
+    """Write the command that retires a release."""
     release = check.release
     return f"hpkp app retire {release.app} {release.version} --platform {release.platform}"
 
 
 def _evidence(checks: Iterable[ReleaseCheck]) -> dict[str, object]:
+    """Return the facts of releases, as many as a finding lists."""
     return {
         "releases": [
             {

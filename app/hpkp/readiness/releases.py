@@ -42,6 +42,7 @@ def _assess(case: Situation, check: ReleaseCheck, audiences: Mapping[Audience, V
             return Verdict.NOT_READY, "It is locked out now: a chain that is served has none of its pins."
         case Outcome.WOULD_BE_LOCKED_OUT:
             return Verdict.NOT_READY, "A chain that is served has none of its pins."
+        # It works, but a release that checks nothing is not what `ready` promises.
         case Outcome.EXPIRED:
             return Verdict.NOT_READY, "Its pins have expired: it accepts every chain."
         case Outcome.UNKNOWN:
@@ -53,23 +54,28 @@ def _assess(case: Situation, check: ReleaseCheck, audiences: Mapping[Audience, V
             return Verdict.NOT_ENOUGH_DATA, "Its pins are not on every path that devices may build."
         case Outcome.MATCHES:
             pass
+    # Reports only make it worse: anybody can send them (decision record 39).
     if numbers := _reported_without(case, check):
         return Verdict.NOT_READY, f"Reports show chains of yours without any of its pins: hpkp explain {numbers[0]}."
     verdict, reason = _of_monitor(check, audiences) if check.reports_only else _of_enforcing(check)
+    # After the reports, because missing evidence must not soften what is known to fail.
     missing = next(_missing(case, check), None)
     return (Verdict.NOT_ENOUGH_DATA, missing) if verdict is Verdict.READY and missing else (verdict, reason)
 
 
 def _of_enforcing(check: ReleaseCheck) -> tuple[Verdict, str]:
+    """Say that a release that enforces works with every chain that is served."""
     fits = f"It enforces, and every chain that is served has a pin of it{_where(check)}."
     return Verdict.READY, fits + _silent(check)
 
 
 def _of_monitor(check: ReleaseCheck, audiences: Mapping[Audience, Verdict]) -> tuple[Verdict, str]:
     """Say whether a build with the same pins may enforce."""
+    # A build that enforces cannot be changed when a key is lost: one pin of each layer has to be of a key in reserve.
     if any(not layer.spare for layer in check.layers):
         return Verdict.NOT_READY, "Every pin is in use, so none is left if a key is lost."
     audience = audience_of(check.release)
+    # Installs that were recorded without a version make the whole app one audience.
     found = audiences.get(audience, audiences.get(Audience(audience.app)))
     if found is None:
         return (
@@ -77,6 +83,7 @@ def _of_monitor(check: ReleaseCheck, audiences: Mapping[Audience, Verdict]) -> t
             "Its installs are unknown, it cannot report here, or it has other pins than the policy: no day is "
             "evidence.",
         )
+    # From Android 7 on the system enforces the same pins for all other connections: they are not monitored.
     own = ""
     if any(layer.form is Form.TRUSTKIT_ANDROID for layer in check.layers):
         own = " TrustKit for Android only reports connections that use its own trust manager."
@@ -94,11 +101,14 @@ def _reported_without(case: Situation, check: ReleaseCheck) -> list[int]:
     return sorted(open_ones & {number for one in reported for number in one.violations})
 
 
+# Causes in which the chain was the operator's: interception and forged chains are no fault of the release.
 _OWN_CHAINS = OF_RELEASES | {Cause.OWN_KEY_NOT_PINNED, Cause.OTHER_TRUST_PATH}
 
 
 def _missing(case: Situation, check: ReleaseCheck) -> Iterator[str]:
+    """Yield what is missing for a verdict `ready` on a release, whatever its mode."""
     live = case.evidence.live
+    # The chains decide, so they have to be those that are served now, at every address.
     if live is None or case.at - live.probe.at > case.limits.probe_age:
         yield "The last probe is too old to say what is served now."
     elif unseen := [endpoint.address for endpoint in live.probe.endpoints if not endpoint.chains]:
@@ -110,10 +120,12 @@ def _missing(case: Situation, check: ReleaseCheck) -> Iterator[str]:
 
 
 def _where(check: ReleaseCheck) -> str:
+    """Say where on the path its pins are; of an intermediate's pin, what that risks."""
     if check.places == (Place.INTERMEDIATE,):
         return ", that of an intermediate, which the CA can change at any renewal"
     return f" ({', '.join(place.value for place in check.places)})" if check.places else ""
 
 
 def _silent(check: ReleaseCheck) -> str:
+    """Say that no report can confirm the answer, if the release cannot report."""
     return "" if check.can_report else " It cannot report: its registered pins are the only evidence."

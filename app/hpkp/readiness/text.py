@@ -88,6 +88,7 @@ def write_text(
 
 
 def _for_what(policy: PinningPolicy) -> str:
+    """Say for what the verdict is: to enforce, for the next step, or while pins are removed."""
     if policy.mode is Mode.REPORT_ONLY:
         return "to enforce"
     return "for the next max-age step" if policy.max_age != 0 else "while its pins are removed (max-age=0)"
@@ -100,6 +101,7 @@ def _inline(sentence: str) -> str:
 
 def _summary(answer: Readiness) -> Iterator[Line]:
     """List the findings by what they mean for the verdict, one line each; information is only counted."""
+    # Each finding in one group: a blocker that withholds as well is a blocker.
     missing = [finding for finding in answer.findings if finding.withholds and finding.severity is not Severity.BLOCKER]
     groups = {
         "Blockers:": [finding for finding in answer.findings if finding.severity is Severity.BLOCKER],
@@ -109,6 +111,7 @@ def _summary(answer: Readiness) -> Iterator[Line]:
     shown = [finding for findings in groups.values() for finding in findings]
     if shown or answer.findings:
         yield Line("")
+    # One width for all groups, so that the columns stay in line.
     titles = max((len(title_of(finding.code)) for finding in shown), default=0)
     codes = max((len(finding.code) for finding in shown), default=0)
     for heading, findings in groups.items():
@@ -118,6 +121,7 @@ def _summary(answer: Readiness) -> Iterator[Line]:
             facts = brief(finding, answer.thresholds)
             line = f"  {title_of(finding.code):{titles}}  {finding.code:{codes}}  {facts}".rstrip()
             yield Line(line, _STYLES[finding.severity])
+    # Titles alone: information decides nothing, and --verbose has the rest.
     if info := [finding for finding in answer.findings if finding.severity is Severity.INFO]:
         yield Line(f"For information: {', '.join(title_of(finding.code) for finding in info)}", Style.INFO)
     if answer.also_reported is not None:
@@ -131,6 +135,7 @@ def _details(policy: PinningPolicy, answer: Readiness, server: Server) -> Iterat
         yield Line("Findings:", Style.HEADING)
     blocked = answer.verdict is Verdict.NOT_READY
     for finding in answer.findings:
+        # The plan has the fixes of what decides; they are not printed twice.
         planned = finding.severity is Severity.BLOCKER if blocked else finding.withholds
         yield from _finding(finding, planned=planned)
     yield from _list("Evidence days:", (line for known in answer.audiences for line in describe_days(known)))
@@ -168,6 +173,7 @@ def _finding(finding: Finding, *, planned: bool) -> Iterator[Line]:
 
 
 def _step(step: NextStep, policy: PinningPolicy, verdict: Verdict, server: Server) -> Iterator[Line]:
+    """Write the next step: when, the header in the server's configuration, and its conditions."""
     yield Line("")
     when = "now" if verdict is Verdict.READY else f"not before {_moment(step.earliest)}"
     span = describe_duration(timedelta(seconds=step.policy.max_age or 0))
@@ -183,6 +189,7 @@ def _step(step: NextStep, policy: PinningPolicy, verdict: Verdict, server: Serve
 
 
 def _list(title: str, items: Iterator[str] | tuple[str, ...]) -> Iterator[Line]:
+    """Write a title and its items; nothing without items."""
     lines = [Line(f"  {item}") for item in items]
     if lines:
         yield Line("")
@@ -191,4 +198,5 @@ def _list(title: str, items: Iterator[str] | tuple[str, ...]) -> Iterator[Line]:
 
 
 def _moment(at: datetime) -> str:
+    """Write a time, UTC."""
     return f"{at:%Y-%m-%d %H:%M} UTC"

@@ -61,6 +61,7 @@ def locked_out(case: Situation) -> Iterator[Finding]:
 
 
 def _locked_out(one: LockedOut) -> str:
+    """Name who is locked out, with reports and, of a release, installs."""
     installs = "" if one.installs is None else f" from {count(one.installs, 'install')}"
     return f"{_program(one)} ({count(one.reports, 'report')}{installs})"
 
@@ -74,6 +75,7 @@ def _program(one: LockedOut) -> str:
 
 def enforcing_clients(case: Situation) -> Iterator[Finding]:
     """Report clients that say they enforce although the policy is report-only."""
+    # By the word of the reports: clients can still enforce an earlier header while the policy only reports.
     enforcing = [violation for violation in case.evidence.open_violations if violation.enforced]
     if case.policy.mode is Mode.REPORT_ONLY and enforcing:
         yield Finding(
@@ -92,8 +94,10 @@ def open_violations(case: Situation) -> Iterator[Finding]:
     for violation in case.evidence.open_violations:
         by_cause.setdefault(violation.cause, []).append(violation)
     for cause, violations in sorted(by_cause.items()):
+        # One client that is locked out is enough: it makes the finding on all violations of its cause a blocker.
         locks_out = any(violation.locks_out for violation in violations)
         severity = _SEVERITY[bearing_of(cause, locks_out=locks_out)]
+        # A warning and no blocker: the pin may have matched.
         if severity is Severity.INFO and cause is Cause.MATCHES_EXPECTED and _open_question(violations):
             severity = Severity.WARNING
         networks = case.evidence.networks.get(cause)
@@ -108,10 +112,12 @@ def open_violations(case: Situation) -> Iterator[Finding]:
 
 def _open_question(violations: list[OpenViolation]) -> bool:
     """Whether some client's path is unknown: then a pin in the served chain does not prove that it matched."""
+    # None counts as open: unknown is not the same as not locked out.
     return any(violation.locks_out is not False for violation in violations)
 
 
 def _reported(violations: Sequence[OpenViolation]) -> str:
+    """Count the reports of violations, and name those with the most."""
     reports = sum(violation.reports for violation in violations)
     which = "violation" if len(violations) == 1 else "violations"
     return f"At least {count(reports, 'report')} ({which} {name_first(_most_reported(violations))})"
@@ -129,6 +135,7 @@ def _ids(violations: Sequence[OpenViolation]) -> str:
 
 def _again(violations: Sequence[OpenViolation]) -> str:
     """Report what was resolved but is not: reports of a fixed violation arrive for some days, and then stop."""
+    # It counts again from the first report on, because late reports and a fix that failed look the same.
     again = [(violation.id, violation.resolved_at) for violation in violations if violation.resolved_at is not None]
     if not again:
         return ""
@@ -144,6 +151,7 @@ def _origin(cause: Cause, networks: int | None) -> str:
     """Name the number of networks if it is small and the cause matters: such reports may be forged."""
     if networks is None or networks >= FEW or BEARING[cause] is Bearing.INFO:
         return ""
+    # A targeted attack has few victims, so few networks are no sign of a forgery there.
     doubt = ", so they may be forged" if networks <= _VERY_FEW and cause not in ALARMING else ""
     return f", from only {count(networks, 'network')}{doubt}"
 
@@ -152,8 +160,10 @@ def _fix(case: Situation, cause: Cause, violations: Sequence[OpenViolation], net
     """Say what to do about all violations of a cause, the one with the most reports first."""
     fix = fix_of(cause, _most_reported(violations))
     live = case.evidence.live
+    # The leaf's pin is on every path (RFC 7469 section 2.6), so it ends this cause for good.
     if cause is Cause.OTHER_TRUST_PATH and live is not None and (leaves := live.leaf_pins - case.policy.expected):
         fix += f" Pin of your leaf key: {', '.join(sorted(map(str, leaves)))}."
+    # Only where one decision ends it: with all eight places full there may be networks that it does not cover.
     if BEARING[cause] is Bearing.BLOCKS and cause not in ALARMING and networks is not None and networks < FEW:
         fix += (
             f" If the reports are forged: `hpkp violation status {_ids(violations)} --set ignored`. This also excludes "
@@ -198,6 +208,7 @@ def evaluation(case: Situation) -> Iterator[Finding]:
 
 def left_out(case: Situation) -> Iterator[Finding]:
     """Report what does not count because all its networks are ignored for the same cause."""
+    # Shown, because an honest client behind the same networks is not counted on that cause either.
     if violations := case.evidence.left_out:
         causes = ", ".join(sorted({violation.cause.value for violation in violations}))
         yield Finding(
@@ -211,6 +222,7 @@ def left_out(case: Situation) -> Iterator[Finding]:
 
 
 def _evidence(violations: Sequence[OpenViolation]) -> dict[str, object]:
+    """Return the facts of violations, with as many IDs as a finding lists."""
     return {
         "violations": [violation.id for violation in violations[:_SHOWN]],
         "violation_count": len(violations),
@@ -222,8 +234,11 @@ def lockout_share(case: Situation) -> Iterator[Finding]:
     """Bound the share of each audience that configuration errors would lock out, by its upper 95% bound."""
     limit = case.limits.lockout_share
     for share in _shares(case, Group.OURS):
+        # The upper bound and not the share: with few clients a share of zero shows little.
         if share.upper <= limit:
             continue
+        # Only what was reported blocks. What the measured delivery rate alone takes over the limit is missing evidence
+        # (decision record 28).
         if share.clients and share.upper_of_reports > limit:
             yield Finding(
                 "lockout_share_over_limit",
@@ -246,6 +261,7 @@ def lockout_share(case: Situation) -> Iterator[Finding]:
 
 
 def _errors(share: "_Share") -> str:
+    """Say how many clients reported a configuration error."""
     if not share.clients:
         return "No configuration error"
     return f"Configuration errors reported by at least {count(share.clients.at_least, 'client')}"
@@ -262,6 +278,7 @@ def _fix_group(case: Situation, group: Group) -> str:
 
 
 def _ids_of(case: Situation, group: Group) -> dict[str, object]:
+    """Return the violations of a group as facts of a finding."""
     ids = _most_reported(_of_group(case, group))
     return {"violations": ids[:_SHOWN], "violation_count": len(ids)}
 
@@ -311,6 +328,7 @@ def interception_share(case: Situation) -> Iterator[Finding]:
 
 def unknown_share(case: Situation) -> Iterator[Finding]:
     """Bound the share of clients for which it is unknown whether enforcing would lock them out."""
+    # The limit for lockouts, because each of these clients may be locked out.
     limit = case.limits.lockout_share
     unknown = _most_reported(_of_group(case, Group.UNKNOWN))
     for share in _shares(case, Group.UNKNOWN):
@@ -329,6 +347,7 @@ def unknown_share(case: Situation) -> Iterator[Finding]:
 
 
 def _of_group(case: Situation, group: Group) -> list[OpenViolation]:
+    """Return the open violations whose clients are counted in a group."""
     return [violation for violation in case.evidence.open_violations if violation.group is group]
 
 
@@ -386,6 +405,7 @@ def unit_of(audience: Audience) -> Unit:
 def _shares(case: Situation, group: Group) -> Iterator[_Share]:
     """Return the share of a group in each audience; without a covered day the total is unknown."""
     for known in case.audiences:
+        # Without a covered day `covered_days` withholds already.
         if known.clients is not None:
             reported = case.evidence.clients.get(known.audience, {})
             met, delivery = reported.get(group, NOBODY), case.delivery_of(known.audience)

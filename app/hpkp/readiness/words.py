@@ -133,6 +133,7 @@ def percent(share: float) -> str:
 
 
 def _plain(number: Decimal) -> str:
+    """Write a decimal without an exponent and without zeros at its end."""
     return f"{number:f}".rstrip("0").rstrip(".") if "." in f"{number:f}" else f"{number:f}"
 
 
