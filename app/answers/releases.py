@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.answers.app_pins import layer_answer
 from app.hpkp.app_pins.lockout import KeySets, ReleaseCheck
-from app.hpkp.app_pins.old_keys import OldKey
+from app.hpkp.app_pins.old_keys import OldKeys
 from app.hpkp.app_pins.release import AppRelease, HostDifference, InstallCount, ReleaseInstalls
 
 if TYPE_CHECKING:  # the command line, which starts without the database, writes the other answers
@@ -80,12 +80,15 @@ def key_sets_answer(host: str, found: KeySets) -> dict[str, Any]:
     }
 
 
-def old_key_answer(found: OldKey) -> dict[str, Any]:
-    """Return what keeps a key in use, and from when on nothing does."""
+def old_keys_answer(found: OldKeys) -> dict[str, Any]:
+    """Return what keeps keys in use, and from when on nothing does; ``key`` is null if several go."""
+    keys = sorted(map(str, found.keys))
     return {
-        "key": str(found.key),
+        "key": keys[0] if len(keys) == 1 else None,
+        "keys": keys,
         "staying": sorted(map(str, found.staying)),
         "can_go": found.can_go,
+        "up_to_share": found.limit,
         "uses": [
             {
                 "app": use.release.app,

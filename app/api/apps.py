@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.answers.findings import lint_answer
-from app.answers.releases import app_answer, install_count_answer, key_sets_answer, old_key_answer, release_answer
+from app.answers.releases import app_answer, install_count_answer, key_sets_answer, old_keys_answer, release_answer
 from app.api.access import CanAdmin, CanRead, ServiceDep
 from app.api.hosts import HostPath, read_moment, read_pin
 from app.api.problems import ProblemError, not_found
@@ -184,11 +184,13 @@ class KeyUseResponse(BaseModel):
 
 
 class OldKeyResponse(BaseModel):
-    """What keeps a key in use, and from when on nothing does."""
+    """What keeps keys in use, and from when on nothing does."""
 
-    key: str
+    key: str | None = Field(description="The key that goes; null if several do.")
+    keys: list[str] = Field(description="All keys that go.")
     staying: list[str] = Field(description="Keys that stay.")
-    can_go: date | None = Field(description="The first day on which no release in use needs it; null if unknown.")
+    can_go: date | None = Field(description="The first day on which no release in use needs them; null if unknown.")
+    up_to_share: float = Field(description="Share of installs up to which a release no longer matters.")
     uses: list[KeyUseResponse]
 
 
@@ -340,7 +342,9 @@ def put_installs(
 def find_keys(
     service: ServiceDep,
     host: HostPath,
-    drop: Annotated[PinText | None, Query(description="An old key: say when it can go.")] = None,
+    drop: Annotated[
+        list[PinText] | None, Query(max_length=20, description="Old keys: say when they can go together.")
+    ] = None,
     new: Annotated[
         list[PinText] | None, Query(max_length=20, description="With `drop`: keys that stay; else the policy's.")
     ] = None,
@@ -348,7 +352,7 @@ def find_keys(
     """Find the smallest sets of keys of which a chain must contain all, so that no release in use is locked out."""
     at = now()
     answer = key_sets_answer(host, service.apps.find_keys(host, at=at))
-    if drop is not None:
-        key, staying = read_pin(drop, "drop"), [read_pin(text, "new") for text in new or []]
-        answer["old_key"] = old_key_answer(service.apps.find_old_key(host, key, staying, at=at))
+    if drop:
+        keys, staying = [read_pin(text, "drop") for text in drop], [read_pin(text, "new") for text in new or []]
+        answer["old_key"] = old_keys_answer(service.apps.find_old_keys(host, keys, staying, at=at))
     return KeySetsResponse.model_validate(answer)

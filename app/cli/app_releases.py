@@ -9,7 +9,7 @@ from app.answers.releases import (
     difference_answer,
     install_count_answer,
     key_sets_answer,
-    old_key_answer,
+    old_keys_answer,
     release_answer,
     release_check_answer,
 )
@@ -20,6 +20,7 @@ from app.cli.app_pins import app as app
 from app.cli.release_checks import installs_text, print_release_checks
 from app.cli.terminal import CANNOT_TELL, NO, JsonOption, err, fail, opened, out, print_json
 from app.clock import now
+from app.hpkp.app_pins.old_keys import KeyUse
 from app.hpkp.app_pins.release import AppRelease, Platform, compare_releases, counts_for, find_installs
 from app.hpkp.errors import HpkpError
 from app.hpkp.hosts import Host, canonical_host
@@ -220,7 +221,8 @@ def find_lockout(
 def find_keys(
     host: HostArgument,
     drop: Annotated[
-        str | None, typer.Option(metavar="PIN", help="Say when this key can go, instead of finding sets.")
+        list[str] | None,
+        typer.Option(metavar="PIN", help="Say when these keys can go, instead of finding sets; repeatable."),
     ] = None,
     new: Annotated[
         list[str] | None, typer.Option("--new", metavar="PIN", help="With --drop: a key that stays. [default: policy]")
@@ -229,18 +231,18 @@ def find_keys(
 ) -> None:
     """Find the smallest sets of keys that lock out no client.
 
-    A chain that has all keys of one set locks out no release in use. With --drop: which releases in use have no key
-    but this one and those that go, how their share of installs falls, and the day on which none needs it any more: by
-    the expiry of their pins, or by a straight line to HPKP_MAX_LOCKOUT_PERCENT.
-    Exit code 1: there is none; with --drop, the key cannot go today.
+    A chain that has all keys of one set locks out no release in use. With --drop: which releases in use have a list of
+    pins with a dropped key and none that stays, how their share of installs falls, and the day on which none needs one
+    any more: by the expiry of their pins, or by a straight line to HPKP_MAX_LOCKOUT_PERCENT.
+    Exit code 1: there is none; with --drop, the keys cannot go today.
     """
     try:
         name = canonical_host(host)
-        key, staying = None if drop is None else parse_pin(drop), [parse_pin(text) for text in new or []]
+        keys, staying = ([parse_pin(text) for text in texts or []] for texts in (drop, new))
     except HpkpError as error:
         fail(str(error))
-    if key is not None:
-        _print_old_key(name, key, staying, as_json=as_json)
+    if keys:
+        _print_old_keys(name, keys, staying, as_json=as_json)
         return
     if new:
         fail("--new is for --drop")
@@ -259,27 +261,33 @@ def find_keys(
         raise typer.Exit(NO)
 
 
-def _print_old_key(host: Host, key: Pin, staying: list[Pin], *, as_json: bool) -> None:
-    """Print what keeps a key in use; ends the command with exit code 1 if anything does today."""
+def _print_old_keys(host: Host, keys: list[Pin], staying: list[Pin], *, as_json: bool) -> None:
+    """Print what keeps keys in use; ends the command with exit code 1 if anything does today."""
     with opened() as service:
-        found = service.apps.find_old_key(host, key, staying, at=now())
+        found = service.apps.find_old_keys(host, keys, staying, at=now())
+    named = ", ".join(map(str, sorted(found.keys)))
     if as_json:
-        print_json(old_key_answer(found))
+        print_json(old_keys_answer(found))
     else:
         for use in found.uses:
             shares = [f"{share:.1%} {when}" for share, when in zip(use.shares, _WHEN, strict=True) if share is not None]
-            told = f" ({', '.join(shares)})" if shares else ""
-            how = "its pins expire" if use.expires else "by a straight line"
-            until = "no end can be estimated" if use.until is None else f"until {use.until}, {how}"
-            out.print(f"{use.release}: {installs_text(use.installs)}{told}; {until}", markup=False)
+            counted = installs_text(use.installs) + (f" ({', '.join(shares)})" if shares else "")
+            out.print(f"{use.release}: {counted}; {_end_text(use, found.limit)}", markup=False)
         if not found.uses:
-            out.print(f"{key} can go: no release in use needs it.", markup=False, style="green")
+            out.print(f"{named} can go: no release in use needs it.", markup=False, style="green")
         elif found.can_go is not None:
-            out.print(f"{key} can go on {found.can_go} at the earliest.", markup=False)
+            out.print(f"{named} can go on {found.can_go} at the earliest.", markup=False)
         else:
-            out.print(f"{key} cannot go: retire or update these releases first.", markup=False)
+            out.print(f"{named} cannot go: retire or update these releases first.", markup=False)
     if found.uses:
         raise typer.Exit(NO)
+
+
+def _end_text(use: KeyUse, limit: float) -> str:
+    """Say until when a release needs a key; without a day, at which share of installs that ends."""
+    if use.until is None:
+        return f"no day can be estimated; needed until it has at most {limit:.2%} of installs, or is retired"
+    return f"until {use.until}, {'its pins expire' if use.expires else f'by a straight line to {limit:.2%}'}"
 
 
 _WHEN = ("now", "a week before", "a month before")

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine
 
 from app.hpkp.app_pins.lockout import KeySets, PathsToCheck, ReleaseCheck, check_releases, find_key_sets
 from app.hpkp.app_pins.model import PathKey
-from app.hpkp.app_pins.old_keys import OldKey, find_last_use
+from app.hpkp.app_pins.old_keys import OldKeys, find_last_use
 from app.hpkp.app_pins.release import AppRelease, InstallCount, Platform
 from app.hpkp.deployment import paths_to_check
 from app.hpkp.hosts import Host
@@ -117,8 +117,8 @@ class Apps:
             installs = list_installs(connection, (release.app for release in releases))
         return check_releases(releases, installs, paths, host=host, at=at)
 
-    def find_old_key(self, host: Host, key: Pin, staying: Sequence[Pin], *, at: datetime) -> OldKey:
-        """Find which releases in use keep a key in use; without keys that stay, those of the policy stay."""
+    def find_old_keys(self, host: Host, keys: Sequence[Pin], staying: Sequence[Pin], *, at: datetime) -> OldKeys:
+        """Find which releases in use keep keys in use; without keys that stay, those of the policy stay."""
         with self.engine.connect() as connection:
             releases = list_releases_pinning(connection, host)
             installs = list_installs(connection, (release.app for release in releases))
@@ -127,7 +127,7 @@ class Apps:
         expected = frozenset[Pin]() if policy is None else policy.expected
         limit = self.readiness.settings.max_lockout_percent / 100
         kept = frozenset(staying) or expected
-        return find_last_use(key, kept, releases, installs, host=host, limit=limit, at=at)
+        return find_last_use(keys, kept, releases, installs, host=host, limit=limit, at=at)
 
     def find_keys(self, host: Host, *, at: datetime) -> KeySets:
         """Find the smallest sets of keys that lock out no release in use of a host."""

@@ -140,6 +140,10 @@ def test_when_an_old_key_can_go_is_answered_beside_the_sets(client: TestClient) 
     found = client.get(path, params={"drop": str(FIRST), "new": str(OTHER)}).json()["old_key"]
     assert [(use["version"], use["installs"], use["until"]) for use in found["uses"]] == [("1.0", None, None)]
     assert (found["can_go"], found["staying"]) == (None, [str(OTHER)])
+    assert (found["key"], found["keys"], found["up_to_share"]) == (str(FIRST), [str(FIRST)], 0.001)
+    both = client.get(path, params={"drop": [str(FIRST), str(OTHER)], "new": str(BACKUP)}).json()["old_key"]
+    assert [use["version"] for use in both["uses"]] == ["2.0"]
+    assert (both["key"], both["keys"]) == (None, sorted([str(FIRST), str(OTHER)]))
     assert client.get(path, params={"drop": "AAAA"}).status_code == 422
 
 

@@ -236,3 +236,15 @@ def test_an_export_that_cannot_be_read_is_refused_with_the_line(text: str, reaso
 def test_a_packed_export_that_expands_without_end_is_refused() -> None:
     Path("bomb.gz").write_bytes(gzip.compress(bytes(10**9)))
     assert "more than 50000000 bytes, unpacked" in run("app", "installs", "bomb.gz", code=2).stderr
+
+
+def test_keys_that_go_together_are_named_with_the_share_that_ends_their_need() -> None:
+    a, b, c = (make_root(name).pin for name in ("A", "B", "C"))
+    register("1.0", a, b)
+    drop = ("app", "keys", HOST, "--drop", a)
+    assert f"{a} can go: no release in use needs it." in run(*drop, "--new", b).stdout
+    shown = run(*drop, "--drop", b, "--new", c, code=1).stdout
+    assert "1.0 (android): installs unknown; no day can be estimated; needed until it has at most 0.10%" in shown
+    assert f"{', '.join(sorted((a, b)))} cannot go" in shown
+    told = run_json(*drop, "--drop", b, "--new", c, code=1)
+    assert (told["key"], told["keys"], told["can_go"]) == (None, sorted([a, b]), None)

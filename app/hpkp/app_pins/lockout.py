@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from app.hpkp.app_pins.forms import Form, PinKind, PinMode
-from app.hpkp.app_pins.model import CarriedPin, ExpiryState, PathKey, PinEntry, PinLayer
+from app.hpkp.app_pins.model import ExpiryState, PathKey, PinEntry, PinLayer
 from app.hpkp.app_pins.release import AppRelease, InstallCount, ReleaseInstalls, find_installs
 from app.hpkp.pins import Pin
 
@@ -141,7 +141,7 @@ def _sort_key(check: ReleaseCheck) -> tuple[bool, int, float, str]:
 
 def _check_layer(layer: PinLayer, paths: PathsToCheck | None, host: str, at: datetime) -> LayerCheck:
     """Say what one layer does with the paths, at an instant; enforced if any of its entries is."""
-    entries = _checking(layer, host, at)
+    entries = checking_entries(layer, host, at)
     # Expired on every device: while one of them still checks, the layer counts as checking.
     if not entries:
         return LayerCheck(layer.form, Outcome.EXPIRED, enforces=False)
@@ -170,7 +170,7 @@ def _has_spare(entries: Sequence[PinEntry], paths: PathsToCheck) -> bool:
     return any(not any(key.has(pin) for path in paths.paths for key in path) for pin in pins)
 
 
-def _checking(layer: PinLayer, host: str, at: datetime) -> tuple[PinEntry, ...]:
+def checking_entries(layer: PinLayer, host: str, at: datetime) -> tuple[PinEntry, ...]:
     """Return the entries that check now on some device."""
     rule = layer.traits.expiry_rule
     return tuple(entry for entry in layer.entries_for(host) if entry.state_at(at, rule) is not ExpiryState.OFF)
@@ -216,8 +216,8 @@ def find_key_sets(releases: Iterable[AppRelease], *, host: str, at: datetime) ->
     for release in releases:
         # Monitoring layers lock out no install, so only enforcing ones restrict the keys.
         for layer in () if release.is_retired(at) else release.layers:
-            entries = [entry for entry in _checking(layer, host, at) if entry.mode is PinMode.ENFORCE]
-            lists = [_keys(pins) for pins in _lists(entries) if pins]
+            entries = [entry for entry in checking_entries(layer, host, at) if entry.mode is PinMode.ENFORCE]
+            lists = key_lists(entries)
             # No pin of the list is a key's, so no choice of keys satisfies it.
             if not all(lists):
                 unmatched.append(release)
@@ -233,18 +233,21 @@ def find_key_sets(releases: Iterable[AppRelease], *, host: str, at: datetime) ->
     return KeySets((), search.steps < _MOST_STEPS, ())
 
 
-def _lists(entries: Sequence[PinEntry]) -> tuple[list[CarriedPin], ...]:
-    """Return the pins by what they are compared with: any certificate, the leaf, all but the leaf."""
-    return (
-        [pin for entry in entries for pin in entry.pins],
-        [pin for entry in entries for pin in entry.leaf_pins],
-        [pin for entry in entries for pin in entry.ca_pins],
-    )
+def key_lists(entries: Sequence[PinEntry]) -> list[frozenset[Pin]]:
+    """Return the keys of each list of united entries that has pins; a chain must contain a key of every list.
 
-
-def _keys(pins: Iterable[CarriedPin]) -> frozenset[Pin]:
-    """Return the pins that are keys; a hash of a certificate or of another length is matched by no key."""
-    return frozenset(pin.pin for pin in pins if pin.kind is PinKind.SPKI and pin.pin is not None)
+    The lists are those compared with any certificate, with the leaf, and with all but the leaf. A hash of a certificate
+    or of another length is matched by no key, so a list of such hashes alone is an empty set.
+    """
+    return [
+        frozenset(pin.pin for pin in pins if pin.kind is PinKind.SPKI and pin.pin is not None)
+        for pins in (
+            [pin for entry in entries for pin in entry.pins],
+            [pin for entry in entries for pin in entry.leaf_pins],
+            [pin for entry in entries for pin in entry.ca_pins],
+        )
+        if pins
+    ]
 
 
 class _Search:

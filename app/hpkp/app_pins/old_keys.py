@@ -1,9 +1,9 @@
-"""When an old key can go: the releases in use that have no other key of those that stay, and until when they matter.
+"""When old keys can go: the releases in use that have no other key of those that stay, and until when they matter.
 
 ::
 
-    AppRelease …, InstallCount …, key to drop, keys that stay ──find_last_use──> KeyUse …: share now and before, until
-                                                                      └──> OldKey: the day on which none needs it
+    AppRelease …, InstallCount …, keys to drop, keys that stay ──find_last_use──> KeyUse …: share now and before, until
+                                                                       └──> OldKeys: the day on which none needs them
 """
 
 import math
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from app.hpkp.app_pins.forms import PinMode
-from app.hpkp.app_pins.model import ExpiryState, expiry_instants
+from app.hpkp.app_pins.lockout import checking_entries, key_lists
+from app.hpkp.app_pins.model import PinEntry, PinLayer, expiry_instants
 from app.hpkp.app_pins.release import AppRelease, InstallCount, ReleaseInstalls, counts_for, find_installs
-from app.hpkp.app_pins.reporting import pins_of_layer
 from app.hpkp.pins import Pin
 
 _WEEK, _MONTH = timedelta(days=7), timedelta(days=30)
@@ -25,7 +25,7 @@ _LONGEST = timedelta(days=3 * 365)
 
 @dataclass(frozen=True, slots=True)
 class KeyUse:
-    """A release in use that needs the key: without it some enforcing layer has none of the keys that stay.
+    """A release in use that needs a key: without those that go, a list of an enforcing layer has none that stays.
 
     ``shares`` are those of all installs of the app on the platform: now, a week and a month before; None if unknown.
     ``until`` is the first day on which it does not matter any more: its pins have expired everywhere, or its share is
@@ -41,17 +41,21 @@ class KeyUse:
 
 
 @dataclass(frozen=True, slots=True)
-class OldKey:
-    """What keeps a key in use; ``can_go`` is the first day on which nothing does, None if that cannot be said."""
+class OldKeys:
+    """What keeps keys in use; ``can_go`` is the first day on which nothing does, None if that cannot be said.
 
-    key: Pin
+    ``limit`` is the share of an app's installs up to which a release no longer matters.
+    """
+
+    keys: frozenset[Pin]
     staying: frozenset[Pin]
     uses: tuple[KeyUse, ...]
     can_go: date | None
+    limit: float
 
 
 def find_last_use(
-    key: Pin,
+    keys: Iterable[Pin],
     staying: Iterable[Pin],
     releases: Iterable[AppRelease],
     counts: Sequence[InstallCount],
@@ -59,21 +63,25 @@ def find_last_use(
     host: str,
     limit: float,
     at: datetime,
-) -> OldKey:
-    """Find what keeps a key in use. ``limit`` is the share of an app's installs that may be locked out."""
-    kept = frozenset(staying) - {key}
+) -> OldKeys:
+    """Find what keeps keys in use that go together.
+
+    ``limit`` is the share of an app's installs that may be locked out. A key both dropped and staying is dropped.
+    """
+    dropped = frozenset(keys)
+    kept = frozenset(staying) - dropped
     uses = []
     for release in releases:
         installs = find_installs(release, counts)
         # Only a counted zero is none; without a count the release is in use.
         unused = installs is not None and installs.count == 0 and not installs.is_lower_bound
-        if release.is_retired(at) or unused or not _needs(release, key, kept, host, at):
+        if release.is_retired(at) or unused or not _needs(release, dropped, kept, host, at):
             continue
         shares = _shares(release, counts)
         # Within what may be locked out already, so it does not keep the key.
         if shares[0] is not None and shares[0] <= limit:
             continue
-        expiry = _expiry(release, key, kept, host, at)
+        expiry = _expiry(release, dropped, kept, host, at)
         estimated = _estimate(shares, limit, None if installs is None else installs.day)
         # Either is enough: expired pins lock out no install, whatever the share.
         ends = [day for day in (expiry, estimated) if day is not None]
@@ -82,7 +90,7 @@ def find_last_use(
     days = [use.until for use in uses]
     # One release without an end keeps the key without an end.
     can_go = None if None in days else max([at.date(), *(day for day in days if day is not None)])
-    return OldKey(key, kept, tuple(sorted(uses, key=_sort_key)), can_go)
+    return OldKeys(dropped, kept, tuple(sorted(uses, key=_sort_key)), can_go, limit)
 
 
 def _sort_key(use: KeyUse) -> tuple[bool, date, str]:
@@ -94,31 +102,31 @@ def _sort_key(use: KeyUse) -> tuple[bool, date, str]:
     )
 
 
-def _needs(release: AppRelease, key: Pin, staying: frozenset[Pin], host: str, at: datetime) -> bool:
-    """Whether an enforcing layer that still checks has the key, and none of those that stay."""
-    for layer in release.layers:
-        entries = [
-            entry
-            for entry in layer.entries_for(host)
-            if entry.mode is PinMode.ENFORCE and entry.state_at(at, layer.traits.expiry_rule) is not ExpiryState.OFF
-        ]
-        pins = pins_of_layer(layer, host)
-        if entries and key in pins and not pins & staying:
-            return True
-    return False
+def _needs(release: AppRelease, dropped: frozenset[Pin], staying: frozenset[Pin], host: str, at: datetime) -> bool:
+    """Whether any layer of the release needs a key that goes."""
+    return any(_needing_entries(layer, dropped, staying, host, at) for layer in release.layers)
 
 
-def _expiry(release: AppRelease, key: Pin, staying: frozenset[Pin], host: str, at: datetime) -> date | None:
-    """Return the first day on which the pins of every layer that needs the key have expired on all devices."""
+def _needing_entries(
+    layer: PinLayer, dropped: frozenset[Pin], staying: frozenset[Pin], host: str, at: datetime
+) -> list[PinEntry]:
+    """Return the enforcing entries that still check, if one of their lists has a key that goes and none that stays.
+
+    Each list by itself: NSPinnedDomains with lists of leaf and of CA pins wants a match of both, so a key that stays
+    in one of them replaces none of the other.
+    """
+    entries = [entry for entry in checking_entries(layer, host, at) if entry.mode is PinMode.ENFORCE]
+    return entries if any(pins & dropped and not pins & staying for pins in key_lists(entries)) else []
+
+
+def _expiry(
+    release: AppRelease, dropped: frozenset[Pin], staying: frozenset[Pin], host: str, at: datetime
+) -> date | None:
+    """Return the first day on which the pins of every layer that needs a key have expired on all devices."""
     ends: list[date] = []
     for layer in release.layers:
-        pins = pins_of_layer(layer, host)
-        if key not in pins or pins & staying:
-            continue
-        for entry in layer.entries_for(host):
-            rule = layer.traits.expiry_rule
-            if entry.mode is not PinMode.ENFORCE:
-                continue
+        rule = layer.traits.expiry_rule
+        for entry in _needing_entries(layer, dropped, staying, host, at):
             # One entry that never expires needs the key for good.
             if entry.expires_on is None or rule is None:
                 return None

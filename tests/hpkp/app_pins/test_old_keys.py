@@ -6,8 +6,9 @@ from datetime import date, timedelta
 import pytest
 
 from app.hpkp.app_pins.forms import Form, PinMode, Scope
-from app.hpkp.app_pins.model import PinEntry, PinLayer, carry
-from app.hpkp.app_pins.old_keys import OldKey, find_last_use
+from app.hpkp.app_pins.lockout import Outcome, PathsToCheck, check_releases
+from app.hpkp.app_pins.model import PathKey, PinEntry, PinLayer, carry
+from app.hpkp.app_pins.old_keys import OldKeys, find_last_use
 from app.hpkp.app_pins.release import AppRelease, InstallCount, Platform
 from app.hpkp.pins import Pin
 from tests.app_pins import pin_of
@@ -32,8 +33,8 @@ def counts(*shares: tuple[int, float]) -> list[InstallCount]:
     ]
 
 
-def ask(*releases: AppRelease, installs: list[InstallCount] | None = None) -> OldKey:
-    return find_last_use(OLD, [NEW], releases, installs or [], host=HOST, limit=0.001, at=NOW)
+def ask(*releases: AppRelease, installs: list[InstallCount] | None = None) -> OldKeys:
+    return find_last_use([OLD], [NEW], releases, installs or [], host=HOST, limit=0.001, at=NOW)
 
 
 def test_releases_without_a_key_that_stays_need_the_old_one() -> None:
@@ -81,3 +82,54 @@ def test_expiry_ends_a_need_on_the_last_device() -> None:
     both = ask(release("1.0", OLD, BACKUP, expires_on=TODAY + timedelta(days=40)), release("1.1", OLD, OTHER))
     assert both.can_go is None
     assert [use.release.version for use in both.uses] == ["1.1", "1.0"]
+
+
+LEAF, NEXT_LEAF, CA, NEXT_CA = map(pin_of, ("leaf", "next leaf", "ca", "next ca"))
+
+
+def pinned_domains(*, leaf: tuple[Pin, ...], ca: tuple[Pin, ...]) -> AppRelease:
+    """Return a release with NSPinnedDomains: a chain needs a pin of each list that has any."""
+    entry = PinEntry(HOST, Scope.EXACT, leaf_pins=carry(leaf), ca_pins=carry(ca))
+    return AppRelease(APP, "1.0", Platform.IOS, (PinLayer(Form.ATS, (entry,)),))
+
+
+@pytest.mark.parametrize(
+    ("dropped", "staying", "needed"),
+    [
+        ([LEAF], [NEXT_LEAF, CA], False),
+        ([LEAF], [CA, NEXT_CA], True),  # no leaf stays, and a CA that does is no leaf
+        ([CA], [LEAF, NEXT_LEAF], True),
+        ([CA], [LEAF, NEXT_CA], False),
+        ([LEAF, NEXT_LEAF], [CA], True),
+        ([LEAF, CA], [NEXT_LEAF, NEXT_CA], False),
+        ([LEAF, CA], [NEXT_LEAF], True),
+    ],
+)
+def test_each_list_of_pinned_domains_needs_a_key_that_stays(
+    dropped: list[Pin], staying: list[Pin], needed: bool
+) -> None:
+    release = pinned_domains(leaf=(LEAF, NEXT_LEAF), ca=(CA, NEXT_CA))
+    found = find_last_use(dropped, staying, [release], [], host=HOST, limit=0.001, at=NOW)
+    assert (bool(found.uses), found.can_go) == ((True, None) if needed else (False, TODAY))
+    # The same question by the rule of the chains: with the keys that stay on a path, the release accepts it.
+    path = tuple(PathKey(pin.digest, None) for pin in sorted(staying, key=lambda pin: pin in (CA, NEXT_CA)))
+    [check] = check_releases([release], [], PathsToCheck((path,)), host=HOST, at=NOW)
+    assert (check.outcome is Outcome.LOCKED_OUT) is needed
+
+
+def test_keys_that_go_together_leave_a_release_that_had_the_other_without_any() -> None:
+    both = release("1.0", OLD, OTHER)
+    for dropped, staying, needed in (
+        ([OLD], [OTHER, NEW], False),
+        ([OTHER], [OLD, NEW], False),
+        ([OLD, OTHER], [OLD, OTHER, NEW], True),
+    ):
+        found = find_last_use(dropped, staying, [both], [], host=HOST, limit=0.001, at=NOW)
+        assert (bool(found.uses), found.keys, found.limit) == (needed, frozenset(dropped), 0.001)
+
+
+def test_a_layer_whose_pins_have_expired_ends_no_need_of_another() -> None:
+    """Entries of different layers end apart: the one that still checks needs the key until its own end."""
+    ended, going = (release("1.0", OLD, BACKUP, expires_on=TODAY + timedelta(days=age)) for age in (-9, 40))
+    found = ask(replace(going, layers=(*ended.layers, *going.layers)))
+    assert (found.uses[0].expires, found.can_go) == (True, TODAY + timedelta(days=41))
