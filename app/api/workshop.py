@@ -27,7 +27,7 @@ router = APIRouter(prefix="/api/v1/hosts", tags=["pin-checks"])
 _LONGEST = 262_144
 _CHAIN_BODY = {
     "required": True,
-    "description": "The chain in PEM, leaf first; the root may be left out. Any content type.",
+    "description": "The chain in PEM, DER or PKCS #7, leaf first; the root may be left out. Any content type.",
     "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
 }
 
@@ -37,7 +37,8 @@ class RememberedResponse(BaseModel):
 
     revision: int
     until: datetime
-    satisfied: bool
+    satisfied: bool | None = Field(description="Whether the chain contains one of its pins; null if unknown.")
+    on_every_path: bool = Field(description="False if only some of the paths that clients may build contain one.")
 
 
 class CheckResponse(BaseModel):
@@ -46,10 +47,16 @@ class CheckResponse(BaseModel):
     host: str
     policy_of: str | None = Field(description="The host whose policy covers it; null if only releases pin it.")
     deployable: bool | None = Field(
-        description="Whether it satisfies the expected pins and locks out no client in use; null if that is unknown."
+        description="Whether it satisfies the expected pins and locks out no client in use; null if that is unknown, "
+        "or true on only some of the paths that clients may build."
     )
     satisfied: bool | None = Field(description="Whether the chain contains an expected pin.")
+    on_every_path: bool = Field(description="False if only some of the paths contain an expected pin.")
     why: str
+    text: list[str] = Field(description="The answer in words, as `hpkp check` and the page of the check say it.")
+    key_sets: list[list[str]] = Field(
+        description="The smallest sets of keys that lock out no known client: a chain needs all keys of one of them."
+    )
     matching: list[str] = Field(description="Expected pins in the chain.")
     remembered: list[RememberedResponse]
     caveats: list[str]
@@ -63,7 +70,12 @@ async def _read_chain(request: Request) -> Chain:
         body += part
         if len(body) > _LONGEST:
             raise ProblemError(413, "Chain too long", f"A chain has at most {_LONGEST} bytes.")
-    if "PRIVATE KEY" in decode_text(bytes(body)):
+    return read_sent_chain(bytes(body))
+
+
+def read_sent_chain(body: bytes) -> Chain:
+    """Read a chain that was sent. Raises ProblemError for a private key, and for what is no chain."""
+    if "PRIVATE KEY" in decode_text(body):
         raise ProblemError(
             422,
             "Private key sent",
@@ -71,7 +83,7 @@ async def _read_chain(request: Request) -> Chain:
             "certificates only.",
         )
     try:
-        return read_chain_file(bytes(body))
+        return read_chain_file(body)
     except InvalidCertificate as error:
         raise ProblemError(422, "Not a certificate chain", f"{error}.") from None
 
@@ -85,7 +97,7 @@ async def _read_chain(request: Request) -> Chain:
 def check_chain(service: ServiceDep, host: HostPath, chain: Annotated[Chain, Depends(_read_chain)]) -> CheckResponse:
     """Say whether a chain about to be deployed satisfies the expected pins, and which clients it would lock out.
 
-    The body is the chain in PEM, whatever its content type. Nothing of it is kept.
+    The body is the chain in PEM, DER or PKCS #7, whatever its content type. Nothing of it is kept.
     """
     checked = service.deployment.check(host, chain, at=now())
     if checked is None:

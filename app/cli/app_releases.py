@@ -17,11 +17,12 @@ from app.app_configs.install_exports import LONGEST_EXPORT, name_unknown, read_i
 from app.cli.app_forms import print_layer
 from app.cli.app_pins import AppArgument, AppOption, HostArgument, PlatformOption
 from app.cli.app_pins import app as app
-from app.cli.release_checks import installs_text, print_release_checks
+from app.cli.release_checks import print_release_checks
 from app.cli.terminal import CANNOT_TELL, NO, JsonOption, err, fail, opened, out, print_json
 from app.clock import now
 from app.hpkp.app_pins.old_keys import KeyUse
 from app.hpkp.app_pins.release import AppRelease, Platform, compare_releases, counts_for, find_installs
+from app.hpkp.deployment_text import write_installs
 from app.hpkp.errors import HpkpError
 from app.hpkp.hosts import Host, canonical_host
 from app.hpkp.pins import Pin, parse_pin
@@ -44,7 +45,7 @@ def list_releases(app_id: AppOption = None, as_json: JsonOption = False) -> None
         retired = "" if release.retired_at is None else f", retired on {release.retired_at:%Y-%m-%d}"
         hosts = sorted({entry.name for layer in release.layers for entry in layer.entries})
         shown = ", ".join(hosts[:_HOSTS_SHOWN]) + (" and more" if len(hosts) > _HOSTS_SHOWN else "")
-        text = f"{release}{retired}: {shown or 'no pins'}; {installs_text(find_installs(release, installs))}"
+        text = f"{release}{retired}: {shown or 'no pins'}; {write_installs(find_installs(release, installs))}"
         out.print(text, markup=False)
 
 
@@ -271,7 +272,7 @@ def _print_old_keys(host: Host, keys: list[Pin], staying: list[Pin], *, as_json:
     else:
         for use in found.uses:
             shares = [f"{share:.1%} {when}" for share, when in zip(use.shares, _WHEN, strict=True) if share is not None]
-            counted = installs_text(use.installs) + (f" ({', '.join(shares)})" if shares else "")
+            counted = write_installs(use.installs) + (f" ({', '.join(shares)})" if shares else "")
             out.print(f"{use.release}: {counted}; {_end_text(use, found.limit)}", markup=False)
         if not found.uses:
             out.print(f"{named} can go: no release in use needs it.", markup=False, style="green")

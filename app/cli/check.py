@@ -6,16 +6,15 @@ from typing import Annotated
 import typer
 
 from app.answers.deployment import deployment_answer
-from app.cli.release_checks import print_release_checks
+from app.cli.release_checks import print_lines
 from app.cli.terminal import CANNOT_TELL, NO, JsonOption, fail, opened, out, print_json
 from app.clock import now
-from app.hpkp.deployment import DeploymentCheck
+from app.hpkp.deployment_text import write_deployment
 from app.hpkp.errors import HpkpError
 from app.hpkp.hosts import canonical_host
 from app.hpkp.x509.chain_files import read_chain_file
 
 _EXIT = {True: 0, False: NO, None: CANNOT_TELL}
-_WORDS = {True: "satisfies the expected pins", False: "does NOT satisfy the expected pins", None: "UNKNOWN"}
 
 
 def check(
@@ -24,6 +23,9 @@ def check(
         Path,
         typer.Argument(help="The chain about to be deployed, leaf first: PEM, DER or PKCS #7."),
     ],
+    accept_some_paths: Annotated[
+        bool, typer.Option("--accept-some-paths", help="Exit code 0 for a match on only some paths, too.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Check a chain against the pins before you deploy it.
@@ -31,7 +33,8 @@ def check(
     Does it match the expected pins, and which clients would it lock out? Clients are those with cached pins of earlier
     revisions, and the releases of apps that `hpkp app import` registered, with their installs. Exit code 0: it does,
     and locks out none. 1: it does not, or it locks out a release in use or clients with cached pins. 2: unknown, or an
-    error. Made for certbot's --deploy-hook and for reload scripts.
+    error; also if pins match on only some of the paths that clients may build, unless --accept-some-paths is given.
+    Made for certbot's --deploy-hook and for reload scripts.
     """
     name = canonical_host(host)
     try:
@@ -51,21 +54,8 @@ def check(
     if as_json:
         print_json(deployment_answer(name, policy_of, answer))
     else:
-        _print(name, answer)
-        print_release_checks(answer.releases)
-    raise typer.Exit(_EXIT[answer.deployable])
-
-
-def _print(host: str, answer: DeploymentCheck) -> None:
-    satisfied = _WORDS[answer.satisfied] if answer.has_policy else "has no policy"
-    out.print(f"{host}: {satisfied}", markup=False, style="bold")
-    if answer.has_policy:
-        out.print(f"  {answer.why}", markup=False)
-    for pin in answer.matching:
-        out.print(f"  pin      {pin}", markup=False)
-    for remembered in answer.remembered:
-        word = "satisfied" if remembered.satisfied else "BROKEN: clients that remember it are locked out"
-        until = f"{remembered.until:%Y-%m-%d %H:%M} UTC"
-        out.print(f"  former   revision {remembered.policy.revision}, remembered until {until}: {word}", markup=False)
-    for caveat in answer.caveats:
-        out.print(f"  note     {caveat}", markup=False)
+        text = write_deployment(name, answer)
+        out.print(text.answer, markup=False, style="bold")
+        out.print(text.policy, markup=False)
+        print_lines(text.lines)
+    raise typer.Exit(_EXIT[answer.may_deploy(accept_some_paths=accept_some_paths)])

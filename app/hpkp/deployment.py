@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from app.hpkp.app_pins.lockout import PathsToCheck, ReleaseCheck, check_releases
+from app.hpkp.app_pins.lockout import KeySets, PathsToCheck, ReleaseCheck, check_releases, find_key_sets
 from app.hpkp.app_pins.model import PathKey
 from app.hpkp.app_pins.release import AppRelease, InstallCount
 from app.hpkp.pins import Pin
@@ -30,11 +30,18 @@ LONGEST_REMEMBERED = 10**9
 
 @dataclass(frozen=True, slots=True)
 class RememberedPins:
-    """A former revision that clients may still know, and whether the chain satisfies it."""
+    """A former revision that clients may still know, and whether the chain satisfies it, on some path at least.
+
+    ``satisfied`` is None where that is unknown; ``on_every_path`` is False where only some of the paths do.
+    """
 
     policy: PinningPolicy
     until: datetime
-    satisfied: bool
+    satisfied: bool | None
+    on_every_path: bool = True
+
+
+_NO_SETS = KeySets((), True, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +60,31 @@ class DeploymentCheck:
     releases: tuple[ReleaseCheck, ...] = ()
     """What releases of apps that pin the host do with it."""
     has_policy: bool = True
+    on_every_path: bool = True
+    """False where it satisfies the expected pins on only some of the paths that clients may build."""
+    key_sets: KeySets = _NO_SETS
+    """The smallest sets of keys that lock out no known client; a chain needs all keys of one of them."""
 
     @property
     def deployable(self) -> bool | None:
         """Whether it may go live: it satisfies the expected pins, and locks out no client that is in use.
 
-        Without a policy, releases of apps that pin the host decide alone.
+        None if that is unknown, or depends on the path that a client builds.
         """
-        answers = [release.deployable for release in self.releases if release.in_use]
-        if self.has_policy or not answers:
-            answers += [self.satisfied, *(remembered.satisfied for remembered in self.remembered)]
+        return self.may_deploy()
+
+    def may_deploy(self, *, accept_some_paths: bool = False) -> bool | None:
+        """Whether it may go live; matches on only some paths are unknown, or yes if the operator accepts them.
+
+        Without a policy, the pins that clients still cache and the releases of apps in use decide.
+        """
+        answers = [release.may_deploy(accept_some_paths=accept_some_paths) for release in self.releases]
+        found = [(one.satisfied, one.on_every_path) for one in self.remembered]
+        if self.has_policy or not (found or any(release.in_use for release in self.releases)):
+            found.append((self.satisfied, self.on_every_path))
+        answers += [
+            satisfied if on_every or accept_some_paths or not satisfied else None for satisfied, on_every in found
+        ]
         return False if False in answers else None if None in answers else True
 
 
@@ -99,10 +121,18 @@ def check_deployment(
     """Check the chain as a server would send it, by the host's policy and by releases of apps that pin it."""
     checked = _check_policy(chain, history, known, host=host, at=at)
     policy = history.in_force(at)
+    has_policy = policy is not None and policy.covers(host)
+    paths = paths_to_check(chain, known, host=host, at=at)
+    found = check_releases(releases, installs, paths, host=host, at=at)
+    lists = [former.expected for former, _ in remembered_revisions(history, at) if former.covers(host)]
+    if policy is not None and has_policy and not policy.withdrawn:
+        lists.append(policy.expected)
+    in_use = [one.release for one in found if one.in_use]
     return replace(
         checked,
-        releases=check_releases(releases, installs, paths_to_check(chain, known, host=host, at=at), host=host, at=at),
-        has_policy=policy is not None and policy.covers(host),
+        releases=found,
+        has_policy=has_policy,
+        key_sets=find_key_sets(in_use, host=host, at=at, lists=filter(None, lists)),
     )
 
 
@@ -119,7 +149,12 @@ def _check_policy(
         return DeploymentCheck(None, "The leaf of the chain cannot be read.", (), (), ())
     caveats = tuple(_caveats(served, known, host, at))
     remembered = tuple(
-        RememberedPins(former, until, served.presence(former.expected) in _ON_PATHS)
+        RememberedPins(
+            former,
+            until,
+            _SATISFIED[presence := served.presence(former.expected)],
+            presence is not Presence.SOME,
+        )
         for former, until in remembered_revisions(history, at)
         if former.covers(host)
     )
@@ -134,10 +169,16 @@ def _check_policy(
     matching = tuple(expected.pin for expected in policy.pins if expected.pin in on_paths)
     if presence is Presence.SOME and (other := served.path_without(policy.expected)) is not None:
         caveats = (*caveats, f"A client may build another path, without an expected pin: {describe_path(other)}.")
-    return DeploymentCheck(_SATISFIED[presence], _WHY[presence], matching, remembered, caveats)
+    return DeploymentCheck(
+        _SATISFIED[presence],
+        _WHY[presence],
+        matching,
+        remembered,
+        caveats,
+        on_every_path=presence is not Presence.SOME,
+    )
 
 
-_ON_PATHS = (Presence.EVERY, Presence.SOME)
 _SATISFIED = {Presence.EVERY: True, Presence.SOME: True, Presence.NONE: False, Presence.UNKNOWN: None}
 _WHY = {
     Presence.EVERY: "The chain contains an expected pin.",

@@ -6,6 +6,7 @@ from app.web import (
     api_document,
     apps,
     assets,
+    deployment,
     host,
     hosts,
     login,
@@ -18,6 +19,6 @@ from app.web import (
 
 router = APIRouter(include_in_schema=False)
 for part in (
-    assets, login, api_document, hosts, host, policy, violation_list, violations, apps, rejections, upkeep,
+    assets, login, api_document, hosts, host, policy, deployment, violation_list, violations, apps, rejections, upkeep,
 ):  # fmt: skip
     router.include_router(part.router)

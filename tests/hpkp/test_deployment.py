@@ -1,10 +1,15 @@
 """May a chain be deployed: under the pins expected now, and under those that clients still remember."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
+from app.hpkp.app_pins.forms import Form, PinMode, Scope
+from app.hpkp.app_pins.model import PinEntry, PinLayer, carry
+from app.hpkp.app_pins.release import AppRelease, Platform
 from app.hpkp.deployment import DeploymentCheck, check_deployment
+from app.hpkp.deployment_text import write_deployment
 from app.hpkp.hosts import Host
 from app.hpkp.pins import parse_pin
 from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy, PolicyHistory
@@ -105,6 +110,10 @@ BOTH = KnownCertificates(public=_read(SITE.root, OLDER), intermediates=_read(CRO
 def test_a_root_pin_that_is_on_some_paths_satisfies_with_a_caveat_that_names_another(chain: tuple[Issued, ...]) -> None:
     answer = _check(_revision(OLDER, BACKUP), chain=chain, known=BOTH)
     assert answer.satisfied is True
+    assert (answer.deployable, answer.may_deploy(accept_some_paths=True)) == (None, True)
+    assert write_deployment(HOST, answer).answer == (
+        "Unknown whether it may be deployed: clients may build a path without an expected pin."
+    )
     assert "some of its paths" in answer.why
     assert [str(pin) for pin in answer.matching] == [OLDER.pin]
     assert answer.caveats == (
@@ -165,3 +174,28 @@ def test_a_certificate_that_is_no_ca_joins_nothing() -> None:
     assert answer.satisfied is None
     assert "No client accepts this chain" in answer.why
     assert any("not a ca" in caveat for caveat in answer.caveats)
+
+
+@pytest.mark.parametrize("mode", [PinMode.ENFORCE, PinMode.MONITOR])
+def test_a_release_that_matches_on_some_paths_is_no_yes_unless_it_only_reports(mode: PinMode) -> None:
+    entry = PinEntry(HOST, Scope.EXACT, mode, carry([parse_pin(OLDER.pin), parse_pin(BACKUP.pin)]))
+    release = AppRelease("example.shop", "1.0", Platform.ANDROID, (PinLayer(Form.TRUSTKIT_ANDROID, (entry,)),))
+    served = tuple(read_certificate(issued.der, position=i) for i, issued in enumerate(SERVED))
+    answer = check_deployment(served, PolicyHistory.of([]), BOTH, host=HOST, at=NOW, releases=[release])
+    enforces = mode is PinMode.ENFORCE
+    assert (answer.deployable, answer.may_deploy(accept_some_paths=True)) == (None if enforces else True, True)
+    told = write_deployment(HOST, answer)
+    assert ("1 release in use may be locked out (installs unknown)" in told.answer) is enforces
+    assert any("not on every path that devices may build" in line.text for line in told.lines)
+
+
+def test_cached_pins_of_a_withdrawn_policy_count_beside_releases_that_match() -> None:
+    """The header is gone, clients keep its pins until max-age: a release that matches does not speak for them."""
+    entry = PinEntry(HOST, Scope.EXACT, pins=carry([parse_pin(SITE.leaf.pin)]))
+    release = AppRelease("example.shop", "1.0", Platform.ANDROID, (PinLayer(Form.NSC, (entry,)),))
+    former = _revision(OTHER.leaf, BACKUP, max_age=30 * 86_400)
+    gone = replace(former, revision=2, withdrawn=True, effective_from=NOW - timedelta(days=1))
+    served = tuple(read_certificate(issued.der, position=i) for i, issued in enumerate(SERVED))
+    answer = check_deployment(served, PolicyHistory.of([former, gone]), KNOWN, host=HOST, at=NOW, releases=[release])
+    assert (answer.has_policy, answer.deployable) == (False, False)
+    assert "cached pins of revision 1 would be locked out" in write_deployment(HOST, answer).answer

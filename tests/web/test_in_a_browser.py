@@ -30,8 +30,9 @@ from tests.web.stock import HOST, HOSTILE_HOST, fill, roots_file, sample_site
 from tests.web_server import served
 
 PAGES = (
-    "/", f"/hosts/{HOST}", f"/hosts/{HOST}/history", f"/hosts/{HOST}/policy", "/violations/1", "/reports/1",
-    "/rejections", "/upkeep", "/login", "/docs", "/nothing-here", f"/hosts/{HOSTILE_HOST}", "/violations/hostile",
+    "/", f"/hosts/{HOST}", f"/hosts/{HOST}/history", f"/hosts/{HOST}/policy", f"/hosts/{HOST}/check",
+    "/violations/1", "/reports/1", "/rejections", "/upkeep", "/login",
+    "/docs", "/nothing-here", f"/hosts/{HOSTILE_HOST}", "/violations/hostile",
     "/violations", "/violations?impact=blocks&since=2026-01-01&merge=no", f"/hosts/{HOST}/delete",
     "/?q=example&sort=name",
 )  # fmt: skip

@@ -31,7 +31,8 @@ from tests.web.markup import read, token_of, words_of
 from tests.web.stock import APP, HOST, HOSTILE_HOST, LONG, NAMES, sample_site
 
 PAGES = (
-    "/", "/login", f"/hosts/{HOST}", f"/hosts/{HOST}/history", f"/hosts/{HOST}/policy", "/violations/1", "/reports/1",
+    "/", "/login", f"/hosts/{HOST}", f"/hosts/{HOST}/history", f"/hosts/{HOST}/policy", f"/hosts/{HOST}/check",
+    "/violations/1", "/reports/1",
     "/rejections", "/upkeep", "/docs", "/apps", f"/apps/{APP}", "/violations", f"/hosts/{HOST}/delete",
 )  # fmt: skip
 POLICY = "; ".join(

@@ -92,9 +92,19 @@ class ReleaseCheck:
 
     @property
     def deployable(self) -> bool | None:
-        """Whether the chain may go live for it; True for a release that is not in use."""
+        """Whether the chain may go live for it on every path; True for a release that is not in use."""
+        return self.may_deploy()
+
+    def may_deploy(self, *, accept_some_paths: bool = False) -> bool | None:
+        """Whether the chain may go live for it; None if it is unknown.
+
+        With a match on some paths, some devices may be locked out, and which is unknown: that is no yes, unless the
+        operator accepts it.
+        """
         if not self.in_use:
             return True
+        if self.outcome is Outcome.SOME_PATHS:
+            return True if accept_some_paths or self.reports_only else None
         return {Outcome.LOCKED_OUT: False, Outcome.UNKNOWN: None}.get(self.outcome, True)
 
 
@@ -151,8 +161,9 @@ def _check_layer(layer: PinLayer, paths: PathsToCheck | None, host: str, at: dat
     accepted = [layer.accepts(path, entries) for path in paths.paths]
     place = _place(layer, entries, paths.paths[0]) if accepted[0] else None
     if all(accepted):
-        # A path that a limit left out may be without a pin, so it is not said to match on all.
-        outcome = Outcome.MATCHES if paths.complete else Outcome.SOME_PATHS
+        # A path that a limit left out may be without a pin, unless the leaf has one: it is on every path.
+        on_all = paths.complete or layer.accepts(paths.paths[0][:1], entries)
+        outcome = Outcome.MATCHES if on_all else Outcome.SOME_PATHS
     elif any(accepted):
         outcome = Outcome.SOME_PATHS
     # The pin may be that of a root which is not known here: a lockout would be a guess (decision record 35).
@@ -205,13 +216,17 @@ _MOST_STEPS = 20_000
 _MOST_SETS = 50
 
 
-def find_key_sets(releases: Iterable[AppRelease], *, host: str, at: datetime) -> KeySets:
+def find_key_sets(
+    releases: Iterable[AppRelease], *, host: str, at: datetime, lists: Iterable[frozenset[Pin]] = ()
+) -> KeySets:
     """Find the smallest sets of keys that the enforcing layers of all releases accept.
+
+    ``lists`` are sets of pins of other clients, each of which must be matched as well.
 
     Each layer needs one of its pins on the path; with lists of leaf and CA pins, one of each. A set must have a key of
     every list: a hitting set, found by branching over the first list that has none yet.
     """
-    wanted = set[frozenset[Pin]]()
+    wanted = set(lists)
     unmatched = []
     for release in releases:
         # Monitoring layers lock out no install, so only enforcing ones restrict the keys.

@@ -63,7 +63,8 @@ def test_all_layers_of_a_release_must_accept_the_chain() -> None:
         (layer(A), paths([A], [A, ROOT]), Outcome.MATCHES),
         (layer(ROOT), paths([A, ROOT], [A, FOREIGN]), Outcome.SOME_PATHS),
         (layer(ROOT), paths([A, FOREIGN], [A, ROOT]), Outcome.SOME_PATHS),
-        (layer(A), paths([A], complete=False), Outcome.SOME_PATHS),
+        (layer(ROOT), paths([A, ROOT], complete=False), Outcome.SOME_PATHS),
+        (layer(A), paths([A], complete=False), Outcome.MATCHES),  # the leaf is on every path
         (layer(ROOT), paths([A], to_root=False), Outcome.UNKNOWN),  # the root's pin may be the one
         (layer(ROOT), paths([A], complete=False), Outcome.UNKNOWN),
         (layer(A), None, Outcome.UNKNOWN),
