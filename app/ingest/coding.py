@@ -124,6 +124,7 @@ class Encoder:
         return _RECORD.pack(kind, 0, number, label, 0, 0, entry.received_at, *rest)
 
     def _text(self, text: str) -> int:
+        """Return the number of a text: of a label or a user agent."""
         # Total for any str: a lone surrogate from a sender must not fail the batch of others.
         return self._number(text.encode("utf-8", "surrogatepass"))
 
