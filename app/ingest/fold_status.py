@@ -90,7 +90,7 @@ def write_status(root: Path, status: FoldStatus) -> None:
     """Write the status in place of the one before. It is for show, so neither is it synced nor is a failure one."""
     new = root / f"{_NAME}.new"
     try:
-        # Under another name first: whoever reads meanwhile gets the old status, and never a part of one.
+        # Under another name first: a process that reads meanwhile gets the old status, never a part of one.
         new.touch(mode=0o600)
         new.write_text(json.dumps(asdict(status)))
         new.replace(root / _NAME)

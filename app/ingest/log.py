@@ -233,7 +233,7 @@ def open_log(
             continue
         end = find_end(directory, store_id=store_id)
         if isinstance(end, LogRefused):
-            # What is appended behind damage would be acknowledged, and not counted before somebody skips that.
+            # What is appended behind damage would be acknowledged, and not counted before an operator skips that.
             lock.release()
             refused.append(end)
             continue

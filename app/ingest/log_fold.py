@@ -169,7 +169,7 @@ class LogFold:
     def _find_logs(self) -> None:
         """Follow logs that came into being; try those again that were refused."""
         logs = {directory.path.name: directory for directory in find_logs(self._root)}
-        # Moved away by somebody: a log that was folded to its end is followed no more.
+        # Moved away by an operator: a log that was folded to its end is followed no more.
         for name in self._followed.keys() - logs.keys():
             self._followed.pop(name).reader.close()
         refused: dict[str, LogRefused] = {}

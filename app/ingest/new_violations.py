@@ -207,7 +207,7 @@ class _Screen:
         if not may_have_checked_leaf(submission.report, received_at=from_ms(submission.received_at)):
             return reason
         self._judged_over_limit[new.network] += 1
-        # Behind a proxy everybody may be in the unknown network: one flood there must not leave all others out.
+        # Behind a proxy all clients may be in the unknown network: a flood there must not leave all others out.
         is_known = new.network != UNKNOWN_NETWORK
         return reason if is_known and self._judged_over_limit[new.network] > _JUDGED_OVER_LIMIT else None
 
@@ -238,7 +238,7 @@ def _usage(counted: NewViolations, day: int, *, per_checked_leaf: int) -> Usage:
     """Return what is used of a day's limits, as `decide` takes it."""
     reserved: Counter[str] = Counter()
     for (host, _), count in counted.by_host_and_leaf.items():
-        # Of hosts without a policy nothing is reserved: anybody may have certificates for them.
+        # Of hosts without a policy nothing is reserved: any sender may have certificates for them.
         if host not in counted.unregistered_hosts:
             # Rule 2 of `limits`: beyond its few places a leaf uses the open room, as evidence that is not checked.
             reserved[host] += min(count, per_checked_leaf)
