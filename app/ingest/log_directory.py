@@ -190,7 +190,7 @@ class LogDirectory:
             if _size(spare) >= size:
                 spare.rename(new)
                 return os.open(new, os.O_RDWR)
-            # Segments only grow, up to their full size: one that is too small now would never be used.
+            # The segments of a writer grow up to their full size: a file that is too small now is of no more use to it.
             spare.unlink(missing_ok=True)
         return None
 
