@@ -32,10 +32,10 @@ openapi:
 
 # Every board over every store, range, width and theme, as pictures below build/boards.
 boards:
-	uv run python -m tests.dashboards.drawn.pictures
+	uv run python -m tests.support.dashboards.drawn.pictures
 
 openapi-examples:
-	uv run python -m tests.api.make_api_examples
+	uv run python -m tests.support.api.make_api_examples
 	uv run python -m tools.write_openapi
 
 golden:
@@ -64,4 +64,4 @@ bench-quick:
 	uv run python -m bench --size quick
 
 screenshots:
-	uv run python -m tests.web.screenshots
+	uv run python -m tests.support.web.screenshots

@@ -2,7 +2,7 @@
 
 ::
 
-    lines ──read_line(format)──> Hit ──Tally.add──> day: sessions, clients
+    lines ──read_line(format)──> Hit ──DailyCounter.add──> day: sessions, clients
 
 A session is a client within an hour of the clock: a page with fifty pictures is one, so what is counted is not more
 than there was. A client is an address with a user agent, kept as a hash under a key that is made for the run and
@@ -189,7 +189,7 @@ class _Day:
     clients: set[int] = field(default_factory=set)
 
 
-class Tally:
+class DailyCounter:
     """Counts hits by day; ``full`` once the bound on memory is reached, from where on the counts are lower bounds."""
 
     def __init__(self, *, most: int = MOST_HASHES) -> None:

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from app.access_log import MOST_HASHES, Hit, Tally
+from app.access_log import MOST_HASHES, DailyCounter, Hit
 from app.hpkp.app_pins.release import AppRelease, InstallCount, Platform
 from app.hpkp.errors import InvalidAppConfig
 
@@ -47,14 +47,14 @@ def parse_app_agent(text: str) -> AppAgent:
 
 @dataclass
 class AppTally:
-    """Counts the clients of apps by day and version; one tally for each version."""
+    """Counts the clients of apps by day and version; one counter for each version."""
 
     agents: Sequence[AppAgent]
     left_out: int = 0
     """Responses to more versions or clients than are counted."""
     room: int = MOST_HASHES
-    """How many hashes the tallies of all versions may add."""
-    _tallies: dict[tuple[AppAgent, str], Tally] = field(default_factory=dict)
+    """How many hashes the counters of all versions may add."""
+    _counters: dict[tuple[AppAgent, str], DailyCounter] = field(default_factory=dict)
 
     def add(self, hit: Hit) -> bool:
         """Count a response to an app; False if it is none of theirs."""
@@ -65,18 +65,18 @@ class AppTally:
         return False
 
     def _add(self, agent: AppAgent, version: str, hit: Hit) -> None:
-        tally = self._tallies.get((agent, version))
-        if tally is None:
-            if len(self._tallies) >= _MOST_VERSIONS:
+        counter = self._counters.get((agent, version))
+        if counter is None:
+            if len(self._counters) >= _MOST_VERSIONS:
                 self.left_out += 1
                 return
-            tally = self._tallies[agent, version] = Tally()
+            counter = self._counters[agent, version] = DailyCounter()
         if self.room <= 0:
             self.left_out += 1
             return
-        before = tally.room
-        tally.add(hit)
-        self.room -= before - tally.room
+        before = counter.room
+        counter.add(hit)
+        self.room -= before - counter.room
 
     def counts(self, releases: Iterable[AppRelease]) -> Iterator[InstallCount]:
         """Yield what was counted, by version or by build. A lower bound: other installs were not used on that day."""
@@ -85,9 +85,9 @@ class AppTally:
         for release in releases:
             builds[release.app, release.platform].update(release.builds)
             versions[release.app, release.platform].add(release.version)
-        for (agent, text), tally in sorted(self._tallies.items(), key=lambda item: (item[0][0].name, item[0][1])):
+        for (agent, text), counter in sorted(self._counters.items(), key=lambda item: (item[0][0].name, item[0][1])):
             key = agent.app, agent.platform
             is_build = text in builds[key] and text not in versions[key]
             version, build = ("", text) if is_build else (text, "")
-            for day, _, clients in tally.days():
+            for day, _, clients in counter.days():
                 yield InstallCount(*key, day, clients, version, build, SOURCE, is_lower_bound=True)

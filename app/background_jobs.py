@@ -12,12 +12,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 
-from app import alerting
+from app import alert_job
 from app.hpkp.hosts import Host
 from app.service import Service, now
 from app.store.failures import StoreError
+from app.store.locks import LockKey
 from app.store.retention import Progress
-from app.store.turns import Upkeep
 from app.threads import in_thread, wait_until_done
 from app.upkeep.runner import Job
 from app.upkeep.status import CLOCK
@@ -54,8 +54,8 @@ class _Stopping(Exception):
 def list_jobs(service: Service) -> list[Job]:
     """Return the jobs that are on by the settings, by the names under which their status is shown."""
     chosen = service.settings
-    turn = partial(_turn, service)
-    watch = alerting.StoreWatch(service)
+    lock = partial(_lock, service)
+    outage_alert = alert_job.OutageAlert(service)
     jobs = (
         (
             True,
@@ -75,7 +75,7 @@ def list_jobs(service: Service) -> list[Job]:
                 do=lambda host: service.probing.probe(Host(host), at=now()),
                 pause=_PAUSE,
                 limit=_HOST_LIMIT + _CONNECTIONS * chosen.probe_timeout_seconds,
-                turn=partial(turn, Upkeep.PROBING),
+                lock=partial(lock, LockKey.PROBING),
             ),
         ),
         (
@@ -86,7 +86,7 @@ def list_jobs(service: Service) -> list[Job]:
                 do=lambda host: service.canaries.send_if_possible(host, at=now()),
                 pause=_PAUSE,
                 limit=_HOST_LIMIT,
-                turn=partial(turn, Upkeep.CANARIES),
+                lock=partial(lock, LockKey.CANARIES),
                 at_once=_CANARIES_AT_ONCE,
             ),
         ),
@@ -98,14 +98,14 @@ def list_jobs(service: Service) -> list[Job]:
                 do=lambda host: in_thread(service.readiness.record, host, at=now()),
                 pause=chosen.verdict_interval_minutes * 60,
                 limit=_HOST_LIMIT,
-                turn=partial(turn, Upkeep.VERDICTS),
+                lock=partial(lock, LockKey.VERDICTS),
             ),
         ),
         (
-            alerting.has_receivers(chosen),
+            alert_job.has_receivers(chosen),
             Job(
                 "alerts",
-                do=lambda _all: _send_alerts(service, watch),
+                do=lambda _all: _send_alerts(service, outage_alert),
                 pause=chosen.alert_interval_minutes * 60,
                 limit=10 * _HOST_LIMIT,
                 delay=chosen.alert_interval_minutes * 60,
@@ -119,7 +119,7 @@ def list_jobs(service: Service) -> list[Job]:
                 do=lambda host: _rejudge(service, "" if host == _ALL_HOSTS else host),
                 pause=_REJUDGING_PAUSE,
                 limit=10 * _REJUDGING_SECONDS,
-                turn=partial(turn, Upkeep.REJUDGING),
+                lock=partial(lock, LockKey.REJUDGING),
             ),
         ),
         (
@@ -129,7 +129,7 @@ def list_jobs(service: Service) -> list[Job]:
                 do=lambda _all: _in_pieces(lambda progress: service.retention.prune(at=now(), progress=progress)),
                 pause=chosen.prune_interval_hours * 3600,
                 limit=_PIECES_LIMIT,
-                turn=partial(turn, Upkeep.PRUNING),
+                lock=partial(lock, LockKey.PRUNING),
             ),
         ),
         (
@@ -142,20 +142,20 @@ def list_jobs(service: Service) -> list[Job]:
                 pause=_SHRINKING_PAUSE,
                 rest=_SHRINKING_REST,
                 limit=_PIECES_LIMIT,
-                turn=partial(turn, Upkeep.PRUNING),
+                lock=partial(lock, LockKey.PRUNING),
             ),
         ),
     )
     return [job for is_on, job in jobs if is_on]
 
 
-def _turn(service: Service, upkeep: Upkeep) -> AbstractAsyncContextManager[bool]:
+def _lock(service: Service, key: LockKey) -> AbstractAsyncContextManager[bool]:
     """Keep other processes from a job within the block; whether it is ours."""
 
     @asynccontextmanager
     async def take() -> AsyncIterator[bool]:
-        turn = service.turn(upkeep)
-        taking = asyncio.create_task(asyncio.to_thread(turn.__enter__))
+        lock = service.try_lock(key)
+        taking = asyncio.create_task(asyncio.to_thread(lock.__enter__))
         try:
             yield await asyncio.shield(taking)
         finally:
@@ -163,7 +163,7 @@ def _turn(service: Service, upkeep: Upkeep) -> AbstractAsyncContextManager[bool]
                 await wait_until_done(taking)
             finally:
                 if taking.exception() is None:
-                    await in_thread(turn.__exit__, None, None, None)
+                    await in_thread(lock.__exit__, None, None, None)
 
     return take()
 
@@ -199,15 +199,15 @@ async def _rejudge(service: Service, host: str) -> None:
         await asyncio.sleep(time.monotonic() - began)
 
 
-async def _send_alerts(service: Service, watch: alerting.StoreWatch) -> None:
+async def _send_alerts(service: Service, outage_alert: alert_job.OutageAlert) -> None:
     """Send what is new; what no receiver accepts is sent in the next round. A store that is away is news, too."""
     try:
-        async with _turn(service, Upkeep.ALERTS) as ours:
+        async with _lock(service, LockKey.ALERTS) as ours:
             if ours:
-                await alerting.send_alerts(service, at=now())
-        watch.store_answered()
+                await alert_job.send_alerts(service, at=now())
+        outage_alert.reset()
     except StoreError as error:
-        await watch.tell(error, at=now())
+        await outage_alert.send(error, at=now())
         raise
 
 

@@ -19,7 +19,7 @@ from app import __version__
 from app.hpkp.policy import PinningPolicy
 from app.outbound import Bounds, OutboundError, fetch
 
-MARK = b'"hpkp-canary"'
+MARKER = b'"hpkp-canary"'
 """Stands in the body of every canary."""
 
 LIFETIME = timedelta(hours=1)

@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 from app import __version__
 from app.api import (
     apps,
+    check_routes,
     control,
     events,
     export,
@@ -21,7 +22,6 @@ from app.api import (
     readiness,
     refusals,
     violations,
-    workshop,
 )
 from app.api.connections import ConnectionLimits, Connections
 from app.api.counted_until import ShowCountedUntil
@@ -124,7 +124,7 @@ def create_app(
             refusals.router,
             control.router,
             probes.router,
-            workshop.router,
+            check_routes.router,
             apps.router,
             violations.router,
             export.router,

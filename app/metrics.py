@@ -38,7 +38,7 @@ def shared_folder() -> Iterator[None]:
                 os.environ[_FOLDER] = before
 
 
-def forget_process(pid: int) -> None:
+def delete_process_metrics(pid: int) -> None:
     """Take a process that ended out of the gauges of `shared_folder`; what it counted stays."""
     mark_process_dead(pid)  # type: ignore[no-untyped-call]
 

@@ -57,7 +57,9 @@ async def probe(host: Host, options: ProbeOptions) -> Probe:
         return Probe(host, options.port, at, fault=f"the name was not resolved within {options.timeout:g} seconds")
     except OSError as error:
         return Probe(host, options.port, at, fault=f"the name cannot be resolved: {error.strerror or error}")
-    endpoints = await asyncio.gather(*(_look_at(address, host, options) for address in addresses[:MOST_ADDRESSES]))
+    endpoints = await asyncio.gather(
+        *(_probe_address(address, host, options) for address in addresses[:MOST_ADDRESSES])
+    )
     beyond = [Endpoint(address, faults=("not probed: too many addresses",)) for address in addresses[MOST_ADDRESSES:]]
     return Probe(host, options.port, at, (*endpoints, *beyond))
 
@@ -75,7 +77,7 @@ class _Seen:
             self.chains.append(chain)
 
 
-async def _look_at(address: str, host: Host, options: ProbeOptions) -> Endpoint:
+async def _probe_address(address: str, host: Host, options: ProbeOptions) -> Endpoint:
     if not options.private_addresses and not is_public(address):
         return Endpoint(address, faults=("not a public address; not connected to",))
     seen = _Seen()

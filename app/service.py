@@ -22,8 +22,8 @@ from app.settings import Settings
 from app.store import engine as store_engine
 from app.store.engine import exists, find_other_version, from_ms, is_file, open_store, parse_url
 from app.store.failures import StoreFailure, StoreState, StoreUnusable
+from app.store.locks import LockKey, try_lock
 from app.store.service_facts import record_public_url
-from app.store.turns import Upkeep, turn
 from app.usecases.alerts import Alerts
 from app.usecases.app_overview import AppOverviews
 from app.usecases.apps import Apps
@@ -178,9 +178,9 @@ class Service:
         self.store_check.close()
         self.engine.dispose()
 
-    def turn(self, upkeep: Upkeep) -> AbstractContextManager[bool]:
+    def try_lock(self, key: LockKey) -> AbstractContextManager[bool]:
         """Tell whether no other process does this now, and keep others from it within the block."""
-        return turn(self.engine, upkeep)
+        return try_lock(self.engine, key)
 
 
 def open_service(settings: Settings, metrics: Metrics, *, create: bool = True) -> Service:

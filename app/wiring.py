@@ -90,8 +90,8 @@ class DirectIntake:
         if read.entry is not None:
             yield read.entry
         _, network = self._hashes.of_address(envelope.address)
-        for fate in read.refused:
-            yield describe_rejection(fate, envelope, body, network=network, received_at=received_at)
+        for result in read.refused:
+            yield describe_rejection(result, envelope, body, network=network, received_at=received_at)
 
 
 def catch_up(service: Service) -> None:

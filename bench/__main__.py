@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bench.bodies import Material, make_material
-from bench.contenders import Absent, Contender, bare, lookout, naive, service, two_workers
 from bench.document import NoPlace, markdown, write_into
 from bench.ingest import Measured, Miscounted, measure_ingest
 from bench.load import Loader, LoadFailed
@@ -23,6 +22,7 @@ from bench.postgres import NotDurable
 from bench.queries import WrongAnswer, measure_queries
 from bench.results import Results
 from bench.running import ROOT, Processors, ServerFailed, processors
+from bench.targets import SkippedTarget, Target, bare, lookout, naive, service, two_workers
 
 _RUN = "run"
 """Below the cache, for as long as a run lasts."""
@@ -161,7 +161,7 @@ def _measure(
     with Progress(*columns, console=err) as progress:
         material = make_material(cache, distinct=scale.distinct, progress=progress)
         if Part.INGEST in parts:
-            single, double = _one_worker(material, cores), list[Contender | Absent]()
+            single, double = _one_worker(material, cores), list[Target | SkippedTarget]()
             if scale.complete:
                 single.append(service(material.identical, material, cores))
                 double = [bare(material.zipf, cores, workers=2), two_workers(material.zipf, material, cores)]
@@ -193,7 +193,7 @@ def _measure(
             )
 
 
-def _one_worker(material: Material, cores: Processors) -> list[Contender | Absent]:
+def _one_worker(material: Material, cores: Processors) -> list[Target | SkippedTarget]:
     """Return one of each kind: the limit, the service warm and busy with what is new, and a peer."""
     return [
         bare(material.zipf, cores),
@@ -204,7 +204,7 @@ def _one_worker(material: Material, cores: Processors) -> list[Contender | Absen
 
 
 def _rounds(
-    entered: Sequence[Contender | Absent],
+    entered: Sequence[Target | SkippedTarget],
     loader: Loader,
     results: Results,
     scale: Scale,
@@ -212,11 +212,11 @@ def _rounds(
     progress: Progress,
 ) -> list[Measured]:
     """Measure those that are there; a bare server alone is nothing to compare."""
-    results.absent.extend(contender for contender in entered if isinstance(contender, Absent))
-    present = [contender for contender in entered if isinstance(contender, Contender)]
+    results.skipped.extend(target for target in entered if isinstance(target, SkippedTarget))
+    present = [target for target in entered if isinstance(target, Target)]
     if len(present) < 2:
         return []
-    measured, absent = measure_ingest(
+    measured, skipped = measure_ingest(
         present,
         loader,
         rounds=scale.rounds,
@@ -225,7 +225,7 @@ def _rounds(
         directory=directory,
         progress=progress,
     )
-    results.absent.extend(absent)
+    results.skipped.extend(skipped)
     return measured
 
 

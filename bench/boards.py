@@ -24,9 +24,9 @@ from app.store.engine import DAY_MS, open_engine, writing
 from bench.bodies import HOSTS, make_material
 from bench.fill import DAYS, fill_store
 from bench.running import ROOT
-from tests.dashboards.boards import SQL_NAMES, pair
-from tests.dashboards.grafana import Range, Value, interpolate, sql_of
-from tests.dashboards.stores import PostgresStore, Store, postgres_store, sqlite_store
+from tests.support.dashboards.boards import SQL_NAMES, pair
+from tests.support.dashboards.grafana import Range, Value, interpolate, sql_of
+from tests.support.dashboards.stores import PostgresStore, Store, postgres_store, sqlite_store
 
 LIMITS = {"sqlite": 100.0, "postgres": 150.0}
 """Most milliseconds of CPU time that a query may take."""

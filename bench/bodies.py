@@ -28,9 +28,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import AuthorityInformationAccessOID, ObjectIdentifier
 from rich.progress import Progress
 
-from app.samples.forms import compact_sorted
+from app.demo.forms import compact_sorted
 from bench.marks import DATE, LEAF
-from tests.authority import Issued, PrivateKey, make_root, new_key, pem_with, self_signed
+from tests.support.authority import Issued, PrivateKey, make_root, new_key, pem_with, self_signed
 
 HOSTS = tuple(f"shop-{number:02}.example.com" for number in range(20))
 """The hosts that the reports are about; each gets a policy before the load begins."""

@@ -52,7 +52,7 @@ def _cut(template: str) -> list[str]:
 
 
 @dataclass(slots=True)
-class Tally:
+class ResponseCounter:
     """What came back; times of answers in seconds."""
 
     refused: int = 0
@@ -65,9 +65,9 @@ class Tally:
 class Connection(asyncio.Protocol):
     """One connection: sends a request, waits for the answer, pauses, sends the next."""
 
-    def __init__(self, source: Iterator[bytes], tally: Tally, *, pause: float) -> None:
+    def __init__(self, source: Iterator[bytes], counter: ResponseCounter, *, pause: float) -> None:
         self._source = source
-        self._tally = tally
+        self._counter = counter
         self._pause = pause
         self._sent_at = 0.0
         self._parser = httptools.HttpResponseParser(self)
@@ -83,16 +83,16 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Count an answer."""
-        if self._tally.over:
+        if self._counter.over:
             return
-        self._tally.times.append(time.perf_counter() - self._sent_at)
-        self._tally.refused += self._parser.get_status_code() >= 400
+        self._counter.times.append(time.perf_counter() - self._sent_at)
+        self._counter.refused += self._parser.get_status_code() >= 400
         self._parser = httptools.HttpResponseParser(self)
         self._later()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Count a connection that ended before the load did."""
-        self._tally.broken += not self._tally.over
+        self._counter.broken += not self._counter.over
 
     def _later(self) -> None:
         if self._pause > 0:
@@ -101,26 +101,26 @@ class Connection(asyncio.Protocol):
             self._send()
 
     def _send(self) -> None:
-        if not (self._tally.over or self._transport.is_closing()):
+        if not (self._counter.over or self._transport.is_closing()):
             self._sent_at = time.perf_counter()
             self._transport.write(next(self._source))
 
 
 async def load(url: str, source: Iterator[bytes], *, connections: int, seconds: float, pause: float) -> dict[str, int]:
     """Keep a server busy for some seconds; times are in microseconds."""
-    address, tally = urlsplit(url), Tally()
+    address, counter = urlsplit(url), ResponseCounter()
     loop, started = asyncio.get_running_loop(), time.perf_counter()
     for _ in range(connections):
         await loop.create_connection(
-            lambda: Connection(source, tally, pause=pause), address.hostname or "", address.port or 80
+            lambda: Connection(source, counter, pause=pause), address.hostname or "", address.port or 80
         )
     await asyncio.sleep(seconds)
-    tally.over = True
-    times, duration = sorted(tally.times), time.perf_counter() - started
+    counter.over = True
+    times, duration = sorted(counter.times), time.perf_counter() - started
     return {
         "requests": len(times),
-        "refused": tally.refused,
-        "broken": tally.broken,
+        "refused": counter.refused,
+        "broken": counter.broken,
         "duration": round(duration * 1e6),
         "p50": round(1e6 * times[len(times) // 2]) if times else 0,
         "p99": round(1e6 * times[len(times) * 99 // 100]) if times else 0,

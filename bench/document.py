@@ -49,7 +49,7 @@ def markdown(results: Results) -> str:
         parts += ["### Ingest, one worker", _intake(results.ingest)]
     if results.two_workers:
         parts += ["### Ingest, two workers", _intake(results.two_workers)]
-    parts += [f"Not measured: {absent.name}, because {absent.reason}." for absent in results.absent]
+    parts += [f"Not measured: {skipped.name}, because {skipped.reason}." for skipped in results.skipped]
     if results.queries:
         parts += ["### Query latency, p50 / p95 (ms)", _questions(results.queries)]
     if results.memory:
@@ -68,12 +68,12 @@ def _conditions(results: Results) -> Iterator[str]:
     if not results.apart:
         yield "Servers and load shared a processor."
     if limited := [m for m in (*results.ingest, *results.two_workers) if m.spread(_load_busy).median > _LIMITED]:
-        names = ", ".join(f"{measured.contender.name} ({measured.contender.bodies})" for measured in limited)
+        names = ", ".join(f"{measured.target.name} ({measured.target.bodies})" for measured in limited)
         yield f"The load generator, not the server, was the bottleneck for: {names}."
 
     for measured in results.ingest:
-        sent, chains = max(answers.requests for answers in measured.rounds), measured.contender.mix.chains
-        if measured.contender.fresh and sent > chains:
+        sent, chains = max(answers.requests for answers in measured.rounds), measured.target.mix.chains
+        if measured.target.fresh and sent > chains:
             yield f"Up to {sent:,} reports were sent in a round with {chains:,} different leaves: some came twice."
 
 
@@ -84,14 +84,14 @@ def _figures(results: Results) -> Iterator[str]:
 
 
 def _intake(found: Sequence[Measured]) -> str:
-    return table(INGEST_COLUMNS, [_contender(measured) for measured in found])
+    return table(INGEST_COLUMNS, [_describe_target(measured) for measured in found])
 
 
-def _contender(measured: Measured) -> tuple[str, ...]:
+def _describe_target(measured: Measured) -> tuple[str, ...]:
     relaxed, share = measured.relaxed, measured.relaxed_share
     return (
-        measured.contender.name,
-        measured.contender.bodies,
+        measured.target.name,
+        measured.target.bodies,
         _told(Spread.of(measured.of_bare), _ratio),
         _told(measured.spread(_rate), "{:,.0f}".format),
         _told(measured.spread(_behind), "{:.1f}".format),
@@ -100,7 +100,7 @@ def _contender(measured: Measured) -> tuple[str, ...]:
         _told(measured.spread(_p99), "{:.1f}".format),
         _NONE if relaxed is None else f"{relaxed.p99:.1f} (at {share:.0%})",
         f"{sum(answers.refused for answers in measured.rounds):,}",
-        measured.contender.answer,
+        measured.target.answer,
     )
 
 

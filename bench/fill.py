@@ -32,7 +32,7 @@ from app.metrics import Metrics
 from app.senders import CertificateReader, read_report
 from app.service import Service, open_service
 from app.settings import Settings
-from app.store import host_counts, tables
+from app.store import host_rollups, tables
 from app.store.canaries import add_canary, receive_canary
 from app.store.engine import DAY_MS, HOUR_MS, from_ms, open_engine, to_ms, writing
 from app.store.exposures import record_exposure
@@ -281,6 +281,6 @@ def _total_up(connection: Connection) -> int:
         connection.execute(update(tables.violations).where(violations.id == id_).values(counted_in_all))
     for table in (tables.host_hours, tables.host_days, tables.host_clients):
         connection.execute(delete(table))
-    host_counts.put_in(connection, list(connection.scalars(select(violations.id))))
-    host_counts.recount_clients(connection, list(connection.scalars(select(violations.host).distinct())))
+    host_rollups.add(connection, list(connection.scalars(select(violations.id))))
+    host_rollups.recount_clients(connection, list(connection.scalars(select(violations.host).distinct())))
     return int(connection.execute(select(func.sum(counted.reports))).scalar_one())

@@ -39,9 +39,9 @@ from app.store.write.values import (
     LogPosition,
     ReportSource,
 )
-from tests.authority import NOW
-from tests.postgres import postgres_database
-from tests.reports import report_body
+from tests.support.authority import NOW
+from tests.support.postgres import postgres_database
+from tests.support.reports import report_body
 
 VIOLATIONS, HOSTS, CLIENTS = 200, 20, 10_000
 SIZES = (512, 4096, 8192)

@@ -20,9 +20,9 @@ from typing import Self
 from rich.progress import Progress
 
 from bench.bodies import Mix
-from bench.contenders import Absent, Contender
 from bench.load import CONNECTIONS, Answers, Loader, LoadFailed
 from bench.running import Server, ServerFailed
+from bench.targets import SkippedTarget, Target
 
 _ERROR = re.compile(r"\w*(?:Error|Exception|ImproperlyConfigured): ")
 _SHARE = 0.6
@@ -50,9 +50,9 @@ class Spread:
 
 @dataclass(slots=True)
 class Measured:
-    """What was measured of a contender."""
+    """What was measured of a target."""
 
-    contender: Contender
+    target: Target
     rounds: list[Answers] = field(default_factory=list)
     of_bare: list[float] = field(default_factory=list)
     """In each round, its rate in parts of the bare server's."""
@@ -70,8 +70,8 @@ class Measured:
 
 
 @dataclass(slots=True)
-class _Entrant:
-    """A contender that takes part: its directory, and its server while one runs."""
+class _RunningTarget:
+    """A target that takes part: its directory, and its server while one runs."""
 
     measured: Measured
     directory: Path
@@ -86,7 +86,7 @@ class _Entrant:
         """Start the server, or another one, on an empty store, and let it get warm."""
         self.running.close()
         self.starts, self.accepted, self.loads = self.starts + 1, 0, 0
-        self.server = self.running.enter_context(self.measured.contender.start(self._store()))
+        self.server = self.running.enter_context(self.measured.target.start(self._store()))
         self.load(warm, warm_seconds)
 
     def load(self, mix: Mix, seconds: float) -> Answers:
@@ -106,23 +106,23 @@ class _Entrant:
         accepted, loads = self.loader.accepted, self.loader.loads
         used, requests = self.server.processor_seconds(), self.loader.requests
         answers = send(self.server.url)
-        behind = self.server.wait_until_counted() if self.measured.contender.ours else 0
+        behind = self.server.wait_until_counted() if self.measured.target.ours else 0
         used = self.server.processor_seconds() - used
         answers = replace(answers, behind=behind, cpu_us=used / (self.loader.requests - requests) * 1e6)
         self.accepted += self.loader.accepted - accepted
         self.loads += self.loader.loads - loads
-        contender = self.measured.contender
-        if contender.stored is not None:
-            stored = contender.stored(self._store())
+        target = self.measured.target
+        if target.stored is not None:
+            stored = target.stored(self._store())
             # What was on its way when a load ended may have been stored; nobody counted the answer.
             if not self.accepted <= stored <= self.accepted + CONNECTIONS * self.loads:
                 said = f"answered {self.accepted} reports with 2xx and holds {stored}"
-                raise Miscounted(f"{contender.name} ({contender.bodies}) {said}")
+                raise Miscounted(f"{target.name} ({target.bodies}) {said}")
         return answers
 
 
 def measure_ingest(
-    contenders: Sequence[Contender],
+    targets: Sequence[Target],
     loader: Loader,
     *,
     rounds: int,
@@ -130,49 +130,49 @@ def measure_ingest(
     warm_seconds: float,
     directory: Path,
     progress: Progress,
-) -> tuple[list[Measured], list[Absent]]:
-    """Measure contenders in interleaved rounds; the first is the bare server.
+) -> tuple[list[Measured], list[SkippedTarget]]:
+    """Measure targets in interleaved rounds; the first is the bare server.
 
     Returns what was measured, and which peers could not take part. Raises Miscounted.
     """
-    task = progress.add_task("Ingest", total=len(contenders) * (rounds + 2))
-    warm = contenders[0].mix
-    entrants: list[_Entrant] = []
-    absent: list[Absent] = []
+    task = progress.add_task("Ingest", total=len(targets) * (rounds + 2))
+    warm = targets[0].mix
+    runners: list[_RunningTarget] = []
+    skipped: list[SkippedTarget] = []
 
-    def tell(what: str, contender: Contender) -> None:
-        progress.update(task, advance=1, description=f"{what}: {contender.name}, {contender.bodies}")
+    def show(what: str, target: Target) -> None:
+        progress.update(task, advance=1, description=f"{what}: {target.name}, {target.bodies}")
 
     with ExitStack() as stack:
-        for number, contender in enumerate(contenders):
-            tell("Warming up", contender)
-            entrant = _Entrant(Measured(contender), directory / str(number), loader)
-            stack.callback(entrant.running.close)
+        for number, target in enumerate(targets):
+            show("Warming up", target)
+            runner = _RunningTarget(Measured(target), directory / str(number), loader)
+            stack.callback(runner.running.close)
             try:
-                if not contender.fresh:
-                    entrant.start(warm, warm_seconds)
+                if not target.fresh:
+                    runner.start(warm, warm_seconds)
             except (ServerFailed, LoadFailed) as error:
-                if contender.ours or number == 0:
+                if target.ours or number == 0:
                     raise
-                absent.append(Absent(contender.name, _reason(str(error))))
+                skipped.append(SkippedTarget(target.name, _reason(str(error))))
                 continue
-            entrants.append(entrant)
+            runners.append(runner)
         for number in range(rounds):
-            for entrant in entrants:
-                contender, measured = entrant.measured.contender, entrant.measured
-                tell(f"Round {number + 1}", contender)
-                if contender.fresh:
-                    entrant.start(warm, warm_seconds)
-                measured.rounds.append(entrant.load(contender.mix, seconds))
-                measured.of_bare.append(measured.rounds[number].rate / entrants[0].measured.rounds[number].rate)
-        for entrant in entrants:
-            contender, measured = entrant.measured.contender, entrant.measured
-            tell(f"At {_SHARE:.0%}", contender)
+            for runner in runners:
+                target, measured = runner.measured.target, runner.measured
+                show(f"Round {number + 1}", target)
+                if target.fresh:
+                    runner.start(warm, warm_seconds)
+                measured.rounds.append(runner.load(target.mix, seconds))
+                measured.of_bare.append(measured.rounds[number].rate / runners[0].measured.rounds[number].rate)
+        for runner in runners:
+            target, measured = runner.measured.target, runner.measured
+            show(f"At {_SHARE:.0%}", target)
             highest = measured.spread(_rate).median
-            if highest >= _FAST_ENOUGH and not contender.fresh:
-                measured.relaxed = entrant.load_at(_SHARE * highest, contender.mix, seconds)
+            if highest >= _FAST_ENOUGH and not target.fresh:
+                measured.relaxed = runner.load_at(_SHARE * highest, target.mix, seconds)
     progress.remove_task(task)
-    return [entrant.measured for entrant in entrants], absent
+    return [runner.measured for runner in runners], skipped
 
 
 def _rate(answers: Answers) -> float:

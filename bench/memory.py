@@ -7,9 +7,9 @@ from pathlib import Path
 from rich.progress import Progress, TaskID
 
 from bench.bodies import Material, Mix
-from bench.contenders import reports_in, running_service
 from bench.load import Loader
 from bench.running import Processors, Server
+from bench.targets import reports_in, running_service
 
 _PIECE_SECONDS = 3.0
 _EARLY = 0.1

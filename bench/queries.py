@@ -14,10 +14,10 @@ import httpx
 from rich.progress import Progress
 
 from bench.bodies import HOSTS, Material
-from bench.contenders import running_service
 from bench.fill import DAYS, fill_store
 from bench.running import Processors
-from tests.admin import ADMIN
+from bench.targets import running_service
+from tests.support.admin import ADMIN
 
 _BUSIEST, _QUIET = HOSTS[0], HOSTS[-1]
 _PATIENCE = 10.0

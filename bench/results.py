@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from bench.bodies import DISTINCT, ZIPF
-from bench.contenders import Absent
 from bench.ingest import Measured, Spread
 from bench.load import Answers
 from bench.machine import Conditions
 from bench.memory import Held
 from bench.queries import READINESS, SUMMARY, Answered
+from bench.targets import SkippedTarget
 
 OF_BARE, CPU_OF_BARE, P99_AT_60, OF_BARE_TWO_WORKERS = 0.60, 1.8, 5.0, 0.45
 DISTINCT_ACKNOWLEDGED_OF_BARE, DISTINCT_JUDGED = 0.08, 900.0
@@ -33,13 +33,13 @@ class Results:
     """Whether the servers and the load had processors of their own."""
     ingest: list[Measured] = field(default_factory=list)
     two_workers: list[Measured] = field(default_factory=list)
-    absent: list[Absent] = field(default_factory=list)
+    skipped: list[SkippedTarget] = field(default_factory=list)
     queries: list[Answered] = field(default_factory=list)
     memory: list[Held] = field(default_factory=list)
 
     def ours(self, bodies: str) -> Measured | None:
         """Return the service on SQLite with these bodies."""
-        return next((m for m in self.ingest if m.contender.ours and m.contender.bodies == bodies), None)
+        return next((m for m in self.ingest if m.target.ours and m.target.bodies == bodies), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def figures(results: Results) -> Iterator[Figure]:
     yield _cpu(zipf, results.ingest)
     yield _p99("Ingest, p99 at 60% of its maximum", zipf.relaxed if zipf else None)
     yield from _distinct(distinct, results.ingest)
-    two = next((measured for measured in results.two_workers if measured.contender.ours), None)
+    two = next((measured for measured in results.two_workers if measured.target.ours), None)
     name = "Ingest, two workers, PostgreSQL, ratio to the bare server with two"
     yield _ratio(name, OF_BARE_TWO_WORKERS, Spread.of(two.of_bare) if two else None)
     for question in (SUMMARY, READINESS):

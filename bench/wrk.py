@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.debian import debian_program
+from tests.support.debian import debian_program
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from app.main import create_app
-from tests.application import StartApp, TestClient, caller, settings_for
-from tests.postgres import postgres_database
+from tests.support.application import StartApp, TestClient, caller, settings_for
+from tests.support.postgres import postgres_database
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -24,15 +24,15 @@ from pydantic import SecretStr
 from sqlalchemy.exc import OperationalError
 from typer.testing import CliRunner
 
-from app.alerting import StoreWatch, send_alerts
-from app.alerts import Message, MessageKind, Receivers, Told, tell
+from app.alert_job import OutageAlert, send_alerts
 from app.cli import app as commands
-from app.cli.story import HOST, play
-from app.hpkp.alarms import MANY_REFUSED
+from app.cli.scenario import HOST, play
+from app.demo.rollout import make_keys
+from app.demo.scenarios import SCENARIOS
+from app.hpkp.alert_rules import MANY_REFUSED
 from app.metrics import Metrics
+from app.notifier import Message, MessageKind, Notification, Receivers, notify
 from app.outcomes import Outcome
-from app.samples.rollout import make_keys
-from app.samples.stories import STORIES
 from app.service import Service, now, open_service
 from app.settings import Settings
 from app.store.engine import to_ms, writing
@@ -40,8 +40,8 @@ from app.store.read.alerts import list_alerts
 from app.store.submissions import RejectedSubmission
 from app.store.write.samples import record_rejections
 from app.store.write.statuses import set_status
-from tests.application import settings_for
-from tests.server import running_service
+from tests.support.application import settings_for
+from tests.support.server import running_service
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "alerts.md"
 SECRET = "a secret"
@@ -106,11 +106,11 @@ def _is_genuine() -> Callable[[bytes, str, str, str], bool]:
     return check
 
 
-MESSAGE = Message(MessageKind.ALERT, now(), [Told("verdict_worse", "www.example.com", "it fell ☂", now())])
+MESSAGE = Message(MessageKind.ALERT, now(), [Notification("verdict_worse", "www.example.com", "it fell ☂", now())])
 
 
 def _tell(url: str, message: Message = MESSAGE) -> str | None:
-    (delivery,) = asyncio.run(tell(Receivers(webhook=url, secret=SECRET, pause=0.01), message))
+    (delivery,) = asyncio.run(notify(Receivers(webhook=url, secret=SECRET, pause=0.01), message))
     return delivery.fault
 
 
@@ -148,7 +148,7 @@ def test_a_receiver_is_tried_three_times_where_that_may_help(
 
 def test_what_is_said_of_a_receiver_gives_no_secret_away() -> None:
     urls = Receivers(webhook="http://127.0.0.1:9/s3cret", apprise=("nothing://s3cret@x",), pause=0.01)
-    for delivery in asyncio.run(tell(urls, MESSAGE)):
+    for delivery in asyncio.run(notify(urls, MESSAGE)):
         assert delivery.fault
         assert "s3cret" not in f"{delivery}"
     settings = Settings(_env_file=None, alert_webhook=SecretStr("http://s3cret"), alert_urls=(SecretStr("s3cret"),))
@@ -172,7 +172,7 @@ def test_an_e_mail_arrives_at_a_real_server() -> None:
     controller.start()
     try:
         url = f"mailto://127.0.0.1:{port}?to=ops@example.net&from=hpkp@example.net&mode=insecure"
-        (delivery,) = asyncio.run(tell(Receivers(apprise=(url,)), MESSAGE))
+        (delivery,) = asyncio.run(notify(Receivers(apprise=(url,)), MESSAGE))
     finally:
         controller.stop()
     assert delivery.fault is None
@@ -182,15 +182,15 @@ def test_an_e_mail_arrives_at_a_real_server() -> None:
 
 
 @contextmanager
-def _told_of(directory: Path, story: str, days: int, **settings: Any) -> Iterator[Service]:
-    """Play the first days of a story into a store, and open a service on it."""
+def _told_of(directory: Path, scenario: str, days: int, **settings: Any) -> Iterator[Service]:
+    """Play the first days of a scenario into a store, and open a service on it."""
     at = now()
     keys = make_keys(HOST, at=at - timedelta(days=5))
     roots = directory / "roots.pem"
     roots.write_text(keys.roots_pem)
     service = open_service(settings_for(directory, trust_anchors=roots, **settings), Metrics())
     try:
-        chosen = next(known for known in STORIES if known.name == story)
+        chosen = next(known for known in SCENARIOS if known.name == scenario)
         for _ in play(service, replace(chosen, days=days), keys, until=at):
             pass
         yield service
@@ -335,14 +335,14 @@ def test_it_is_told_again_when_it_went_away_again_or_nobody_took_it(tmp_path: Pa
     receiver.answers = [403, 204]
     error = OperationalError("SELECT 1", None, Exception("it is locked"))
     with _told_of(tmp_path, "clean", 1, alert_webhook=SecretStr(receiver.url)) as service:
-        watch = StoreWatch(service)
+        outage_alert = OutageAlert(service)
 
-        def tell(hours: int) -> int:
-            return len(asyncio.run(watch.tell(error, at=now() + timedelta(hours=hours))))
+        def send(hours: int) -> int:
+            return len(asyncio.run(outage_alert.send(error, at=now() + timedelta(hours=hours))))
 
-        assert [tell(0), tell(0), tell(1), tell(25), tell(26)] == [1, 1, 0, 1, 0]
-        watch.store_answered()
-        assert tell(27) == 1
+        assert [send(0), send(0), send(1), send(25), send(26)] == [1, 1, 0, 1, 0]
+        outage_alert.reset()
+        assert send(27) == 1
 
 
 def test_the_command_tries_every_receiver(tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,13 +11,13 @@ import pytest
 from rich.progress import Progress
 
 from bench.bodies import make_material
-from bench.contenders import bare
 from bench.document import BEGIN, END, INGEST_COLUMNS
 from bench.ingest import Miscounted, measure_ingest
 from bench.load import Loader
 from bench.machine import Conditions
 from bench.results import Results, figures
 from bench.running import processors
+from bench.targets import bare
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = (ROOT / "docs/performance.md").read_text()

@@ -10,9 +10,9 @@ import pytest
 from app.canary import LIFETIME, InvalidCanary, make_canary, read_canary
 from app.hpkp.hosts import Host
 from app.hpkp.policy import ExpectedPin, PinningPolicy
-from tests.authority import NOW
 from tests.hpkp.test_readiness import BACKUP, LIVE
-from tests.server import RunningService, running_service
+from tests.support.authority import NOW
+from tests.support.server import RunningService, running_service
 
 HOST = "www.example.com"
 INSIDE = {"HPKP_PROBE_PRIVATE_ADDRESSES": "true"}

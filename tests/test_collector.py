@@ -22,10 +22,10 @@ from app.metrics import Metrics
 from app.outcomes import Outcome
 from app.service import Service, open_service
 from app.store.secrets import client_key
-from tests.api.answers import rejections
-from tests.application import SENDER, TestClient, collect, settings_for, status_of
-from tests.authority import PrivateKey, new_key
-from tests.reports import distinct_bodies, report_body
+from tests.support.api.answers import rejections
+from tests.support.application import SENDER, TestClient, collect, settings_for, status_of
+from tests.support.authority import PrivateKey, new_key
+from tests.support.reports import distinct_bodies, report_body
 
 
 @pytest.fixture

@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 
 from app.answers.readiness import readiness_answer
-from app.cli.stage import Stage
+from app.cli.store_driver import StoreDriver
+from app.demo.forms import FORMS
+from app.demo.incident import Incident, SampleApp
+from app.demo.rollout import CarryPins, Expose, Keys, make_keys
 from app.hpkp.audience import SITE, UNKNOWN_APPS, Audience
 from app.hpkp.exposure import ExposedDay
 from app.hpkp.hosts import Host
@@ -25,12 +28,9 @@ from app.hpkp.readiness import Readiness, Verdict
 from app.hpkp.readiness.text import write_text
 from app.hpkp.report import Sender
 from app.metrics import Metrics
-from app.samples.forms import FORMS
-from app.samples.incident import Incident, SampleApp
-from app.samples.rollout import CarryPins, Expose, Keys, make_keys
 from app.service import Service, open_service
-from tests.application import settings_for
-from tests.postgres import postgres_database
+from tests.support.application import settings_for
+from tests.support.postgres import postgres_database
 
 HOST = Host("www.example.com")
 NOW = datetime(2026, 11, 20, 18, tzinfo=UTC)
@@ -49,10 +49,10 @@ class Operator:
     """Rolls out pins on a service of its own; ``careful`` does what every day needs."""
 
     service: Service
-    stage: Stage = field(init=False)
+    driver: StoreDriver = field(init=False)
 
     def __post_init__(self) -> None:
-        self.stage = Stage(self.service, HOST, NOW)
+        self.driver = StoreDriver(self.service, HOST, NOW)
 
     @property
     def policy(self) -> PinningPolicy:
@@ -62,8 +62,8 @@ class Operator:
 
     def publish(self, policy: PinningPolicy, *, days_ago: float) -> None:
         """Enter a policy."""
-        self.stage.moment = NOW - days_ago * DAY
-        self.stage.publish(policy)
+        self.driver.moment = NOW - days_ago * DAY
+        self.driver.publish(policy)
 
     def careful(
         self,
@@ -76,12 +76,12 @@ class Operator:
     ) -> None:
         """Look, send a canary and count clients at noon of every day since so many days; each may be left out."""
         for ago in reversed(range(days + 1)):
-            self.stage.moment = NOW - ago * DAY - timedelta(hours=6)
+            self.driver.moment = NOW - ago * DAY - timedelta(hours=6)
             if look(ago):
-                self.stage.look(_keys().leaf, header=header(ago))
+                self.driver.probe(_keys().leaf, header=header(ago))
             if canary(ago):
-                self.stage.send_canary(arrives=True)
-            self.stage.count(exposed(ago))
+                self.driver.send_canary(arrives=True)
+            self.driver.count(exposed(ago))
 
     def count_before(self, counted: Callable[[date], ExposedDay], *, days: int = 30) -> None:
         """Tell of past days today."""
@@ -90,7 +90,7 @@ class Operator:
 
     def intercept(self, clients: int, *, days_ago: int, version: str = "4.2") -> None:
         """Let installs of the app meet a proxy; each reports once."""
-        self.stage.moment = NOW - days_ago * DAY
+        self.driver.moment = NOW - days_ago * DAY
         for number in range(clients):
             app = SampleApp(APP, version, f"0B5A2C1E-7C39-4E57-9C55-{version.replace('.', '')}{number:010}")
             incident = Incident(
@@ -99,11 +99,11 @@ class Operator:
                 known_pins=tuple(pin.pin for pin in self.policy.pins),
                 served=[issued.der for issued in _keys().proxied],
                 validated=[issued.der for issued in (*_keys().proxied, _keys().proxy_root)],
-                at=self.stage.moment,
+                at=self.driver.moment,
                 app=app,
             )
             body = FORMS[Sender.TRUSTKIT_APPLE].sample(incident).body
-            self.stage.post(body, address=f"198.51.{100 + number % 100}.{1 + number // 100}")
+            self.driver.post(body, address=f"198.51.{100 + number % 100}.{1 + number // 100}")
 
     def ask(self, at: datetime = NOW) -> Readiness:
         """Ask for the verdict; the answer for the same moment, asked as a past one, has to be the same."""
@@ -156,9 +156,9 @@ def test_what_a_careful_operator_does_reaches_ready(operator: Operator) -> None:
 def test_a_collector_installed_a_moment_ago_has_seen_nothing_of_the_past(operator: Operator) -> None:
     operator.publish(replace(operator.policy, effective_from=NOW - 30 * DAY), days_ago=0.01)
     operator.count_before(lambda day: ExposedDay(HOST, day, None, 20_000))
-    operator.stage.moment = NOW
-    operator.stage.look(_keys().leaf, header=True)
-    operator.stage.send_canary(arrives=True)
+    operator.driver.moment = NOW
+    operator.driver.probe(_keys().leaf, header=True)
+    operator.driver.send_canary(arrives=True)
     answer = operator.ask()
     assert (answer.verdict, _covered(answer)) == (Verdict.NOT_ENOUGH_DATA, 0)
     assert _missing(answer) == {"not_probed", "no_canary"}
@@ -179,8 +179,8 @@ def test_exposure_of_a_single_day_four_weeks_ago_covers_no_other(operator: Opera
 def test_a_header_served_since_a_second_ago_was_not_there_before(operator: Operator) -> None:
     operator.publish(operator.policy, days_ago=20)
     operator.careful(header=lambda ago: False)
-    operator.stage.moment = NOW
-    operator.stage.look(_keys().leaf, header=True)
+    operator.driver.moment = NOW
+    operator.driver.probe(_keys().leaf, header=True)
     answer = operator.ask()
     assert (answer.verdict, _covered(answer)) == (Verdict.NOT_ENOUGH_DATA, 0)
     assert _missing(answer) == {"pins_not_served"}
@@ -209,7 +209,7 @@ def test_installs_of_releases_without_these_pins_could_not_have_reported(operato
     operator.careful(exposed=lambda ago: (Expose(None, 30_000, APP, "3.9"),))
     if recorded != "nothing":
         pins: tuple[Pin, ...] = () if recorded == "no pins" else (_keys().retired, _keys().backup)
-        operator.stage.carry_pins(CarryPins(APP, "3.9", pins))
+        operator.driver.carry_pins(CarryPins(APP, "3.9", pins))
     answer = operator.ask()
     assert (answer.verdict, answer.estimate.of) == (Verdict.NOT_ENOUGH_DATA, None)
     named = {str(known.audience) for known in answer.audiences}
@@ -224,7 +224,7 @@ def test_installs_of_releases_without_these_pins_could_not_have_reported(operato
 def test_installs_of_releases_that_carry_the_pins_are_evidence_of_their_own(operator: Operator) -> None:
     operator.publish(operator.policy, days_ago=20)
     operator.careful(exposed=lambda ago: (Expose(None, 4000), Expose(None, 5000, APP, "4.2")))
-    operator.stage.carry_pins(CarryPins(APP, "4.2"))
+    operator.driver.carry_pins(CarryPins(APP, "4.2"))
     answer = operator.ask()
     assert answer.verdict is Verdict.READY
     assert {(str(known.audience), known.estimate.of) for known in answer.audiences} == {
@@ -248,7 +248,7 @@ def test_sessions_never_stand_in_for_clients(operator: Operator, exposed: Expose
 def test_installs_behind_interception_are_not_measured_against_visitors_of_the_site(operator: Operator) -> None:
     operator.publish(operator.policy, days_ago=20)
     operator.careful(exposed=lambda ago: (Expose(None, 40_000), Expose(None, 3000, APP, "4.2")))
-    operator.stage.carry_pins(CarryPins(APP, "4.2"))
+    operator.driver.carry_pins(CarryPins(APP, "4.2"))
     operator.intercept(45, days_ago=3)
     answer = operator.ask()
     assert (answer.verdict, _codes(answer)) == (Verdict.NOT_READY, {"interception_share_over_limit"})
@@ -256,7 +256,7 @@ def test_installs_behind_interception_are_not_measured_against_visitors_of_the_s
     assert (worst.audience, worst.verdict) == (Audience(APP, "4.2"), Verdict.NOT_READY)
     assert (site.audience, site.verdict) == (SITE, Verdict.READY)
     assert f"for {APP} 4.2" in answer.headline
-    operator.stage.mark(Cause.PRIVATE_ROOT, "expected")
+    operator.driver.set_status(Cause.PRIVATE_ROOT, "expected")
     assert operator.service.readiness.assess(HOST, at=NOW + timedelta(minutes=1))[1].verdict is Verdict.READY  # type: ignore[index]
 
 
@@ -268,7 +268,7 @@ def test_reports_of_an_app_whose_installs_are_unknown_withhold_until_one_decisio
     assert (answer.verdict, _codes(answer)) == (Verdict.NOT_ENOUGH_DATA, {"too_few_covered_days"})
     assert answer.audiences[0].audience == UNKNOWN_APPS
     assert f"{APP} 4.2" in answer.findings[0].message
-    operator.stage.mark(Cause.PRIVATE_ROOT, "expected")
+    operator.driver.set_status(Cause.PRIVATE_ROOT, "expected")
     assert operator.service.readiness.assess(HOST, at=NOW + timedelta(minutes=1))[1].verdict is Verdict.READY  # type: ignore[index]
 
 
@@ -277,7 +277,7 @@ def test_clients_are_counted_against_the_release_that_they_run(operator: Operato
     operator.publish(operator.policy, days_ago=20)
     operator.careful(exposed=lambda ago: (Expose(None, 3000, APP, "4.1"), Expose(None, 100_000, APP, "4.2")))
     for version in ("4.1", "4.2"):
-        operator.stage.carry_pins(CarryPins(APP, version))
+        operator.driver.carry_pins(CarryPins(APP, version))
     operator.intercept(2, days_ago=3, version="4.1")
     operator.intercept(40, days_ago=3, version="4.2")
     answer = operator.ask()
@@ -342,7 +342,7 @@ def test_what_clients_see_restarts_it(operator: Operator, what: str) -> None:
 def test_adding_an_own_key_hides_no_violation_of_before(operator: Operator) -> None:
     operator.publish(operator.policy, days_ago=20)
     operator.careful(exposed=lambda ago: (Expose(None, 40_000), Expose(None, 3000, APP, "4.2")))
-    operator.stage.carry_pins(CarryPins(APP, "4.2"))
+    operator.driver.carry_pins(CarryPins(APP, "4.2"))
     operator.intercept(45, days_ago=3)
     operator.publish(_changed(operator.policy)["own keys"], days_ago=0.01)
     assert "interception_share_over_limit" in _codes(operator.ask())

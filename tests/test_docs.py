@@ -28,7 +28,7 @@ from app.hpkp import probe_result, readiness
 from app.hpkp.app_pins.forms import FORMS, PinMode, Scope
 from app.hpkp.findings import Severity
 from app.hpkp.header.value import parse_header
-from app.hpkp.judgement.causes import BEARING, Cause
+from app.hpkp.judgement.causes import IMPACTS, Cause
 from app.hpkp.readiness.policy_rules import PIN_SEVERITY
 from app.main import create_app
 from app.metrics import Metrics
@@ -38,8 +38,8 @@ from app.store import tables
 from app.store.engine import open_engine, upgrade, writing
 from app.store.secrets import client_key, new_token
 from app.web.routes import router as pages
-from tests.application import caller, from_elsewhere, settings_for
-from tests.server import running_service, running_without_token
+from tests.support.application import caller, from_elsewhere, settings_for
+from tests.support.server import running_service, running_without_token
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -174,8 +174,8 @@ def test_every_outcome_is_documented_with_its_status_title_and_retry_after() -> 
 
 
 def test_every_cause_is_documented_in_the_order_of_the_rules_with_its_bearing() -> None:
-    told = [(code(cause), bearing) for cause, _, bearing in rows(CAUSES, "Causes")]
-    assert told == [(cause.value, BEARING[cause].value) for cause in Cause]
+    told = [(code(cause), impact) for cause, _, impact in rows(CAUSES, "Causes")]
+    assert told == [(cause.value, IMPACTS[cause].value) for cause in Cause]
 
 
 def findings_of_the_rules() -> Iterator[tuple[str, str, str]]:

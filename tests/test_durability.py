@@ -6,11 +6,11 @@ import signal
 from collections import Counter
 from pathlib import Path
 
+from app.demo import make_site
 from app.hpkp.hosts import Host
-from app.samples import make_site
 from app.service import now
-from tests.load import bodies_of, moment_of, post_all, stored
-from tests.server import RunningService, running_service
+from tests.support.load import bodies_of, moment_of, post_all, stored
+from tests.support.server import RunningService, running_service
 
 
 async def _post_and_kill(service: RunningService, bodies: dict[int, bytes]) -> dict[int, int]:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from app.demo import SampleKind, make_site
 from app.hpkp.hosts import Host
 from app.main import create_app
-from app.samples import Scenario, make_site
 from app.settings import Settings
 from app.usecases.rejudging import PIECE, go_on
-from tests.application import TestClient, caller, settings_for
-from tests.authority import NOW
+from tests.support.application import TestClient, caller, settings_for
+from tests.support.authority import NOW
 
 
 def _events(client: TestClient, kind: str) -> list[str]:
@@ -23,7 +23,7 @@ def _events(client: TestClient, kind: str) -> list[str]:
 
 def test_a_catalog_of_the_operators_own_gives_violations_another_cause(tmp_path: Path) -> None:
     site = make_site(Host("www.example.com"), at=NOW)
-    body = json.loads(site.report(Scenario.PRIVATE_ROOT, at=NOW))
+    body = json.loads(site.report(SampleKind.PRIVATE_ROOT, at=NOW))
     body["date-time"] = "2026-06-01T12:00:00+00:00"  # no more Chromium's form: it reports no private roots
     url = f"sqlite:///{tmp_path}/hpkp.sqlite3"
 
@@ -60,7 +60,7 @@ def test_what_is_left_after_the_first_second_is_judged_beside_the_reports(
     monkeypatch.setattr("app.background_jobs._REJUDGING_PAUSE", 0.1)
     settings = settings_for(tmp_path)
     site = make_site(Host("www.example.com"), at=NOW)
-    body = json.loads(site.report(Scenario.PRIVATE_ROOT, at=NOW))
+    body = json.loads(site.report(SampleKind.PRIVATE_ROOT, at=NOW))
     pins = {"pins": [{"sha256": str(pin)} for pin in site.pins]}
     with caller(create_app(settings)) as client:
         for port in range(PIECE.violations + 5):

@@ -14,8 +14,8 @@ from sqlalchemy.pool import Pool
 
 from app.main import create_app
 from app.usecases import store_check
-from tests.application import TestClient, caller, service_of, settings_for
-from tests.postgres import postgres_database
+from tests.support.application import TestClient, caller, service_of, settings_for
+from tests.support.postgres import postgres_database
 
 _SLOW = 0.5
 """Seconds that the work in a thread still takes when the application ends."""

@@ -15,19 +15,19 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.alerts import Message, MessageKind, Receivers, tell
 from app.background_jobs import list_jobs
 from app.hpkp.hosts import Host
 from app.main import create_app
+from app.notifier import Message, MessageKind, Receivers, notify
 from app.outbound import Bounds, OutboundError, Reply, fetch
 from app.probe import ProbeOptions, probe
 from app.upkeep.runner import Job, Runner
 from app.usecases.canaries import Canaries
-from tests.admin import ADMIN
-from tests.application import TestClient, settings_for
-from tests.authority import make_site
-from tests.tls_server import resolve, tls_server
-from tests.web_server import served
+from tests.support.admin import ADMIN
+from tests.support.application import TestClient, settings_for
+from tests.support.authority import make_site
+from tests.support.tls_server import resolve, tls_server
+from tests.support.web_server import served
 
 HOST = "www.example.test"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -263,7 +263,7 @@ def test_a_certificate_has_to_be_for_the_name_and_from_a_known_root(
 def test_a_webhook_s_receiver_costs_no_more_than_any_server() -> None:
     with serving(saying(BOMB_ANSWER)) as server:
         receivers = Receivers(webhook=server.url, pause=0.01)
-        [delivery] = asyncio.run(tell(receivers, Message(MessageKind.TEST, datetime.now(UTC))))
+        [delivery] = asyncio.run(notify(receivers, Message(MessageKind.TEST, datetime.now(UTC))))
     assert delivery.fault is None
     assert len(server.heads) == 1
 

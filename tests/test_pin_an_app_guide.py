@@ -9,13 +9,13 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import app
+from app.demo.forms import pem
+from app.demo.rollout import Keys, make_keys
+from app.demo.site import issue
 from app.hpkp.hosts import Host
-from app.samples.forms import pem
-from app.samples.rollout import Keys, make_keys
-from app.samples.site import issue
 from app.service import now
-from tests.application import settings_for
-from tests.same_answers import environment_of
+from tests.support.application import settings_for
+from tests.support.same_answers import environment_of
 
 GUIDE = (Path(__file__).parents[1] / "docs" / "pin-an-app.md").read_text(encoding="utf-8")
 HOST = Host("www.example.com")

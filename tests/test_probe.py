@@ -11,8 +11,8 @@ from app.hpkp.hosts import Host
 from app.hpkp.probe_result import Endpoint, Probe
 from app.hpkp.x509.certificate import Certificate
 from app.probe import MISSING_PATH, ProbeOptions, probe
-from tests.authority import make_site, new_key
-from tests.tls_server import TlsServer, resolve, tls_server
+from tests.support.authority import make_site, new_key
+from tests.support.tls_server import TlsServer, resolve, tls_server
 
 HOST = Host("www.example.test")
 FIELD = 'pin-sha256="x"; report-uri="https://reports.example.net/report?a=1;b=%25"'

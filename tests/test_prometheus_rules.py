@@ -7,9 +7,9 @@ from pathlib import Path
 import yaml
 
 from app.outcomes import Outcome
-from tests.dashboards.boards import FILES
-from tests.dashboards.metrics import metric_names
-from tests.debian import debian_program
+from tests.support.dashboards.boards import FILES
+from tests.support.dashboards.metrics import metric_names
+from tests.support.debian import debian_program
 
 RULES = Path(__file__).parents[1] / "dashboards" / "prometheus"
 

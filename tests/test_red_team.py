@@ -7,20 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from app.demo.rollout import Keys, RunProbe, Send, Serve, SetPolicy
 from app.hpkp.header.lint import Subject, lint_header
 from app.hpkp.hosts import Host
 from app.hpkp.pins import Pin
 from app.hpkp.policy import ExpectedPin, Mode
 from app.hpkp.probe_result import Endpoint, Probe, keep_last_seen
-from app.hpkp.readiness import Situation, Thresholds, assess_readiness
+from app.hpkp.readiness import ReadinessInput, Thresholds, assess_readiness
 from app.hpkp.report import Sender
 from app.hpkp.report_uri import ReportUriFault, check_report_uri
-from app.samples.rollout import Keys, Look, Send, Serve, SetPolicy
-from tests.authority import NOW
 from tests.hpkp.test_readiness import BACKUP, GOOD, LIVE, POLICY, live_host
-from tests.red_team import RedTeam, network, red_team
-from tests.test_stories import HOST, START
-from tests.tls_server import resolve
+from tests.support.authority import NOW
+from tests.support.red_team import RedTeam, network, red_team
+from tests.support.tls_server import resolve
+from tests.test_scenarios import HOST, START
 
 REFUSED = {"reports_refused"}
 
@@ -58,7 +58,7 @@ def test_reports_that_a_proxy_cuts_short_withhold_until_a_decision_and_again_bey
     assert "hpkp refusals www.example.com --set ignored" in finding["fix"]
 
     path = "/api/v1/hosts/www.example.com/refusals"
-    answer = team.stage.client.put(path, json={"status": "ignored", "note": "an old proxy"})
+    answer = team.driver.client.put(path, json={"status": "ignored", "note": "an old proxy"})
     assert answer.status_code == 200, answer.text
     assert answer.json()["decision"] | {"at": None} == {
         "at": None, "networks": 50, "holds_up_to": 150, "note": "an old proxy",
@@ -74,9 +74,9 @@ def test_reports_that_a_proxy_cuts_short_withhold_until_a_decision_and_again_bey
     assert again is not None
     assert "applies up to 150" in again["message"]
 
-    assert team.stage.client.put(path, json={"status": "ignored"}).status_code == 200
+    assert team.driver.client.put(path, json={"status": "ignored"}).status_code == 200
     assert team.verdict() == "ready"
-    assert team.stage.client.put(path, json={"status": "open"}).status_code == 200
+    assert team.driver.client.put(path, json={"status": "open"}).status_code == 200
     assert team.decisive() == ("not_enough_data", REFUSED)
 
 
@@ -148,7 +148,7 @@ def _forged_variation(keys: Keys, number: int) -> Send:
 def _fail(team: RedTeam, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a probe find no address."""
     resolve(monkeypatch, {HOST: []})
-    assert team.stage.client.post("/api/v1/hosts/www.example.com/probe").status_code == 200
+    assert team.driver.client.post("/api/v1/hosts/www.example.com/probe").status_code == 200
     resolve(monkeypatch, {HOST: ["127.0.0.1"]})
 
 
@@ -156,7 +156,7 @@ def test_a_failed_probe_erases_nothing_that_was_seen(team: RedTeam, monkeypatch:
     _fail(team, monkeypatch)
     assert team.decisive() == ("not_enough_data", {"host_not_reached"})
     team.later(minutes=1)
-    team.play(Serve(team.keys.renewed), Look())
+    team.play(Serve(team.keys.renewed), RunProbe())
     assert team.decisive() == ("not_ready", {"no_pin_in_live_chain"})
     for _ in range(3):
         team.later(minutes=1)
@@ -166,7 +166,7 @@ def test_a_failed_probe_erases_nothing_that_was_seen(team: RedTeam, monkeypatch:
     assert finding is not None
     assert "The last result, of 2026-03-17 12:01 UTC, counts until a probe finds something else" in finding["message"]
     team.later(minutes=1)
-    team.play(Serve(team.keys.leaf), Look())
+    team.play(Serve(team.keys.leaf), RunProbe())
     assert team.decisive() == ("ready", set())
 
 
@@ -190,7 +190,7 @@ def test_pins_that_both_live_on_one_machine_are_no_backup(second: str, spare: bo
     ec, rsa = live_host(LIVE), live_host(BACKUP)  # a pair of keys, each with a chain of its own
     live = replace(ec, chains=(*ec.chains, *(replace(chain, address=second) for chain in rsa.chains)))
     pins = (*POLICY.pins, *([ExpectedPin(Pin(bytes((9,)) * 32))] if spare else []))
-    answer = assess_readiness(Situation(replace(POLICY, pins=pins), replace(GOOD, live=live), NOW))
+    answer = assess_readiness(ReadinessInput(replace(POLICY, pins=pins), replace(GOOD, live=live), NOW))
     told = next((finding.withholds for finding in answer.findings if finding.code == "no_offline_backup"), None)
     assert told is found
 
@@ -202,18 +202,18 @@ def test_an_intermediate_as_the_only_live_pin_blocks_whichever_ca_it_is(
         return SetPolicy((keys.reissued[1].pin, keys.backup))  # of this intermediate no catalog knows
 
     with red_team(tmp_path, monkeypatch, policy=policy) as team:
-        team.play(Serve(team.keys.reissued), Look())
+        team.play(Serve(team.keys.reissued), RunProbe())
         assert team.decisive() == ("not_ready", {"rests_on_rotating_ca"})
 
 
 def test_subdomains_without_evidence_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with red_team(tmp_path, monkeypatch) as team:
         assert team.finding("subdomains_not_seen") is None
-        assert team.stage.policy is not None
-        team.stage.set_policy(replace(team.stage.policy, include_subdomains=True), report_uri_on_host=False)
+        assert team.driver.policy is not None
+        team.driver.set_policy(replace(team.driver.policy, include_subdomains=True), report_uri_on_host=False)
         assert team.finding("subdomains_not_seen") is not None
         path = f"/api/v1/hosts/shop.{HOST}/exposure/2026-03-17"
-        assert team.stage.client.put(path, json={"sessions": 100}).status_code == 200
+        assert team.driver.client.put(path, json={"sessions": 100}).status_code == 200
         assert team.finding("subdomains_not_seen") is None
 
 
@@ -247,14 +247,14 @@ def test_a_report_uri_is_checked_in_one_place_for_linter_and_verdict(uri: str, f
         Subject([f'{pins}; report-uri="{uri}"; includeSubDomains'], host=Host("shop.example"), report_only=True)
     )
     policy = replace(POLICY, host=Host("shop.example"), report_uri=uri, include_subdomains=True)
-    verdict = assess_readiness(Situation(policy, GOOD, NOW))
+    verdict = assess_readiness(ReadinessInput(policy, GOOD, NOW))
     for fault, code in (
         (ReportUriFault.UNREACHABLE, "report_uri_unreachable"),
         (ReportUriFault.UNDER_PINS, "report_uri_on_pinned_host"),
     ):
         for findings in (review.findings, verdict.findings):
             assert (code in {finding.code for finding in findings}) is (fault in faults)
-    inside = assess_readiness(Situation(policy, GOOD, NOW, limits=Thresholds(private_addresses=True)))
+    inside = assess_readiness(ReadinessInput(policy, GOOD, NOW, limits=Thresholds(private_addresses=True)))
     assert "report_uri_unreachable" not in {finding.code for finding in inside.findings}
 
 
@@ -263,7 +263,7 @@ def test_a_served_intermediate_that_expires_soon_is_told(days: int, told: bool) 
     live = live_host(LIVE)
     ends = NOW + timedelta(days=days)
     due = replace(live, chains=tuple(replace(chain, intermediates_end=ends) for chain in live.chains))
-    answer = assess_readiness(Situation(POLICY, replace(GOOD, live=due), NOW))
+    answer = assess_readiness(ReadinessInput(POLICY, replace(GOOD, live=due), NOW))
     assert ("intermediate_expires_soon" in {finding.code for finding in answer.findings}) is told
 
 
@@ -276,14 +276,14 @@ def test_clients_that_are_locked_out_now_come_first_with_what_ends_it(
     with red_team(tmp_path, monkeypatch, policy=policy) as team:
         assert team.decisive() == ("ready", set())
         keys = team.keys
-        team.stage.expose(None, 20_000, app="com.example.shop")
+        team.driver.expose(None, 20_000, app="com.example.shop")
         met = (*keys.leaf, keys.old_root)
-        former = keys.renewed[0].pin, keys.reissued[1].pin
-        team.play(SetPolicy((*former, keys.backup), Mode.ENFORCE, 300))  # so that they are former pins of ours
+        previous = keys.renewed[0].pin, keys.reissued[1].pin
+        team.play(SetPolicy((*previous, keys.backup), Mode.ENFORCE, 300))  # so that they are former pins of ours
         team.later(minutes=10)
         team.play(SetPolicy((keys.leaf[0].pin, keys.backup), Mode.ENFORCE, 300))
-        team.play(Send(keys.leaf, met, former, 20, enforced=True))
-        team.play(Send(keys.leaf, met, former, 30, Sender.TRUSTKIT_APPLE, enforced=True))
+        team.play(Send(keys.leaf, met, previous, 20, enforced=True))
+        team.play(Send(keys.leaf, met, previous, 30, Sender.TRUSTKIT_APPLE, enforced=True))
         answer = team.ask()
         assert answer["verdict"] == "not_ready"
         assert answer["findings"][0]["code"] == "locked_out_now"

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from app.demo.rollout import Act, CarryPins, Expose, Keys, Send, SetPolicy
+from app.demo.scenarios import routine
 from app.hpkp.pins import Pin
 from app.hpkp.report import Sender
-from app.samples.rollout import Act, CarryPins, Expose, Keys, Send, SetPolicy
-from app.samples.stories import routine
-from tests.red_team import RedTeam, red_team
-from tests.test_stories import HOST
+from tests.support.red_team import RedTeam, red_team
+from tests.test_scenarios import HOST
 
 APPS = (
     Sender.TRUSTKIT_APPLE,

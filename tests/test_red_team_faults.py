@@ -12,6 +12,10 @@ from cryptography.hazmat.primitives import hashes
 from typer.testing import CliRunner
 
 from app.cli import app
+from app.demo.forms import FORMS
+from app.demo.incident import Incident
+from app.demo.rollout import Keys, RunProbe, Send, Serve, SetPolicy
+from app.demo.site import issue
 from app.hpkp.pins import parse_pin
 from app.hpkp.policy import Mode
 from app.hpkp.readiness import RULES, Rule, Verdict, assess_readiness
@@ -21,15 +25,11 @@ from app.hpkp.readiness.violation_rules import enforcing_clients, reopened
 from app.hpkp.report import Sender
 from app.hpkp.user_agents.senders import MODELS
 from app.hpkp.violation_status import MEANINGS
-from app.samples.forms import FORMS
-from app.samples.incident import Incident
-from app.samples.rollout import Keys, Look, Send, Serve, SetPolicy
-from app.samples.site import issue
-from tests.application import StartApp
-from tests.authority import Issued, new_key
-from tests.dashboards.stores import sqlite_store, whole_season
-from tests.red_team import RedTeam, network, red_team
-from tests.test_stories import HOST
+from tests.support.application import StartApp
+from tests.support.authority import Issued, new_key
+from tests.support.dashboards.stores import sqlite_store, whole_demo
+from tests.support.red_team import RedTeam, network, red_team
+from tests.test_scenarios import HOST
 
 SHOP = f"shop.{HOST}"
 
@@ -43,7 +43,7 @@ def team(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RedTeam]:
 
 
 def _put(team: RedTeam, host: str, **members: Any) -> None:
-    answer = team.stage.client.put(f"/api/v1/hosts/{host}/policy", json=members)
+    answer = team.driver.client.put(f"/api/v1/hosts/{host}/policy", json=members)
     assert answer.status_code == 200, answer.text
 
 
@@ -88,8 +88,8 @@ def test_both_pins_live_on_one_machine_withhold_until_a_pin_of_another(
 
     with red_team(tmp_path, monkeypatch, policy=policy) as team:
         by = Issued(team.keys.intermediate.certificate, team.keys.intermediate.key)
-        team.stage.host.deploy(_second(team.keys), by)  # beside the other: a pair, one chain for each kind of key
-        team.play(Look())
+        team.driver.host.deploy(_second(team.keys), by)  # beside the other: a pair, one chain for each kind of key
+        team.play(RunProbe())
         assert team.decisive() == ("not_enough_data", {"no_offline_backup"})
 
 
@@ -105,16 +105,16 @@ def test_a_served_intermediate_that_expires_soon_is_told(team: RedTeam, days: in
         .sign(root.key, hashes.SHA256())
     )
     team.later(minutes=1)
-    team.play(Serve((team.keys.leaf[0], replace(of, certificate=short))), Look())
+    team.play(Serve((team.keys.leaf[0], replace(of, certificate=short))), RunProbe())
     assert ("intermediate_expires_soon" in _codes(team)) is told
     assert team.verdict() == "ready"
 
 
 def test_subdomains_are_told_until_one_is_seen(team: RedTeam) -> None:
-    assert team.stage.policy is not None
-    _put(team, HOST, **team.stage._members(replace(team.stage.policy, include_subdomains=True)))
+    assert team.driver.policy is not None
+    _put(team, HOST, **team.driver._members(replace(team.driver.policy, include_subdomains=True)))
     assert "subdomains_not_seen" in _codes(team)
-    answer = team.stage.client.put(f"/api/v1/hosts/{SHOP}/exposure/{team.at.date()}", json={"clients": 100})
+    answer = team.driver.client.put(f"/api/v1/hosts/{SHOP}/exposure/{team.at.date()}", json={"clients": 100})
     assert answer.status_code == 200
     assert "subdomains_not_seen" not in _codes(team)
 
@@ -126,14 +126,14 @@ def test_a_report_about_a_noted_host_counts_for_the_policy_of_that_host(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with red_team(tmp_path, monkeypatch, days=0) as team:
-        assert team.stage.policy is not None
-        _put(team, HOST, **team.stage._members(replace(team.stage.policy, include_subdomains=True)))
-        team.stage.policy = replace(team.stage.policy, include_subdomains=True)
+        assert team.driver.policy is not None
+        _put(team, HOST, **team.driver._members(replace(team.driver.policy, include_subdomains=True)))
+        team.driver.policy = replace(team.driver.policy, include_subdomains=True)
         team.next_day(16)  # the probe of the first day saw the header without includeSubDomains
         assert team.decisive() == ("ready", set())
         leaf = issue(SHOP, team.keys.intermediate, team.at)
         pins = [{"sha256": str(leaf.pin)}, {"sha256": str(team.keys.backup)}]
-        _put(team, SHOP, pins=pins, report_uri=team.stage.policy.report_uri)
+        _put(team, SHOP, pins=pins, report_uri=team.driver.policy.report_uri)
         for number in range(5):
             met = [leaf.der, team.keys.intermediate.der]
             incident = Incident(
@@ -199,17 +199,17 @@ def test_the_step_of_a_policy_that_ends_is_the_same_on_plan_and_board(team: RedT
     team.service.readiness.record(HOST, at=team.at)
     database = Path(team.service.settings.database_url.removeprefix("sqlite:///"))
     with sqlite_store(database) as store:
-        asked = store.ask(f"SELECT next_step FROM hosts_v1 WHERE host = '{HOST}'", whole_season(team.at))
+        asked = store.ask(f"SELECT next_step FROM hosts_v1 WHERE host = '{HOST}'", whole_demo(team.at))
     assert asked.column("next_step") == [step]
     assert "300" not in step
 
 
 @pytest.mark.parametrize("uri", ["https://{}./report", "https://{}?to=hpkp", "https://bücher.{}/report"])
 def test_linter_and_verdict_find_the_same_report_uri_under_the_pins(team: RedTeam, uri: str) -> None:
-    assert team.stage.policy is not None
+    assert team.driver.policy is not None
     named = uri.format(HOST)
-    policy = replace(team.stage.policy, report_uri=named, include_subdomains=True)
-    _put(team, HOST, **team.stage._members(policy))
+    policy = replace(team.driver.policy, report_uri=named, include_subdomains=True)
+    _put(team, HOST, **team.driver._members(policy))
     pins = "; ".join(f'pin-sha256="{pin.pin}"' for pin in policy.pins)
     value = f'{pins}; max-age=300; includeSubDomains; report-uri="{named}"'
     linted = CliRunner().invoke(app, ["header", "lint", "--host", HOST, "--report-only", "--json", value])
@@ -222,14 +222,14 @@ def test_each_status_means_the_same_on_page_and_command_line(team: RedTeam) -> N
     keys = team.keys
     team.play(Send(keys.misissued, (*keys.misissued, keys.new_root), (keys.leaf[0].pin, keys.backup), 1))
     (violation,) = team.get("/violations", host=HOST)["items"]
-    page = team.stage.client.get(f"/violations/{violation['id']}", headers={"accept": "text/html"}).text
+    page = team.driver.client.get(f"/violations/{violation['id']}", headers={"accept": "text/html"}).text
     told = " ".join(CliRunner().invoke(app, ["mark", "--help"], env={"COLUMNS": "2000"}).output.split())
     for meaning in MEANINGS.values():
         assert meaning in page
         assert meaning in told
 
 
-# Rules that no story is about
+# Rules that no scenario is about
 
 
 def _cut_short(team: RedTeam) -> None:
@@ -240,8 +240,8 @@ def _cut_short(team: RedTeam) -> None:
 
 
 def _cover_subdomains(team: RedTeam) -> None:
-    assert team.stage.policy is not None
-    _put(team, HOST, **team.stage._members(replace(team.stage.policy, include_subdomains=True)))
+    assert team.driver.policy is not None
+    _put(team, HOST, **team.driver._members(replace(team.driver.policy, include_subdomains=True)))
 
 
 def _enforce_already(team: RedTeam) -> None:
@@ -274,9 +274,9 @@ def test_without_a_rule_that_no_story_is_about_a_situation_fails(
     play(team)
     assert code in _codes(team)
     team.later(minutes=5)
-    situation = team.service.readiness.gather(HOST, at=team.at)
-    assert situation is not None
+    inputs = team.service.readiness.gather(HOST, at=team.at)
+    assert inputs is not None
     others = tuple(other for other in RULES if other is not rule)
-    assert code not in {finding.code for finding in assess_readiness(situation, rules=others).findings}
+    assert code not in {finding.code for finding in assess_readiness(inputs, rules=others).findings}
     if rule is refusals:
-        assert assess_readiness(situation, rules=others).verdict is Verdict.READY, "a false one"
+        assert assess_readiness(inputs, rules=others).verdict is Verdict.READY, "a false one"

@@ -7,14 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.hpkp.app_pins.forms import Form, PinMode, Scope
-from app.hpkp.app_pins.model import PinEntry, PinLayer, carry
-from app.hpkp.app_pins.release import AppRelease, Platform
-from app.hpkp.pins import Pin
-from app.hpkp.readiness import RULES, Verdict, assess_readiness
-from app.hpkp.readiness.policy_rules import unpinned_subdomains
-from app.hpkp.report import Sender
-from app.samples.rollout import (
+from app.demo.rollout import (
     Act,
     AddControl,
     CarryPins,
@@ -23,19 +16,26 @@ from app.samples.rollout import (
     Expose,
     ExposeControl,
     Keys,
-    Look,
     Register,
+    RunProbe,
     Send,
     SendCanary,
     SetPolicy,
     pinning_field,
 )
-from app.samples.site import issue
-from app.samples.stories import CONTROL_PINS
-from tests.authority import Issued
-from tests.red_team import RedTeam, red_team
-from tests.test_stories import HOST
-from tests.tls_server import resolve
+from app.demo.scenarios import CONTROL_PINS
+from app.demo.site import issue
+from app.hpkp.app_pins.forms import Form, PinMode, Scope
+from app.hpkp.app_pins.model import PinEntry, PinLayer, carry
+from app.hpkp.app_pins.release import AppRelease, Platform
+from app.hpkp.pins import Pin
+from app.hpkp.readiness import RULES, Verdict, assess_readiness
+from app.hpkp.readiness.policy_rules import unpinned_subdomains
+from app.hpkp.report import Sender
+from tests.support.authority import Issued
+from tests.support.red_team import RedTeam, red_team
+from tests.support.tls_server import resolve
+from tests.test_scenarios import HOST
 
 SHOP = f"shop.{HOST}"
 APP = "com.example.shop"
@@ -44,7 +44,7 @@ UNREACHED = "127.0.0.2"
 
 
 def _put(team: RedTeam, path: str, **members: Any) -> None:
-    answer = team.stage.client.put(f"/api/v1/hosts/{path}", json=members)
+    answer = team.driver.client.put(f"/api/v1/hosts/{path}", json=members)
     assert answer.status_code == 200, answer.text
 
 
@@ -53,9 +53,9 @@ def covering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RedTea
     """Return a rollout with includeSubDomains that is `ready`; one name below the host has a policy of its own."""
     with red_team(tmp_path, monkeypatch, days=0) as team:
         resolve(monkeypatch, {HOST: ["127.0.0.1"], SHOP: ["127.0.0.1"]})
-        assert team.stage.policy is not None
-        team.stage.policy = replace(team.stage.policy, include_subdomains=True)
-        _put(team, f"{HOST}/policy", **team.stage._members(team.stage.policy))
+        assert team.driver.policy is not None
+        team.driver.policy = replace(team.driver.policy, include_subdomains=True)
+        _put(team, f"{HOST}/policy", **team.driver._members(team.driver.policy))
         team.next_day(16)
         assert team.decisive() == ("ready", set())
         yield team
@@ -63,12 +63,12 @@ def covering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RedTea
 
 def _probe_shop(team: RedTeam, chain: Chain, *, pins: tuple[Pin, ...]) -> None:
     """Probe the name below the host, which serves a chain and the header of its own policy."""
-    assert team.stage.policy is not None
+    assert team.driver.policy is not None
     members = [{"sha256": str(pin)} for pin in pins]
-    _put(team, f"{SHOP}/policy", pins=members, report_uri=team.stage.policy.report_uri)
-    team.stage.host.deploy(*(Issued(issued.certificate, issued.key) for issued in chain))
-    team.stage.host.replies = {"": (200, [pinning_field(team.stage.policy)])}
-    answer = team.stage.client.post(f"/api/v1/hosts/{SHOP}/probe")
+    _put(team, f"{SHOP}/policy", pins=members, report_uri=team.driver.policy.report_uri)
+    team.driver.host.deploy(*(Issued(issued.certificate, issued.key) for issued in chain))
+    team.driver.host.replies = {"": (200, [pinning_field(team.driver.policy)])}
+    answer = team.driver.client.post(f"/api/v1/hosts/{SHOP}/probe")
     assert answer.status_code == 200, answer.text
 
 
@@ -111,7 +111,7 @@ def test_a_name_below_the_host_that_was_given_up_blocks_no_longer(covering: RedT
     shop = _of_shop(covering.keys, covering, pinned=False)
     _probe_shop(covering, shop, pins=(shop[0].pin, covering.keys.backup))
     covering.later(minutes=5)
-    answer = covering.stage.client.delete(f"/api/v1/hosts/{SHOP}/policy")
+    answer = covering.driver.client.delete(f"/api/v1/hosts/{SHOP}/policy")
     assert answer.status_code == 204, answer.text
     assert covering.decisive() == ("not_ready", {"subdomain_not_pinned"}), "it was served a few minutes ago"
     covering.next_day(3)
@@ -141,9 +141,9 @@ def test_what_is_expected_of_one_cause_does_not_hold_for_another(
         keys = team.keys
         send = Send(keys.renewed, (*keys.renewed, keys.old_root), (keys.retired, keys.reissued[1].pin), 1, sender)
         body = team.body(send)
-        team.play(SetPolicy((keys.leaf[0].pin, keys.renewed[0].pin, keys.backup)), Look())
+        team.play(SetPolicy((keys.leaf[0].pin, keys.renewed[0].pin, keys.backup)), RunProbe())
         team.later(minutes=5)
-        team.stage.post(body, address="198.51.100.7")
+        team.driver.post(body, address="198.51.100.7")
         (violation,) = team.get("/violations", host=HOST)["items"]
         assert violation["cause"] == "stale_known_pins"
         team.set_status(violation["id"], "expected")
@@ -152,7 +152,7 @@ def test_what_is_expected_of_one_cause_does_not_hold_for_another(
         team.next_day(16)
         assert team.decisive() == ("ready", set())
         body = team.body(send)
-        team.stage.post(body, address="198.51.100.8")
+        team.driver.post(body, address="198.51.100.8")
         (violation,) = team.get("/violations", host=HOST)["items"]
         assert violation["cause"] != "stale_known_pins"
         assert team.verdict() == "not_ready"
@@ -178,7 +178,7 @@ def test_the_silence_of_a_release_that_reports_elsewhere_is_no_evidence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uri: str, verdict: str
 ) -> None:
     def daily() -> Iterable[Act]:
-        return Look(header=False), SendCanary(), CountInstalls(APP, Platform.IOS, (("3.9", 30_000),))
+        return RunProbe(header=False), SendCanary(), CountInstalls(APP, Platform.IOS, (("3.9", 30_000),))
 
     with red_team(tmp_path, monkeypatch, days=0, daily=daily) as team:
         team.play(_monitor(team.keys, uri))
@@ -197,7 +197,7 @@ def test_an_address_that_no_probe_reached_until_now(tmp_path: Path, monkeypatch:
         assert "address_not_reached" in team.decisive()[1]
         resolve(monkeypatch, {HOST: ["127.0.0.1"]})  # what answers there from now on is the same server
         team.later(minutes=5)
-        team.play(Look())
+        team.play(RunProbe())
         verdict, codes = team.decisive()
         assert (verdict, codes & {"too_few_covered_days"}) == ("not_enough_data", {"too_few_covered_days"})
         (site,) = team.ask()["audiences"]
@@ -209,7 +209,7 @@ def test_an_address_that_one_probe_did_not_reach(tmp_path: Path, monkeypatch: py
         team.next_day(8)
         resolve(monkeypatch, {HOST: ["127.0.0.1", UNREACHED]})
         team.later(minutes=5)
-        team.play(Look())
+        team.play(RunProbe())
         resolve(monkeypatch, {HOST: ["127.0.0.1"]})
         team.next_day(7)
         assert team.decisive() == ("ready", set())
@@ -230,7 +230,7 @@ def test_what_was_reported_of_those_who_report_stands_for_those_who_do_not(
     """With a third of the control clients reporting, 0.5 % behind a proxy are more than the limit of 1 %."""
 
     def daily() -> Iterable[Act]:
-        return Look(), SendCanary(), Expose(None, 40_000), Expose(None, 40_000, app=APP), ExposeControl(60)
+        return RunProbe(), SendCanary(), Expose(None, 40_000), Expose(None, 40_000, app=APP), ExposeControl(60)
 
     with red_team(tmp_path, monkeypatch, days=0, daily=daily) as team:
         keys = team.keys

@@ -11,24 +11,24 @@ from typing import Any
 
 import pytest
 
-from app.hpkp.pins import Pin
-from app.hpkp.report import Sender
-from app.samples.rollout import (
+from app.demo.rollout import (
     Act,
     AddControl,
     CarryPins,
     Expose,
     ExposeControl,
     Keys,
-    Look,
+    RunProbe,
     Send,
     SendCanary,
     Serve,
     SetPolicy,
 )
-from app.samples.stories import CONTROL_PINS, routine
-from tests.red_team import RedTeam, red_team
-from tests.test_stories import HOST, START
+from app.demo.scenarios import CONTROL_PINS, routine
+from app.hpkp.pins import Pin
+from app.hpkp.report import Sender
+from tests.support.red_team import RedTeam, red_team
+from tests.test_scenarios import HOST, START
 
 APP = "com.example.shop"
 FEW_DAYS = {"too_few_covered_days"}
@@ -41,7 +41,7 @@ def _pins(keys: Keys) -> SetPolicy:
 
 
 def _put(team: RedTeam, path: str, **members: Any) -> None:
-    answer = team.stage.client.put(f"/api/v1/hosts/{HOST}{path}", json=members)
+    answer = team.driver.client.put(f"/api/v1/hosts/{HOST}{path}", json=members)
     assert answer.status_code == 200, answer.text
 
 
@@ -60,8 +60,8 @@ def _missing(team: RedTeam, name: str = "the site") -> set[str]:
 
 def test_a_collector_that_was_installed_a_moment_ago(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with red_team(tmp_path, monkeypatch, days=0) as team:
-        assert team.stage.policy is not None
-        members = team.stage._members(team.stage.policy)
+        assert team.driver.policy is not None
+        members = team.driver._members(team.driver.policy)
         _put(team, "/policy", **members, effective_from=(team.at - 30 * DAY).isoformat())
         for ago in range(31):
             _expose(team, (team.at - ago * DAY).date(), clients=20_000)
@@ -73,7 +73,7 @@ def test_a_collector_that_was_installed_a_moment_ago(tmp_path: Path, monkeypatch
 
 def test_exposure_of_a_single_day_four_weeks_ago(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def daily() -> Iterable[Act]:
-        return Look(), SendCanary()
+        return RunProbe(), SendCanary()
 
     with red_team(tmp_path, monkeypatch, days=28, daily=daily) as team:
         _expose(team, (team.at - 27 * DAY).date(), clients=20_000)
@@ -84,11 +84,11 @@ def test_exposure_of_a_single_day_four_weeks_ago(tmp_path: Path, monkeypatch: py
 
 def test_a_header_that_was_not_served_until_a_second_ago(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def daily() -> Iterable[Act]:
-        return Look(header=False), SendCanary(), Expose(4000, 4000)
+        return RunProbe(header=False), SendCanary(), Expose(4000, 4000)
 
     with red_team(tmp_path, monkeypatch, daily=daily) as team:
         team.later(seconds=1)
-        team.play(Look())
+        team.play(RunProbe())
         assert team.decisive() == ("not_enough_data", FEW_DAYS)
         assert _missing(team) == {"pins_not_served"}
 
@@ -98,7 +98,7 @@ def test_installs_of_releases_that_carry_no_pins_of_the_policy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, carried: str
 ) -> None:
     def daily() -> Iterable[Act]:
-        return Look(), SendCanary()
+        return RunProbe(), SendCanary()
 
     with red_team(tmp_path, monkeypatch, daily=daily) as team:
         for ago in range(15):
@@ -136,7 +136,7 @@ def test_a_release_said_to_be_without_pins_that_reports_all_the_same(
 )
 def test_sessions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exposed: Expose, codes: set[str]) -> None:
     def daily() -> Iterable[Act]:
-        return Look(), SendCanary(), exposed
+        return RunProbe(), SendCanary(), exposed
 
     with red_team(tmp_path, monkeypatch, daily=daily) as team:
         assert team.decisive() == ("not_enough_data", codes)
@@ -178,9 +178,9 @@ def test_visitors_of_whom_half_received_control_pins(tmp_path: Path, monkeypatch
 def test_a_canary_that_arrives_by_another_report_uri(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with red_team(tmp_path, monkeypatch) as team:
         assert team.decisive() == ("ready", set())
-        assert team.stage.policy is not None
-        other = replace(team.stage.policy, report_uri=f"{team.stage.client.base_url}/report/other")
-        _put(team, "/policy", **team.stage._members(other), effective_from=(START + timedelta(hours=1)).isoformat())
+        assert team.driver.policy is not None
+        other = replace(team.driver.policy, report_uri=f"{team.driver.client.base_url}/report/other")
+        _put(team, "/policy", **team.driver._members(other), effective_from=(START + timedelta(hours=1)).isoformat())
         assert _missing(team) >= {"no_canary", "pins_not_served"}
         assert _audience(team, "the site")["covered_days"] == 0
         assert team.verdict() != "ready"
@@ -192,8 +192,8 @@ def test_what_clients_do_not_see_restarts_no_clock(
 ) -> None:
     with red_team(tmp_path, monkeypatch) as team:
         assert team.decisive() == ("ready", set())
-        assert team.stage.policy is not None
-        members = team.stage._members(team.stage.policy)
+        assert team.driver.policy is not None
+        members = team.driver._members(team.driver.policy)
         if change == "label":
             members["pins"] = [{**pin, "label": "in the safe"} for pin in members["pins"]]
         elif change == "own key":
@@ -208,8 +208,8 @@ def test_what_clients_do_not_see_restarts_no_clock(
 @pytest.mark.parametrize("change", ["pin", "max-age", "includeSubDomains"])
 def test_what_clients_see_restarts_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str) -> None:
     with red_team(tmp_path, monkeypatch) as team:
-        assert team.stage.policy is not None
-        members = team.stage._members(team.stage.policy)
+        assert team.driver.policy is not None
+        members = team.driver._members(team.driver.policy)
         if change == "pin":
             members["pins"] = [*members["pins"], {"sha256": str(Pin(bytes((9,)) * 32))}]
         elif change == "max-age":
@@ -228,11 +228,11 @@ def test_the_server_is_given_a_header_that_nobody_asked_for(tmp_path: Path, monk
     with red_team(tmp_path, monkeypatch) as team:
         assert team.decisive() == ("ready", set())
         team.later(minutes=1)
-        team.stage.host.replies = {"": (200, [("Public-Key-Pins-Report-Only", "max-age=1")])}
-        assert team.stage.client.post(f"/api/v1/hosts/{HOST}/probe").status_code == 200
+        team.driver.host.replies = {"": (200, [("Public-Key-Pins-Report-Only", "max-age=1")])}
+        assert team.driver.client.post(f"/api/v1/hosts/{HOST}/probe").status_code == 200
         assert team.verdict() != "ready"
         team.next_day()
         assert "pins_not_served" in _missing(team)
-        team.play(Serve(team.keys.leaf), Look())
+        team.play(Serve(team.keys.leaf), RunProbe())
         team.next_day()
         assert team.decisive() == ("ready", set()), "the day is no evidence, and there are enough others"

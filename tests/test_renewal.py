@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.api.answers import problem_of
-from tests.application import StartApp, TestClient, service_of
-from tests.authority import Issued, make_root, new_key
-from tests.reports import report_body
-from tests.tls_server import TlsServer, resolve, tls_server
+from tests.support.api.answers import problem_of
+from tests.support.application import StartApp, TestClient, service_of
+from tests.support.authority import Issued, make_root, new_key
+from tests.support.reports import report_body
+from tests.support.tls_server import TlsServer, resolve, tls_server
 
 HOST = "www.example.test"
 URL = f"/api/v1/hosts/{HOST}"

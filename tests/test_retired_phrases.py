@@ -91,7 +91,7 @@ def modules() -> list[Path]:
     return sorted(p for p in (ROOT / "app").rglob("*.py") if not NOT_READ.search(str(p.relative_to(ROOT))))
 
 
-NOT_READ = re.compile(r"^app/(samples|store/(migrations|views)|catalog|hpkp/user_agents)/")
+NOT_READ = re.compile(r"^app/(demo|store/(migrations|views)|catalog|hpkp/user_agents)/")
 """SQL, data with quotes of others, and the demo's material."""
 
 

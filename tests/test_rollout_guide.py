@@ -19,19 +19,19 @@ import time_machine
 from typer.testing import CliRunner
 
 from app.cli import app
+from app.demo.forms import FORMS
+from app.demo.incident import Incident
 from app.hpkp.hosts import Host
 from app.hpkp.pins import parse_pin
 from app.hpkp.report import Sender
 from app.main import create_app
-from app.samples.forms import FORMS
-from app.samples.incident import Incident
 from app.service import Service
-from tests.application import keep_clock, settings_for
-from tests.authority import NOW, Issued
-from tests.lineage import CertbotTree
-from tests.same_answers import environment_of
-from tests.tls_server import TlsServer, resolve, tls_server
-from tests.web_server import served
+from tests.support.application import keep_clock, settings_for
+from tests.support.authority import NOW, Issued
+from tests.support.lineage import CertbotTree
+from tests.support.same_answers import environment_of
+from tests.support.tls_server import TlsServer, resolve, tls_server
+from tests.support.web_server import served
 
 GUIDE = (Path(__file__).parents[1] / "docs" / "rollout-guide.md").read_text(encoding="utf-8")
 HOST = Host("www.example.com")

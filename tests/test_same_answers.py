@@ -1,6 +1,6 @@
 """The page, the command line, the API and the boards of every host of the demo say the same.
 
-The last days of the scenarios are compared where these are played (`tests.test_stories`).
+The last days of the scenarios are compared where these are played (`tests.test_scenarios`).
 """
 
 from datetime import UTC, datetime
@@ -9,11 +9,11 @@ from pathlib import Path
 import time_machine
 
 from app.main import create_app
-from tests.application import caller as client_of
-from tests.application import service_of, settings_for
-from tests.dashboards.stores import whole_season
-from tests.demo import demo_store
-from tests.same_answers import check_that_all_say_the_same
+from tests.support.application import caller as client_of
+from tests.support.application import service_of, settings_for
+from tests.support.dashboards.stores import whole_demo
+from tests.support.demo import demo_store
+from tests.support.same_answers import check_that_all_say_the_same
 
 
 def test_all_say_the_same_of_every_host_of_the_demo(tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_all_say_the_same_of_every_host_of_the_demo(tmp_path: Path) -> None:
         said = []
         for host in hosts:
             service.readiness.record(host, at=at)
-            said.append(check_that_all_say_the_same(client, settings, host, shown=whole_season(at)))
+            said.append(check_that_all_say_the_same(client, settings, host, shown=whole_demo(at)))
     assert {one.verdict for one in said} == {"ready", "not_ready", "not_enough_data"}
     counting = [counts for one in said for counts in one.counts.values()]
     assert True in counting

@@ -5,9 +5,9 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tests.authority import make_site
-from tests.server import running_service
-from tests.tls_server import tls_server
+from tests.support.authority import make_site
+from tests.support.server import running_service
+from tests.support.tls_server import tls_server
 
 _PATIENCE = 180.0
 

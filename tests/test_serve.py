@@ -9,15 +9,15 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from app.demo import SampleKind, make_site
 from app.hpkp.hosts import Host
-from app.samples import Scenario, make_site
 from app.store.engine import open_engine
 from app.usecases.tokens import Tokens
-from tests.authority import NOW
-from tests.server import RunningService, running_service, running_without_token
-from tests.web.markup import token_of
+from tests.support.authority import NOW
+from tests.support.server import RunningService, running_service, running_without_token
+from tests.support.web.markup import token_of
 
-BODY = make_site(Host("www.example.com"), at=NOW).report(Scenario.MATCHES_EXPECTED, at=NOW)
+BODY = make_site(Host("www.example.com"), at=NOW).report(SampleKind.MATCHES_EXPECTED, at=NOW)
 
 
 @pytest.fixture(scope="module")

@@ -24,9 +24,9 @@ from app.store.engine import to_ms
 from app.store.read.filters import Filter
 from app.store.read.violations import list_violations
 from app.wiring import DirectIntake
-from tests.application import collect, settings_for, status_of
-from tests.authority import NOW, make_root
-from tests.reports import HOST, report_body, site
+from tests.support.application import collect, settings_for, status_of
+from tests.support.authority import NOW, make_root
+from tests.support.reports import HOST, report_body, site
 
 LIVE, BACKUP = parse_pin(site().root.pin), parse_pin(make_root("Backup").pin)
 DAY = timedelta(days=1)

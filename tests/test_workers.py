@@ -11,11 +11,11 @@ import httpx
 import pytest
 
 from app.ingest.log_directory import find_logs
-from tests.faults.processes import find_children, find_fold, find_workers, kill_all
-from tests.faults.stored_counts import wait_for_counts
-from tests.postgres import own_postgres, postgres_database
-from tests.reports import distinct_bodies
-from tests.server import RunningService, running_service
+from tests.support.faults.processes import find_children, find_fold, find_workers, kill_all
+from tests.support.faults.stored_counts import wait_for_counts
+from tests.support.postgres import own_postgres, postgres_database
+from tests.support.reports import distinct_bodies
+from tests.support.server import RunningService, running_service
 
 _PATIENCE = 180.0
 

@@ -16,8 +16,8 @@ def deployment_answer(host: str, policy_of: str | None, check: DeploymentCheck) 
         "why": check.why,
         "matching": [str(pin) for pin in check.matching],
         "remembered": [
-            {"revision": former.policy.revision, "until": former.until, "satisfied": former.satisfied}
-            for former in check.remembered
+            {"revision": previous.policy.revision, "until": previous.until, "satisfied": previous.satisfied}
+            for previous in check.remembered
         ],
         "caveats": list(check.caveats),
         "releases": list(map(release_check_answer, check.releases)),

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from app.hpkp.findings import Finding
-from app.hpkp.readiness.words import title_of
+from app.hpkp.readiness.messages import title_of
 
 
 def finding_answer(finding: Finding) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from app.answers.releases import release_check_answer
 from app.hpkp.header.server_lines import ENFORCING, PLACE, REPORT_ONLY, Server, for_server, server_line
 from app.hpkp.policy import Mode, PinningPolicy
 from app.hpkp.readiness import AudienceAnswer, Estimate, Readiness, ReleaseAnswer
+from app.hpkp.readiness.messages import AS_OF
 from app.hpkp.readiness.plan import NextStep, Plan
-from app.hpkp.readiness.words import AS_OF
 
 
 def readiness_answer(
@@ -34,7 +34,7 @@ def readiness_answer(
         "releases": list(map(_release, answer.releases)),
         "findings": list(map(finding_answer, answer.findings)),
         "plan": _plan(answer.plan, server),
-        "thresholds": answer.thresholds.as_plain(),
+        "thresholds": answer.thresholds.serialize(),
     }
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.hpkp.what_if import Replayed, Tally, WhatIf
+from app.hpkp.what_if import Counts, Replayed, WhatIf
 
 
 def what_if_answer(host: str, found: WhatIf) -> dict[str, Any]:
@@ -11,15 +11,15 @@ def what_if_answer(host: str, found: WhatIf) -> dict[str, Any]:
         "host": host,
         "pins": [str(expected.pin) for expected in found.candidate.pins],
         "safe": found.safe,
-        "changes": {change: _tally(tally) for change, tally in found.tallies.items()},
-        "closed": _tally(found.closed),
-        "implausible": _tally(found.implausible),
+        "changes": {change: _counts_answer(counted) for change, counted in found.counts.items()},
+        "closed": _counts_answer(found.closed),
+        "implausible": _counts_answer(found.implausible),
         "violations": list(map(_replayed, found.shown)),
     }
 
 
-def _tally(tally: Tally) -> dict[str, Any]:
-    return {"violations": tally.violations, "reports": tally.reports, "reports_by_side": tally.by_side}
+def _counts_answer(counted: Counts) -> dict[str, Any]:
+    return {"violations": counted.violations, "reports": counted.reports, "reports_by_side": counted.by_side}
 
 
 def _replayed(item: Replayed) -> dict[str, Any]:

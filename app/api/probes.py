@@ -14,7 +14,7 @@ from app.api.schemas import FindingResponse, describe_problems
 from app.api.values import JSON_NUMBER
 from app.hpkp.pins import Pin
 from app.hpkp.policy import PinningPolicy
-from app.hpkp.probe_result import Answer, Endpoint, LiveHost, review_live, satisfied
+from app.hpkp.probe_result import Answer, Endpoint, ProbedHost, review_live, satisfied
 from app.hpkp.x509.certificate import Certificate, Element, why_unreadable
 from app.service import now
 
@@ -103,7 +103,7 @@ def read_probe(service: ServiceDep, host: HostPath) -> ProbeResponse:
     return _response(policy, live, service.policies.control_pins_of(host))
 
 
-def _response(policy: PinningPolicy, live: LiveHost, control_pins: frozenset[Pin]) -> ProbeResponse:
+def _response(policy: PinningPolicy, live: ProbedHost, control_pins: frozenset[Pin]) -> ProbeResponse:
     findings = review_live(policy, live, control_pins=control_pins)
     return ProbeResponse(
         host=live.probe.host,

@@ -28,7 +28,7 @@ from uvicorn.server import ServerState
 
 from app.api.connections import LimitedProtocol, find_application
 from app.api.reports import TAKEN, Answer, ReportEndpoint, answer_to
-from app.ingest.envelope import Envelope, Fate
+from app.ingest.envelope import Envelope, SubmissionResult
 
 _REMEMBERED = 50_000
 """Values of X-Forwarded-For whose client is remembered, in 10 MB: finding it anew costs 4 to 5 us."""
@@ -140,12 +140,12 @@ class ReportProtocol(LimitedProtocol):
         head = self._intake.endpoint.read_head("POST", label, b"", headers, address=address)
         return None if head.refusal else head.envelope
 
-    def _answer(self, waiting: "_Waiting", fate: Fate) -> None:
+    def _answer(self, waiting: "_Waiting", result: SubmissionResult) -> None:
         """Answer a request, as uvicorn's `RequestResponseCycle.send` does."""
         if waiting.disconnected or self.transport.is_closing():
             return
         assert self._intake is not None  # the request was taken here
-        answer = answer_to(fate)
+        answer = answer_to(result)
         if answer is TAKEN and waiting.keep_alive:
             # Nothing waits if writing was paused since: it is one answer, the next request waits for its turn.
             self.transport.write(self._intake.encode_taken(self.server_state.default_headers))

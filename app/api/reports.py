@@ -16,7 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 from app.api.problems import MEDIA_TYPE, RETRY_AFTER, STATUS, encode, problem_of_outcome
 from app.hpkp.policy import Mode
 from app.ingest.collector import Collector
-from app.ingest.envelope import Envelope, Fate
+from app.ingest.envelope import Envelope, SubmissionResult
 from app.outcomes import Outcome
 
 _LABEL = re.compile(r"[A-Za-z0-9._~-]{1,64}")
@@ -47,7 +47,7 @@ class Head(NamedTuple):
 
     envelope: Envelope
     length: int | None
-    refusal: Fate | None
+    refusal: SubmissionResult | None
 
 
 class ReportEndpoint:
@@ -68,13 +68,13 @@ class ReportEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        fate = await self._take(scope, receive, scope["path"][len("/report/") :])
-        if fate.outcome is not Outcome.DISCONNECTED:
-            answer = answer_to(fate)
+        result = await self._take(scope, receive, scope["path"][len("/report/") :])
+        if result.outcome is not Outcome.DISCONNECTED:
+            answer = answer_to(result)
             await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
             await send({"type": "http.response.body", "body": answer.body})
 
-    async def _take(self, scope: Scope, receive: Receive, label: str) -> Fate:
+    async def _take(self, scope: Scope, receive: Receive, label: str) -> SubmissionResult:
         collector = self.collector()
         head = self.read_head(
             scope["method"],
@@ -100,11 +100,11 @@ class ReportEndpoint:
         """Read the request line and the headers, and refuse what they alone make impossible."""
         length = _length(headers)
         mode = self._check_head(method, label, query, headers, length)
-        refusal = mode if isinstance(mode, Fate) else None
+        refusal = mode if isinstance(mode, SubmissionResult) else None
         envelope = Envelope(
             address=address,
             label="" if refusal else label,
-            mode=None if isinstance(mode, Fate) else mode,
+            mode=None if isinstance(mode, SubmissionResult) else mode,
             content_type=_text(headers.get(b"content-type")),
             user_agent=_text(headers.get(b"user-agent")),
         )
@@ -112,31 +112,31 @@ class ReportEndpoint:
 
     def _check_head(
         self, method: str, label: str, query: bytes, headers: Mapping[bytes, bytes], length: int | None
-    ) -> Mode | Fate | None:
+    ) -> Mode | SubmissionResult | None:
         """Return the mode that the query states, or why the request is refused."""
         if method == "OPTIONS":
-            return Fate(Outcome.PREFLIGHT)
+            return SubmissionResult(Outcome.PREFLIGHT)
         if method != "POST":
-            return Fate(Outcome.METHOD_NOT_ALLOWED, "Reports are sent with POST.")
+            return SubmissionResult(Outcome.METHOD_NOT_ALLOWED, "Reports are sent with POST.")
         if label and not _LABEL.fullmatch(label):
-            return Fate(
+            return SubmissionResult(
                 Outcome.BAD_REQUEST,
                 "A label has 1 to 64 letters, digits, dots, underscores, tildes and hyphens.",
             )
         stated = parse_qs(query.decode("latin-1")).get("mode", [None])[-1] if query else None
         if stated is not None and stated not in tuple(Mode):
-            return Fate(Outcome.BAD_REQUEST, "mode is report-only or enforce.")
+            return SubmissionResult(Outcome.BAD_REQUEST, "mode is report-only or enforce.")
         encoding = headers.get(b"content-encoding", b"identity").strip().lower()
         if encoding not in (b"identity", b""):
-            return Fate(Outcome.CONTENT_ENCODING, "Send the report without content encoding.")
+            return SubmissionResult(Outcome.CONTENT_ENCODING, "Send the report without content encoding.")
         if length is not None and length > self._limit:
             return self._too_large()
         return None if stated is None else Mode(stated)
 
-    def _too_large(self) -> Fate:
-        return Fate(Outcome.TOO_LARGE, f"A report has at most {self._limit} bytes.")
+    def _too_large(self) -> SubmissionResult:
+        return SubmissionResult(Outcome.TOO_LARGE, f"A report has at most {self._limit} bytes.")
 
-    async def _read(self, receive: Receive) -> bytes | Fate:
+    async def _read(self, receive: Receive) -> bytes | SubmissionResult:
         """Read the body; a whole one that is there already, which is nearly every one, costs no timer."""
         beginning = receive()
         message, waits_for = _step(beginning)
@@ -147,9 +147,9 @@ class ReportEndpoint:
             async with asyncio.timeout(self._patience):
                 return await self._read_on(message or await _Begun(beginning, waits_for), receive)
         except TimeoutError:
-            return Fate(Outcome.TOO_SLOW, f"The body has to be complete within {self._patience:g} seconds.")
+            return SubmissionResult(Outcome.TOO_SLOW, f"The body has to be complete within {self._patience:g} seconds.")
 
-    async def _read_on(self, message: Message, receive: Receive) -> bytes | Fate:
+    async def _read_on(self, message: Message, receive: Receive) -> bytes | SubmissionResult:
         """Read what follows the first message."""
         parts = [message.get("body", b"")]
         size = len(parts[0])
@@ -158,7 +158,7 @@ class ReportEndpoint:
             parts.append(message.get("body", b""))
             size += len(parts[-1])
         if message["type"] == "http.disconnect":
-            return Fate(Outcome.DISCONNECTED)
+            return SubmissionResult(Outcome.DISCONNECTED)
         return self._too_large() if size > self._limit else b"".join(parts)
 
 
@@ -197,23 +197,23 @@ def _printable(value: bytes) -> str:
     return "".join(c if c.isprintable() else " " for c in value.decode("latin-1"))
 
 
-def answer_to(fate: Fate) -> Answer:
-    """Return what a sender is told of the fate of what it sent."""
-    if fate.outcome is Outcome.PREFLIGHT:
+def answer_to(result: SubmissionResult) -> Answer:
+    """Return what a sender is told of the result of what it sent."""
+    if result.outcome is Outcome.PREFLIGHT:
         return Answer(204, _CORS)
-    if fate.outcome not in STATUS:
+    if result.outcome not in STATUS:
         return TAKEN
-    problem = problem_of_outcome(fate.outcome, fate.reason, fate.pointer)
+    problem = problem_of_outcome(result.outcome, result.reason, result.pointer)
     body = encode(problem)
     headers = [
         _ANY_ORIGIN,
         (b"content-type", MEDIA_TYPE.encode()),
         (b"content-length", str(len(body)).encode()),
     ]
-    if fate.outcome in RETRY_AFTER:
-        headers.append((b"retry-after", RETRY_AFTER[fate.outcome].encode()))
-    if fate.outcome is Outcome.METHOD_NOT_ALLOWED:
+    if result.outcome in RETRY_AFTER:
+        headers.append((b"retry-after", RETRY_AFTER[result.outcome].encode()))
+    if result.outcome is Outcome.METHOD_NOT_ALLOWED:
         headers.append((b"allow", b"POST, OPTIONS"))
-    if fate.outcome in (Outcome.TOO_LARGE, Outcome.TOO_SLOW):
+    if result.outcome in (Outcome.TOO_LARGE, Outcome.TOO_SLOW):
         headers.append((b"connection", b"close"))
     return Answer(problem.status, headers, body)

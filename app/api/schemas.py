@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.problems import MEDIA_TYPE, PROBLEM
 from app.api.values import JSON_NUMBER, Flag, Instant, PinText
-from app.hpkp.judgement.causes import Cause, Side
+from app.hpkp.judgement.causes import Attribution, Cause
 from app.hpkp.policy import Mode
 from app.hpkp.violation_status import Status
 from app.usecases.violations import MOST_CHANGED
@@ -201,7 +201,7 @@ class ViolationResponse(BaseModel):
     sender_result: str | None
     cause: Cause
     why: str
-    side: Side = Field(
+    side: Attribution = Field(
         description="Who caused the violation: your configuration, TLS interception, or a possible attacker."
     )
     also: list[ReasonResponse] = Field(description="The other rules that hold.")

@@ -19,13 +19,13 @@ def try_receivers(as_json: JsonOption = False) -> None:
 
     Exit code 0: all receivers accepted it. 1: not all did. 2: there is no receiver.
     """
-    from app.alerting import receivers_of
-    from app.alerts import Message, MessageKind, tell
+    from app.alert_job import receivers_of
+    from app.notifier import Message, MessageKind, notify
 
     receivers = receivers_of(read_settings())
     if not receivers.any:
         fail("no receiver: set HPKP_ALERT_WEBHOOK or HPKP_ALERT_URLS")
-    deliveries = asyncio.run(tell(receivers, Message(MessageKind.TEST, now())))
+    deliveries = asyncio.run(notify(receivers, Message(MessageKind.TEST, now())))
     if as_json:
         print_json([asdict(delivery) for delivery in deliveries])
     else:

@@ -12,7 +12,7 @@ from app.hpkp.header.control_lines import LARGEST_SHARE, SMALLEST_SHARE
 from app.hpkp.header.server_lines import Server
 from app.hpkp.hosts import Host, canonical_host
 from app.hpkp.pins import parse_pin
-from app.hpkp.readiness.words import at_least, percent
+from app.hpkp.readiness.messages import at_least, percent
 
 app = typer.Typer(help="Make control pins that measure how many clients report.", no_args_is_help=True)
 

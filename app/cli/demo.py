@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.story import HOST, StoryName, play, story_named
+from app.cli.scenario import HOST, ScenarioName, play, scenario_named
 from app.cli.terminal import JsonOption, fail, opened, out, print_json, read_settings, show_progress
 from app.clock import now
 from app.hpkp.findings import Severity
@@ -29,7 +29,7 @@ def demo(
         str, typer.Option(help="The SQLite file to fill, or the URL of a store; it must be empty or not exist.")
     ] = "data/demo.sqlite3",
     scenario: Annotated[
-        StoryName | None, typer.Option(help="A rollout with a known right answer for every day, instead.")
+        ScenarioName | None, typer.Option(help="A rollout with a known right answer for every day, instead.")
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed makes the same rollout, with other keys.")] = 7,
     serve: Annotated[bool, typer.Option("--serve", help="Serve it when it is filled.")] = False,
@@ -42,10 +42,10 @@ def demo(
     known of its keys, go into files next to it, because no public store and no catalog knows them. With --serve, the
     pages are then at the address that is printed, until you press Ctrl-C.
     """
-    from app.cli.season import play_season
-    from app.samples.rollout import make_keys
-    from app.samples.season import DAYS
-    from app.samples.season_hosts import make_season
+    from app.cli.demo_fleet import play_demo_fleet
+    from app.demo.demo_fleet import DAYS
+    from app.demo.demo_fleet_hosts import make_demo_fleet
+    from app.demo.rollout import make_keys
     from app.store.read.filters import Filter
 
     if serve and as_json:
@@ -54,8 +54,8 @@ def demo(
     url, beside = (database, _FILES) if "://" in database else (f"sqlite:///{database}", Path(database))
     with opened(read_settings(database_url=url), creates=True) as service:
         _refuse_a_full_one(service, url)
-    season, keys = make_season(at=at, seed=seed), make_keys(HOST, at=at - timedelta(days=10))
-    made = keys if scenario else season
+    fleet, keys = make_demo_fleet(at=at, seed=seed), make_keys(HOST, at=at - timedelta(days=10))
+    made = keys if scenario else fleet
     roots, catalog = beside.with_suffix(".roots.pem"), beside.with_suffix(".catalog.toml")
     try:
         beside.parent.mkdir(parents=True, exist_ok=True)
@@ -68,10 +68,10 @@ def demo(
     with opened(read_settings(database_url=url, trust_anchors=roots, catalog=catalog), creates=True) as service:
         service.rejudging.run_if_knowledge_changed(at=at)
         if scenario:
-            story = story_named(scenario.value)
-            days = list(_shown(play(service, story, keys, until=at), story.days))
+            chosen = scenario_named(scenario.value)
+            days = list(_shown(play(service, chosen, keys, until=at), chosen.days))
         else:
-            list(_shown(play_season(service, season), DAYS))
+            list(_shown(play_demo_fleet(service, fleet), DAYS))
         hosts = _hosts(service)
         summary = service.hosts.summarise(Filter())
         assert summary is not None  # of all hosts

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 import typer
 
-from app.access_log import READERS, LogFormat, Tally, UnreadableLine, guess_format
+from app.access_log import READERS, DailyCounter, LogFormat, UnreadableLine, guess_format
 from app.app_agents import SOURCE, AppAgent, AppTally, parse_app_agent
 from app.app_configs.install_exports import name_unknown
 from app.cli.terminal import JsonOption, err, fail, opened, out, print_json, show_progress
@@ -92,7 +92,7 @@ def import_logs(
         since.date() if since else None,
         until.date() if until else None,
     )
-    tally, bad, lines = Tally(), list[str](), 0
+    counter, bad, lines = DailyCounter(), list[str](), 0
     unreadable, silent, nameless = 0, 0, 0
     for path in files:
         reader = None if log_format is None else READERS[log_format]
@@ -109,14 +109,14 @@ def import_logs(
             if not selection.takes(hit):
                 continue
             if apps.add(hit):
-                tally.add_day(hit.at)
+                counter.add_day(hit.at)
                 continue
             nameless += hit.user_agent in ("", "-")
             if not every_client and never_reports(hit.user_agent):
                 silent += 1
-                tally.add_day(hit.at)
+                counter.add_day(hit.at)
             else:
-                tally.add(hit)
+                counter.add(hit)
     for told in bad:
         err.print(f"not read: {told}", markup=False)
     if unreadable * 2 > lines or not lines:
@@ -138,9 +138,9 @@ def import_logs(
             f"{count(nameless, 'response')} without a user agent: clients that never send reports are included.",
             markup=False,
         )
-    if tally.full:
+    if counter.full:
         err.print("More clients than can be distinguished: the numbers are lower bounds.", markup=False)
-    days = [ExposedDay(name, day, sessions, clients) for day, sessions, clients in tally.days()]
+    days = [ExposedDay(name, day, sessions, clients) for day, sessions, clients in counter.days()]
     _record(name, days, origin="access-log", control=control, dry_run=dry_run, as_json=as_json)
     if app_agents:
         _record_installs(apps, dry_run=dry_run)

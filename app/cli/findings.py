@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from app.cli.terminal import out
 from app.hpkp.findings import Finding, Severity
-from app.hpkp.readiness.words import title_of
+from app.hpkp.readiness.messages import title_of
 
 STYLE = {Severity.BLOCKER: "red", Severity.WARNING: "yellow", Severity.INFO: "dim"}
 

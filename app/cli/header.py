@@ -31,7 +31,7 @@ from app.hpkp.x509.pem import decode_text
 from app.hpkp.x509.served_paths import find_served_paths
 
 if TYPE_CHECKING:
-    from app.hpkp.probe_result import LiveHost
+    from app.hpkp.probe_result import ProbedHost
 
 app = typer.Typer(help="Make and lint Public-Key-Pins fields.", no_args_is_help=True)
 
@@ -159,7 +159,7 @@ def lint(
         raise typer.Exit(NO)
 
 
-def _ask(url: str) -> LiveHost:
+def _ask(url: str) -> ProbedHost:
     """Look at what a URL is answered with, at every address."""
     from app.catalog import load_known_certificates
     from app.hpkp.probe_result import describe_live
@@ -182,12 +182,12 @@ def _ask(url: str) -> LiveHost:
     return live
 
 
-def _first_chain(live: LiveHost) -> Chain:
+def _first_chain(live: ProbedHost) -> Chain:
     """Return the chain of the first address that showed one, whose fields are linted."""
     return next(chain for endpoint in live.probe.endpoints for chain in endpoint.chains)
 
 
-def _served_fields(live: LiveHost) -> tuple[FieldValues, ...]:
+def _served_fields(live: ProbedHost) -> tuple[FieldValues, ...]:
     """Return the fields of the first address that answered; where others differ, say so."""
     served = [
         tuple(

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from app.cli.terminal import out, print_tree
-from app.hpkp.judgement.causes import ATTRIBUTION, CAUSES
+from app.hpkp.judgement.causes import ATTRIBUTION_TEXTS, CAUSES
 from app.hpkp.judgement.judge import CertificateFinding, Judgement
 from app.hpkp.x509.certificate import Certificate, Element
 
@@ -56,7 +56,7 @@ def print_judgement(
     counted = "" if host == reported.hostname else f" (policy of {host})"
     out.print(f"\nHost              {reported.hostname}{counted}", markup=False)
     out.print(f"Sender            {reported.sender}, {reported.mode or 'mode not sent'}", markup=False)
-    out.print(f"Attributed to     {ATTRIBUTION[judgement.side]}", markup=False)
+    out.print(f"Attributed to     {ATTRIBUTION_TEXTS[judgement.side]}", markup=False)
     out.print(f"Locks out client  {_LOCKS_OUT[judgement.locks_out]}: {judgement.locks_out_why}", markup=False)
     if judgement.policy_revision is None:
         out.print("Policy            none for this host", markup=False)

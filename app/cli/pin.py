@@ -12,7 +12,7 @@ import typer
 from app.cli.acme_directories import find_lineages
 from app.cli.app_forms import entry_of, write_layer
 from app.cli.lineage import lineage_items
-from app.cli.pin_items import PinItem, as_plain, print_item
+from app.cli.pin_items import PinItem, print_item, serialize
 from app.cli.terminal import CANNOT_TELL, NO, JsonOption, err, fail, print_json, read_settings
 from app.clock import now
 from app.hpkp.app_pins.forms import Form, PinMode
@@ -94,7 +94,7 @@ def pin(
         _write_form(found, form, name, include_subdomains=include_subdomains, as_json=as_json)
         return
     if as_json:
-        print_json([as_plain(item) for item in found])
+        print_json([serialize(item) for item in found])
     else:
         for item in found:
             print_item(item)

@@ -58,7 +58,7 @@ class PinItem:
         return any(finding.severity is Severity.BLOCKER for finding in self.further)
 
 
-def as_plain(item: PinItem) -> dict[str, Any]:
+def serialize(item: PinItem) -> dict[str, Any]:
     """Return the item as plain JSON values; what a key of its kind does not have is left out."""
     return {
         "file": item.source,

@@ -25,7 +25,7 @@ from app.cli.terminal import (
 from app.clock import now
 from app.hpkp.hosts import canonical_host
 from app.hpkp.policy import PinningPolicy
-from app.hpkp.probe_result import Endpoint, LiveHost, Probe, review_live, satisfied
+from app.hpkp.probe_result import Endpoint, Probe, ProbedHost, review_live, satisfied
 from app.hpkp.x509.certificate import Certificate, Element, why_unreadable
 
 _EXIT = {True: 0, False: NO, None: CANNOT_TELL}
@@ -57,7 +57,7 @@ def probe(
     answer = satisfied(findings)
     if as_json:
         print_json(
-            {**as_plain(live.probe, policy), "satisfied": answer, "findings": list(map(finding_answer, findings))}
+            {**serialize(live.probe, policy), "satisfied": answer, "findings": list(map(finding_answer, findings))}
         )
     else:
         _print(policy, live)
@@ -66,7 +66,7 @@ def probe(
     raise typer.Exit(_EXIT[answer])
 
 
-def as_plain(seen: Probe, policy: PinningPolicy) -> dict[str, Any]:
+def serialize(seen: Probe, policy: PinningPolicy) -> dict[str, Any]:
     """Return a look at a host as plain JSON values."""
     return {
         "host": seen.host,
@@ -96,7 +96,7 @@ def _plain(element: Element, policy: PinningPolicy) -> dict[str, Any]:
     return item if unreadable is None else item | {"unreadable": unreadable}
 
 
-def _print(policy: PinningPolicy, live: LiveHost) -> None:
+def _print(policy: PinningPolicy, live: ProbedHost) -> None:
     seen = live.probe
     tree = Tree(f"[bold]{escape(seen.host)}[/bold] port {seen.port}, {seen.at:%Y-%m-%d %H:%M:%S} UTC")
     for endpoint in seen.endpoints:

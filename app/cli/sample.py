@@ -9,10 +9,10 @@ import typer
 
 from app.cli.terminal import NO, JsonOption, fail, out, print_json
 from app.clock import now
+from app.demo import FORMS, Sample, SampleKind, is_sent_by, make_site
 from app.hpkp.errors import HpkpError
 from app.hpkp.hosts import canonical_host
 from app.hpkp.report import Sender
-from app.samples import FORMS, Sample, Scenario, is_sent_by, make_site
 
 if TYPE_CHECKING:
     import httpx
@@ -35,8 +35,8 @@ def send_sample(
     url: Annotated[str, typer.Argument(help="Where to send it: the report-uri.")] = "http://127.0.0.1:8000/report",
     host: Annotated[str, typer.Option(help="The host that the report is about.")] = "sample.example.com",
     scenario: Annotated[
-        Scenario, typer.Option(help="What the report shows when its pins are the expected ones.")
-    ] = Scenario.OTHER_TRUST_PATH,
+        SampleKind, typer.Option(help="What the report shows when its pins are the expected ones.")
+    ] = SampleKind.OTHER_TRUST_PATH,
     sender: Annotated[
         ImitatedSender, typer.Option("--as", help="The sender whose form, headers and framing it has.")
     ] = ImitatedSender.CHROMIUM,

@@ -10,7 +10,7 @@ import typer
 from app.cli.terminal import ACTOR, JsonOption, err, fail, opened, out, print_json
 from app.clock import now
 from app.hpkp.hosts import canonical_host
-from app.hpkp.judgement.causes import Bearing, Cause, bearing_of, fix_of
+from app.hpkp.judgement.causes import Cause, Impact, fix_of, impact_of
 from app.hpkp.report import Sender
 from app.hpkp.violation_status import MEANINGS, OPEN, Status
 from app.hpkp.wording import count
@@ -103,13 +103,13 @@ def show(
     )
 
 
-_IMPACT = {Bearing.BLOCKS: "blocker", Bearing.CAUTION: "warning", Bearing.INFO: "none"}
+_IMPACT = {Impact.BLOCKER: "blocker", Impact.WARNING: "warning", Impact.INFO: "none"}
 
 
 def _impact(violation: Violation, *, counts: bool, excluded: bool) -> str:
     """Write what it means for the verdict now; a violation that does not count means nothing for it."""
     if counts:
-        return _IMPACT[bearing_of(violation.judgement.cause, locks_out=violation.judgement.locks_out)]
+        return _IMPACT[impact_of(violation.judgement.cause, locks_out=violation.judgement.locks_out)]
     if excluded:
         return "none (excluded: it comes only from networks that you ignore for this cause)"
     return f"none ({violation.status})" if violation.status not in OPEN else "none (no policy, or not in its period)"

@@ -12,7 +12,7 @@ from app.cli.terminal import CANNOT_TELL, NO, JsonOption, fail, no_policy, opene
 from app.clock import now
 from app.hpkp.errors import HpkpError
 from app.hpkp.hosts import canonical_host
-from app.hpkp.judgement.causes import ATTRIBUTION
+from app.hpkp.judgement.causes import ATTRIBUTION_TEXTS
 from app.hpkp.pins import parse_pin
 from app.hpkp.what_if import Change, WhatIf
 from app.hpkp.wording import count
@@ -24,10 +24,10 @@ _WORDS = {
     None: "unknown",
 }
 _MEANING = {
-    Change.ADDED: "newly locked out",
-    Change.REMAINS: "still locked out",
+    Change.NEWLY_LOCKED_OUT: "newly locked out",
+    Change.STILL_LOCKED_OUT: "still locked out",
     Change.CANNOT_TELL: "unknown",
-    Change.AVOIDED: "no longer locked out",
+    Change.NO_LONGER_LOCKED_OUT: "no longer locked out",
     Change.UNAFFECTED: "not locked out",
 }
 _CAVEAT = (
@@ -85,16 +85,16 @@ def what_if(
 
 def _print(host: str, found: WhatIf) -> None:
     out.print(f"{host}: {_WORDS[found.safe]}", markup=False, style="bold")
-    for change, tally in found.tallies.items():
-        if tally.violations:
-            counted = f"{count(tally.violations, 'violation')}, {count(tally.reports, 'report')}"
-            sides = ", ".join(f"{ATTRIBUTION[side]} {reports:,}" for side, reports in tally.by_side.items())
+    for change, those in found.counts.items():
+        if those.violations:
+            counted = f"{count(those.violations, 'violation')}, {count(those.reports, 'report')}"
+            sides = ", ".join(f"{ATTRIBUTION_TEXTS[side]} {reports:,}" for side, reports in those.by_side.items())
             out.print(
                 f"  {change.replace('_', ' '):12} {counted} ({sides}): {_MEANING[change]}",
                 markup=False,
             )
     for item in found.shown:
-        if item.change in (Change.ADDED, Change.REMAINS):
+        if item.change in (Change.NEWLY_LOCKED_OUT, Change.STILL_LOCKED_OUT):
             out.print(
                 f"    violation {item.violation_id}, {count(item.reports, 'report')}, {item.after.cause}: "
                 f"{item.after.locks_out_why}",
@@ -106,6 +106,6 @@ def _print(host: str, found: WhatIf) -> None:
         out.print(
             f"  excluded     {count(found.implausible.violations, 'forged or malformed violation')}", markup=False
         )
-    if not any(tally.violations for tally in found.tallies.values()):
+    if not any(those.violations for those in found.counts.values()):
         out.print("  No reported violation to replay. That is not proof that these pins are safe.", markup=False)
     out.print(_CAVEAT, markup=False, style="dim")

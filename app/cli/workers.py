@@ -26,7 +26,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from app.main import create_app
-from app.metrics import forget_process, shared_folder
+from app.metrics import delete_process_metrics, shared_folder
 from app.settings import Settings
 from app.store.engine import check_store
 from app.store.failures import StoreError
@@ -113,7 +113,7 @@ class _Workers(Multiprocess):
         super().keep_subprocess_alive()
         for pid in before - {process.pid for process in self.processes}:
             if pid is not None:
-                forget_process(pid)
+                delete_process_metrics(pid)
 
     def terminate_all(self) -> None:
         for listening in self.sockets:

@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from app.hpkp.bound import lower_share, upper_share
 from app.hpkp.clients import ClientCount
+from app.hpkp.confidence_bound import lower_share, upper_share
 from app.hpkp.pins import Pin
 
 CONTROL_PINS = 2
@@ -136,7 +136,7 @@ def upper_share_of_all(reported: int, of: int, delivery: Delivery | None) -> flo
     """Return the upper bound of the share of all clients, those that do not report included; at most 1.
 
     Without a measurement it takes for granted that every client reports. Both bounds have 95 % confidence; their errors
-    are independent, so that their quotient falls short no more often than either: tests/scenarios/delivery.py.
+    are independent, so that their quotient falls short no more often than either: tests/support/scenarios/delivery.py.
     """
     bound = upper_share(reported, of)
     if delivery is None:

@@ -119,9 +119,9 @@ def _check_policy(
         return DeploymentCheck(None, "The leaf of the chain cannot be read.", (), (), ())
     caveats = tuple(_caveats(served, known, host, at))
     remembered = tuple(
-        RememberedPins(former, until, served.presence(former.expected) in _ON_PATHS)
-        for former, until in remembered_revisions(history, at)
-        if former.covers(host)
+        RememberedPins(previous, until, served.presence(previous.expected) in _ON_PATHS)
+        for previous, until in cached_revisions(history, at)
+        if previous.covers(host)
     )
     policy = history.in_force(at)
     if policy is None or not policy.covers(host):
@@ -147,15 +147,15 @@ _WHY = {
 }
 
 
-def remembered_revisions(history: PolicyHistory, at: datetime) -> Iterator[tuple[PinningPolicy, datetime]]:
+def cached_revisions(history: PolicyHistory, at: datetime) -> Iterator[tuple[PinningPolicy, datetime]]:
     """Find enforced revisions that were replaced less than their max-age ago, each with when the last UA forgets it."""
-    for former, following in zip(history.revisions, history.revisions[1:], strict=False):
+    for previous, following in zip(history.revisions, history.revisions[1:], strict=False):
         replaced = following.effective_from
-        if former.mode is not Mode.ENFORCE or former.withdrawn or replaced is None or replaced > at:
+        if previous.mode is not Mode.ENFORCE or previous.withdrawn or replaced is None or replaced > at:
             continue
-        until = replaced + timedelta(seconds=min(former.max_age or 0, LONGEST_REMEMBERED))
+        until = replaced + timedelta(seconds=min(previous.max_age or 0, LONGEST_REMEMBERED))
         if until > at:
-            yield former, until
+            yield previous, until
 
 
 def _caveats(served: ServedPaths, known: KnownCertificates, host: str, at: datetime) -> Iterator[str]:

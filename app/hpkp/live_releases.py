@@ -6,12 +6,12 @@ from datetime import datetime
 from app.hpkp.app_pins.lockout import ReleaseCheck, check_releases, worst_of
 from app.hpkp.app_pins.release import AppRelease, InstallCount
 from app.hpkp.deployment import paths_to_check
-from app.hpkp.probe_result import LiveHost
+from app.hpkp.probe_result import ProbedHost
 from app.hpkp.x509.anchors import KnownCertificates
 
 
 def check_live(
-    live: LiveHost | None,
+    live: ProbedHost | None,
     releases: Iterable[AppRelease],
     installs: Sequence[InstallCount],
     known: KnownCertificates,

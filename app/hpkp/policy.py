@@ -131,10 +131,10 @@ class PolicyHistory:
         """Return since when clients see what a revision of this history says: revisions that look like it count on."""
         since = policy.effective_from
         until = self.revisions.index(policy) if policy in self.revisions else 0
-        for former in reversed(self.revisions[:until]):
-            if not former.looks_like(policy):
+        for previous in reversed(self.revisions[:until]):
+            if not previous.looks_like(policy):
                 break
-            since = former.effective_from
+            since = previous.effective_from
         return since
 
     def ever_expected(self, at: datetime) -> frozenset[Pin]:

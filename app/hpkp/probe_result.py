@@ -3,7 +3,7 @@
 ::
 
     Probe: address ─< chains, answers (path, status, field values)
-      └─describe_live(anchors)─> LiveHost: pins of each chain by signatures, trust, dates
+      └─describe_live(anchors)─> ProbedHost: pins of each chain by signatures, trust, dates
            └─review_live(policy)─> findings
 
 What a probe did not reach is unknown: it withholds the verdict `ready`, and never counts as correct.
@@ -63,7 +63,7 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
-class LiveChain:
+class ProbedChain:
     """A chain that was served, with the paths that clients may build from its leaf, trust anchors included.
 
     ``pins`` are on some path of the best class, ``pins_on_every_path`` on all of them.
@@ -89,11 +89,11 @@ class LiveChain:
 
 
 @dataclass(frozen=True, slots=True)
-class LiveHost:
+class ProbedHost:
     """A probe, understood."""
 
     probe: Probe
-    chains: tuple[LiveChain, ...]
+    chains: tuple[ProbedChain, ...]
     earlier: tuple[Probe, ...] = ()
     """The last results for addresses that the probe did not reach: they count until another result arrives."""
 
@@ -103,9 +103,9 @@ class LiveHost:
         return frozenset(chain.leaf_pin for chain in self.chains if chain.trusted and chain.leaf_pin is not None)
 
 
-def describe_live(probe: Probe, anchors: KnownCertificates, earlier: tuple[Probe, ...] = ()) -> LiveHost:
+def describe_live(probe: Probe, anchors: KnownCertificates, earlier: tuple[Probe, ...] = ()) -> ProbedHost:
     """Work out for each served chain what the rules ask of it, at the moment when it was seen."""
-    return LiveHost(
+    return ProbedHost(
         probe,
         tuple(
             _describe(endpoint.address, chain, seen, anchors)
@@ -135,18 +135,18 @@ def keep_last_seen(probe: Probe, before: Iterable[Probe]) -> tuple[Probe, ...]:
     return tuple(found)
 
 
-def _describe(address: str, chain: Chain, probe: Probe, known: KnownCertificates) -> LiveChain:
+def _describe(address: str, chain: Chain, probe: Probe, known: KnownCertificates) -> ProbedChain:
     """Complete the paths of the leaf at the moment of the probe: the root that servers leave out counts too."""
     position = find_leaf(chain, probe.host)
     leaf = chain[position] if chain else None
     if not isinstance(leaf, Certificate):
         pins = frozenset[Pin]() if leaf is None or leaf.pin is None else frozenset({leaf.pin})
-        return LiveChain(address, None if leaf is None else leaf.pin, pins, pins, Anchor.UNKNOWN, False, False, None)
+        return ProbedChain(address, None if leaf is None else leaf.pin, pins, pins, Anchor.UNKNOWN, False, False, None)
     paths = complete_paths(leaf, chain, known).at(probe.at)
     best = paths.best
     # An expired certificate next to a good path does not matter; one on every path does.
     same = paths.of_classes((best.path_class,))
-    return LiveChain(
+    return ProbedChain(
         address=address,
         leaf_pin=leaf.pin,
         pins=frozenset(pin for path in same for pin in path.pins),
@@ -171,7 +171,7 @@ def _describe(address: str, chain: Chain, probe: Probe, known: KnownCertificates
 
 
 def review_live(
-    policy: PinningPolicy, live: LiveHost, *, control_pins: frozenset[Pin] = frozenset()
+    policy: PinningPolicy, live: ProbedHost, *, control_pins: frozenset[Pin] = frozenset()
 ) -> tuple[Finding, ...]:
     """Compare what a host serves with its policy. No findings mean that everything that was probed is correct.
 
@@ -188,7 +188,7 @@ def satisfied(findings: Iterable[Finding]) -> bool | None:
     return None if any(finding.withholds for finding in found) else True
 
 
-def _of_reach(live: LiveHost) -> Iterator[Finding]:
+def _of_reach(live: ProbedHost) -> Iterator[Finding]:
     probe = live.probe
     if probe.fault is not None or not probe.endpoints:
         yield Finding(
@@ -210,14 +210,14 @@ def _of_reach(live: LiveHost) -> Iterator[Finding]:
         )
 
 
-def _still_stands(live: LiveHost) -> str:
+def _still_stands(live: ProbedHost) -> str:
     if not live.earlier:
         return ""
     last = max(probe.at for probe in live.earlier)
     return f" The last result, of {last:%Y-%m-%d %H:%M} UTC, counts until a probe finds something else."
 
 
-def _of_chains(policy: PinningPolicy, live: LiveHost) -> Iterator[Finding]:
+def _of_chains(policy: PinningPolicy, live: ProbedHost) -> Iterator[Finding]:
     """At least one pin in every chain, and a Backup Pin in none of them (RFC 7469 section 2.5)."""
     enforced = policy.mode is Mode.ENFORCE
     unpinned = [chain for chain in live.chains if not policy.expected & chain.pins]
@@ -307,7 +307,7 @@ _PUT_BACK = (
 _PIN_OR_REPLACE = "At {where}, deploy a certificate with a pinned key, or add pin {pins} to the policy."
 
 
-def _of_trust(live: LiveHost) -> Iterator[Finding]:
+def _of_trust(live: ProbedHost) -> Iterator[Finding]:
     if wrong := [chain for chain in live.chains if not chain.covers_host]:
         yield Finding(
             "live_leaf_for_another_name",
@@ -338,7 +338,7 @@ def _of_trust(live: LiveHost) -> Iterator[Finding]:
         )
 
 
-def _of_fields(policy: PinningPolicy, live: LiveHost, control_pins: frozenset[Pin]) -> Iterator[Finding]:
+def _of_fields(policy: PinningPolicy, live: ProbedHost, control_pins: frozenset[Pin]) -> Iterator[Finding]:
     """Check whether every response carries the policy's own field and nothing else."""
     wanted = ENFORCING if policy.mode is Mode.ENFORCE else REPORT_ONLY
     missing, unreadable, different = list[str](), dict[str, str](), defaultdict[str, list[str]](list)
@@ -472,7 +472,7 @@ def _or_none(value: object) -> object:
     return "none" if value is None else value
 
 
-def _answers(policy: PinningPolicy, live: LiveHost) -> Iterator[tuple[str, Answer]]:
+def _answers(policy: PinningPolicy, live: ProbedHost) -> Iterator[tuple[str, Answer]]:
     """Yield answers with where they came from; earlier ones only if they may carry this revision of the policy."""
     since = policy.effective_from
     for seen in (live.probe, *(probe for probe in live.earlier if since is None or probe.at >= since)):
@@ -481,9 +481,9 @@ def _answers(policy: PinningPolicy, live: LiveHost) -> Iterator[tuple[str, Answe
                 yield f"{endpoint.address} {answer.path} ({answer.status})", answer
 
 
-def _addresses(chains: Iterable[LiveChain]) -> list[str]:
+def _addresses(chains: Iterable[ProbedChain]) -> list[str]:
     return sorted({chain.address for chain in chains})
 
 
-def _at(chains: Iterable[LiveChain]) -> str:
+def _at(chains: Iterable[ProbedChain]) -> str:
     return ", ".join(_addresses(chains))

@@ -16,7 +16,7 @@ from enum import StrEnum
 from heapq import nlargest
 
 from app.hpkp.errors import InvalidPolicy
-from app.hpkp.judgement.causes import Cause, Side
+from app.hpkp.judgement.causes import Attribution, Cause
 from app.hpkp.judgement.judge import Judgement
 from app.hpkp.pins import Pin
 from app.hpkp.policy import ExpectedPin, PinningPolicy, PolicyHistory
@@ -26,12 +26,12 @@ from app.hpkp.violation_status import OPEN
 class Change(StrEnum):
     """What becomes of the clients that reported a violation, if the pins were enforced."""
 
-    ADDED = "added"
+    NEWLY_LOCKED_OUT = "added"
     """Let in now, locked out by the candidate."""
-    REMAINS = "remains"
+    STILL_LOCKED_OUT = "remains"
     """Locked out by both."""
     CANNOT_TELL = "cannot_tell"
-    AVOIDED = "avoided"
+    NO_LONGER_LOCKED_OUT = "avoided"
     """Locked out now, let in by the candidate."""
     UNAFFECTED = "unaffected"
     """Locked out by neither."""
@@ -52,9 +52,9 @@ class Replayed:
     after: Judgement
 
     @property
-    def side(self) -> Side:
+    def side(self) -> Attribution:
         """Whose matter it is: ours if one of the policies shows that, for the other may lack the pin that does."""
-        return Side.OURS if self.before.side is Side.OURS else self.after.side
+        return Attribution.OPERATOR if self.before.side is Attribution.OPERATOR else self.after.side
 
     @property
     def change(self) -> Change:
@@ -62,17 +62,17 @@ class Replayed:
         if self.before.locks_out is None or self.after.locks_out is None:
             return Change.CANNOT_TELL
         if self.after.locks_out:
-            return Change.REMAINS if self.before.locks_out else Change.ADDED
-        return Change.AVOIDED if self.before.locks_out else Change.UNAFFECTED
+            return Change.STILL_LOCKED_OUT if self.before.locks_out else Change.NEWLY_LOCKED_OUT
+        return Change.NO_LONGER_LOCKED_OUT if self.before.locks_out else Change.UNAFFECTED
 
 
 @dataclass(slots=True)
-class Tally:
+class Counts:
     """How many violations and reports, and the reports by whose matter they are."""
 
     violations: int = 0
     reports: int = 0
-    by_side: dict[Side, int] = field(default_factory=dict)
+    by_side: dict[Attribution, int] = field(default_factory=dict)
 
     def add(self, replayed: Replayed) -> None:
         """Count a violation."""
@@ -83,13 +83,13 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class WhatIf:
-    """The answer. ``shown`` are the weightiest of the violations that are counted in ``tallies``."""
+    """The answer. ``shown`` are the weightiest of the violations that are counted in ``counts``."""
 
     candidate: PinningPolicy
-    tallies: dict[Change, Tally]
-    closed: Tally
+    counts: dict[Change, Counts]
+    closed: Counts
     """Violations that the operator set to expected, ignored or resolved."""
-    implausible: Tally
+    implausible: Counts
     """Reports whose form contradicts their sender."""
     shown: tuple[Replayed, ...]
 
@@ -99,11 +99,16 @@ class WhatIf:
 
         A key that nobody here knows may be an attacker's, or one of ours that nobody told of.
         """
-        locked_out = self.tallies[Change.ADDED].by_side.keys() | self.tallies[Change.REMAINS].by_side.keys()
-        if Side.OURS in locked_out:
+        locked_out = (
+            self.counts[Change.NEWLY_LOCKED_OUT].by_side.keys() | self.counts[Change.STILL_LOCKED_OUT].by_side.keys()
+        )
+        if Attribution.OPERATOR in locked_out:
             return False
-        unknown = self.tallies[Change.CANNOT_TELL].violations or locked_out & {Side.HOSTILE, Side.UNKNOWN}
-        return None if unknown or not any(tally.violations for tally in self.tallies.values()) else True
+        unknown = self.counts[Change.CANNOT_TELL].violations or locked_out & {
+            Attribution.POSSIBLE_ATTACK,
+            Attribution.UNKNOWN,
+        }
+        return None if unknown or not any(counted.violations for counted in self.counts.values()) else True
 
 
 def make_candidate(
@@ -129,8 +134,8 @@ def with_candidate(history: PolicyHistory, candidate: PinningPolicy) -> PolicyHi
 
 def compare(candidate: PinningPolicy, replayed: Iterable[Replayed]) -> WhatIf:
     """Add up what changes; of any number of violations only the weightiest are kept."""
-    tallies = {change: Tally() for change in Change}
-    closed, implausible = Tally(), Tally()
+    counts = {change: Counts() for change in Change}
+    closed, implausible = Counts(), Counts()
     shown: list[Replayed] = []
     for item in replayed:
         if item.before.cause is Cause.CONTROL:
@@ -140,11 +145,11 @@ def compare(candidate: PinningPolicy, replayed: Iterable[Replayed]) -> WhatIf:
         elif item.status not in OPEN:
             closed.add(item)
         else:
-            tallies[item.change].add(item)
+            counts[item.change].add(item)
             shown.append(item)
             if len(shown) > 2 * _SHOWN:
                 shown = _weightiest(shown)
-    return WhatIf(candidate, tallies, closed, implausible, tuple(_weightiest(shown)))
+    return WhatIf(candidate, counts, closed, implausible, tuple(_weightiest(shown)))
 
 
 def _weightiest(items: list[Replayed]) -> list[Replayed]:

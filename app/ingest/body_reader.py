@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from app.ingest.entry import ReportEntry
-from app.ingest.envelope import Envelope, Fate
+from app.ingest.envelope import Envelope, SubmissionResult
 from app.ingest.keyed_hashes import KeyedHashes, second_of, second_of_date
 from app.senders import Unreadable
 from app.senders.reader import Identified, ReportReader
@@ -17,7 +17,7 @@ class ReadBody:
 
     entry: ReportEntry | None
     hostnames: tuple[str, ...] = ()
-    refused: tuple[Fate, ...] = ()
+    refused: tuple[SubmissionResult, ...] = ()
 
 
 class BodyReader:
@@ -49,7 +49,7 @@ class BodyReader:
     def read(self, body: bytes, envelope: Envelope, *, received_at: int) -> ReadBody:
         """Read a body in full. It may be neither reports nor refused: entries of other types only."""
         reports = self._reader.read(body, mode=envelope.mode, received_at=from_ms(received_at))
-        refused = tuple(Fate(r.outcome, r.reason, r.pointer) for r in reports if isinstance(r, Unreadable))
+        refused = tuple(SubmissionResult(r.outcome, r.reason, r.pointer) for r in reports if isinstance(r, Unreadable))
         good = [report for report in reports if isinstance(report, Identified)]
         # Nothing to log: what was refused is kept as a sample, entries of other types not at all.
         if not good:

@@ -19,10 +19,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
 
-from app.canary import MARK, InvalidCanary
+from app.canary import MARKER, InvalidCanary
 from app.ingest.body_reader import BodyReader, ReadBody
 from app.ingest.entry import CanaryEntry, Entry, RejectionEntry
-from app.ingest.envelope import Envelope, Fate
+from app.ingest.envelope import Envelope, SubmissionResult
 from app.ingest.keyed_hashes import KeyedHashes
 from app.ingest.log_values import AppendResult, FailureKind, NotAppended
 from app.ingest.registered_hosts import RegisteredHosts
@@ -39,11 +39,15 @@ _REJECTIONS_MISSED = 2000
 """Samples of what could not be logged, 1 kB each: logged later, so that the verdict sees from how many networks reports
 were lost. How many there were, the metrics count."""
 
-_ACCEPTED = Fate(Outcome.ACCEPTED)
-_UNKNOWN_HOST = Fate(Outcome.UNKNOWN_HOST, "No policy is registered for this host, and this service takes no others.")
-_NOT_APPENDED = Fate(Outcome.STORE_UNAVAILABLE, "The service cannot record reports at the moment; nothing was kept.")
+_ACCEPTED = SubmissionResult(Outcome.ACCEPTED)
+_UNKNOWN_HOST = SubmissionResult(
+    Outcome.UNKNOWN_HOST, "No policy is registered for this host, and this service takes no others."
+)
+_NOT_APPENDED = SubmissionResult(
+    Outcome.STORE_UNAVAILABLE, "The service cannot record reports at the moment; nothing was kept."
+)
 _NOT_COLLECTED = "a submission could not be collected"
-_FAULT = Fate(Outcome.FAULT, "The fault was logged; nothing was stored.")
+_FAULT = SubmissionResult(Outcome.FAULT, "The fault was logged; nothing was stored.")
 
 _WORST_FIRST = (
     Outcome.FAULT,
@@ -68,22 +72,22 @@ class Commit(Protocol):
 
 
 class _Plan(NamedTuple):
-    """What becomes of a submission: its fate once the entry is durable, or at once without one."""
+    """What becomes of a submission: its result once the entry is durable, or at once without one."""
 
-    fate: Fate
+    result: SubmissionResult
     entry: Entry | None = None
 
 
-def _plan(read: ReadBody, unknown: Sequence[Fate] = ()) -> _Plan:
+def _plan(read: ReadBody, unknown: Sequence[SubmissionResult] = ()) -> _Plan:
     """Decide on a body: what can be taken of it is taken, and its worst outcome is its fate."""
     if read.entry is not None and not read.refused and not unknown:  # nearly always
         return _Plan(_ACCEPTED, read.entry)
     # If one host is known, the whole body is logged: the fold leaves out the reports of hosts without a policy.
     taken = read.entry is not None and len(unknown) < len(read.hostnames)
-    fates = [*read.refused, *unknown, *([_ACCEPTED] if taken else [])]
-    if not fates:  # entries of other types are another collector's; the sender has done nothing wrong
-        return _Plan(Fate(Outcome.FOREIGN_TYPE))
-    return _Plan(min(fates, key=lambda fate: _WORST_FIRST.index(fate.outcome)), read.entry if taken else None)
+    results = [*read.refused, *unknown, *([_ACCEPTED] if taken else [])]
+    if not results:  # entries of other types are another collector's; the sender has done nothing wrong
+        return _Plan(SubmissionResult(Outcome.FOREIGN_TYPE))
+    return _Plan(min(results, key=lambda result: _WORST_FIRST.index(result.outcome)), read.entry if taken else None)
 
 
 class Collector:
@@ -107,21 +111,21 @@ class Collector:
         self._rejections_waiting = 0
         self._missed: deque[RejectionEntry] = deque(maxlen=_REJECTIONS_MISSED)
 
-    async def collect(self, body: bytes, envelope: Envelope) -> Fate:
+    async def collect(self, body: bytes, envelope: Envelope) -> SubmissionResult:
         """Take one body; returns after it is durable, or says why it is not taken."""
         try:
             plan = self._read(body, envelope, now_ms())
             if isinstance(plan, ReadBody):
                 # May wait for a look into the store: the reason why `submit` leaves some bodies to this.
                 plan = _plan(plan, await self._refuse_hosts(plan))
-            fate = plan.fate if plan.entry is None else self._fate_of(plan, await self._commit.submit(plan.entry))
+            result = plan.result if plan.entry is None else self._result_of(plan, await self._commit.submit(plan.entry))
         except Exception:
             # A fault is an outcome, too: each submission has exactly one, and its sender gets an answer.
             logger.exception(_NOT_COLLECTED)
-            fate = _FAULT
-        return self._conclude(fate, body, envelope)
+            result = _FAULT
+        return self._conclude(result, body, envelope)
 
-    def submit(self, body: bytes, envelope: Envelope, answer: Callable[[Fate], None]) -> bool:
+    def submit(self, body: bytes, envelope: Envelope, answer: Callable[[SubmissionResult], None]) -> bool:
         """Take one body as `collect` does, without a task; ``answer`` is called in a later turn of the event loop.
 
         Returns False, and has done nothing, if that may need a look into the store: `collect` has to take it then.
@@ -134,12 +138,12 @@ class Collector:
                 durable = self._commit.submit(plan.entry)
                 durable.add_done_callback(partial(self._answer, plan, body, envelope, answer))
                 return True
-            fate = plan.fate
+            result = plan.result
         except Exception:
             logger.exception(_NOT_COLLECTED)
-            fate = _FAULT
+            result = _FAULT
         # Never before this returns: the caller has to know first that the body was taken.
-        asyncio.get_running_loop().call_soon(answer, self._conclude(fate, body, envelope))
+        asyncio.get_running_loop().call_soon(answer, self._conclude(result, body, envelope))
         return True
 
     def _answer(
@@ -147,27 +151,27 @@ class Collector:
         plan: _Plan,
         body: bytes,
         envelope: Envelope,
-        answer: Callable[[Fate], None],
+        answer: Callable[[SubmissionResult], None],
         durable: "asyncio.Future[AppendResult]",
     ) -> None:
         """Tell the sender who waits for a batch; called when that is durable or has failed."""
         try:
-            fate = self._fate_of(plan, durable.result())
+            result = self._result_of(plan, durable.result())
         except Exception:
             logger.exception(_NOT_COLLECTED)
-            fate = _FAULT
-        answer(self._conclude(fate, body, envelope))
+            result = _FAULT
+        answer(self._conclude(result, body, envelope))
 
-    def _conclude(self, fate: Fate, body: bytes, envelope: Envelope) -> Fate:
+    def _conclude(self, result: SubmissionResult, body: bytes, envelope: Envelope) -> SubmissionResult:
         """Count a submission's one outcome, and keep a sample of what was not taken."""
-        if fate is _NOT_APPENDED:
+        if result is _NOT_APPENDED:
             # Not logged now, which would fail as well: kept until an append succeeds.
-            self._missed.append(self._describe(fate, envelope, body))
+            self._missed.append(self._describe(result, envelope, body))
         # A fault of this program is in its own log; samples show what senders send wrong.
-        elif fate.reason and fate is not _FAULT:
-            return self.reject(fate, envelope, body)
-        self._metrics.count_outcome(fate.outcome)
-        return fate
+        elif result.reason and result is not _FAULT:
+            return self.reject(result, envelope, body)
+        self._metrics.count_outcome(result.outcome)
+        return result
 
     def _read_without_waiting(self, body: bytes, envelope: Envelope, received_at: int) -> _Plan | None:
         """Read a body; None if its hosts may have to be looked for, before the dear part of the reading."""
@@ -186,44 +190,48 @@ class Collector:
         if recalled is not None:
             return recalled
         # Not asked of what is recalled: a report with such a member is not remembered.
-        if self._check_canary is not None and MARK in body:
+        if self._check_canary is not None and MARKER in body:
             try:
                 self._check_canary(body)
             except InvalidCanary as error:
-                return _Plan(Fate(Outcome.CANARY_REFUSED, str(error)))
+                return _Plan(SubmissionResult(Outcome.CANARY_REFUSED, str(error)))
             _, network = self._hashes.of_address(envelope.address)
-            return _Plan(Fate(Outcome.CANARY), CanaryEntry(received_at, network, body, envelope.label))
+            return _Plan(SubmissionResult(Outcome.CANARY), CanaryEntry(received_at, network, body, envelope.label))
         return self._bodies.read(body, envelope, received_at=received_at)
 
-    async def _refuse_hosts(self, read: ReadBody) -> list[Fate]:
+    async def _refuse_hosts(self, read: ReadBody) -> list[SubmissionResult]:
         """Refuse each report whose host is not registered, if that matters."""
         if self._registered is None:
             return []
         # One for each report and not for each body: `_plan` compares their number.
         return [_UNKNOWN_HOST for host in read.hostnames if not await self._registered.covers(host)]
 
-    def _fate_of(self, plan: _Plan, appended: AppendResult) -> Fate:
+    def _result_of(self, plan: _Plan, appended: AppendResult) -> SubmissionResult:
         """Return what the sender is told once an append has ended; after a success log what was missed."""
         if isinstance(appended, NotAppended):
             return _FAULT if appended.kind is FailureKind.FAULT else _NOT_APPENDED
         while self._missed:  # what could not be logged is logged now, so that the operator is alerted of it
             self._commit.submit(self._missed.popleft())
-        return plan.fate
+        return plan.result
 
-    def reject(self, fate: Fate, envelope: Envelope, body: bytes = b"", *, length: int | None = None) -> Fate:
+    def reject(
+        self, result: SubmissionResult, envelope: Envelope, body: bytes = b"", *, length: int | None = None
+    ) -> SubmissionResult:
         """Count a submission that is not taken, and log a sample of it for the operator; nobody waits for that."""
-        self._metrics.count_outcome(fate.outcome)
+        self._metrics.count_outcome(result.outcome)
         # Beside `max_waiting_bytes`: samples of rubbish must not take the room of reports.
         if self._rejections_waiting < _REJECTIONS_WAITING:
             self._rejections_waiting += 1
-            sample = self._describe(fate, envelope, body, length=length)
+            sample = self._describe(result, envelope, body, length=length)
             self._commit.submit(sample).add_done_callback(self._rejection_done)
-        return fate
+        return result
 
-    def _describe(self, fate: Fate, envelope: Envelope, body: bytes, *, length: int | None = None) -> RejectionEntry:
+    def _describe(
+        self, result: SubmissionResult, envelope: Envelope, body: bytes, *, length: int | None = None
+    ) -> RejectionEntry:
         """Build the sample of a submission that is not taken; it has no address."""
         _, network = self._hashes.of_address(envelope.address)
-        return describe_rejection(fate, envelope, body, network=network, length=length, received_at=now_ms())
+        return describe_rejection(result, envelope, body, network=network, length=length, received_at=now_ms())
 
     def _rejection_done(self, _appended: "asyncio.Future[AppendResult]") -> None:
         """Make room for the next sample."""

@@ -18,7 +18,7 @@ class Envelope(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
+class SubmissionResult:
     """The outcome of a submission, with what the sender is told about it."""
 
     outcome: Outcome

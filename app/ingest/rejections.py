@@ -5,7 +5,7 @@ import re
 from app.hpkp.errors import InvalidHost
 from app.hpkp.hosts import canonical_host
 from app.ingest.entry import RejectionEntry
-from app.ingest.envelope import Envelope, Fate
+from app.ingest.envelope import Envelope, SubmissionResult
 from app.senders.other_kinds import is_refusal
 
 _SAMPLE = 300
@@ -22,22 +22,28 @@ _HOST_MEMBERS = tuple(
 
 
 def describe_rejection(
-    fate: Fate, envelope: Envelope, body: bytes, *, network: bytes, length: int | None = None, received_at: int
+    result: SubmissionResult,
+    envelope: Envelope,
+    body: bytes,
+    *,
+    network: bytes,
+    length: int | None = None,
+    received_at: int,
 ) -> RejectionEntry:
     """Return what is kept of a rejected submission; ``received_at`` in milliseconds since the Unix epoch."""
     return RejectionEntry(
         received_at=received_at,
         network=network,
-        outcome=fate.outcome,
-        reason=fate.reason[:500],
+        outcome=result.outcome,
+        reason=result.reason[:500],
         length=len(body) if length is None else length,
-        pointer=fate.pointer[:200] if fate.pointer else None,
+        pointer=result.pointer[:200] if result.pointer else None,
         label=envelope.label,
         content_type=envelope.content_type,
         user_agent=envelope.user_agent,
         sample=sample_of(body),
         # Known to be of another kind: no violation report of any host was lost.
-        host=None if is_refusal(fate.reason) else find_named_host(body),
+        host=None if is_refusal(result.reason) else find_named_host(body),
     )
 
 

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 from app.hpkp.x509.certificate import Chain, Element, UnreadableCertificate, read_certificate
 from app.hpkp.x509.pem import CERTIFICATE_LABELS, pem_blocks
-from app.senders.bounded import Bounded
 from app.senders.private_keys import FOUND, is_private_key
+from app.senders.weighted_lru import WeightedLRU
 from app.senders.wire import MAX_CHAIN, NotAReport
 
 _LONGEST_KEPT = 8192
@@ -47,7 +47,7 @@ class CertificateReader:
     """Reads certificate texts, and keeps the ones it has read."""
 
     def __init__(self, *, max_bytes: int = 8_000_000) -> None:
-        self._kept: Bounded[str, _Kept] = Bounded(max_bytes)
+        self._kept: WeightedLRU[str, _Kept] = WeightedLRU(max_bytes)
 
     def read_chain(self, value: list[Any] | str | None, pointer: str) -> Chain | None:
         """Read a chain member; None where the sender sent none.

@@ -23,9 +23,9 @@ from app.hpkp.policy import Mode
 from app.hpkp.report import Sender, ViolationReport
 from app.hpkp.violation import clock_of, identity_of, is_outside_validity, out_of_date, shared_validity
 from app.senders import Reading, Unreadable, read_reports
-from app.senders.bounded import Bounded
 from app.senders.pem import CertificateReader
 from app.senders.rfc7469 import chromium_mode, contradictions_of_dates
+from app.senders.weighted_lru import WeightedLRU
 from app.senders.wire import TO_THE_SECOND, read_usual_date
 
 _DATE = rf'"({TO_THE_SECOND}\.\d{{3}}Z)"'
@@ -37,7 +37,7 @@ _NOT_IN_REST = (b'"date-time"', b'"effective-expiration-date"', b"\\u")
 
 _STRIDE = 61
 """Of a rest every so-manieth byte is looked up, and the whole compared with what is found: cheaper than hashing it."""
-_MET = 8192
+_SEEN_ONCE = 8192
 """How many rests are remembered as met once."""
 _MAX_BYTES = 8_000_000
 _WEIGHT = 2
@@ -88,7 +88,7 @@ class Recalled(NamedTuple):
     fingerprint: bytes
 
 
-class _Rest:
+class _BodyTemplate:
     """What was read from a rest; the dates are those of the body that it was read from."""
 
     __slots__ = ("_contradictions", "_identities", "_validity", "digest", "report", "text")
@@ -141,18 +141,18 @@ class ReportReader:
 
     def __init__(self) -> None:
         self._certificates = CertificateReader()
-        self._rests: Bounded[bytes, _Rest] = Bounded(_MAX_BYTES)
-        self._met: LRU[int, None] = LRU(_MET)
+        self._templates: WeightedLRU[bytes, _BodyTemplate] = WeightedLRU(_MAX_BYTES)
+        self._seen_once: LRU[int, None] = LRU(_SEEN_ONCE)
 
     @property
     def kept(self) -> int:
         """How many reports are known again."""
-        return len(self._rests)
+        return len(self._templates)
 
     def recall(self, body: bytes) -> Recalled | None:
         """Recognise a body that differs from one read before in nothing but its dates; it is not read again."""
         head = _HEAD.match(body)
-        if head is None or (kept := self._rests.get(body[_HEAD_LENGTH::_STRIDE])) is None or not kept.ends(body):
+        if head is None or (kept := self._templates.get(body[_HEAD_LENGTH::_STRIDE])) is None or not kept.ends(body):
             return None
         date_time, expiration = head.groups()
         return Recalled(kept.report, kept.text, (date_time, expiration), _fingerprint(body, kept.digest))
@@ -166,7 +166,7 @@ class ReportReader:
         else:
             first, sample = body[:_HEAD_LENGTH], body[_HEAD_LENGTH::_STRIDE]
         head = _HEAD.fullmatch(first)
-        if head is not None and (kept := self._rests.get(sample)) is not None and kept.ends(body):
+        if head is not None and (kept := self._templates.get(sample)) is not None and kept.ends(body):
             date_time, expiration = head.groups()
             report, identity = kept.at(date_time.decode(), expiration.decode(), mode, received_at=received_at)
             return (Identified(report, body, _fingerprint(first, kept.digest), received_at, identity),)
@@ -175,7 +175,7 @@ class ReportReader:
         digest = hashlib.sha256(rest).digest()
         readings = read_reports(body, certificates=self._certificates, mode=mode, received_at=received_at)
         if head is not None and len(readings) == 1 and isinstance(readings[0], Reading):
-            self._keep(sample, _Rest(rest, readings[0].report, digest))
+            self._keep(sample, _BodyTemplate(rest, readings[0].report, digest))
         return tuple(
             reading
             if isinstance(reading, Unreadable)
@@ -183,14 +183,14 @@ class ReportReader:
             for position, reading in enumerate(readings)
         )
 
-    def _keep(self, sample: bytes, rest: _Rest) -> None:
+    def _keep(self, sample: bytes, template: _BodyTemplate) -> None:
         """Keep what is met a second time: of a flood of what comes only once, nothing."""
-        if not rest.can_be_kept:
+        if not template.can_be_kept:
             return
-        if hash(sample) in self._met:
-            self._rests.put(sample, rest, weight=_WEIGHT * len(rest.text))
+        if hash(sample) in self._seen_once:
+            self._templates.put(sample, template, weight=_WEIGHT * len(template.text))
         else:
-            self._met[hash(sample)] = None
+            self._seen_once[hash(sample)] = None
 
 
 def _fingerprint(body: bytes, digest_of_rest: bytes, position: int = 0) -> bytes:

@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from app.hpkp.readiness import CanarySeen
+from app.hpkp.readiness import CanaryStatus
 from app.store import tables
 from app.store.engine import DAY_MS, from_ms, to_ms
 
@@ -46,7 +46,7 @@ def last_arrival(connection: Connection) -> datetime | None:
     return None if found is None else from_ms(found)
 
 
-def last_canary(connection: Connection, host: str, *, until: datetime, since: datetime) -> CanarySeen:
+def last_canary(connection: Connection, host: str, *, until: datetime, since: datetime) -> CanaryStatus:
     """Return what is known of a host's canaries of a window."""
     canaries = tables.canaries
     of_host = (canaries.c.host == host, canaries.c.sent_at >= to_ms(since), canaries.c.sent_at <= to_ms(until))
@@ -54,7 +54,7 @@ def last_canary(connection: Connection, host: str, *, until: datetime, since: da
         select(func.max(canaries.c.received_at)).where(*of_host, canaries.c.received_at <= to_ms(until))
     )
     sent = connection.execute(select(canaries).where(*of_host).order_by(canaries.c.id.desc()).limit(1)).first()
-    return CanarySeen(
+    return CanaryStatus(
         received_at=None if received is None else from_ms(received),
         sent_at=None if sent is None else from_ms(sent.sent_at),
         fault=None if sent is None else sent.fault,

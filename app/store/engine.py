@@ -20,7 +20,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from app.store.failures import StoreFailure, StoreState, StoreUnusable, describe_failure
 from app.store.postgres import connection_parameters, set_up_session
 from app.store.store_file import StoreFile
-from app.store.texts import keep_texts_storable, to_json
+from app.store.text_sanitizing import keep_texts_storable, to_json
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS

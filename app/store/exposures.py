@@ -38,9 +38,9 @@ def record_exposure(connection: Connection, days: Iterable[ExposedDay], *, origi
     if changed:
         hosts = [{"name": name, "first_seen_at": to_ms(at)} for name in sorted({str(row["host"]) for row in changed})]
         insert_missing(connection, tables.hosts, hosts)
-        former = [before for row in changed if (before := known.get(_key(row))) is not None]
-        if former:
-            values = [{name: getattr(row, name) for name in _KEPT} | {"replaced_at": to_ms(at)} for row in former]
+        previous = [before for row in changed if (before := known.get(_key(row))) is not None]
+        if previous:
+            values = [{name: getattr(row, name) for name in _KEPT} | {"replaced_at": to_ms(at)} for row in previous]
             connection.execute(insert(tables.former_exposures), values)
         replace_rows(connection, tables.exposures, changed)
     return len(rows)

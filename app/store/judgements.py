@@ -3,7 +3,7 @@
 from dataclasses import fields
 from typing import Any
 
-from app.hpkp.judgement.causes import Cause, Side
+from app.hpkp.judgement.causes import Attribution, Cause
 from app.hpkp.judgement.checked import find_checked_leaf
 from app.hpkp.judgement.judge import CertificateFinding, Judgement, Reason
 from app.hpkp.pins import parse_pin
@@ -36,7 +36,7 @@ def judgement_from_json(stored: dict[str, Any]) -> Judgement:
     return Judgement(
         cause=Cause(stored["cause"]),
         why=stored["why"],
-        side=Side(stored["side"]),
+        side=Attribution(stored["side"]),
         also=tuple(Reason(Cause(reason["cause"]), reason["why"]) for reason in stored["also"]),
         notes=tuple(stored["notes"]),
         locks_out=stored["locks_out"],

@@ -6,15 +6,15 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from app.hpkp.pins import Pin
-from app.hpkp.probe_result import LiveHost, Probe
+from app.hpkp.probe_result import Probe, ProbedHost
 from app.hpkp.violation import chain_digest
 from app.hpkp.wording import count
 from app.store import tables
 from app.store.engine import to_ms
 from app.store.events import add_event
+from app.store.locks import lock_for_fold
 from app.store.policies import live_keys_of
 from app.store.read.probes import last_probe_row
-from app.store.turns import lock_for_fold
 from app.store.upsert import insert_missing
 from app.store.write.chains import insert_chains
 
@@ -23,7 +23,7 @@ _LOOKS_KEPT = 20_000
 """Of looks that saw the same: two years of one an hour."""
 
 
-def add_probe(connection: Connection, live: LiveHost) -> frozenset[Pin]:
+def add_probe(connection: Connection, live: ProbedHost) -> frozenset[Pin]:
     """Record a look at a host; what differs from the look before is an event. Returns leaf keys not seen before."""
     probe = live.probe
     at, seen = to_ms(probe.at), _as_json(probe)
@@ -56,7 +56,7 @@ def add_probe(connection: Connection, live: LiveHost) -> frozenset[Pin]:
     _add_look(connection, added, at)
     for kind, text in events:
         add_event(connection, kind, text, host=probe.host, at=at)
-    _forget_old(connection, probe.host)
+    _delete_old(connection, probe.host)
     new = live.leaf_pins - live_keys_of(connection, probe.host)
     if new:
         rows = [{"host": probe.host, "pin": str(pin), "first_seen_at": at} for pin in sorted(new)]
@@ -74,7 +74,7 @@ def _add_look(connection: Connection, probe_id: int | None, at: int) -> None:
         connection.execute(delete(looks).where(of_row, looks.c.at <= too_old))
 
 
-def _forget_old(connection: Connection, host: str) -> None:
+def _delete_old(connection: Connection, host: str) -> None:
     """Keep the newest looks of a host, for one whose answers never stay the same."""
     kept = (
         select(tables.probes.c.id)

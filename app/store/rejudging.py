@@ -20,13 +20,13 @@ from sqlalchemy import ColumnElement, Connection, Row, delete, func, or_, select
 from app.hpkp.judgement.judge import Judgement
 from app.hpkp.policy import PolicyHistory
 from app.hpkp.report import ViolationReport
-from app.store import host_counts, tables
+from app.store import host_rollups, tables
 from app.store.events import add_event
 from app.store.judgements import judged_columns
+from app.store.locks import lock_inserts
 from app.store.read.events import last_event
 from app.store.read.fold_inputs import load_pinned_host
 from app.store.read.reported import report_of_row
-from app.store.turns import wait_for_other_writers
 from app.store.upsert import insert_missing, replace_rows
 
 logger = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ def request_rejudging(connection: Connection, host: str = ALL, *, knowledge: str
     To be called in the transaction that changes the policy: it keeps others from adding violations to its end, so that
     none is judged by what was before and passed over here.
     """
-    wait_for_other_writers(connection)
+    lock_inserts(connection)
     before = find_run(connection, host)
     last_id = connection.scalar(select(func.max(tables.violations.c.id))) or 0
     row = {
@@ -106,7 +106,7 @@ def request_rejudging(connection: Connection, host: str = ALL, *, knowledge: str
 
 def request_if_knowledge_changed(connection: Connection, knowledge: str, *, at: int) -> bool:
     """Let all be judged again if they were last judged by other roots, catalogs or rules; whether any work is left."""
-    wait_for_other_writers(connection)
+    lock_inserts(connection)
     last = last_event(connection, _KNOWLEDGE)
     pending = find_run(connection, ALL)
     if pending is None and last is not None and last.text == _describe(knowledge):
@@ -193,7 +193,7 @@ def write_piece(connection: Connection, run: Run, judged: Sequence[Rejudged], *,
 
     Written is what comes before the first violation that was changed meanwhile, or whose policy was.
     """
-    wait_for_other_writers(connection)
+    lock_inserts(connection)
     if not _is_current(connection, run):
         return None
     cursor, written = _unchanged(connection, run, judged)
@@ -210,12 +210,12 @@ def write_piece(connection: Connection, run: Run, judged: Sequence[Rejudged], *,
     hosts = [{"name": v.pinned, "first_seen_at": v.first_received_at} for v, *_ in new if v.pinned != v.host]
     if hosts:
         insert_missing(connection, tables.hosts, sorted(hosts, key=lambda row: str(row["name"])))
-    host_counts.take_out(connection, recounted)
+    host_rollups.subtract(connection, recounted)
     for violation, judgement, report in new:
         columns = judged_columns(judgement, report, received_at=violation.first_received_at)
         values = {"host": violation.pinned, **columns, "judged_at": at}
         connection.execute(update(tables.violations).where(tables.violations.c.id == violation.id).values(values))
-    host_counts.put_in(connection, recounted)
+    host_rollups.add(connection, recounted)
     return _advance(
         connection,
         run,
@@ -253,16 +253,16 @@ def _unchanged(connection: Connection, run: Run, judged: Sequence[Rejudged]) -> 
 
 def recount_next(connection: Connection, run: Run) -> Run | None:
     """Count the clients of one host again that lost or got violations; None if another one went on with the run."""
-    wait_for_other_writers(connection)
+    lock_inserts(connection)
     if not _is_current(connection, run):
         return None
-    host_counts.recount_clients(connection, run.moved[:1])
+    host_rollups.recount_clients(connection, run.moved[:1])
     return _advance(connection, run, moved=list(run.moved[1:]))
 
 
 def finish(connection: Connection, run: Run, *, at: int) -> bool:
     """End a run whose violations are all judged, with an event that says what changed; False if it is not the last."""
-    wait_for_other_writers(connection)
+    lock_inserts(connection)
     runs = tables.rejudgings.c
     ended = connection.execute(delete(tables.rejudgings).where(runs.host == run.host, runs.version == run.version))
     if ended.rowcount == 0:

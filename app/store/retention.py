@@ -11,7 +11,7 @@ from sqlalchemy import Engine, Table, delete, func, select, update
 
 from app.store import tables
 from app.store.engine import DAY_MS, writing
-from app.store.turns import wait_for_other_writers
+from app.store.locks import lock_inserts
 from app.store.write.deletion import ProbedChains, delete_violations
 
 _CHUNK = 500
@@ -101,7 +101,7 @@ def _prune_some(engine: Engine, ids: list[int], cutoff: int, count: Progress, pr
     )
     violations = tables.violations.c
     with writing(engine) as connection:
-        wait_for_other_writers(connection)
+        lock_inserts(connection)
         # Asked again within the transaction: a report may have come since the ids were found.
         still = select(violations.id, violations.last_received_at).where(violations.id.in_(ids)).order_by(violations.id)
         rows = connection.execute(still.with_for_update(key_share=True))

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, insert, or_, select, update
 
 from app.hpkp.readiness import Readiness
-from app.hpkp.readiness.words import VERDICTS, describe_change
+from app.hpkp.readiness.messages import VERDICTS, describe_change
 from app.store import tables
 from app.store.engine import to_ms
 from app.store.events import add_event

@@ -56,7 +56,7 @@ async def _find_all() -> Sequence[str]:
 class Job:
     """A background job. Seconds.
 
-    ``find`` returns what is due, ``do`` does one item of that. ``turn`` tells whether no other machine does it now.
+    ``find`` returns what is due, ``do`` does one item of that. ``lock`` tells whether no other machine does it now.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Job:
     limit: float
     """The longest that finding, or one item, may take."""
     find: Callable[[], Coroutine[Any, Any, Sequence[str]]] = _find_all
-    turn: Callable[[], AbstractAsyncContextManager[bool]] = _always_ours
+    lock: Callable[[], AbstractAsyncContextManager[bool]] = _always_ours
     delay: float = 0.0
     """Before the first run."""
     rest: float = 0.0
@@ -168,7 +168,7 @@ class Runner:
             return True
         try:
             async with AsyncExitStack() as stack:
-                if not await self._within(job, "", stack.enter_async_context(job.turn())):
+                if not await self._within(job, "", stack.enter_async_context(job.lock())):
                     return False
                 items = await self._within(job, "", job.find())
                 retries.keep(items)

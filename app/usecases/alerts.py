@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from app.hpkp.alarms import Alarm, GivenVerdict, HostState, alarms_on_host, alarms_on_intake
+from app.hpkp.alert_rules import Alert, GivenVerdict, HostState, alerts_on_host, alerts_on_ingest
 from app.settings import Settings
 from app.store import alerts as store
 from app.store.engine import writing
 from app.store.policies import list_hosts_with_policy
-from app.store.read.alerts import StoredAlert, alerts_for_a_digest, alerts_to_tell
+from app.store.read.alerts import StoredAlert, alerts_for_a_digest, unsent_alerts
 from app.store.read.rejections import count_rejections
 from app.store.read.verdicts import last_change
 from app.usecases.readiness import ReadinessAssessor
@@ -51,17 +51,17 @@ class Alerts:
         with self.engine.connect() as connection:
             hosts = list_hosts_with_policy(connection)
             rejected = count_rejections(connection, since=at - timedelta(hours=1))
-        alarms, failed = list(alarms_on_intake(rejected)), dict[str, str]()
+        alerts, failed = list(alerts_on_ingest(rejected)), dict[str, str]()
         for host in hosts:
             try:
-                alarms += self._alarms_on(host, at)
+                alerts += self._alerts_on(host, at)
             except DBAPIError:
                 raise
             except Exception as error:  # of one host's policy or evidence; the others are told of theirs
                 logger.exception("the alerts of %s cannot be found out", host)
                 failed[host] = f"{type(error).__name__}: {error}"
         with writing(self.engine) as connection:
-            store.update_alerts(connection, alarms, at=at, unknown=failed.keys())
+            store.update_alerts(connection, alerts, at=at, unknown=failed.keys())
         return failed
 
     def list_due(self, *, at: datetime) -> DueAlerts:
@@ -70,21 +70,21 @@ class Alerts:
         digest = at - timedelta(hours=self.settings.alert_digest_hours or 10**6)
         with self.engine.connect() as connection:
             return DueAlerts(
-                new=alerts_to_tell(connection, limit=_AT_ONCE),
+                new=unsent_alerts(connection, limit=_AT_ONCE),
                 digest=alerts_for_a_digest(connection, before=digest, limit=_AT_ONCE),
                 failed=failed,
             )
 
-    def mark_told(self, ids: Sequence[int], *, at: datetime) -> None:
-        """Record that somebody was told of alerts."""
+    def mark_sent(self, ids: Sequence[int], *, at: datetime) -> None:
+        """Record that alerts were sent."""
         with writing(self.engine) as connection:
-            store.set_told(connection, ids, at=at)
+            store.mark_sent(connection, ids, at=at)
 
-    def _alarms_on(self, host: str, at: datetime) -> Sequence[Alarm]:
-        if (situation := self.readiness.gather(host, at=at)) is None:
+    def _alerts_on(self, host: str, at: datetime) -> Sequence[Alert]:
+        if (inputs := self.readiness.gather(host, at=at)) is None:
             return ()
         with self.engine.connect() as connection:
             changes = last_change(connection, host)
         verdicts = tuple(GivenVerdict(recorded.verdict, recorded.change) for recorded in changes)
         sent = bool(self.settings.canary_interval_hours)
-        return list(alarms_on_host(HostState(situation, verdicts, canaries_are_sent=sent)))
+        return list(alerts_on_host(HostState(inputs, verdicts, canaries_are_sent=sent)))

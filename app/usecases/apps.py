@@ -17,10 +17,10 @@ from app.hpkp.x509.anchors import KnownCertificates
 from app.hpkp.x509.certificate import Chain
 from app.store.engine import to_ms, writing
 from app.store.events import add_event
+from app.store.locks import lock_inserts
 from app.store.policies import find_covering
 from app.store.read.releases import list_installs, list_releases, list_releases_pinning
 from app.store.rejudging import request_rejudging
-from app.store.turns import wait_for_other_writers
 from app.store.write.releases import record_installs, record_release, retire_release
 from app.usecases.readiness import ReadinessAssessor
 from app.usecases.rejudging_queue import RejudgingQueue
@@ -41,7 +41,7 @@ class Apps:
         What is left after a second is judged in the background; until then no verdict on its hosts is `ready`.
         """
         with writing(self.engine) as connection:
-            wait_for_other_writers(connection)  # before the registry is read, on which judgements rest as well
+            lock_inserts(connection)  # before the registry is read, on which judgements rest as well
             before = list_releases(connection, app=release.app, version=release.version)
             record_release(connection, release, at=at)
             names = _names((release, *(one for one in before if one.platform is release.platform)))
@@ -87,7 +87,7 @@ class Apps:
     ) -> bool:
         """Let a release count no more, or again, and begin to judge again; whether there is such a release."""
         with writing(self.engine) as connection:
-            wait_for_other_writers(connection)
+            lock_inserts(connection)
             if not retire_release(connection, app, platform, version, at=None if undo else at):
                 return False
             releases = list_releases(connection, app=app, version=version)

@@ -24,10 +24,10 @@ from app.hpkp.policy import PinningPolicy, PolicyHistory
 from app.store import control as store
 from app.store.control import StoredControlPin
 from app.store.engine import to_ms, writing
+from app.store.locks import lock_inserts
 from app.store.policies import history_of
 from app.store.read.control import gather_control
 from app.store.rejudging import request_rejudging
-from app.store.turns import wait_for_other_writers
 from app.usecases.readiness import ReadinessAssessor
 from app.usecases.rejudging_queue import RejudgingQueue
 
@@ -81,7 +81,7 @@ class ControlPins:
         with given pins is judged again. Raises InvalidPolicy for pins or a domain that cannot be control.
         """
         with writing(self.engine) as connection:
-            wait_for_other_writers(connection)
+            lock_inserts(connection)
             history = history_of(connection, host)
             if history.in_force(at) is None:
                 return None

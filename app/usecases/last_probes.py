@@ -5,9 +5,9 @@ from datetime import datetime
 
 from sqlalchemy import Engine
 
-from app.hpkp.probe_result import LiveHost, Probe, describe_live, keep_last_seen
+from app.hpkp.probe_result import Probe, ProbedHost, describe_live, keep_last_seen
 from app.hpkp.x509.anchors import KnownCertificates
-from app.store.read.probes import find_look, find_looks_before, load_probe
+from app.store.read.probes import find_probe_run, find_probe_runs_before, load_probe
 
 _CACHED = 1000
 
@@ -18,22 +18,22 @@ class LastProbes:
 
     engine: Engine
     known: KnownCertificates
-    _described: dict[tuple[int, int], LiveHost] = field(default_factory=dict)
+    _described: dict[tuple[int, int], ProbedHost] = field(default_factory=dict)
 
-    def find(self, host: str, *, until: datetime | None = None) -> LiveHost | None:
+    def find(self, host: str, *, until: datetime | None = None) -> ProbedHost | None:
         """Return what the last probe of a host saw, or None; with ``until``, the last one by then."""
         with self.engine.connect() as connection:
-            look = find_look(connection, host, until=until)
-            if look is None:
+            run = find_probe_run(connection, host, until=until)
+            if run is None:
                 return None
-            if (known := self._described.get(look.key)) is not None:
+            if (known := self._described.get(run.key)) is not None:
                 return known
-            found = load_probe(connection, look)
+            found = load_probe(connection, run)
             earlier: tuple[Probe, ...] = ()
             if not found.endpoints or not all(endpoint.chains for endpoint in found.endpoints):
-                before = (load_probe(connection, seen) for seen in find_looks_before(connection, look))
+                before = (load_probe(connection, seen) for seen in find_probe_runs_before(connection, run))
                 earlier = keep_last_seen(found, before)
         if len(self._described) >= _CACHED:
             self._described.clear()
-        live = self._described[look.key] = describe_live(found, self.known, earlier)
+        live = self._described[run.key] = describe_live(found, self.known, earlier)
         return live

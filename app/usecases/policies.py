@@ -12,10 +12,10 @@ from app.hpkp.policy import PinningPolicy, PolicyHistory
 from app.hpkp.report import ViolationReport
 from app.store import policies as store
 from app.store.engine import to_ms, writing
+from app.store.locks import lock_inserts
 from app.store.policies import StoredPolicy
 from app.store.read.fold_inputs import load_pinned_host
 from app.store.rejudging import request_rejudging
-from app.store.turns import wait_for_other_writers
 from app.usecases.readiness import ReadinessAssessor
 from app.usecases.rejudging_queue import RejudgingQueue
 
@@ -38,7 +38,7 @@ class Policies:
         if policy.effective_from is not None and policy.effective_from > at:
             raise InvalidPolicy("effective_from lies in the future")
         with writing(self.engine) as connection:
-            wait_for_other_writers(connection)  # before the policy is read, on which their judgements rest as well
+            lock_inserts(connection)  # before the policy is read, on which their judgements rest as well
             current = store.history_of(connection, policy.host).in_force(at)
             if current is not None and policy.effective_from is None and policy.says_the_same_as(current):
                 return current
@@ -51,7 +51,7 @@ class Policies:
     def withdraw(self, host: str, *, at: datetime, actor: str | None = None) -> PinningPolicy | None:
         """End the policy in force by a last revision and begin to judge again; None if none was in force."""
         with writing(self.engine) as connection:
-            wait_for_other_writers(connection)
+            lock_inserts(connection)
             withdrawn = store.withdraw(connection, store.history_of(connection, host), at=at, actor=actor)
             if withdrawn is not None:
                 request_rejudging(connection, host, at=to_ms(at))

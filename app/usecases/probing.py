@@ -7,16 +7,16 @@ from sqlalchemy import Engine
 
 from app.hpkp.hosts import Host
 from app.hpkp.policy import PinningPolicy
-from app.hpkp.probe_result import LiveHost, Probe, describe_live
+from app.hpkp.probe_result import Probe, ProbedHost, describe_live
 from app.hpkp.x509.anchors import KnownCertificates
 from app.metrics import Metrics
 from app.probe import ProbeOptions, probe
 from app.settings import Settings
 from app.store.engine import to_ms, writing
+from app.store.locks import lock_inserts
 from app.store.probes import add_probe
 from app.store.read.probes import hosts_not_probed_since
 from app.store.rejudging import request_rejudging
-from app.store.turns import wait_for_other_writers
 from app.threads import in_thread
 from app.usecases.policies import Policies
 from app.usecases.rejudging_queue import RejudgingQueue
@@ -35,7 +35,7 @@ class Probing:
 
     async def probe(
         self, host: Host, *, port: int | None = None, at: datetime
-    ) -> tuple[PinningPolicy, LiveHost] | None:
+    ) -> tuple[PinningPolicy, ProbedHost] | None:
         """Look at what a host serves and record it; None, and no connection, if no policy of its own is in force.
 
         A leaf key seen for the first time, in a chain that holds, is the host's: its violations are judged again.
@@ -53,11 +53,11 @@ class Probing:
         seen = await probe(host, options)
         return policy, await in_thread(self.record, seen)
 
-    def record(self, seen: Probe) -> LiveHost:
+    def record(self, seen: Probe) -> ProbedHost:
         """Record what a host was seen to serve."""
         live = describe_live(seen, self.known)
         with writing(self.engine) as connection:
-            wait_for_other_writers(connection)
+            lock_inserts(connection)
             new_keys = add_probe(connection, live)
             if new_keys:
                 request_rejudging(connection, seen.host, at=to_ms(seen.at))

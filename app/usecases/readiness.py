@@ -12,8 +12,8 @@ from app.hpkp.judgement.judge import JudgeReport
 from app.hpkp.live_releases import check_live
 from app.hpkp.overflow import RefusalDecision
 from app.hpkp.policy import PinningPolicy
-from app.hpkp.probe_result import LiveHost
-from app.hpkp.readiness import Evidence, OpenViolation, Readiness, Situation, Thresholds, assess_readiness
+from app.hpkp.probe_result import ProbedHost
+from app.hpkp.readiness import Evidence, OpenViolation, Readiness, ReadinessInput, Thresholds, assess_readiness
 from app.hpkp.readiness.evidence_days import start_of_day
 from app.settings import Settings
 from app.store.clock import read_clock
@@ -53,7 +53,7 @@ class ReadinessAssessor:
     settings: Settings
     last_probes: LastProbes
 
-    def gather(self, host: str, *, at: datetime, past: bool = False) -> Situation | None:
+    def gather(self, host: str, *, at: datetime, past: bool = False) -> ReadinessInput | None:
         """Gather all that the verdict of a moment rests on; None if no policy was in force.
 
         Only what was received since clients see the policy as it is, and by ``at``, counts as evidence for it. ``at``
@@ -65,7 +65,7 @@ class ReadinessAssessor:
             policy = history.in_force(at)
             if policy is None or policy.effective_from is None:
                 return None
-            empty = Situation(policy, Evidence(), at, history, self._thresholds(), self.catalog)
+            empty = ReadinessInput(policy, Evidence(), at, history, self._thresholds(), self.catalog)
             first, _ = empty.window
             waiting = count_waiting(connection, host)
             observed = observe(
@@ -74,8 +74,8 @@ class ReadinessAssessor:
             )  # fmt: skip
             as_of = AsOf(at, history, self.judge) if past else None
             evidence = gather_evidence(connection, host, since=empty.since, until=at, as_of=as_of, observed=observed)
-            case = replace(empty, evidence=evidence)
-            refused = find_refusals(connection, host, since=case.evidence_since, until=at)
+            inputs = replace(empty, evidence=evidence)
+            refused = find_refusals(connection, host, since=inputs.evidence_since, until=at)
             below = list_subdomains_seen(connection, host, until=at) if policy.include_subdomains else ()
             covered = [
                 (name, history_of(connection, name, known_by=known_by).in_force(at) is not None) for name in below
@@ -94,9 +94,9 @@ class ReadinessAssessor:
             subdomains=below,
             probed_below=tuple(self._find_below(covered, at=at, oldest=at - empty.limits.probe_age)),
         )
-        return replace(case, evidence=replace(seen, clock_doubt=None if known is None else find_doubt(at, known)))
+        return replace(inputs, evidence=replace(seen, clock_doubt=None if known is None else find_doubt(at, known)))
 
-    def _find_below(self, names: Iterable[tuple[str, bool]], *, at: datetime, oldest: datetime) -> Iterator[LiveHost]:
+    def _find_below(self, names: Iterable[tuple[str, bool]], *, at: datetime, oldest: datetime) -> Iterator[ProbedHost]:
         """Find what names below a host were last seen to serve; each is given with whether it has a policy in force.
 
         A name without one can no longer be probed, so what it served counts only while a probe is recent enough.
@@ -114,18 +114,18 @@ class ReadinessAssessor:
         A decision to ignore it holds for a multiple of what has been seen by now (`app.hpkp.overflow`). The verdict
         with it is recorded.
         """
-        case = self.gather(host, at=at)
-        if case is None:
+        inputs = self.gather(host, at=at)
+        if inputs is None:
             return None
-        networks = 0 if case.evidence.refused is None else case.evidence.refused.networks
+        networks = 0 if inputs.evidence.refused is None else inputs.evidence.refused.networks
         with writing(self.engine) as connection:
             counted = networks if ignore else None
             record_refusal_decision(connection, host, networks=counted, note=note, at=at, actor=actor)
         self.record(host, at=at)
-        if case.evidence.refused is None:
-            return case.evidence
+        if inputs.evidence.refused is None:
+            return inputs.evidence
         decision = RefusalDecision(at, networks, note) if ignore else None
-        return replace(case.evidence, refused=replace(case.evidence.refused, decision=decision))
+        return replace(inputs.evidence, refused=replace(inputs.evidence.refused, decision=decision))
 
     def find_standing(self, hosts: Iterable[str], *, at: datetime) -> Standing:
         """Find which violations of hosts count for their verdicts now."""
@@ -155,8 +155,8 @@ class ReadinessAssessor:
 
     def assess(self, host: str, *, at: datetime, past: bool = False) -> tuple[PinningPolicy, Readiness] | None:
         """Assess the policy in force now, or with ``past`` at a past moment; None if there was none."""
-        situation = self.gather(host, at=at, past=past)
-        return None if situation is None else (situation.policy, assess_readiness(situation))
+        inputs = self.gather(host, at=at, past=past)
+        return None if inputs is None else (inputs.policy, assess_readiness(inputs))
 
     def record(self, host: str, *, at: datetime) -> Readiness | None:
         """Assess, and record the verdict if it differs from the last one; None if no policy is in force.
@@ -164,14 +164,14 @@ class ReadinessAssessor:
         While violations are being judged again, or the clock is implausible, nothing is recorded: that verdict is about
         the service, not the host.
         """
-        situation = self.gather(host, at=at)
-        if situation is None:
+        inputs = self.gather(host, at=at)
+        if inputs is None:
             return None
-        policy, answer = situation.policy, assess_readiness(situation)
-        if situation.evidence.unevaluated or situation.evidence.clock_doubt:
+        policy, answer = inputs.policy, assess_readiness(inputs)
+        if inputs.evidence.unevaluated or inputs.evidence.clock_doubt:
             return answer
         with writing(self.engine) as connection:
-            counting = frozenset(violation.id for violation in situation.evidence.open_violations)
+            counting = frozenset(violation.id for violation in inputs.evidence.open_violations)
             record_verdict(connection, host, policy.revision, answer, counting=counting, at=at)
         return answer
 

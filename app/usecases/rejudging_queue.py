@@ -13,8 +13,8 @@ from app.hpkp.judgement.judge import JudgeReport
 from app.hpkp.judgement.rules import RULES_VERSION
 from app.hpkp.x509.anchors import KnownCertificates
 from app.store.engine import to_ms, writing
+from app.store.locks import LockKey, try_lock
 from app.store.rejudging import ALL, count_waiting, list_runs, request_if_knowledge_changed, request_rejudging
-from app.store.turns import Upkeep, turn
 from app.usecases import rejudging
 from app.usecases.readiness import ReadinessAssessor
 from app.usecases.rejudging import Progress
@@ -44,7 +44,7 @@ class RejudgingQueue:
 
         What is left is judged in the background. If another process is at it, this one leaves it to that.
         """
-        with turn(self.engine, Upkeep.REJUDGING) as ours:
+        with try_lock(self.engine, LockKey.REJUDGING) as ours:
             if not ours:
                 return
             with writing(self.engine) as connection:

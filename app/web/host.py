@@ -13,9 +13,9 @@ from app.api.hosts import HostPath
 from app.api.pages import parse_cursor
 from app.api.problems import ProblemError, not_found
 from app.hpkp.hosts import Host
-from app.hpkp.judgement.causes import BEARING, Bearing, Cause
+from app.hpkp.judgement.causes import IMPACTS, Cause, Impact
 from app.hpkp.policy import Mode
-from app.hpkp.readiness import Situation, assess_readiness
+from app.hpkp.readiness import ReadinessInput, assess_readiness
 from app.service import Service, now
 from app.store.read.filters import Filter
 from app.usecases.hosts import HostOverview
@@ -32,7 +32,7 @@ _WINDOW = timedelta(days=30)
 _LATEST = 6
 _HISTORY = 50
 _EXPOSED = 60
-_FIRST = {Bearing.BLOCKS: 0, Bearing.CAUTION: 1, Bearing.INFO: 2}
+_FIRST = {Impact.BLOCKER: 0, Impact.WARNING: 1, Impact.INFO: 2}
 
 
 @router.get("/hosts/{host}")
@@ -48,8 +48,8 @@ def show_host(
 ) -> Response:
     """Show a host. The filter narrows the chart and the violations; the verdict does not depend on it."""
     at = now()
-    situation = service.readiness.gather(host, at=at)
-    answer = None if situation is None else assess_readiness(situation)
+    inputs = service.readiness.gather(host, at=at)
+    answer = None if inputs is None else assess_readiness(inputs)
     wanted = _windowed(replace(narrowed, host=host), at)
     seen = service.hosts.show(
         host,
@@ -71,15 +71,15 @@ def show_host(
         "host.html",
         host=host,
         done=done,
-        outcome=None if situation is None else _describe_outcome(done, situation),
+        outcome=None if inputs is None else _describe_outcome(done, inputs),
         control=control,
         control_parts=[] if control is None or control.header is None else write_shares(control),
         exposure=seen.exposure[::-1][:_EXPOSED],
-        situation=situation,
+        inputs=inputs,
         answer=answer,
         estimate=None if answer is None else estimate_answer(answer.estimate),
         findings=() if answer is None else answer.findings,
-        apps=_list_apps(service, host, situation, at),
+        apps=_list_apps(service, host, inputs, at),
         lines=[] if step is None else write_lines(step.header, report_only=step.policy.mode is Mode.REPORT_ONLY),
         wanted=wanted,
         query=as_query(narrowed),
@@ -87,18 +87,18 @@ def show_host(
         chart=_draw(wanted, seen),
         presets=_presets(host, narrowed, at),
         revisions=seen.history.revisions[:_LATEST],
-        impacts=BEARING,
+        impacts=IMPACTS,
         listed=listed,
-        counting=frozenset(one.id for one in situation.evidence.open_violations) if situation else frozenset(),
+        counting=frozenset(one.id for one in inputs.evidence.open_violations) if inputs else frozenset(),
         verdicts=seen.history.verdicts,
         events=seen.history.events,
         **list_choices(),
     )
 
 
-def _describe_outcome(done: str, situation: Situation) -> tuple[str, bool] | None:
+def _describe_outcome(done: str, inputs: ReadinessInput) -> tuple[str, bool] | None:
     """Say how a probe or a canary that was just asked for ended, and whether it failed."""
-    evidence = situation.evidence
+    evidence = inputs.evidence
     if done == "probe" and evidence.live is not None:
         probe = evidence.live.probe
         faults = [probe.fault] if probe.fault else [fault for one in probe.endpoints for fault in one.faults]
@@ -115,10 +115,10 @@ def _describe_outcome(done: str, situation: Situation) -> tuple[str, bool] | Non
     return None
 
 
-def _list_apps(service: Service, host: Host, situation: Situation | None, at: datetime) -> list[str]:
+def _list_apps(service: Service, host: Host, inputs: ReadinessInput | None, at: datetime) -> list[str]:
     """Name the apps with pins for a host, also those without a release in use."""
-    if situation is not None:
-        return sorted({check.release.app for check in situation.evidence.releases})
+    if inputs is not None:
+        return sorted({check.release.app for check in inputs.evidence.releases})
     return [app.app for app in service.app_overviews.list(at=at) if host in app.hosts]
 
 
@@ -143,7 +143,7 @@ def _draw(wanted: Filter, seen: HostOverview) -> Chart:
         if stored.policy.effective_from is not None
     ]
     chart = draw(seen.summary.series, since=wanted.since, until=wanted.until, events=changes)
-    return replace(chart, rows=tuple(sorted(chart.rows, key=lambda row: _FIRST[BEARING[Cause(row.cause)]])))
+    return replace(chart, rows=tuple(sorted(chart.rows, key=lambda row: _FIRST[IMPACTS[Cause(row.cause)]])))
 
 
 def _presets(host: str, narrowed: Filter, at: datetime) -> list[tuple[str, str]]:

@@ -18,13 +18,13 @@ from app import __version__
 from app.api.access import Caller, find_caller
 from app.api.problems import Problem, ProblemError
 from app.api.sessions import form_token
-from app.hpkp.judgement.causes import ATTRIBUTION, CAUSES, Cause, Side
+from app.hpkp.judgement.causes import ATTRIBUTION_TEXTS, CAUSES, Attribution, Cause
 from app.hpkp.readiness.brief import brief
+from app.hpkp.readiness.messages import at_least, at_most, title_of
 from app.hpkp.readiness.text import describe_days
-from app.hpkp.readiness.words import at_least, at_most, title_of
 from app.service import Service, now
 from app.store.failures import StoreError
-from app.web import words
+from app.web import formatting
 
 VISITOR_COOKIE = "hpkp_visitor"
 """What forms are bound to where nobody is logged in."""
@@ -142,23 +142,23 @@ def _templates() -> Environment:
     )
     environment.globals |= {"address": address, "static": static_address, "version": __version__}
     environment.filters |= {
-        "ago": words.ago,
+        "ago": formatting.ago,
         "at_least": at_least,
         "at_most": at_most,
-        "attribution": lambda side: ATTRIBUTION[Side(side)],
+        "attribution": lambda side: ATTRIBUTION_TEXTS[Attribution(side)],
         "brief": brief,
         "days": describe_days,
-        "count": words.count,
+        "count": formatting.count,
         "cause_title": lambda cause: CAUSES[Cause(cause)].title,
-        "common_name": words.common_name,
-        "cut": words.cut,
-        "duration": words.duration,
+        "common_name": formatting.common_name,
+        "cut": formatting.cut,
+        "duration": formatting.duration,
         "moment": moment,
-        "name": words.name,
+        "name": formatting.name,
         "prose": prose,
         "title_of": title_of,
         "typed": Markup.escape,
-        "unit": words.unit,
+        "unit": formatting.unit,
         "field_moment": field_moment,
     }
     return environment
@@ -166,7 +166,7 @@ def _templates() -> Environment:
 
 def _finalize(value: Any) -> Any:
     """Let nothing be shown that cannot be seen, but for the text of form fields, which has to come back as it was."""
-    return words.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return formatting.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def moment(value: datetime | str) -> Markup:
@@ -182,7 +182,7 @@ def prose(text: str) -> Markup:
     """
     parts = []
     for place, part in enumerate(_RUN.sub(_see_or_set, text).split("`")):
-        linked = _link_commands(words.visible(part))
+        linked = _link_commands(formatting.visible(part))
         is_command = place % 2 and "</a>" not in linked
         parts.append(Markup("<code>{}</code>").format(linked) if is_command else linked)
     return Markup("").join(parts)

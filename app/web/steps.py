@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from app.hpkp.judgement.causes import Cause
 from app.hpkp.pins import Pin
 from app.hpkp.policy import PinningPolicy
-from app.hpkp.probe_result import LiveHost
+from app.hpkp.probe_result import ProbedHost
 from app.hpkp.x509.certificate import Certificate
 from app.store.read.violations import Violation
 from app.usecases.violations import AnnotatedCertificate, ViolationDetail
@@ -33,7 +33,7 @@ class Step:
 class _Situation:
     violation: Violation
     chain: Sequence[AnnotatedCertificate]
-    live: LiveHost | None
+    live: ProbedHost | None
     policy: PinningPolicy | None
 
     @property
@@ -55,7 +55,7 @@ class _Situation:
         return ", ".join(list(addresses)[:4])
 
 
-def write_steps(detail: ViolationDetail, live: LiveHost | None, policy: PinningPolicy | None) -> list[Step]:
+def write_steps(detail: ViolationDetail, live: ProbedHost | None, policy: PinningPolicy | None) -> list[Step]:
     """Write what to do, the first step first."""
     violation = detail.violation
     chain = detail.served if violation.judgement.judged_chain == "served" else detail.validated

@@ -16,7 +16,7 @@ from app.api.pages import parse_cursor
 from app.api.problems import not_found
 from app.api.violations import IdPath
 from app.hpkp.errors import InvalidPin
-from app.hpkp.judgement.causes import Bearing, bearing_of
+from app.hpkp.judgement.causes import Impact, impact_of
 from app.hpkp.pins import Pin, parse_pin
 from app.hpkp.policy import PinningPolicy
 from app.hpkp.readiness.ignore_rules import FEW
@@ -75,7 +75,7 @@ def show_violation(
     standing = service.readiness.find_standing([violation.host], at=at)
     live = service.last_probes.find(violation.host, until=at)
     sha256s = [{one.element.fingerprint for one in chain or ()} for chain in (found.served, found.validated)]
-    impact = bearing_of(violation.judgement.cause, locks_out=violation.judgement.locks_out)
+    impact = impact_of(violation.judgement.cause, locks_out=violation.judgement.locks_out)
     return render(
         request,
         "violation.html",
@@ -114,7 +114,7 @@ def _decode_all(found: ViolationDetail) -> dict[str, object]:
     return {element.fingerprint.hex(): decode(element) for element in elements if element.fingerprint is not None}
 
 
-def _describe_impact(impact: Bearing, found: ViolationDetail, standing: Standing, policy: PinningPolicy | None) -> str:
+def _describe_impact(impact: Impact, found: ViolationDetail, standing: Standing, policy: PinningPolicy | None) -> str:
     """Say what a violation does to the verdict, and if nothing, why."""
     violation = found.violation
     if policy is None:
@@ -123,7 +123,7 @@ def _describe_impact(impact: Bearing, found: ViolationDetail, standing: Standing
         return "excluded: you ignore reports of this cause from the same networks"
     if violation.id not in standing.counting:
         return "none" + (f" (status {violation.status})" if violation.status not in OPEN else " (not counted now)")
-    return {Bearing.BLOCKS: "blocker", Bearing.CAUTION: "warning", Bearing.INFO: "none, for information"}[impact]
+    return {Impact.BLOCKER: "blocker", Impact.WARNING: "warning", Impact.INFO: "none, for information"}[impact]
 
 
 def _draw(series: Sequence[tuple[datetime, int]], last: datetime) -> Chart | None:

@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from typing import Literal
 
-from dashboards.definition.asked import ALARMING, OPEN
+from dashboards.definition.asked import OPEN, POSSIBLE_ATTACKS
 from dashboards.definition.engines import POSTGRES, Json, in_schema, one_line
 from dashboards.definition.host import HOST_DETAIL
 
@@ -87,7 +87,10 @@ RULES = (
     Rule(
         uid="hpkp-strangers-key",
         title="Possible attack",
-        sql=f"SELECT host, COUNT(*) AS value FROM violations_v1 WHERE cause IN ({ALARMING}) AND {OPEN} GROUP BY host",
+        sql=(
+            f"SELECT host, COUNT(*) AS value FROM violations_v1 WHERE cause IN ({POSSIBLE_ATTACKS}) AND {OPEN} "
+            "GROUP BY host"
+        ),
         when="gt",
         limit=0,
         panel="Top violations",

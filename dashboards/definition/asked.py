@@ -11,8 +11,8 @@ from dashboards.definition.panels import (
     VERDICTS,
     Bars,
     Column,
-    Look,
     Panel,
+    PanelKind,
     Series,
     Table,
     Timeline,
@@ -23,7 +23,7 @@ LOWER = "Counts are lower bounds: senders suppress repetitions, and reports get 
 ESTIMATED = "Distinct clients are estimated above 300."
 BY = "By the hour up to four days, by the day above (UTC)."
 HOSTS = "host IN (${host:sqlstring})"
-ALARMING = "'unknown_key_public_ca', 'known_bad_key'"
+POSSIBLE_ATTACKS = "'unknown_key_public_ca', 'known_bad_key'"
 OPEN = "status IN ('open', 'acknowledged')"
 LOCKS_OUT = words(yes=RED, no=GREEN, unknown=ORANGE)
 TOP = 8
@@ -63,9 +63,9 @@ PAGES = Choice(
 )
 
 
-def panel(look: Look, title: str, about: str, *queries: str, width: int, height: int = 8) -> Panel:
+def panel(kind: PanelKind, title: str, about: str, *queries: str, width: int, height: int = 8) -> Panel:
     """Make a panel that asks one of the databases."""
-    return Panel(title=title, about=about, look=look, queries=tuple(map(Query, queries)), width=width, height=height)
+    return Panel(title=title, about=about, kind=kind, queries=tuple(map(Query, queries)), width=width, height=height)
 
 
 def moment(name: str, title: str) -> Column:

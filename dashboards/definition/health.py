@@ -28,17 +28,17 @@ def _now(title: str, about: str, query: str, *, unit: str, steps: Steps, decimal
     return Panel(
         title=title,
         about=about,
-        look=Stat(unit=unit, steps=steps, decimals=decimals),
+        kind=Stat(unit=unit, steps=steps, decimals=decimals),
         queries=(Query(query, instant=True),),
         width=6,
         height=4,
     )
 
 
-def _over_time(look: Series, title: str, about: str, *queries: tuple[str, str], width: int, height: int = 8) -> Panel:
+def _over_time(kind: Series, title: str, about: str, *queries: tuple[str, str], width: int, height: int = 8) -> Panel:
     """Make a panel of queries, each with the name of its series."""
     asked = tuple(Query(text, legend) for text, legend in queries)
-    return Panel(title=title, about=about, look=look, queries=asked, width=width, height=height)
+    return Panel(title=title, about=about, kind=kind, queries=asked, width=width, height=height)
 
 
 _NOW = (

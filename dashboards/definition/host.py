@@ -45,8 +45,8 @@ from dashboards.definition.panels import (
 )
 
 
-def _stat(title: str, about: str, column: str, look: Stat) -> Panel:
-    return panel(look, title, about, f"SELECT {column} AS value FROM hosts_v1 WHERE {HOSTS}", width=4, height=4)
+def _stat(title: str, about: str, column: str, kind: Stat) -> Panel:
+    return panel(kind, title, about, f"SELECT {column} AS value FROM hosts_v1 WHERE {HOSTS}", width=4, height=4)
 
 
 _STATS = (

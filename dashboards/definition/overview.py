@@ -1,7 +1,6 @@
 """The rollout at a glance: every host, its verdict, its trend, and what to do next."""
 
 from dashboards.definition.asked import (
-    ALARMING,
     DAYS,
     ESTIMATED,
     HOST,
@@ -9,6 +8,7 @@ from dashboards.definition.asked import (
     LOWER,
     OPEN,
     PAGES,
+    POSSIBLE_ATTACKS,
     VERDICT,
     VIOLATION,
     ago,
@@ -58,7 +58,7 @@ _ALARMS = panel(
     "Possible attacks",
     "Open violations whose cause may mean an attack: a public CA issued for an unknown key, or a compromised key is "
     "on the path.",
-    f"SELECT COUNT(*) AS value FROM violations_v1 WHERE {HOSTS} AND cause IN ({ALARMING}) AND {OPEN}",
+    f"SELECT COUNT(*) AS value FROM violations_v1 WHERE {HOSTS} AND cause IN ({POSSIBLE_ATTACKS}) AND {OPEN}",
     width=4,
     height=4,
 )
@@ -147,7 +147,7 @@ _BLOCKING = panel(
     f"Violations of your keys and paths, and possible attacks, the latest first. {LOWER}",
     f"""
         SELECT violation_id, host, cause, sender, reports, clients, last_received_at, why FROM violations_v1
-        WHERE {HOSTS} AND {OPEN} AND cause IN ('own_key_not_pinned', 'other_trust_path', {ALARMING})
+        WHERE {HOSTS} AND {OPEN} AND cause IN ('own_key_not_pinned', 'other_trust_path', {POSSIBLE_ATTACKS})
         ORDER BY last_received_at DESC, violation_id LIMIT 50
     """,
     width=24,

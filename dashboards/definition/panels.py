@@ -54,7 +54,7 @@ def words(**colors: str) -> Mapped:
     return {name.replace("_", " "): Shown(name.replace("_", " "), color) for name, color in colors.items()}
 
 
-class Look(ABC):
+class PanelKind(ABC):
     """A kind of panel."""
 
     kind: ClassVar[str]
@@ -86,30 +86,30 @@ class Panel:
 
     title: str
     about: str
-    look: Look
+    kind: PanelKind
     queries: tuple[Query, ...]
     width: int
     height: int = 8
 
     def write(self, engine: Engine, number: int, *, x: int, y: int) -> Json:
         """Write it for an engine, at its place."""
-        look = self.look
+        kind = self.kind
         written: Json = {
             "datasource": {"type": engine.plugin, "uid": DATASOURCE},
             "description": self.about,
-            "fieldConfig": {"defaults": look.defaults(), "overrides": list(look.overrides())},
+            "fieldConfig": {"defaults": kind.defaults(), "overrides": list(kind.overrides())},
             "gridPos": {"h": self.height, "w": self.width, "x": x, "y": y},
             "id": number,
-            "options": look.options(),
+            "options": kind.options(),
             "targets": [
-                engine.target(query, "ABC"[place], over_time=look.over_time, times=look.times())
+                engine.target(query, "ABC"[place], over_time=kind.over_time, times=kind.times())
                 for place, query in enumerate(self.queries)
             ],
             "title": self.title,
-            "type": look.kind,
+            "type": kind.kind,
         }
-        if look.interval:
-            written["interval"] = look.interval
+        if kind.interval:
+            written["interval"] = kind.interval
         linked: Json = _relink(written, engine)
         return linked
 
@@ -169,7 +169,7 @@ _PLAIN: Steps = ((None, "text"),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stat(Look):
+class Stat(PanelKind):
     """One number, text or moment, large; coloured by what it is. Its query gives one column and one row, or none."""
 
     kind = "stat"
@@ -215,7 +215,7 @@ class Stat(Look):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Series(Look):
+class Series(PanelKind):
     """Values over time: stacked bars of counts, or lines."""
 
     kind = "timeseries"
@@ -263,7 +263,7 @@ class Series(Look):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Timeline(Look):
+class Timeline(PanelKind):
     """States over time, a line for each series."""
 
     kind = "state-timeline"
@@ -293,7 +293,7 @@ class Timeline(Look):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bars(Look):
+class Bars(PanelKind):
     """A bar for each row, at most twenty: its query gives a text and a number."""
 
     kind = "bargauge"
@@ -342,7 +342,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Table(Look):
+class Table(PanelKind):
     """Rows and columns, both in the order of the query."""
 
     kind = "table"

@@ -27,8 +27,8 @@ _IT = "violation_id = CAST('0' || ${violation:sqlstring} AS BIGINT)"
 """An empty choice is violation 0, which there is none of."""
 
 
-def _stat(title: str, about: str, column: str, look: Stat) -> Panel:
-    return panel(look, title, about, f"SELECT {column} AS value FROM violations_v1 WHERE {_IT}", width=4, height=4)
+def _stat(title: str, about: str, column: str, kind: Stat) -> Panel:
+    return panel(kind, title, about, f"SELECT {column} AS value FROM violations_v1 WHERE {_IT}", width=4, height=4)
 
 
 _STATS = (

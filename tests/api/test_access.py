@@ -12,10 +12,10 @@ from app.api.counted_until import HEADER
 from app.main import create_app
 from app.store.engine import writing
 from app.store.secrets import new_token, revoke_token
-from tests import admin
-from tests.api.answers import problem_of
-from tests.application import TestClient, app_of, caller, from_elsewhere, service_of, settings_for
-from tests.reports import HOST, report_body, site
+from tests.support import admin
+from tests.support.api.answers import problem_of
+from tests.support.application import TestClient, app_of, caller, from_elsewhere, service_of, settings_for
+from tests.support.reports import HOST, report_body, site
 
 HOSTS = "/api/v1/hosts"
 POLICY = f"{HOSTS}/{HOST}/policy"

@@ -6,9 +6,9 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import app as cli
-from tests.application import TestClient, from_elsewhere, service_of
-from tests.reports import HOST, report_body, site
-from tests.web.markup import token_of, words_of
+from tests.support.application import TestClient, from_elsewhere, service_of
+from tests.support.reports import HOST, report_body, site
+from tests.support.web.markup import token_of, words_of
 
 POLICY = f"/api/v1/hosts/{HOST}/policy"
 PINS = {"pins": [{"sha256": site().root.pin}]}

@@ -9,10 +9,10 @@ from app.app_configs.writers import write_config
 from app.hpkp.app_pins.forms import Form, Scope
 from app.hpkp.app_pins.model import PinEntry, PinLayer, carry
 from app.hpkp.pins import Pin, parse_pin
-from tests.api.answers import problem_of
-from tests.app_pins import APPLE, BACKUP, FIRST, NSC, OTHER, TRUSTKIT_ANDROID
-from tests.application import TestClient
-from tests.authority import make_site
+from tests.support.api.answers import problem_of
+from tests.support.app_pins import APPLE, BACKUP, FIRST, NSC, OTHER, TRUSTKIT_ANDROID
+from tests.support.application import TestClient
+from tests.support.authority import make_site
 
 APP = "/api/v1/apps/example.shop"
 HOST = "shop.example"

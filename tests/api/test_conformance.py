@@ -17,17 +17,17 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from app.api import apps, control, events, probes, readiness, refusals, schemas, workshop
-from tests.admin import ADMIN
-from tests.api.schemathesis_checks import BY_RULE, find_rule
-from tests.reports import HOST, report_body, site
-from tests.server import RunningService, running_service
+from app.api import apps, check_routes, control, events, probes, readiness, refusals, schemas
+from tests.support.admin import ADMIN
+from tests.support.api.schemathesis_checks import BY_RULE, find_rule
+from tests.support.reports import HOST, report_body, site
+from tests.support.server import RunningService, running_service
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = 5
 """Per operation and phase, in addition to some 2,000 requests for the boundaries of every parameter."""
 REPLACED = "positive_data_acceptance"
-"""The one check that is not Schemathesis' own; `tests.api.schemathesis_checks` says why, and has another one."""
+"""The one check that is not Schemathesis' own; `tests.support.api.schemathesis_checks` says why, and adds one."""
 
 
 def _fill(service: RunningService) -> None:
@@ -48,7 +48,7 @@ def attack(directory: Path, examples: int) -> subprocess.CompletedProcess[str]:
             "--continue-on-failure", "--suppress-health-check", "all", "--no-color",
             *(option for name, value in ADMIN.items() for option in ("-H", f"{name}: {value}")),
         ]  # fmt: skip
-        hooks = {"SCHEMATHESIS_HOOKS": "tests.api.schemathesis_checks", "PYTHONPATH": str(ROOT)}
+        hooks = {"SCHEMATHESIS_HOOKS": "tests.support.api.schemathesis_checks", "PYTHONPATH": str(ROOT)}
         return subprocess.run(command, cwd=directory, env=os.environ | hooks, capture_output=True, text=True)
 
 
@@ -90,7 +90,7 @@ _WRONG: dict[str, tuple[object, ...]] = {
 
 def _members() -> Iterator[tuple[str, TypeAdapter[Any]]]:
     """Walk the members of every model of a request body."""
-    for module in (apps, control, events, probes, readiness, refusals, schemas, workshop):
+    for module in (apps, control, events, probes, readiness, refusals, schemas, check_routes):
         for name, model in inspect.getmembers(module, inspect.isclass):
             if name.endswith("Request") and issubclass(model, BaseModel) and model.__module__ == module.__name__:
                 for member, about in model.model_fields.items():

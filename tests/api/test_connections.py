@@ -20,11 +20,11 @@ import pytest
 
 from app.open_files import make_room_for_connections
 from app.outcomes import Outcome
-from tests.admin import ADMIN
-from tests.debian import debian_program
-from tests.protocol_server import Connection, HeldLog, chunked, post, serving, split, statuses_of, wait_until
-from tests.reports import distinct_bodies
-from tests.server import RunningService, running_service
+from tests.support.admin import ADMIN
+from tests.support.debian import debian_program
+from tests.support.protocol_server import Connection, HeldLog, chunked, post, serving, split, statuses_of, wait_until
+from tests.support.reports import distinct_bodies
+from tests.support.server import RunningService, running_service
 
 BODIES = distinct_bodies(80)
 BODY = BODIES[0]

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from app.hpkp.pins import Pin
-from tests.api.answers import problem_of
-from tests.application import TestClient
-from tests.authority import make_root
-from tests.reports import HOST, report_body, site
+from tests.support.api.answers import problem_of
+from tests.support.application import TestClient
+from tests.support.authority import make_root
+from tests.support.reports import HOST, report_body, site
 
 pytestmark = pytest.mark.both_databases
 

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 from app.cli import app
 from app.export import FIELDS
 from app.store.engine import upgrade
-from tests.api.answers import problem_of
-from tests.application import TestClient, service_of
-from tests.reports import HOST, distinct_bodies, report_body
+from tests.support.api.answers import problem_of
+from tests.support.application import TestClient, service_of
+from tests.support.reports import HOST, distinct_bodies, report_body
 
 pytestmark = pytest.mark.both_databases
 

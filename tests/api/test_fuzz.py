@@ -1,4 +1,4 @@
-"""A shortened run of `tests.api.fuzz`, with a seed of its own each time, which a failure tells."""
+"""A shortened run of `tests.support.api.fuzz`, with a seed of its own each time, which a failure tells."""
 
 import random
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.outcomes import Outcome
-from tests.api.fuzz import fuzz_bodies, fuzz_sockets
+from tests.support.api.fuzz import fuzz_bodies, fuzz_sockets
 
 
 def test_hostile_bodies_are_no_fault(tmp_path: Path) -> None:

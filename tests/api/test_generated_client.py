@@ -5,8 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.generated_client import TAGS, Caller, call_every_operation, client_of, generate_client, make_token
-from tests.server import running_service
+from tests.support.api.generated_client import (
+    TAGS,
+    Caller,
+    call_every_operation,
+    client_of,
+    generate_client,
+    make_token,
+)
+from tests.support.server import running_service
 from tools.write_openapi import TARGET, render
 
 

@@ -11,9 +11,9 @@ import pytest
 from app.service import now
 from app.store.engine import writing
 from app.store.secrets import new_token
-from tests.api.answers import problem_of
-from tests.application import TestClient, service_of
-from tests.reports import report_body
+from tests.support.api.answers import problem_of
+from tests.support.application import TestClient, service_of
+from tests.support.reports import report_body
 
 
 def test_health_says_that_it_lives_and_that_the_store_answers(client: TestClient) -> None:

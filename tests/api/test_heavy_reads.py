@@ -3,9 +3,9 @@
 import anyio
 import pytest
 
-from tests.api.answers import problem_of
-from tests.application import TestClient, app_of, service_of
-from tests.reports import HOST, report_body, site
+from tests.support.api.answers import problem_of
+from tests.support.application import TestClient, app_of, service_of
+from tests.support.reports import HOST, report_body, site
 
 WHAT_IF, EXPORT = f"/api/v1/hosts/{HOST}/what-if", "/api/v1/export"
 

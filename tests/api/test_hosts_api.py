@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import time_machine
 
-from tests.api.answers import problem_of
-from tests.application import StartApp, TestClient
-from tests.authority import make_root
-from tests.reports import HOST, distinct_bodies, other_site, report_body, site
+from tests.support.api.answers import problem_of
+from tests.support.application import StartApp, TestClient
+from tests.support.authority import make_root
+from tests.support.reports import HOST, distinct_bodies, other_site, report_body, site
 
 pytestmark = pytest.mark.both_databases
 

@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from sqlalchemy import select
 
 from app.store import tables
-from tests.api.answers import metric_of
-from tests.application import TestClient, service_of
-from tests.odd_hosts import PLAIN_HOST, odd_hosts
-from tests.reports import HOST, report_body, site
+from tests.support.api.answers import metric_of
+from tests.support.application import TestClient, service_of
+from tests.support.odd_hosts import PLAIN_HOST, odd_hosts
+from tests.support.reports import HOST, report_body, site
 
 pytestmark = pytest.mark.both_databases
 

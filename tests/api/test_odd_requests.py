@@ -7,9 +7,9 @@ import pytest
 
 from app.main import create_app
 from app.settings import Settings
-from tests.api.answers import problem_of
-from tests.application import TestClient
-from tests.reports import HOST, report_body, site
+from tests.support.api.answers import problem_of
+from tests.support.application import TestClient
+from tests.support.reports import HOST, report_body, site
 
 BIG = 10**30
 LARGEST = 2**63 - 1

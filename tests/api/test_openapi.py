@@ -28,8 +28,8 @@ from app.settings import Settings
 from app.store.engine import writing
 from app.store.secrets import new_token
 from app.web.routes import router as pages
-from tests.application import caller, service_of, settings_for
-from tests.reports import HOST, report_body, site
+from tests.support.application import caller, service_of, settings_for
+from tests.support.reports import HOST, report_body, site
 
 DOCUMENT: dict[str, Any] = create_app(Settings(_env_file=None)).openapi()
 # The session brings a token that holds; made-up ones would be answered 401 and nothing more.

@@ -29,9 +29,9 @@ from app.store.canaries import add_canary
 from app.store.engine import writing
 from app.store.secrets import canary_key
 from app.store.upsert import insert_missing
-from tests.api.answers import DISCONNECT, chunks, counted, exchange, metric_of, moved, problem_of, rejections
-from tests.application import StartApp, TestClient, app_of, service_of
-from tests.reports import distinct_bodies, report_body, site
+from tests.support.api.answers import DISCONNECT, chunks, counted, exchange, metric_of, moved, problem_of, rejections
+from tests.support.application import StartApp, TestClient, app_of, service_of
+from tests.support.reports import distinct_bodies, report_body, site
 
 _SCOPE = {
     "type": "http", "method": "POST", "path": "/report", "query_string": b"", "headers": [], "client": ("127.0.0.1", 1),

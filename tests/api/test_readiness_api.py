@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.application import TestClient
 from tests.hpkp.test_readiness import BACKUP, LIVE
+from tests.support.application import TestClient
 
 HOST = "/api/v1/hosts/www.example.com"
 POLICY = {"pins": [{"sha256": str(LIVE)}, {"sha256": str(BACKUP)}], "report_uri": "https://reports.example.net/report"}

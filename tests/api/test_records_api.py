@@ -8,10 +8,10 @@ import pytest
 from cryptography import x509
 
 from app.outcomes import Outcome
-from tests.api.answers import problem_of, rejections
-from tests.application import TestClient, from_elsewhere
-from tests.authority import cross_sign, make_root
-from tests.reports import HOST, report_body, site
+from tests.support.api.answers import problem_of, rejections
+from tests.support.application import TestClient, from_elsewhere
+from tests.support.authority import cross_sign, make_root
+from tests.support.reports import HOST, report_body, site
 
 pytestmark = pytest.mark.both_databases
 

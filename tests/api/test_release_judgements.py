@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 
 from app.app_configs.writers import write_config
+from app.demo.forms import FORMS
+from app.demo.incident import Incident, SampleApp
+from app.demo.rollout import make_keys
 from app.hpkp.app_pins.forms import Form, PinMode, Scope
 from app.hpkp.app_pins.model import PinEntry, PinLayer, carry
 from app.hpkp.hosts import Host
 from app.hpkp.pins import Pin
 from app.hpkp.report import Sender
-from app.samples.forms import FORMS
-from app.samples.incident import Incident, SampleApp
-from app.samples.rollout import make_keys
 from app.service import now
-from tests.app_pins import BACKUP, OTHER, pin_of
-from tests.application import StartApp, TestClient, service_of
+from tests.support.app_pins import BACKUP, OTHER, pin_of
+from tests.support.application import StartApp, TestClient, service_of
 
 HOST, APP = "www.example.com", "example.shop"
 KEYS = make_keys(Host(HOST), at=now())

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from app.hpkp.pins import Pin
-from tests.api.answers import problem_of
-from tests.application import TestClient
+from tests.support.api.answers import problem_of
+from tests.support.application import TestClient
 
 pytestmark = pytest.mark.both_databases
 

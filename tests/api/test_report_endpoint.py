@@ -5,9 +5,9 @@ import json
 import pytest
 
 from app.outcomes import Outcome
-from tests.api.answers import DISCONNECT, chunks, counted, exchange, metric_of, problem_of
-from tests.application import StartApp, TestClient, from_elsewhere
-from tests.reports import HOST, distinct_bodies, report_body, site
+from tests.support.api.answers import DISCONNECT, chunks, counted, exchange, metric_of, problem_of
+from tests.support.application import StartApp, TestClient, from_elsewhere
+from tests.support.reports import HOST, distinct_bodies, report_body, site
 
 LIMIT = 20_000
 

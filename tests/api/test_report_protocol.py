@@ -19,8 +19,8 @@ from app.cli import workers as workers_module
 from app.cli.fold_process import FoldProcess
 from app.ingest.log_values import FailureKind, NotAppended
 from app.outcomes import Outcome
-from tests.protocol_server import HeldLog, Served, chunked, post, serving, split, statuses_of, wait_until
-from tests.reports import distinct_bodies, report_body
+from tests.support.protocol_server import HeldLog, Served, chunked, post, serving, split, statuses_of, wait_until
+from tests.support.reports import distinct_bodies, report_body
 
 KNOWN = distinct_bodies(12)
 LIMIT = 20_000

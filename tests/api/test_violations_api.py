@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.api.answers import problem_of
-from tests.application import TestClient, service_of
-from tests.authority import Site, make_root, make_site
-from tests.reports import HOST, distinct_bodies, other_site, report_body, site
+from tests.support.api.answers import problem_of
+from tests.support.application import TestClient, service_of
+from tests.support.authority import Site, make_root, make_site
+from tests.support.reports import HOST, distinct_bodies, other_site, report_body, site
 
 pytestmark = pytest.mark.both_databases
 

@@ -10,7 +10,7 @@ import pytest
 from app.app_configs.limits import MAX_BYTES, MAX_DEPTH, MAX_NODES
 from app.app_configs.recognize import read_config
 from app.hpkp.errors import InvalidAppConfig
-from tests.app_pins import APPLE, FIRST, NSC, OKHTTP
+from tests.support.app_pins import APPLE, FIRST, NSC, OKHTTP
 
 ROOT = Path(__file__).parents[2]
 PIN = f'<pin digest="SHA-256">{FIRST}</pin>'

@@ -9,7 +9,7 @@ from app.app_configs.limits import AppConfig
 from app.app_configs.recognize import read_config
 from app.hpkp.app_pins.forms import Form, PinKind, PinMode, Scope
 from app.hpkp.app_pins.model import AppIdentity, PinLayer
-from tests.app_pins import (
+from tests.support.app_pins import (
     API,
     APP_JSON,
     APPLE,

@@ -7,7 +7,7 @@ import pytest
 
 from app.app_configs.recognize import read_config
 from app.hpkp.errors import InvalidAppConfig
-from tests.app_pins import (
+from tests.support.app_pins import (
     API,
     APP_JSON,
     APPLE,

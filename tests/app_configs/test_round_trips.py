@@ -12,7 +12,7 @@ from app.app_configs.writers import WRITERS, write_config
 from app.hpkp.app_pins.forms import FORMS, Expiry, Form, Overlap, PinKind, PinMode, Scope
 from app.hpkp.app_pins.model import CarriedPin, PinEntry, PinLayer
 from app.hpkp.errors import CannotExpress
-from tests.app_pins import (
+from tests.support.app_pins import (
     APP_JSON,
     APPLE,
     BACKUP,

@@ -15,7 +15,7 @@ from app.hpkp.catalog import Basis, CaName, CaState, Catalog
 from app.hpkp.errors import InvalidFile
 from app.hpkp.pins import Pin, parse_pin, pin_of_spki
 from app.hpkp.x509.certificate import Certificate, read_certificate
-from tests.authority import make_root
+from tests.support.authority import make_root
 
 DIRECTORY = Path(__file__).parents[2] / "app" / "catalog"
 CATALOG = load_catalog()

@@ -6,7 +6,7 @@ import pytest
 
 from app.catalog import load_known_certificates
 from app.catalog.roots import load_former_roots, load_public_roots
-from tests.authority import make_site
+from tests.support.authority import make_site
 
 SITE = make_site()
 BROKEN = "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n"

@@ -28,7 +28,7 @@ from app.hpkp.catalog import CaName, CaState
 from app.hpkp.pins import parse_pin
 from app.hpkp.x509.anchors import RootDeparture
 from app.hpkp.x509.certificate import Certificate, read_certificate
-from tests.authority import Issued, make_root
+from tests.support.authority import Issued, make_root
 
 DIRECTORY = Path(__file__).parents[2] / "app" / "catalog"
 HISTORY = load_history()

@@ -11,8 +11,8 @@ from app.app_configs.recognize import read_config
 from app.cli import app
 from app.hpkp.app_pins.forms import Form
 from app.store.engine import upgrade
-from tests.app_pins import API, APPLE, BACKUP, FIRST, NSC, OKHTTP, TRUSTKIT_ANDROID
-from tests.authority import make_root, make_site
+from tests.support.app_pins import API, APPLE, BACKUP, FIRST, NSC, OKHTTP, TRUSTKIT_ANDROID
+from tests.support.authority import make_root, make_site
 
 runner = CliRunner()
 

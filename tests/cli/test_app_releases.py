@@ -15,8 +15,8 @@ from app.hpkp.app_pins.forms import Form, Scope
 from app.hpkp.app_pins.model import PinEntry, PinLayer, carry
 from app.hpkp.pins import parse_pin
 from app.store.engine import upgrade
-from tests.app_pins import APPLE, NSC
-from tests.authority import Site, make_root, make_site, new_key
+from tests.support.app_pins import APPLE, NSC
+from tests.support.authority import Site, make_root, make_site, new_key
 
 runner = CliRunner()
 HOST, APP = "shop.example", "example.shop"

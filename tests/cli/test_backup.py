@@ -12,10 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.faults.stored_counts import read_counts
-from tests.postgres import postgres_database
-from tests.reports import HOST, distinct_bodies, site
-from tests.server import RunningService, running_service
+from tests.support.faults.stored_counts import read_counts
+from tests.support.postgres import postgres_database
+from tests.support.reports import HOST, distinct_bodies, site
+from tests.support.server import RunningService, running_service
 from tests.test_docs import OPERATING, blocks, section
 
 ROWS = {"HPKP_MAX_REPORT_ROWS_PER_DAY": "100000"}

@@ -19,9 +19,9 @@ from app.cli.commands import COMMANDS
 from app.cli.terminal import opened, read_settings
 from app.ingest.envelope import Envelope
 from app.wiring import DirectIntake
-from tests.authority import make_root, make_site, new_key
-from tests.lineage import CertbotTree, private_pem
-from tests.reports import HOST, report_body, site
+from tests.support.authority import make_root, make_site, new_key
+from tests.support.lineage import CertbotTree, private_pem
+from tests.support.reports import HOST, report_body, site
 from tests.test_docs import command_line
 
 runner = CliRunner()

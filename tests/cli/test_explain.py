@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from app.cli import app
 from app.store.engine import upgrade
-from tests.demo import demo_store
+from tests.support.demo import demo_store
 
 runner = CliRunner()
 EXAMPLES = Path(__file__).parents[2] / "examples"

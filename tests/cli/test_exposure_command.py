@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from typer.testing import CliRunner, Result
 
-from app.access_log import Hit, LogFormat, Tally, UnreadableLine, guess_format
+from app.access_log import DailyCounter, Hit, LogFormat, UnreadableLine, guess_format
 from app.cli import app
 from app.store.engine import upgrade
 
@@ -240,11 +240,11 @@ def test_a_broken_file_is_named(tmp_path: Path, content: bytes) -> None:
 
 
 def test_beyond_the_bound_nothing_is_added_so_counts_stay_below_what_there_was() -> None:
-    tally = Tally(most=100)
+    counter = DailyCounter(most=100)
     for number in range(1000):
-        tally.add(Hit(datetime(2026, 11, 2, tzinfo=UTC), str(number), 200, "/"))
-    ((_, sessions, clients),) = tally.days()
-    assert tally.full
+        counter.add(Hit(datetime(2026, 11, 2, tzinfo=UTC), str(number), 200, "/"))
+    ((_, sessions, clients),) = counter.days()
+    assert counter.full
     assert sessions == clients == 50
 
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from app.cli import app
 from app.store.engine import open_engine, upgrade
 from app.store.views import VIEWS
-from tests.postgres import postgres_database
+from tests.support.postgres import postgres_database
 
 runner = CliRunner()
 

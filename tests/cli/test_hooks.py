@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from tests.authority import Issued, make_root, make_site
+from tests.support.authority import Issued, make_root, make_site
 
 HOST = "www.example.com"
 HOOKS = Path(__file__).parents[2] / "examples" / "hooks"

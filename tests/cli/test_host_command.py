@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import app
-from tests.reports import site
+from tests.support.reports import site
 
 runner = CliRunner()
 

@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 from app.cli import app
 from app.ingest.frames import HEADER_BYTES
 from app.settings import Settings
-from tests.application import settings_for
-from tests.faults.stored_counts import read_counts
-from tests.ingest.altered_logs import damage, set_version, used_bytes, write_log
-from tests.reports import distinct_bodies
+from tests.support.application import settings_for
+from tests.support.faults.stored_counts import read_counts
+from tests.support.ingest.altered_logs import damage, set_version, used_bytes, write_log
+from tests.support.reports import distinct_bodies
 
 runner = CliRunner()
 

@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import app
-from tests.authority import make_site
-from tests.openssl import run_openssl
+from tests.support.authority import make_site
+from tests.support.openssl import run_openssl
 
 runner = CliRunner()
 

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from typer.testing import CliRunner
 
 from app.cli import app
-from tests.authority import Issued, PrivateKey, make_site, new_key
-from tests.lineage import NAME, private_pem
+from tests.support.authority import Issued, PrivateKey, make_site, new_key
+from tests.support.lineage import NAME, private_pem
 
 runner = CliRunner()
 SITE = make_site()

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from app.cli import app
 from app.hpkp.x509.pem import pem_blocks
-from tests.authority import make_site, pem_with
-from tests.openssl import run_openssl
+from tests.support.authority import make_site, pem_with
+from tests.support.openssl import run_openssl
 
 runner = CliRunner()
 

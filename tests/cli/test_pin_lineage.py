@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli import app
-from tests.authority import new_key
-from tests.lineage import NAME, CertbotTree
-from tests.openssl import openssl_pin_of_certificate
+from tests.support.authority import new_key
+from tests.support.lineage import NAME, CertbotTree
+from tests.support.openssl import openssl_pin_of_certificate
 
 runner = CliRunner()
 

@@ -9,9 +9,9 @@ from typer.testing import CliRunner, Result
 
 from app.cli import app
 from app.cli.live_items import read_target
-from tests.authority import make_site, new_key
-from tests.openssl import run_openssl
-from tests.tls_server import resolve, tls_server
+from tests.support.authority import make_site, new_key
+from tests.support.openssl import run_openssl
+from tests.support.tls_server import resolve, tls_server
 
 HOST = "www.example.test"
 runner = CliRunner()

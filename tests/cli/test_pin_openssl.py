@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from app.cli import app
 from app.hpkp.x509.pem import pem_blocks
-from tests.authority import certificate_with_serial, make_site, pem_with, sha1_signed
-from tests.openssl import openssl_pin_of_certificate, run_openssl
+from tests.support.authority import certificate_with_serial, make_site, pem_with, sha1_signed
+from tests.support.openssl import openssl_pin_of_certificate, run_openssl
 
 runner = CliRunner()
 

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import app
-from tests.authority import (
+from tests.support.authority import (
     certificate_with_serial_zero,
     explicit_ec_certificate,
     make_site,
@@ -15,7 +15,7 @@ from tests.authority import (
     pss_certificate,
     sha1_signed,
 )
-from tests.openssl import openssl_pin_of_certificate, run_openssl
+from tests.support.openssl import openssl_pin_of_certificate, run_openssl
 
 runner = CliRunner()
 

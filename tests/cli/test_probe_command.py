@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli import app
-from tests.authority import make_root, make_site
-from tests.tls_server import TlsServer, resolve, tls_server
+from tests.support.authority import make_root, make_site
+from tests.support.tls_server import TlsServer, resolve, tls_server
 
 HOST = "www.example.test"
 runner = CliRunner()

@@ -10,16 +10,16 @@ from typer.testing import CliRunner
 
 from app.cli import app
 from app.cli.sample import ImitatedSender
+from app.demo import FORMS, SampleKind, is_sent_by, make_site
 from app.hpkp.hosts import Host
 from app.hpkp.judgement.judge import judge
 from app.hpkp.policy import ExpectedPin, PinningPolicy, PolicyHistory
 from app.hpkp.report import Sender, ViolationReport
 from app.hpkp.x509.anchors import KnownCertificates
 from app.hpkp.x509.certificate import read_certificate
-from app.samples import FORMS, Scenario, is_sent_by, make_site
 from app.senders import CertificateReader, read_report
-from tests.authority import NOW
-from tests.server import running_service
+from tests.support.authority import NOW
+from tests.support.server import running_service
 
 runner = CliRunner()
 
@@ -134,19 +134,19 @@ def test_trustkit_for_android_sends_in_chunks() -> None:
 
 
 # What a sender does not tell cannot be judged: nothing in these shows that the server sent the pinned path.
-UNTOLD = {(Scenario.OTHER_TRUST_PATH, "trustkit-apple")}
+UNTOLD = {(SampleKind.OTHER_TRUST_PATH, "trustkit-apple")}
 
 
 SENT = [
     (scenario, sender)
-    for scenario in Scenario
+    for scenario in SampleKind
     for sender in (Sender.CHROMIUM, Sender.TRUSTKIT_APPLE)
     if is_sent_by(sender, scenario)
 ]
 
 
 @pytest.mark.parametrize(("scenario", "sender"), SENT)
-def test_each_scenario_is_judged_as_it_is_named(scenario: Scenario, sender: str) -> None:
+def test_each_scenario_is_judged_as_it_is_named(scenario: SampleKind, sender: str) -> None:
     site = make_site(Host("www.example.com"), at=NOW)
     report = read_report(site.report(scenario, at=NOW, sender=Sender(sender)), certificates=CertificateReader())
     assert isinstance(report, ViolationReport)
@@ -157,8 +157,8 @@ def test_each_scenario_is_judged_as_it_is_named(scenario: Scenario, sender: str)
         own_keys=frozenset({site.leaf.pin, site.stray.pin}),
         effective_from=NOW,
     )
-    former = PinningPolicy(site.host, (ExpectedPin(site.former), ExpectedPin(site.backup)))
+    previous = PinningPolicy(site.host, (ExpectedPin(site.previous), ExpectedPin(site.backup)))
     root = read_certificate(site.new_root.der)
     anchors = KnownCertificates(public=(root,)) if not hasattr(root, "reason") else KnownCertificates()
-    judgement = judge(report, PolicyHistory.of((former, policy)), anchors, received_at=NOW, at=NOW)
+    judgement = judge(report, PolicyHistory.of((previous, policy)), anchors, received_at=NOW, at=NOW)
     assert (judgement.cause == scenario.value) == ((scenario, sender) not in UNTOLD)

@@ -10,16 +10,16 @@ import time_machine
 from typer.testing import CliRunner, Result
 
 from app.cli import app
-from app.cli.story import HOST, play, story_named
+from app.cli.scenario import HOST, play, scenario_named
 from app.cli.terminal import opened, read_settings
+from app.demo.rollout import make_keys
+from app.demo.scenarios import SCENARIOS, Scenario
 from app.hpkp.judgement.causes import OF_RELEASES, Cause
 from app.ingest.envelope import Envelope
-from app.samples.rollout import make_keys
-from app.samples.stories import STORIES, Story
 from app.wiring import DirectIntake
-from tests.authority import make_root, make_site
-from tests.demo import demo_store
-from tests.reports import report_body
+from tests.support.authority import make_root, make_site
+from tests.support.demo import demo_store
+from tests.support.reports import report_body
 
 runner = CliRunner()
 LIVE, BACKUP = make_root("Live").pin, make_root("Backup").pin
@@ -211,24 +211,26 @@ def test_the_demo_fills_an_empty_store_and_no_other(monkeypatch: pytest.MonkeyPa
     assert "max-age=5184000" in login["plan"]["next_step"]["header"]
 
 
-@pytest.mark.parametrize("story", [story for story in STORIES if story.name in ("clean", "key-loss", "pasted-pins")])
-def test_a_story_that_the_demo_plays_has_the_right_verdict_every_day(story: Story) -> None:
-    played = _json("demo", "--scenario", story.name)
-    right = [story.right(day)[0].value for day in range(story.days)]
+@pytest.mark.parametrize(
+    "scenario", [scenario for scenario in SCENARIOS if scenario.name in ("clean", "key-loss", "pasted-pins")]
+)
+def test_a_story_that_the_demo_plays_has_the_right_verdict_every_day(scenario: Scenario) -> None:
+    played = _json("demo", "--scenario", scenario.name)
+    right = [scenario.right(day)[0].value for day in range(scenario.days)]
     assert [day["verdict"] for day in played["verdicts"]] == right
 
 
 @pytest.mark.parametrize("hour", [0, 5, 6, 11, 12, 17, 18, 23])
 def test_a_story_is_the_same_at_whatever_hour_it_is_played(hour: int, tmp_path: Path) -> None:
     until = datetime(2026, 6, 12, hour, 59, 59, 999_999, tzinfo=UTC)
-    keys, story = make_keys(HOST, at=until - timedelta(days=10)), story_named("key-loss")
+    keys, scenario = make_keys(HOST, at=until - timedelta(days=10)), scenario_named("key-loss")
     roots, catalog = tmp_path / "roots.pem", tmp_path / "catalog.toml"
     roots.write_text(keys.roots_pem)
     catalog.write_text(keys.catalog)
     with opened(read_settings(trust_anchors=roots, catalog=catalog), creates=True) as service:
         service.rejudging.run_if_knowledge_changed(at=until)
-        verdicts = [answer.verdict for _, answer in play(service, story, keys, until=until)]
-    assert verdicts == [story.right(day)[0] for day in range(story.days)]
+        verdicts = [answer.verdict for _, answer in play(service, scenario, keys, until=until)]
+    assert verdicts == [scenario.right(day)[0] for day in range(scenario.days)]
 
 
 def test_prune_frees_what_strangers_have_filled(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,9 +7,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli import app
-from tests.application import StartApp
-from tests.authority import make_root
-from tests.reports import HOST, report_body, site
+from tests.support.application import StartApp
+from tests.support.authority import make_root
+from tests.support.reports import HOST, report_body, site
 
 runner = CliRunner()
 BACKUP = make_root("Backup").pin

@@ -11,10 +11,10 @@ import pytest
 
 from app.store.engine import open_engine
 from app.store.service_facts import record_public_url
-from tests.dashboards.boards import FILES, FOLDER
-from tests.dashboards.grafana import Range
-from tests.dashboards.stores import Answer, PostgresStore, postgres_store
-from tests.demo import demo_store
+from tests.support.dashboards.boards import FILES, FOLDER
+from tests.support.dashboards.grafana import Range
+from tests.support.dashboards.stores import Answer, PostgresStore, postgres_store
+from tests.support.demo import demo_store
 
 [GROUP] = json.loads((FOLDER / "provisioning/alerting/hpkp.json").read_text())["groups"]
 RULES: dict[str, dict[str, Any]] = {rule["uid"]: rule for rule in GROUP["rules"]}

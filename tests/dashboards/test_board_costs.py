@@ -8,9 +8,9 @@ from pathlib import Path
 
 from bench.boards import LIMITS, RANGES, Cost, add_decision_days, markdown, measure
 from bench.fill import DAYS
-from tests.dashboards.boards import SQL_NAMES, pair
-from tests.dashboards.stores import sqlite_store
-from tests.demo import demo_store
+from tests.support.dashboards.boards import SQL_NAMES, pair
+from tests.support.dashboards.stores import sqlite_store
+from tests.support.demo import demo_store
 
 
 def test_every_query_of_every_panel_is_measured_over_every_range() -> None:

@@ -22,8 +22,8 @@ from app.settings import Settings
 from app.store.engine import open_engine
 from app.store.secrets import list_tokens
 from dashboards.definition.alerts import STORE_UID
-from tests.dashboards.boards import FOLDER
-from tests.postgres import postgres_database
+from tests.support.dashboards.boards import FOLDER
+from tests.support.postgres import postgres_database
 
 ROOT = FOLDER.parent
 TEXT = (ROOT / "compose.yaml").read_text()

@@ -10,8 +10,8 @@ import pytest
 from app.store.views import VIEWS
 from dashboards.definition import BOARDS, files
 from dashboards.definition.engines import SQL_ENGINES
-from tests.dashboards.boards import FILES, FOLDER, File, pair
-from tests.dashboards.grafana import sql_of
+from tests.support.dashboards.boards import FILES, FOLDER, File, pair
+from tests.support.dashboards.grafana import sql_of
 
 PAGES = {
     "",

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.dashboards.boards import FILES, FOLDER
-from tests.dashboards.metrics import metric_names
-from tests.dashboards.prometheus import PATIENCE, Prometheus, running_prometheus
-from tests.debian import debian_program
-from tests.reports import report_body
-from tests.server import running_service
+from tests.support.dashboards.boards import FILES, FOLDER
+from tests.support.dashboards.metrics import metric_names
+from tests.support.dashboards.prometheus import PATIENCE, Prometheus, running_prometheus
+from tests.support.debian import debian_program
+from tests.support.reports import report_body
+from tests.support.server import running_service
 
 [HEALTH] = [file for file in FILES if file.engine == "prometheus"]
 _QUIET = {"Targets down", "Server-side rejections", "Failing jobs"}

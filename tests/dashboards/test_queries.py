@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.dashboards.boards import SQL_NAMES, pair
-from tests.dashboards.grafana import Range, Value, interpolate, sql_of
-from tests.dashboards.stores import (
+from tests.support.dashboards.boards import SQL_NAMES, pair
+from tests.support.dashboards.grafana import Range, Value, interpolate, sql_of
+from tests.support.dashboards.stores import (
     QUOTED,
     Answer,
     PostgresStore,
@@ -20,9 +20,9 @@ from tests.dashboards.stores import (
     empty_sqlite_store,
     postgres_store,
     sqlite_store,
-    whole_season,
+    whole_demo,
 )
-from tests.demo import demo_store
+from tests.support.demo import demo_store
 
 HOST = "www.example.com"
 Stores = tuple[PostgresStore, SqliteStore]
@@ -77,7 +77,7 @@ def _chosen(host: Value, *, violation: str = "") -> dict[str, Value]:
 
 def _hosts(stores: Stores) -> list[str]:
     [variable] = [v for v in pair("overview")[1].variables("query") if v["name"] == "host"]
-    return stores[1].ask(variable["query"], whole_season()).column("host")
+    return stores[1].ask(variable["query"], whole_demo()).column("host")
 
 
 def _violation(stores: Stores) -> str:
@@ -86,7 +86,7 @@ def _violation(stores: Stores) -> str:
         f"SELECT violation_id FROM violations_v1 WHERE host = '{HOST}' AND sender = 'chromium' "
         "AND cause = 'own_key_not_pinned'"
     )
-    [found] = stores[1].ask(text, whole_season()).column("violation_id")
+    [found] = stores[1].ask(text, whole_demo()).column("violation_id")
     return str(int(found))
 
 
@@ -95,7 +95,7 @@ def test_a_panel_shows_something_of_the_demo_in_the_shape_that_it_takes(
     filled: Stores, postgres: Panel, sqlite: Panel
 ) -> None:
     variables = _chosen(HOST, violation=_violation(filled))
-    for answer in _ask(filled, (postgres, sqlite), variables, whole_season()):
+    for answer in _ask(filled, (postgres, sqlite), variables, whole_demo()):
         _check_shape(sqlite, answer)
         assert answer.rows
         if sqlite["type"] == "stat":
@@ -109,13 +109,13 @@ def test_a_panel_answers_for_all_for_several_and_for_a_host_with_a_quote(
     hosts = _hosts(filled)
     assert len(hosts) == 6
     for host in (hosts, [HOST, QUOTED], QUOTED):
-        for answer in _ask(filled, (postgres, sqlite), _chosen(host, violation="1"), whole_season()):
+        for answer in _ask(filled, (postgres, sqlite), _chosen(host, violation="1"), whole_demo()):
             _check_shape(sqlite, answer, one_row=False)
 
 
 @every_panel
 def test_a_panel_of_an_empty_store_is_empty_and_no_error(empty: Stores, postgres: Panel, sqlite: Panel) -> None:
-    for answer in _ask(empty, (postgres, sqlite), _chosen(""), whole_season()):
+    for answer in _ask(empty, (postgres, sqlite), _chosen(""), whole_demo()):
         assert [row for row in answer.rows if any(value not in (None, 0) for value in row)] == []
 
 
@@ -173,7 +173,7 @@ def test_sqlite_is_told_which_columns_postgresql_types_as_instants(
 ) -> None:
     variables = _chosen(HOST, violation=_violation(filled))
     for one, other in zip(postgres["targets"], sqlite["targets"], strict=True):
-        found = filled[0].instants(interpolate(sql_of(one), variables), whole_season())
+        found = filled[0].instants(interpolate(sql_of(one), variables), whole_demo())
         assert found == set(other["timeColumns"])
 
 
@@ -182,7 +182,7 @@ def test_variables_give_one_column_or_a_text_and_a_value(filled: Stores, empty: 
     for stores in (filled, empty):
         for one, other in zip(*(file.variables("query") for file in pair(name)), strict=True):
             texts = [interpolate(str(variable["query"]), _chosen(HOST)) for variable in (one, other)]
-            first, second = _ask_both(stores, texts, whole_season())
+            first, second = _ask_both(stores, texts, whole_demo())
             assert first == second
             assert first.columns in (("host",), ("public_url",), ("__text", "__value"))
             told = stores is filled and one["name"] != "service"  # no service ever ran on the demo's store
@@ -192,7 +192,7 @@ def test_variables_give_one_column_or_a_text_and_a_value(filled: Stores, empty: 
 @pytest.mark.parametrize("name", SQL_NAMES)
 def test_annotations_are_events_with_a_time_a_title_a_text_and_tags(filled: Stores, name: str) -> None:
     texts = [interpolate(sql_of(file.model["annotations"]["list"][0]["target"]), _chosen(HOST)) for file in pair(name)]
-    first, second = _ask_both(filled, texts, whole_season())
+    first, second = _ask_both(filled, texts, whole_demo())
     assert first.sorted == second.sorted
     assert first.columns == ("time", "timeend", "title", "text", "tags")
     kinds = {tags.partition(",")[0] for tags in first.column("tags")}
@@ -200,7 +200,7 @@ def test_annotations_are_events_with_a_time_a_title_a_text_and_tags(filled: Stor
 
 
 def test_a_verdict_from_before_the_time_range_stands_at_its_beginning(filled: Stores) -> None:
-    end = whole_season().until
+    end = whole_demo().until
     lately = Range(end - timedelta(days=2), end)
     [panels] = [
         both

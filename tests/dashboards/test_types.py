@@ -17,8 +17,8 @@ from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.alerting import RuleGroup
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from tests.dashboards.boards import FILES, FOLDER, File
-from tests.node import node, npm_packages
+from tests.support.dashboards.boards import FILES, FOLDER, File
+from tests.support.node import node, npm_packages
 
 LOCK = Path(__file__).with_name("types") / "package-lock.json"
 KINDS = {

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from app.main import create_app
-from tests.application import TestClient, caller, settings_for
-from tests.dashboards.boards import FOLDER
 from tests.dashboards.test_files import PAGES
-from tests.demo import demo_store
+from tests.support.application import TestClient, caller, settings_for
+from tests.support.dashboards.boards import FOLDER
+from tests.support.demo import demo_store
 
 TEXT = (FOLDER.parent / "docs" / "grafana.md").read_text()
 _KINDS = {"string": str, "number": int | float, "timestamp": str}

@@ -24,13 +24,13 @@ from app.store.secrets import new_token
 from app.store.views import VIEWS, create_views, drop_views
 from app.store.views.copy import copy_views
 from app.usecases.sessions import Sessions
-from tests.authority import make_site
-from tests.dashboards.boards import FOLDER
-from tests.dashboards.stores import PostgresStore, SqliteStore, postgres_store, sqlite_store, whole_season
-from tests.demo import demo_store
-from tests.postgres import postgres_database
-from tests.server import running_service
-from tests.store.desk import Desk, submission
+from tests.support.authority import make_site
+from tests.support.dashboards.boards import FOLDER
+from tests.support.dashboards.stores import PostgresStore, SqliteStore, postgres_store, sqlite_store, whole_demo
+from tests.support.demo import demo_store
+from tests.support.postgres import postgres_database
+from tests.support.server import running_service
+from tests.support.store.ingest_harness import IngestHarness, submission
 
 DOCUMENT = (FOLDER.parent / "docs" / "views.md").read_text()
 
@@ -64,13 +64,13 @@ def test_the_documented_columns_are_exactly_the_real_ones(sqlite: SqliteStore, p
     assert documented.keys() == VIEWS.keys()
     for name, columns in documented.items():
         for store in (sqlite, postgres):
-            assert list(store.ask(f"SELECT * FROM {name} LIMIT 1", whole_season()).columns) == columns, name
+            assert list(store.ask(f"SELECT * FROM {name} LIMIT 1", whole_demo()).columns) == columns, name
 
 
 @pytest.mark.parametrize("name", VIEWS)
 def test_a_view_says_the_same_in_both_databases(sqlite: SqliteStore, postgres: PostgresStore, name: str) -> None:
     text = f"SELECT * FROM {name}"
-    first, second = sqlite.ask(text, whole_season()), postgres.ask(text, whole_season())
+    first, second = sqlite.ask(text, whole_demo()), postgres.ask(text, whole_demo())
     assert first.rows or name == "service_v1", "no service ever ran on the demo's store"
     assert first.sorted == second.sorted
 
@@ -78,8 +78,8 @@ def test_a_view_says_the_same_in_both_databases(sqlite: SqliteStore, postgres: P
 @pytest.mark.parametrize("name", VIEWS)
 def test_beside_every_instant_stands_what_the_table_has(postgres: PostgresStore, name: str) -> None:
     text = f"SELECT * FROM {name}"
-    answer = postgres.ask(text, whole_season())
-    for instant in postgres.instants(text, whole_season()):
+    answer = postgres.ask(text, whole_demo())
+    for instant in postgres.instants(text, whole_demo()):
         place = answer.columns.index(instant)
         assert answer.columns[place + 1] == f"{instant}_ms"
         for row in answer.rows:
@@ -92,7 +92,7 @@ def test_a_service_tells_where_its_pages_are(tmp_path: Path) -> None:
     with running_service(tmp_path, HPKP_PUBLIC_URL="https://moved.example.net"):
         pass
     with sqlite_store(tmp_path / "hpkp.sqlite3") as store:
-        assert store.ask("SELECT * FROM service_v1", whole_season()).rows == (("https://moved.example.net",),)
+        assert store.ask("SELECT * FROM service_v1", whole_demo()).rows == (("https://moved.example.net",),)
 
 
 @pytest.mark.parametrize("address", ["javascript:alert(1)", "https://a.example/", "a.example", "https://a.example/?q"])
@@ -106,11 +106,11 @@ def test_a_range_of_raw_milliseconds_uses_an_index(sqlite: SqliteStore, postgres
     where = "host = 'www.example.com' AND time_ms BETWEEN 1 AND 2"
     for view, table in (("reports_hourly_v1", "host_hours"), ("reports_daily_v1", "host_days")):
         if database == "sqlite":
-            plan = str(sqlite.ask(f"EXPLAIN QUERY PLAN SELECT * FROM {view} WHERE {where}", whole_season()).rows)
+            plan = str(sqlite.ask(f"EXPLAIN QUERY PLAN SELECT * FROM {view} WHERE {where}", whole_demo()).rows)
             assert re.search(rf"SEARCH {table} USING .*\(host=\? AND (hour|day)>\? AND \1<\?\)", plan), plan
         else:
             postgres.connection.execute("SET enable_seqscan = off")  # a small table is read whole
-            plan = str(postgres.ask(f"EXPLAIN SELECT * FROM {view} WHERE {where}", whole_season()).rows)
+            plan = str(postgres.ask(f"EXPLAIN SELECT * FROM {view} WHERE {where}", whole_demo()).rows)
             postgres.connection.execute("RESET enable_seqscan")
             assert re.search(r"Index Cond: .*(hour|day) >= 1.*(hour|day) <= 2", plan), plan
 
@@ -121,7 +121,7 @@ def test_the_document_says_which_columns_are_instants(postgres: PostgresStore) -
         for section in re.split(r"^### ", DOCUMENT, flags=re.MULTILINE)[1:]
         for column in re.findall(r"^\| `(\w+)` \| instant \|", section, flags=re.MULTILINE)
     }
-    typed = {(name, column) for name in VIEWS for column in postgres.instants(f"SELECT * FROM {name}", whole_season())}
+    typed = {(name, column) for name in VIEWS for column in postgres.instants(f"SELECT * FROM {name}", whole_demo())}
     assert said == typed
 
 
@@ -204,11 +204,11 @@ def test_the_role_reads_views_that_a_later_version_makes() -> None:
         with owner.begin() as connection:
             drop_views(connection)
         with pytest.raises(psycopg.errors.UndefinedTable):
-            store.ask("SELECT * FROM hosts_v1", whole_season())
+            store.ask("SELECT * FROM hosts_v1", whole_demo())
         with owner.begin() as connection:
             create_views(connection)
         owner.dispose()
-        assert store.ask("SELECT * FROM hosts_v1", whole_season()).rows == ()
+        assert store.ask("SELECT * FROM hosts_v1", whole_demo()).rows == ()
 
 
 def test_a_copy_for_grafana_holds_what_the_views_show_and_nothing_else(tmp_path: Path, sqlite: SqliteStore) -> None:
@@ -226,19 +226,19 @@ def test_a_copy_for_grafana_holds_what_the_views_show_and_nothing_else(tmp_path:
         other = SqliteStore(copied)
         for name in VIEWS:
             text = f"SELECT * FROM {name}"
-            assert other.ask(text, whole_season()).sorted == sqlite.ask(text, whole_season()).sorted
+            assert other.ask(text, whole_demo()).sorted == sqlite.ask(text, whole_demo()).sorted
 
 
 def test_a_file_is_read_while_the_service_writes_it(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/hpkp.sqlite3"
     upgrade(url)
     engine = open_engine(url)
-    desk = Desk.at(engine)
-    desk.take(submission())
+    harness = IngestHarness.at(engine)
+    harness.take(submission())
     with sqlite_store(tmp_path / "hpkp.sqlite3") as reader, writing(engine) as connection:
         connection.execute(insert(tables.events).values(at=0, kind="deployed", host=None, text="not yet there"))
-        assert reader.ask("SELECT violation_id FROM violations_v1", whole_season()).rows == ((1.0,),)
-        assert reader.ask("SELECT text FROM events_v1", whole_season()).rows == ()
+        assert reader.ask("SELECT violation_id FROM violations_v1", whole_demo()).rows == ((1.0,),)
+        assert reader.ask("SELECT text FROM events_v1", whole_demo()).rows == ()
     engine.dispose()
 
 
@@ -254,7 +254,7 @@ def test_an_older_store_gets_views_and_the_validity_of_its_certificates(database
 def _check_upgrade(url: str) -> None:
     upgrade(url)
     engine = open_engine(url)
-    Desk.at(engine).take(submission())
+    IngestHarness.at(engine).take(submission())
     before = _validity(engine)
     leaf = make_site().leaf.certificate
     assert (to_ms(leaf.not_valid_before_utc), to_ms(leaf.not_valid_after_utc)) in before.values()

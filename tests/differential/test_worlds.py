@@ -1,6 +1,6 @@
 """Random certificate worlds: the judgement compared with the right answers, and the verifier with OpenSSL.
 
-``python -m tests.differential`` runs more of them and prints the disagreements.
+``python -m tests.support.differential`` runs more of them and prints the disagreements.
 """
 
 from collections import Counter
@@ -9,11 +9,11 @@ from collections.abc import Sequence
 import pytest
 
 from app.hpkp.judgement.causes import OF_RELEASES, Cause
-from tests.differential.answers import right_answer
-from tests.differential.comparing import Comparison, compare, verifier_faults
-from tests.differential.forgeries import FORGERIES, IMPOSSIBLE
-from tests.differential.generator import make_world
-from tests.differential.world import Family
+from tests.support.differential.answers import right_answer
+from tests.support.differential.comparing import Comparison, compare, verifier_faults
+from tests.support.differential.forgeries import FORGERIES, IMPOSSIBLE
+from tests.support.differential.generator import make_world
+from tests.support.differential.world import Family
 
 WORLDS = range(1, 2401)
 """Numbers of the worlds; another start gives other worlds."""

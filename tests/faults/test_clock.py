@@ -25,10 +25,10 @@ from app.store.probes import add_probe
 from app.store.read.probes import hosts_not_probed_since
 from app.usecases.clock import Clock
 from app.usecases.retention import Retention
-from tests.postgres import postgres_database
-from tests.reports import HOST, distinct_bodies, report_body, site
-from tests.server import RunningService, running_service
-from tests.store.desk import AT, Desk, Taken, submission
+from tests.support.postgres import postgres_database
+from tests.support.reports import HOST, distinct_bodies, report_body, site
+from tests.support.server import RunningService, running_service
+from tests.support.store.ingest_harness import AT, IngestHarness, Taken, submission
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -53,17 +53,17 @@ def test_a_clock_that_goes_back_loses_nothing_and_counts_nothing_twice(engine: E
     Acknowledged: all; the retries as such. Found: 100, each in the hour that the clock showed; the violation was last
     seen at the later of the two times.
     """
-    desk = Desk.at(engine)
+    harness = IngestHarness.at(engine)
     bodies = distinct_bodies(100)
-    assert desk.take(*(submission(body, at=AT) for body in bodies[:50])) == [Taken.ACCEPTED] * 50
+    assert harness.take(*(submission(body, at=AT) for body in bodies[:50])) == [Taken.ACCEPTED] * 50
     after = [submission(body, at=AT - HOUR_MS) for body in bodies]
-    assert desk.take(*after) == [Taken.DUPLICATE] * 50 + [Taken.ACCEPTED] * 50
-    violation = desk.only(tables.violations)
+    assert harness.take(*after) == [Taken.DUPLICATE] * 50 + [Taken.ACCEPTED] * 50
+    violation = harness.only(tables.violations)
     assert (violation.reports, violation.last_received_at) == (100, AT)
-    hours = {row.hour: row.reports for row in desk.rows(tables.rollup_hours)}
+    hours = {row.hour: row.reports for row in harness.rows(tables.rollup_hours)}
     assert hours == {AT: 50, AT - HOUR_MS: 50}
     # And when it is right again, a retry is still one.
-    assert desk.take(*(submission(body, at=AT + HOUR_MS) for body in bodies)) == [Taken.DUPLICATE] * 100
+    assert harness.take(*(submission(body, at=AT + HOUR_MS) for body in bodies)) == [Taken.DUPLICATE] * 100
 
 
 def _retention(engine: Engine) -> Retention:
@@ -85,8 +85,8 @@ def _events(engine: Engine) -> list[str]:
 
 def test_a_clock_that_is_far_ahead_deletes_nothing_until_it_is_confirmed(engine: Engine) -> None:
     """Also not when reports were received by it: they must not make it plausible."""
-    desk, retention = Desk.at(engine), _retention(engine)
-    desk.take(submission())
+    harness, retention = IngestHarness.at(engine), _retention(engine)
+    harness.take(submission())
     assert retention.clock.check(at=from_ms(AT)) is None
     before = _stored(engine)
     ahead = AT + 1000 * DAY_MS
@@ -94,7 +94,7 @@ def test_a_clock_that_is_far_ahead_deletes_nothing_until_it_is_confirmed(engine:
         with pytest.raises(ImplausibleClock, match=r"1,000 days after the last time.*hpkp clock confirm"):
             retention.prune(at=from_ms(ahead))
     assert _stored(engine) == before
-    desk.take(submission(report_body(port=99), at=ahead))
+    harness.take(submission(report_body(port=99), at=ahead))
     with pytest.raises(ImplausibleClock):
         retention.prune(at=from_ms(ahead + HOUR_MS))
     assert _stored(engine)["violations"] == 2
@@ -105,10 +105,10 @@ def test_a_clock_that_is_far_ahead_deletes_nothing_until_it_is_confirmed(engine:
 
 
 def test_reports_from_when_the_clock_was_ahead_are_a_doubt_that_one_confirmation_ends(engine: Engine) -> None:
-    desk, retention = Desk.at(engine), _retention(engine)
-    desk.take(submission())
+    harness, retention = IngestHarness.at(engine), _retention(engine)
+    harness.take(submission())
     assert retention.clock.check(at=from_ms(AT)) is None
-    desk.take(submission(report_body(port=99), at=AT + 1000 * DAY_MS))
+    harness.take(submission(report_body(port=99), at=AT + 1000 * DAY_MS))
     now = AT + DAY_MS
     with pytest.raises(ImplausibleClock, match="received 999 days later"):
         retention.prune(at=from_ms(now))
@@ -117,7 +117,7 @@ def test_reports_from_when_the_clock_was_ahead_are_a_doubt_that_one_confirmation
     retention.prune(at=from_ms(now))
     assert _stored(engine)["violations"] == 2
     # Others from the future are another doubt.
-    desk.take(submission(report_body(port=100), at=AT + 2000 * DAY_MS))
+    harness.take(submission(report_body(port=100), at=AT + 2000 * DAY_MS))
     assert retention.clock.check(at=from_ms(now)) is not None
 
 
@@ -139,13 +139,13 @@ def test_a_clock_that_was_set_or_was_off_for_days_is_no_doubt(engine: Engine, da
 
 def test_silence_for_years_is_no_doubt_while_the_collector_runs(engine: Engine) -> None:
     """The last report may be old: what counts is what the clock showed."""
-    Desk.at(engine).take(submission())
+    IngestHarness.at(engine).take(submission())
     clock = Clock(engine)
     assert [clock.check(at=from_ms(AT + day * DAY_MS)) for day in range(0, 1000, 6)] == [None] * 167
 
 
 def test_on_a_store_on_which_it_was_never_checked_the_newest_record_stands_for_it(engine: Engine) -> None:
-    Desk.at(engine).take(submission())
+    IngestHarness.at(engine).take(submission())
     assert Clock(engine).check(at=from_ms(AT + 6 * DAY_MS)) is None
     with writing(engine) as connection:
         connection.execute(tables.clock.delete())
@@ -158,16 +158,16 @@ def test_an_empty_store_believes_the_clock(engine: Engine) -> None:
 
 def test_retries_are_known_after_a_clock_that_was_ahead(engine: Engine) -> None:
     """Digests of retries expire by what is received now, not by what was received in the future."""
-    desk = Desk.at(engine)
-    desk.take(submission(report_body(port=99), at=AT + 1000 * DAY_MS))
-    assert desk.take(submission()) == [Taken.ACCEPTED]
-    assert desk.take(submission(report_body(port=1), at=AT + 1)) == [Taken.ACCEPTED]
-    assert desk.take(submission(at=AT + HOUR_MS)) == [Taken.DUPLICATE]
+    harness = IngestHarness.at(engine)
+    harness.take(submission(report_body(port=99), at=AT + 1000 * DAY_MS))
+    assert harness.take(submission()) == [Taken.ACCEPTED]
+    assert harness.take(submission(report_body(port=1), at=AT + 1)) == [Taken.ACCEPTED]
+    assert harness.take(submission(at=AT + HOUR_MS)) == [Taken.DUPLICATE]
 
 
 def test_hosts_are_due_although_they_were_looked_at_in_the_future(engine: Engine) -> None:
-    desk = Desk.at(engine)
-    desk.set_policy(HOST)
+    harness = IngestHarness.at(engine)
+    harness.set_policy(HOST)
     future, hour = from_ms(AT + 1000 * DAY_MS), timedelta(hours=1)
     with writing(engine) as connection:
         add_probe(connection, describe_live(Probe(Host(HOST), 443, future, fault="none"), KnownCertificates()))

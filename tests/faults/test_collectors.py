@@ -5,12 +5,12 @@ import itertools
 from collections import Counter
 from pathlib import Path
 
+from app.demo import SampleSite, make_site
 from app.hpkp.hosts import Host
-from app.samples import SampleSite, make_site
 from app.service import now
-from tests.load import bodies_of, moment_of, post_all, stored
-from tests.postgres import postgres_database
-from tests.server import RunningService, running_service
+from tests.support.load import bodies_of, moment_of, post_all, stored
+from tests.support.postgres import postgres_database
+from tests.support.server import RunningService, running_service
 
 _ROWS = {"HPKP_MAX_REPORT_ROWS_PER_DAY": "10000"}
 

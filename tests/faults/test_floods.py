@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.faults.flood import flood
-from tests.reports import distinct_bodies, report_body, site
-from tests.server import RunningService, running_service
+from tests.support.faults.flood import flood
+from tests.support.reports import distinct_bodies, report_body, site
+from tests.support.server import RunningService, running_service
 
 _SLOW = 200
 _SETTINGS = {

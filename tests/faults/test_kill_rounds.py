@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.kill_rounds import open_rounds
+from tests.support.faults.kill_rounds import open_rounds
 
 _ROUNDS = 3
 

@@ -19,10 +19,10 @@ import pytest
 from sqlalchemy import text
 
 from app.store.engine import newest_version, open_engine
-from tests.faults.stored_counts import wait_for_counts
-from tests.postgres import own_postgres, postgres_database
-from tests.reports import distinct_bodies
-from tests.server import RunningService, running_service
+from tests.support.faults.stored_counts import wait_for_counts
+from tests.support.postgres import own_postgres, postgres_database
+from tests.support.reports import distinct_bodies
+from tests.support.server import RunningService, running_service
 
 SUMMARY = "/api/v1/hosts/www.example.com/summary"
 READS = (SUMMARY, "/api/v1/hosts", "/api/v1/violations", "/api/v1/events", "/", "/rejections")

@@ -5,7 +5,7 @@ Acknowledged: all, with no other answer. Found afterwards: each report once. /re
 
 from pathlib import Path
 
-from tests.faults.outages import Fault, Outage, see_outage
+from tests.support.faults.outages import Fault, Outage, see_outage
 
 
 def _assert_nothing_refused_or_lost(seen: Outage) -> None:

@@ -1,11 +1,11 @@
 """Costly requests, a policy change and many what-ifs at once, and honest reports all the while.
 
-``python -m tests.faults.pressure`` is the same with 10,000 violations; docs/performance.md has its figures.
+``python -m tests.support.faults.pressure`` is the same with 10,000 violations; docs/performance.md has its figures.
 """
 
 from pathlib import Path
 
-from tests.faults.pressure import press
+from tests.support.faults.pressure import press
 
 _WORST_RATIO = 25
 """Between the latencies with everything at once and those without: judged within a request, one costly body is 100."""

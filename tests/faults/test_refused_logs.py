@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.application import settings_for
-from tests.faults.stored_counts import read_counts, wait_for_counts
-from tests.ingest.altered_logs import damage, set_version, write_log
-from tests.reports import distinct_bodies
-from tests.server import RunningService, running_service
+from tests.support.application import settings_for
+from tests.support.faults.stored_counts import read_counts, wait_for_counts
+from tests.support.ingest.altered_logs import damage, set_version, write_log
+from tests.support.reports import distinct_bodies
+from tests.support.server import RunningService, running_service
 
 
 def _ready(service: RunningService, refused: int) -> dict[str, Any]:

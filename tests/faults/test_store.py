@@ -13,13 +13,13 @@ import pytest
 from psycopg import sql
 from sqlalchemy import make_url
 
-from tests.admin import ADMIN
-from tests.faults.kill_rounds import SETTINGS
-from tests.faults.locking import locked
-from tests.faults.stored_counts import wait_for_counts
-from tests.postgres import postgres_database
-from tests.reports import distinct_bodies, report_body
-from tests.server import RunningService, running_service
+from tests.support.admin import ADMIN
+from tests.support.faults.kill_rounds import SETTINGS
+from tests.support.faults.locking import locked
+from tests.support.faults.stored_counts import wait_for_counts
+from tests.support.postgres import postgres_database
+from tests.support.reports import distinct_bodies, report_body
+from tests.support.server import RunningService, running_service
 
 _CLIENT = httpx.Client(headers=ADMIN, timeout=60)
 _URL = "/api/v1/hosts/www.example.com/summary"

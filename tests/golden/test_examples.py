@@ -18,8 +18,8 @@ from app.hpkp.x509.anchors import KnownCertificates
 from app.hpkp.x509.certificate import Certificate
 from app.hpkp.x509.keys import read_keys
 from app.senders import CertificateReader, read_report
-from tests.authority import pem_with
-from tests.golden.make_examples import EXAMPLES, make_files
+from tests.support.authority import pem_with
+from tests.support.golden.make_examples import EXAMPLES, make_files
 
 MOMENT = datetime(2026, 11, 23, 10, tzinfo=UTC)
 POLICY = json.loads((EXAMPLES / "policy.json").read_bytes())

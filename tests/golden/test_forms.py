@@ -33,7 +33,7 @@ ANDROID_PEM = re.compile(rf"{BEGIN}([A-Za-z0-9+/=]{{76}}\n)*[A-Za-z0-9+/=]{{1,76
 def of(sender: str) -> pytest.MarkDecorator:
     """Run a test with each report of a sender."""
     paths = [path for path in REPORTS if path.parent.name == sender]
-    assert len(paths) >= 3, f"the reports of {sender} are missing; run: uv run python -m tests.golden.make"
+    assert len(paths) >= 3, f"the reports of {sender} are missing; run: uv run python -m tests.support.golden.make"
     return pytest.mark.parametrize("path", paths, ids=name_of)
 
 

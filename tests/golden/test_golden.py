@@ -12,8 +12,8 @@ from app.hpkp.pins import Pin
 from app.hpkp.report import Sender, ViolationReport
 from app.hpkp.x509.certificate import Certificate, UnreadableCertificate
 from app.senders import CertificateReader, read_report
-from tests.golden.cases import RECEIVED_AT
-from tests.golden.make import GOLDEN, make_cases, paths_of
+from tests.support.golden.cases import RECEIVED_AT
+from tests.support.golden.make import GOLDEN, make_cases, paths_of
 
 REPORTS = sorted(path for path in GOLDEN.glob("*/*.json") if not path.name.endswith(".expected.json"))
 

@@ -17,7 +17,7 @@ from app.hpkp.catalog import (
 from app.hpkp.errors import HpkpError
 from app.hpkp.pins import pin_of_spki
 from app.hpkp.x509.certificate import Certificate, read_certificate
-from tests.authority import make_root
+from tests.support.authority import make_root
 
 PIN, OTHER_PIN = pin_of_spki(b"one"), pin_of_spki(b"other")
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.hpkp.audience import SITE, Audience
-from app.hpkp.bound import lower_share, upper_share
 from app.hpkp.clients import ClientCount
+from app.hpkp.confidence_bound import lower_share, upper_share
 from app.hpkp.control import (
     Control,
     ControlCount,
@@ -34,14 +34,14 @@ from app.hpkp.judgement.judge import Judgement, judge
 from app.hpkp.pins import Pin
 from app.hpkp.policy import Mode, PinningPolicy, PolicyHistory
 from app.hpkp.probe_result import Answer, Endpoint, review_live, serves_policy
-from app.hpkp.readiness import Group, Readiness, Situation, Verdict, assess_readiness
+from app.hpkp.readiness import LockoutGroup, Readiness, ReadinessInput, Verdict, assess_readiness
 from app.hpkp.readiness.evidence_days import Missing
 from app.hpkp.report import ViolationReport
 from app.hpkp.x509.anchors import KnownCertificates
 from app.senders import CertificateReader, read_report
-from tests.authority import NOW
 from tests.hpkp.test_readiness import GOOD, LIVE, POLICY, live_host, observed
-from tests.reports import report_body
+from tests.support.authority import NOW
+from tests.support.reports import report_body
 
 TODAY = NOW.date()
 _NUMBERS = count(1)
@@ -117,7 +117,7 @@ def test_each_audience_is_bounded_by_its_own_rate() -> None:
     installs = observed(clients=20_000, audience=app, pins=POLICY.expected)
     both = replace(seen, exposure=(*seen.exposure, *installs.exposure), releases=installs.releases)
     control = Control((*_counted(900, 1000).counts, *_counted(120, 1000, of_apps=True).counts))
-    found = assess_readiness(Situation(POLICY, replace(GOOD, control=control, observed=both), NOW))
+    found = assess_readiness(ReadinessInput(POLICY, replace(GOOD, control=control, observed=both), NOW))
     assert {known.audience: known.verdict for known in found.audiences} == {
         SITE: Verdict.READY, app: Verdict.NOT_ENOUGH_DATA,
     }  # fmt: skip
@@ -129,10 +129,10 @@ def test_clients_that_received_control_pins_are_taken_off_the_site() -> None:
     for seen, of, verdict in (
         (observed(clients=4000), 4000, Verdict.READY), (half, 2000, Verdict.NOT_ENOUGH_DATA),
     ):  # fmt: skip
-        found = assess_readiness(Situation(POLICY, replace(GOOD, observed=seen), NOW))
+        found = assess_readiness(ReadinessInput(POLICY, replace(GOOD, observed=seen), NOW))
         assert (found.estimate.of, found.verdict) == (of, verdict)
     all_of_them = replace(half, control=dict.fromkeys(half.control, 4000))
-    found = assess_readiness(Situation(POLICY, replace(GOOD, observed=all_of_them), NOW))
+    found = assess_readiness(ReadinessInput(POLICY, replace(GOOD, observed=all_of_them), NOW))
     assert {reason for day in found.audiences[0].days.days for reason in day.missing} == {Missing.NOBODY_EXPOSED}
 
 
@@ -186,9 +186,9 @@ def test_a_form_that_its_sender_does_not_make_is_not_counted_as_delivered() -> N
 
 
 def _assess(control: Control, *, ours: int = 0, clients: int = 20_000) -> Readiness:
-    groups = {SITE: {Group.OURS: ClientCount.exact(ours)}} if ours else {}
+    groups = {SITE: {LockoutGroup.OPERATOR: ClientCount.exact(ours)}} if ours else {}
     evidence = replace(GOOD, control=control, clients=groups, observed=observed(clients=clients))
-    return assess_readiness(Situation(POLICY, evidence, NOW))
+    return assess_readiness(ReadinessInput(POLICY, evidence, NOW))
 
 
 def test_without_a_measurement_the_impact_says_what_it_assumes() -> None:

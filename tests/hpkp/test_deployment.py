@@ -10,7 +10,7 @@ from app.hpkp.pins import parse_pin
 from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy, PolicyHistory
 from app.hpkp.x509.anchors import KnownCertificates, RootDeparture, StoredRoot
 from app.hpkp.x509.certificate import Certificate, read_certificate
-from tests.authority import NOW, Issued, cross_sign, make_root, make_site
+from tests.support.authority import NOW, Issued, cross_sign, make_root, make_site
 
 SITE, OTHER, BACKUP = make_site(), make_site(), make_root("Backup")
 HOST = Host("www.example.com")
@@ -81,9 +81,9 @@ def test_without_a_policy_or_a_leaf_it_cannot_tell() -> None:
 def test_pins_of_a_former_revision_hold_until_its_max_age_has_run_out(
     replaced: timedelta, mode: Mode, remembered: bool
 ) -> None:
-    former = _revision(OTHER.leaf, BACKUP, mode=mode, max_age=5 * 86_400)
+    previous = _revision(OTHER.leaf, BACKUP, mode=mode, max_age=5 * 86_400)
     current = _revision(SITE.leaf, BACKUP, number=2, since=NOW - replaced)
-    answer = _check(former, current)
+    answer = _check(previous, current)
     assert answer.satisfied is True
     assert [(r.policy.revision, r.satisfied) for r in answer.remembered] == ([(1, False)] if remembered else [])
 

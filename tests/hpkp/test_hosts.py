@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.hpkp.errors import InvalidHost
 from app.hpkp.hosts import canonical_host, is_address, is_subdomain, matches_name, superdomains
-from tests.odd_hosts import PLAIN_HOST, odd_hosts
+from tests.support.odd_hosts import PLAIN_HOST, odd_hosts
 
 
 @pytest.mark.parametrize(

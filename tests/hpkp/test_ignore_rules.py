@@ -3,7 +3,7 @@
 import pytest
 
 from app.hpkp.clients import network_of
-from app.hpkp.judgement.causes import ALARMING, Cause
+from app.hpkp.judgement.causes import POSSIBLE_ATTACKS, Cause
 from app.hpkp.readiness.ignore_rules import FEW, build_ignore_rules, is_counted, is_proven
 
 ONE, TWO, THREE = (bytes((number,)) * 8 for number in (1, 2, 3))
@@ -62,13 +62,13 @@ def test_what_comes_only_from_where_the_same_cause_is_ignored_does_not_count(
     assert is_counted(cause, where, build_ignore_rules(known)) is counts
 
 
-@pytest.mark.parametrize("cause", sorted(ALARMING))
+@pytest.mark.parametrize("cause", sorted(POSSIBLE_ATTACKS))
 def test_a_proven_attack_is_never_left_out(cause: Cause) -> None:
     assert build_ignore_rules([(cause, frozenset({ONE}), True)]) == frozenset()
     assert is_counted(cause, frozenset({ONE}), frozenset({(cause, ONE)}), proven=True)
 
 
-@pytest.mark.parametrize("cause", sorted(ALARMING))
+@pytest.mark.parametrize("cause", sorted(POSSIBLE_ATTACKS))
 def test_one_decision_ends_a_claimed_attack_that_can_be_forged(cause: Cause) -> None:
     ignored = build_ignore_rules([(cause, frozenset({ONE}), False)])
     assert not is_counted(cause, frozenset({ONE}), ignored)

@@ -12,7 +12,7 @@ from app.hpkp.x509.anchors import Anchor, KnownCertificates
 from app.hpkp.x509.certificate import Certificate, read_certificate
 from app.hpkp.x509.certificate_role import Role
 from app.hpkp.x509.keys import HeldKey, read_keys
-from tests.authority import NOW, Issued, cross_sign, make_root, make_site
+from tests.support.authority import NOW, Issued, cross_sign, make_root, make_site
 
 SITE = make_site()
 

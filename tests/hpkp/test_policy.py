@@ -10,7 +10,7 @@ from app.hpkp.errors import InvalidPolicy
 from app.hpkp.hosts import Host
 from app.hpkp.pins import Pin
 from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy, PolicyHistory
-from tests.authority import NOW
+from tests.support.authority import NOW
 
 ONE, TWO, THREE = (Pin(bytes((number,)) * 32) for number in (1, 2, 3))
 DAY = timedelta(days=1)

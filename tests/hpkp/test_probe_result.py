@@ -11,10 +11,10 @@ from app.hpkp.header.value import PinningHeader
 from app.hpkp.hosts import Host
 from app.hpkp.pins import parse_pin
 from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy
-from app.hpkp.probe_result import Answer, Endpoint, LiveHost, Probe, describe_live, review_live, satisfied
+from app.hpkp.probe_result import Answer, Endpoint, Probe, ProbedHost, describe_live, review_live, satisfied
 from app.hpkp.x509.anchors import KnownCertificates
 from app.hpkp.x509.certificate import Chain, read_certificate
-from tests.authority import NOW, Issued, make_root, make_site
+from tests.support.authority import NOW, Issued, make_root, make_site
 
 HOST = Host("www.example.com")
 SITE = make_site(HOST)
@@ -43,7 +43,7 @@ SERVED = _chain(SITE.leaf, SITE.intermediate)
 GOOD = Endpoint("192.0.2.1", (SERVED,), (Answer("/", 200, (), (FIELD,)), Answer("/no", 404, (), (FIELD,))))
 
 
-def _live(*endpoints: Endpoint, fault: str | None = None) -> LiveHost:
+def _live(*endpoints: Endpoint, fault: str | None = None) -> ProbedHost:
     return describe_live(Probe(HOST, 443, NOW, endpoints, fault), _anchors(SITE.root))
 
 

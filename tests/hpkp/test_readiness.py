@@ -14,30 +14,30 @@ from app.hpkp.exposure import ExposedDay
 from app.hpkp.findings import Finding, Severity
 from app.hpkp.header.value import PinningHeader
 from app.hpkp.hosts import Host
-from app.hpkp.judgement.causes import BEARING, Bearing, Cause
+from app.hpkp.judgement.causes import IMPACTS, Cause, Impact
 from app.hpkp.pins import Pin
 from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy
-from app.hpkp.probe_result import Answer, Endpoint, LiveChain, LiveHost, Probe
+from app.hpkp.probe_result import Answer, Endpoint, Probe, ProbedChain, ProbedHost
 from app.hpkp.readiness import (
     CRITERIA,
     RULES,
-    CanarySeen,
+    CanaryStatus,
     CriterionState,
     Evidence,
-    Group,
+    LockoutGroup,
     Observations,
     OpenViolation,
     Readiness,
+    ReadinessInput,
     Rule,
-    Situation,
     Thresholds,
     Verdict,
     assess_readiness,
 )
 from app.hpkp.readiness.evidence_days import HeaderLook
-from app.hpkp.readiness.words import TITLES, title_of
+from app.hpkp.readiness.messages import TITLES, title_of
 from app.hpkp.x509.anchors import Anchor
-from tests.authority import NOW
+from tests.support.authority import NOW
 
 LIVE, BACKUP, EXAMPLE = (Pin(bytes((number,)) * 32) for number in (1, 2, 3))
 POLICY = PinningPolicy(
@@ -55,7 +55,7 @@ def live_host(
     policy: PinningPolicy = POLICY,
     header: bool = True,
     anchor: Pin | None = None,
-) -> LiveHost:
+) -> ProbedHost:
     """Return a look at the host that serves these pins in its chain, leaf first, and the policy's own field.
 
     ``anchor`` is the pin of the root where the chain ends.
@@ -67,8 +67,8 @@ def live_host(
     ends = NOW + timedelta(days=60)
     anchors = frozenset({anchor} if anchor else ())
     served = frozenset(pins) | anchors
-    chain = LiveChain("192.0.2.1", pins[0], served, served, Anchor.PUBLIC, True, True, ends, anchors)
-    return LiveHost(probe, (chain,))
+    chain = ProbedChain("192.0.2.1", pins[0], served, served, Anchor.PUBLIC, True, True, ends, anchors)
+    return ProbedHost(probe, (chain,))
 
 
 def observed(
@@ -92,13 +92,15 @@ def observed(
     )
 
 
-ARRIVED = CanarySeen(received_at=NOW - timedelta(hours=1))
+ARRIVED = CanaryStatus(received_at=NOW - timedelta(hours=1))
 GOOD = Evidence(reports=5, observed=observed(), live=live_host(LIVE), canary=ARRIVED)
 ORDER = {Verdict.NOT_READY: 0, Verdict.NOT_ENOUGH_DATA: 1, Verdict.READY: 2}
 
 
 def _assess(policy: PinningPolicy = POLICY, evidence: Evidence = GOOD) -> Readiness:
-    return assess_readiness(Situation(policy, evidence, NOW, catalog=Catalog(example_pins={EXAMPLE: "a tutorial"})))
+    return assess_readiness(
+        ReadinessInput(policy, evidence, NOW, catalog=Catalog(example_pins={EXAMPLE: "a tutorial"}))
+    )
 
 
 def _finding(readiness: Readiness, code: str) -> Finding:
@@ -148,7 +150,7 @@ def test_pins_that_cannot_be_enforced_block(policy: PinningPolicy, code: str) ->
     ],
 )
 def test_the_live_chain_holds_one_pin_and_leaves_one_for_backup(
-    served: LiveHost | None, code: str, verdict: Verdict
+    served: ProbedHost | None, code: str, verdict: Verdict
 ) -> None:
     answer = _assess(evidence=replace(GOOD, live=served))
     assert answer.verdict is verdict
@@ -164,9 +166,9 @@ def test_the_live_chain_holds_one_pin_and_leaves_one_for_backup(
         (replace(GOOD, observed=observed(served=False)), "too_few_covered_days"),
         (replace(GOOD, observed=replace(observed(), canary_days=frozenset())), "too_few_covered_days"),
         (replace(GOOD, observed=observed(clients=2_900)), "lockout_share_not_bounded"),
-        (replace(GOOD, clients={UNKNOWN_APPS: {Group.OURS: ClientCount.exact(1)}}), "too_few_covered_days"),
-        (replace(GOOD, canary=CanarySeen()), "canary_missing"),
-        (replace(GOOD, canary=CanarySeen(received_at=NOW - timedelta(hours=25))), "canary_too_old"),
+        (replace(GOOD, clients={UNKNOWN_APPS: {LockoutGroup.OPERATOR: ClientCount.exact(1)}}), "too_few_covered_days"),
+        (replace(GOOD, canary=CanaryStatus()), "canary_missing"),
+        (replace(GOOD, canary=CanaryStatus(received_at=NOW - timedelta(hours=25))), "canary_too_old"),
     ],
 )
 def test_missing_evidence_withholds_the_verdict(evidence: Evidence, code: str) -> None:
@@ -176,7 +178,7 @@ def test_missing_evidence_withholds_the_verdict(evidence: Evidence, code: str) -
 
 
 def test_the_recorded_step_names_a_code_of_several_audiences_once() -> None:
-    clients = {UNKNOWN_APPS: {Group.OURS: ClientCount.exact(1)}}
+    clients = {UNKNOWN_APPS: {LockoutGroup.OPERATOR: ClientCount.exact(1)}}
     answer = _assess(evidence=replace(GOOD, observed=observed(clients=0), clients=clients))
     assert [finding.code for finding in answer.findings].count("too_few_covered_days") == 2
     assert answer.plan.step.count("too_few_covered_days") == 1
@@ -213,9 +215,9 @@ def test_silence_is_told_and_is_no_reason_by_itself() -> None:
 def test_an_open_violation_weighs_as_its_cause_does(cause: Cause) -> None:
     answer = _assess(evidence=replace(GOOD, open_violations=(_violation(cause, locks_out=False),)))
     found = _finding(answer, f"open_{cause}")
-    expected = {Bearing.BLOCKS: Severity.BLOCKER, Bearing.CAUTION: Severity.WARNING, Bearing.INFO: Severity.INFO}
-    assert found.severity is expected[BEARING[cause]]
-    assert (answer.verdict is Verdict.NOT_READY) == (BEARING[cause] is Bearing.BLOCKS)
+    expected = {Impact.BLOCKER: Severity.BLOCKER, Impact.WARNING: Severity.WARNING, Impact.INFO: Severity.INFO}
+    assert found.severity is expected[IMPACTS[cause]]
+    assert (answer.verdict is Verdict.NOT_READY) == (IMPACTS[cause] is Impact.BLOCKER)
     assert found.evidence["violations"] == [1]
     assert found.fix
 
@@ -228,7 +230,7 @@ def test_a_pin_in_the_served_chain_alone_is_an_open_question() -> None:
 
 def test_the_impact_says_what_its_numbers_bound() -> None:
     violations = (_violation(Cause.OWN_KEY_NOT_PINNED), _violation(Cause.PRIVATE_ROOT, locks_out=True))
-    clients = {SITE: {Group.OURS: ClientCount(2, 3, 4), Group.INTERCEPTION: ClientCount(7, 8, 9)}}
+    clients = {SITE: {LockoutGroup.OPERATOR: ClientCount(2, 3, 4), LockoutGroup.INTERCEPTION: ClientCount(7, 8, 9)}}
     found = _assess(evidence=replace(GOOD, open_violations=violations, clients=clients))
     assert found.impact == (
         "Enforcing now would lock out at least 2 of 20,000 clients (0.01%) because of configuration errors, and at "
@@ -248,7 +250,7 @@ def test_where_something_is_wrong_that_does_not_show_in_reports_nothing_is_bound
 
 
 def test_a_blocker_that_does_not_show_up_in_reports_is_named_next_to_the_numbers() -> None:
-    clients = {SITE: {Group.OURS: ClientCount(1742, 1742, 1742)}}
+    clients = {SITE: {LockoutGroup.OPERATOR: ClientCount(1742, 1742, 1742)}}
     violations = (_violation(Cause.OWN_KEY_NOT_PINNED),)
     answer = _assess(evidence=replace(GOOD, live=live_host(EXAMPLE), open_violations=violations, clients=clients))
     assert answer.impact == (
@@ -274,14 +276,14 @@ def test_a_headline_has_at_most_twenty_words_with_every_title(mode: Mode, severi
     codes = [*TITLES, *(f"open_{cause}" for cause in Cause)]
     for code in codes:
         found = [Finding(code, severity, "", "", {"audience": audience}, withholds=True)] * 3
-        answer = assess_readiness(Situation(policy, GOOD, NOW), rules=(_rule_that_finds(found),))
+        answer = assess_readiness(ReadinessInput(policy, GOOD, NOW), rules=(_rule_that_finds(found),))
         assert len(answer.headline.split()) <= 20, answer.headline
         assert title_of(code) in answer.headline
 
 
 def test_what_contains_another_step_is_the_only_step() -> None:
     violations = (_violation(Cause.OWN_KEY_NOT_PINNED),)
-    clients = {SITE: {Group.OURS: ClientCount(400, 400, 400)}}
+    clients = {SITE: {LockoutGroup.OPERATOR: ClientCount(400, 400, 400)}}
     pinned = _assess(evidence=replace(GOOD, open_violations=violations, clients=clients))
     assert [code for code, s in ((f.code, f.severity) for f in pinned.findings) if s is Severity.BLOCKER] == [
         "open_own_key_not_pinned", "lockout_share_over_limit",
@@ -295,7 +297,7 @@ def test_what_contains_another_step_is_the_only_step() -> None:
 
 def test_thresholds_are_arguments_and_are_echoed() -> None:
     limits = Thresholds(observation=timedelta(days=60))
-    answer = assess_readiness(Situation(POLICY, GOOD, NOW, limits=limits))
+    answer = assess_readiness(ReadinessInput(POLICY, GOOD, NOW, limits=limits))
     assert answer.thresholds == limits
     assert answer.verdict is Verdict.NOT_ENOUGH_DATA
 
@@ -310,7 +312,7 @@ evidence = st.builds(
     reports=st.integers(0, 9),
     open_violations=st.lists(violations, max_size=4).map(tuple),
     clients=st.dictionaries(
-        st.sampled_from([SITE, RELEASE, UNKNOWN_APPS]), st.dictionaries(st.sampled_from(Group), counts)
+        st.sampled_from([SITE, RELEASE, UNKNOWN_APPS]), st.dictionaries(st.sampled_from(LockoutGroup), counts)
     ),
     observed=st.builds(
         observed,
@@ -323,7 +325,7 @@ evidence = st.builds(
     ),
     live=st.none()
     | st.lists(st.sampled_from([LIVE, BACKUP, EXAMPLE]), min_size=1, unique=True).map(lambda pins: live_host(*pins)),
-    canary=st.builds(CanarySeen, received_at=st.none() | st.just(NOW)),
+    canary=st.builds(CanaryStatus, received_at=st.none() | st.just(NOW)),
 )
 policies = st.lists(st.sampled_from([LIVE, BACKUP, EXAMPLE]), unique=True, max_size=3).map(lambda pins: _pins(*pins))
 
@@ -381,7 +383,7 @@ def test_an_audience_is_ready_when_every_criterion_is_met(policy: PinningPolicy,
 
 
 def test_a_criterion_of_another_audience_is_met() -> None:
-    seen = replace(GOOD, canary=CanarySeen(), clients={SITE: {Group.OURS: ClientCount(900, 900, 900)}})
+    seen = replace(GOOD, canary=CanaryStatus(), clients={SITE: {LockoutGroup.OPERATOR: ClientCount(900, 900, 900)}})
     seen = replace(seen, observed=replace(seen.observed, exposure=(*seen.observed.exposure, *_release_days())))
     site, release = (
         {one.audience.is_site: one for one in _assess(POLICY, seen).audiences}[is_site] for is_site in (True, False)
@@ -400,10 +402,10 @@ def test_what_was_refused_counts_since_the_first_of_the_covered_days_that_are_ne
         """Return the day from which it counts if no canary arrived so many days ago."""
         without = {NOW.date() - timedelta(days=ago) for ago in left_out}
         seen = observed(days=days)
-        case = Situation(
+        inputs = ReadinessInput(
             POLICY, replace(GOOD, observed=replace(seen, canary_days=seen.canary_days - without)), NOW
         )  # fmt: skip
-        return case.evidence_since.date()
+        return inputs.evidence_since.date()
 
     assert since() == NOW.date() - timedelta(days=14)
     assert since(3, 7) == NOW.date() - timedelta(days=16), "two days further back make up for two"

@@ -18,11 +18,11 @@ from app.hpkp.exposure import ExposedDay
 from app.hpkp.findings import Severity
 from app.hpkp.judgement.causes import Cause
 from app.hpkp.pins import Pin
-from app.hpkp.readiness import Evidence, OpenViolation, Readiness, Situation, Verdict, assess_readiness
+from app.hpkp.readiness import Evidence, OpenViolation, Readiness, ReadinessInput, Verdict, assess_readiness
 from app.hpkp.readiness.text import write_text
 from app.hpkp.report import Sender
-from tests.authority import NOW
 from tests.hpkp.test_readiness import BACKUP, GOOD, LIVE, ORDER, POLICY, live_host, observed
+from tests.support.authority import NOW
 
 HOST, APP = str(POLICY.host), "example.shop"
 OLD, ROOT = (Pin(bytes((number,)) * 32) for number in (21, 22))
@@ -49,7 +49,7 @@ def checked(
 
 
 def assess(*checks: ReleaseCheck, evidence: Evidence = GOOD) -> Readiness:
-    return assess_readiness(Situation(POLICY, replace(evidence, releases=checks), NOW))
+    return assess_readiness(ReadinessInput(POLICY, replace(evidence, releases=checks), NOW))
 
 
 def test_a_release_that_the_served_chain_locks_out_blocks_without_any_report() -> None:

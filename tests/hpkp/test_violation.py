@@ -15,7 +15,7 @@ from app.hpkp.report import Sender, SenderResult, ViolationReport
 from app.hpkp.violation import CLOCK_TOLERANCE, chain_digest, date_matters, is_outside_validity
 from app.hpkp.violation import identity_of as identity_at
 from app.hpkp.x509.certificate import Certificate, Element, UnreadableCertificate, read_certificate
-from tests.authority import NOW, cross_sign, make_root, make_site
+from tests.support.authority import NOW, cross_sign, make_root, make_site
 
 ONE, TWO = (Pin(bytes((number,)) * 32) for number in (1, 2))
 SITE = make_site()

@@ -10,7 +10,7 @@ from app.hpkp.policy import Mode
 from app.ingest.coding import CODING_VERSION, Decoder, Encoder, Undecodable
 from app.ingest.entry import CanaryEntry, Entry, RejectionEntry, ReportEntry
 from app.outcomes import Outcome
-from tests.ingest.makers import report
+from tests.support.ingest.makers import report
 
 _ANY_TEXT = st.text(alphabet=st.characters(), max_size=40)  # with lone surrogates
 _TIMES = st.integers(-(2**63), 2**63 - 1)

@@ -10,7 +10,7 @@ import pytest
 from app.ingest.fold_status import Folded, FoldStatus, write_status
 from app.ingest.fold_watch import FoldWatch
 from app.store.engine import from_ms
-from tests.ingest.makers import append, open_small_log, report
+from tests.support.ingest.makers import append, open_small_log, report
 
 RECEIVED = 1_795_000_000_000
 

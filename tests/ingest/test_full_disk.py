@@ -10,7 +10,7 @@ import pytest
 
 from app.ingest.log import open_log
 from app.ingest.log_values import Appended, FailureKind, NotAppended
-from tests.ingest.makers import STORE, append, number_of, numbers_in, read_all, reader_of, report
+from tests.support.ingest.makers import STORE, append, number_of, numbers_in, read_all, reader_of, report
 
 _DISK = 2 << 20
 _SEGMENT = 1 << 18
@@ -79,7 +79,7 @@ _LIMITED = f"""
 import resource, sys
 from pathlib import Path
 from app.ingest.log_values import Appended
-from tests.ingest.makers import open_small_log, report
+from tests.support.ingest.makers import open_small_log, report
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
 log = open_small_log(Path(sys.argv[1]), segment_bytes={_SEGMENT})
 refused = log.append([report(1)])

@@ -12,7 +12,7 @@ from app.ingest.entry import Entry
 from app.ingest.group_commit import MAX_BATCH_BYTES, Commit, GroupCommit, Log
 from app.ingest.log import IngestLog
 from app.ingest.log_values import Appended, AppendResult, FailureKind, NotAppended, Position
-from tests.ingest.makers import numbers_in, open_small_log, report
+from tests.support.ingest.makers import numbers_in, open_small_log, report
 
 
 class _HeldLog:

@@ -12,8 +12,8 @@ import threading
 from pathlib import Path
 
 from app.ingest.log_directory import find_logs
-from tests.ingest.killed_writer import TASKS
-from tests.ingest.small_fold import SmallFold
+from tests.support.ingest.killed_writer import TASKS
+from tests.support.ingest.small_fold import SmallFold
 
 ROUNDS = int(os.environ.get("KILL_ROUNDS", "30"))
 _NUMBERS = 10_000_000
@@ -22,7 +22,7 @@ _NUMBERS = 10_000_000
 
 def _write_and_kill(root: Path, first: int, *, after: int, seconds: float) -> set[int]:
     """Let a writer run until it acknowledged so many and a while longer; kill it and return what it acknowledged."""
-    command = [sys.executable, "-m", "tests.ingest.killed_writer", str(root), str(first)]
+    command = [sys.executable, "-m", "tests.support.ingest.killed_writer", str(root), str(first)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
         assert writer.stdout is not None
         acknowledged = {int(writer.stdout.readline()) for _ in range(after)}
@@ -36,7 +36,7 @@ def _write_and_kill(root: Path, first: int, *, after: int, seconds: float) -> se
 def _write_and_kill_both(root: Path, store: Path, first: int, random_: random.Random) -> set[int]:
     """Let a writer and a fold run, and kill both, the fold before or after the writer."""
     weight = random_.choice([1, 100, 8192])
-    command = [sys.executable, "-m", "tests.ingest.small_fold", str(root), str(store), str(weight)]
+    command = [sys.executable, "-m", "tests.support.ingest.small_fold", str(root), str(store), str(weight)]
     with subprocess.Popen(command) as fold:
         timer = threading.Timer(random_.uniform(0.1, 0.6), fold.kill)
         timer.start()

@@ -13,7 +13,7 @@ from app.ingest.log import IngestLog, open_log
 from app.ingest.log_directory import LogDirectory, find_logs, remove_leftovers
 from app.ingest.log_reader import LogReader, open_reader
 from app.ingest.log_values import Appended, FailureKind, LogRefused, NotAppended, Position, RefusalKind
-from tests.ingest.makers import (
+from tests.support.ingest.makers import (
     SMALL_SEGMENT,
     STORE,
     append,
@@ -120,7 +120,7 @@ def test_files_and_directories_are_private(tmp_path: Path) -> None:
 _OPEN_AND_WAIT = """
 import sys
 from pathlib import Path
-from tests.ingest.makers import STORE, open_small_log, append, report
+from tests.support.ingest.makers import STORE, open_small_log, append, report
 log = open_small_log(Path(sys.argv[1]))
 append(log, report(1))
 print(log.directory.path, flush=True)

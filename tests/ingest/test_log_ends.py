@@ -17,7 +17,7 @@ from app.ingest.log import open_log
 from app.ingest.log_directory import LogDirectory
 from app.ingest.log_reader import LogReader, open_reader
 from app.ingest.log_values import LogRefused, RefusalKind
-from tests.ingest.makers import STORE, append, number_of, open_small_log, read_all, report
+from tests.support.ingest.makers import STORE, append, number_of, open_small_log, read_all, report
 
 _CASES = 300
 

@@ -4,9 +4,9 @@ from math import sqrt
 
 import pytest
 
-from app.hpkp.bound import upper_share
+from app.hpkp.confidence_bound import upper_share
 from app.hpkp.readiness import Thresholds
-from tests.scenarios.delivery import LARGEST_ERROR, OVER_LIMIT, RATES, World, count_ready, worlds
+from tests.support.scenarios.delivery import LARGEST_ERROR, OVER_LIMIT, RATES, World, count_ready, worlds
 
 ROLLOUTS = 100
 TOO_MANY = ROLLOUTS * LARGEST_ERROR + 4 * sqrt(ROLLOUTS * LARGEST_ERROR * (1 - LARGEST_ERROR))

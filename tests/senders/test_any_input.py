@@ -11,17 +11,17 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.demo import FORMS, SampleKind, make_site
 from app.hpkp.hosts import Host, canonical_host
 from app.hpkp.pins import Pin
 from app.hpkp.report import Sender, ViolationReport
 from app.hpkp.violation import identity_of
 from app.hpkp.x509.certificate import Certificate
-from app.samples import FORMS, Scenario, make_site
 from app.senders import CertificateReader, Reading, Unreadable, read_reports
 from app.senders.reporting_api import MAX_ENTRIES
 from app.senders.wire import MAX_CHAIN, NotAReport, read_clock, read_date, read_pins, read_port, read_text
-from tests.authority import NOW, new_key, pem_with
-from tests.senders.submissions import body_with, plain_report, read, site
+from tests.support.authority import NOW, new_key, pem_with
+from tests.support.senders.submissions import body_with, plain_report, read, site
 
 MEMBERS = (
     *plain_report(),
@@ -43,7 +43,7 @@ MEMBERS = (
     "something-else",
 )
 
-INCIDENT = make_site(Host("www.example.com"), at=NOW).incident(Scenario.OTHER_TRUST_PATH, at=NOW)
+INCIDENT = make_site(Host("www.example.com"), at=NOW).incident(SampleKind.OTHER_TRUST_PATH, at=NOW)
 PRIVATE_KEY = base64.b64encode(new_key().private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())).decode()
 
 texts = st.text(max_size=40) | st.sampled_from(

@@ -9,7 +9,7 @@ import pytest
 from app.hpkp.x509.certificate import Certificate, UnreadableCertificate
 from app.outcomes import Outcome
 from app.senders.wire import MAX_CHAIN, MAX_PINS
-from tests.senders.submissions import accepted, body_with, plain_report, refused, site
+from tests.support.senders.submissions import accepted, body_with, plain_report, refused, site
 
 
 def place_of(refusal_reason: str) -> tuple[int, int]:

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from app.demo import FORMS, Members, SampleKind, make_site
 from app.hpkp.report import Sender
-from app.samples import FORMS, Members, Scenario, make_site
 from app.senders import CertificateReader, Reading, Unreadable, read_reports
 from app.senders.reporting_api import MAX_ENTRIES
-from tests.application import StartApp, TestClient
-from tests.authority import NOW
-from tests.senders.submissions import accepted, body_with
+from tests.support.application import StartApp, TestClient
+from tests.support.authority import NOW
+from tests.support.senders.submissions import accepted, body_with
 
 OTHER = {"type": "deprecation", "age": 3, "url": "https://www.example.com/", "body": {"id": "websql"}}
 CSP = {"type": "csp-violation", "age": 3, "url": "https://www.example.com/", "body": {"blockedURL": "inline"}}
@@ -23,7 +23,7 @@ SITE = make_site(accepted(body_with()).hostname, at=NOW)
 
 def entry(**changes: Any) -> Members:
     """Return an entry of type hpkp, with members of its body changed."""
-    members = FORMS[Sender.REPORTING_API].members(SITE.incident(Scenario.PRIVATE_ROOT, at=NOW))
+    members = FORMS[Sender.REPORTING_API].members(SITE.incident(SampleKind.PRIVATE_ROOT, at=NOW))
     return members | {"body": members["body"] | {name.replace("_", "-"): value for name, value in changes.items()}}
 
 

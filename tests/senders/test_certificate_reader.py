@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from app.hpkp.x509.certificate import Certificate, UnreadableCertificate
 from app.senders import CertificateReader
 from app.senders.wire import MAX_CHAIN, NotAReport
-from tests.authority import certificate_with_serial_zero, make_site, pem_with
+from tests.support.authority import certificate_with_serial_zero, make_site, pem_with
 
 SITE = make_site()
 BROKEN = "-----BEGIN CERTIFICATE-----\nMAMCAQA=\n-----END CERTIFICATE-----\n"

@@ -10,8 +10,8 @@ from types import ModuleType
 
 import pytest
 
+from app.demo import FORMS
 from app.hpkp.report import Sender
-from app.samples import FORMS
 from app.senders import rfc7469, trustkit
 from app.senders.reporting_api import MAX_ENTRIES
 from tests.test_docs import blocks, code, rows

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
+from app.demo import FORMS, Incident, Members, SampleKind, make_site
+from app.demo.forms import android_pem, apple_pem, pem
 from app.hpkp.policy import Mode
 from app.hpkp.report import Sender, ViolationReport
-from app.samples import FORMS, Incident, Members, Scenario, make_site
-from app.samples.forms import android_pem, apple_pem, pem
 from app.senders import CertificateReader, read_report
-from tests.authority import NOW
-from tests.senders.submissions import accepted, body_with, read, site
+from tests.support.authority import NOW
+from tests.support.senders.submissions import accepted, body_with, read, site
 
 Change = Callable[[Members], object]
 
@@ -52,8 +52,10 @@ def test_all_but_the_unknown_sender_can_be_imitated() -> None:
 
 
 @pytest.mark.parametrize("sender", FORMS)
-@pytest.mark.parametrize("scenario", Scenario)
-def test_what_each_sender_sends_is_taken_for_its_own_without_contradictions(sender: Sender, scenario: Scenario) -> None:
+@pytest.mark.parametrize("scenario", SampleKind)
+def test_what_each_sender_sends_is_taken_for_its_own_without_contradictions(
+    sender: Sender, scenario: SampleKind
+) -> None:
     report = accepted(SITE.report(scenario, at=NOW, sender=sender))
     assert (report.sender, report.contradictions) == (sender, ())
     assert report.known_pins
@@ -114,7 +116,7 @@ def test_the_mode_is_what_the_body_says(sender: Sender, changes: dict[str, Any],
 @pytest.mark.parametrize("sender", FORMS)
 @pytest.mark.parametrize("mode", Mode)
 def test_the_mode_of_the_query_goes_before_all(sender: Sender, mode: Mode) -> None:
-    report = read(SITE.report(Scenario.CLOCK, at=NOW, sender=sender), mode=mode)
+    report = read(SITE.report(SampleKind.CLOCK, at=NOW, sender=sender), mode=mode)
     assert isinstance(report, ViolationReport)
     assert report.mode is mode
 

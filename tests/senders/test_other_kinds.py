@@ -7,8 +7,8 @@ import pytest
 
 from app.outcomes import Outcome
 from app.senders import CertificateReader, Unreadable, read_reports
-from tests.application import TestClient
-from tests.senders.submissions import accepted, body_with
+from tests.support.application import TestClient
+from tests.support.senders.submissions import accepted, body_with
 
 HOST = {"date-time": "2026-06-01T12:00:00.000Z", "hostname": "www.example.com", "port": 443}
 CHAINS = {name: json.loads(body_with({}))[name] for name in ("served-certificate-chain", "validated-certificate-chain")}

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.serialization import (
 
 from app.outcomes import Outcome
 from app.senders.private_keys import find_private_key, is_private_key
-from tests.authority import new_key
-from tests.senders.submissions import accepted, body_with, read, refused, site
+from tests.support.authority import new_key
+from tests.support.senders.submissions import accepted, body_with, read, refused, site
 
 FORMATS = {
     "PKCS #8": ("p256", PrivateFormat.PKCS8, b""),

@@ -14,11 +14,11 @@ from app.hpkp.policy import Mode
 from app.hpkp.violation import identity_of
 from app.hpkp.x509.certificate import Chain
 from app.senders import CertificateReader, Reading, Unreadable, read_reports
-from app.senders.bounded import Bounded
 from app.senders.reader import DatedBody, Identified, ReportReader
-from tests.authority import NOW
-from tests.golden.make import GOLDEN
-from tests.reports import other_site, report_body
+from app.senders.weighted_lru import WeightedLRU
+from tests.support.authority import NOW
+from tests.support.golden.make import GOLDEN
+from tests.support.reports import other_site, report_body
 
 REPORTS = {
     f"{path.parent.name}/{path.stem}": path.read_bytes()
@@ -224,7 +224,7 @@ def test_what_comes_once_is_not_kept() -> None:
 
 
 def test_a_cache_keeps_no_more_than_it_may_and_what_was_used_last() -> None:
-    cache: Bounded[int, str] = Bounded(10_000)
+    cache: WeightedLRU[int, str] = WeightedLRU(10_000)
     for number in range(100):
         cache.put(number, str(number), weight=1700)
         assert cache.get(0) in ("0", None)

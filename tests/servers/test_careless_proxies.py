@@ -16,10 +16,10 @@ from app.hpkp.header.server_lines import Server
 from app.main import create_app
 from app.settings import Settings
 from app.web.routes import router as pages
-from tests.admin import ADMIN
-from tests.reports import report_body
-from tests.server import RunningService, running_service, running_without_token
-from tests.servers.running import free_port, running_configuration
+from tests.support.admin import ADMIN
+from tests.support.reports import report_body
+from tests.support.server import RunningService, running_service, running_without_token
+from tests.support.servers.running import free_port, running_configuration
 
 _NGINX = """\
 daemon off;

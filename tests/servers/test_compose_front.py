@@ -18,11 +18,11 @@ import yaml
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from app.hpkp.header.server_lines import Server
-from tests.admin import ADMIN
-from tests.authority import make_site
-from tests.reports import distinct_bodies, report_body
-from tests.server import RunningService, running_service
-from tests.servers.running import free_port, running_configuration
+from tests.support.admin import ADMIN
+from tests.support.authority import make_site
+from tests.support.reports import distinct_bodies, report_body
+from tests.support.server import RunningService, running_service
+from tests.support.servers.running import free_port, running_configuration
 
 ROOT = Path(__file__).parents[2]
 FRONT = "127.0.0.10"

@@ -16,9 +16,9 @@ import pytest
 import yaml
 from psycopg.errors import InsufficientPrivilege
 
-from tests.postgres import OwnPostgres, own_postgres
-from tests.reports import HOST, distinct_bodies, site
-from tests.server import running_service
+from tests.support.postgres import OwnPostgres, own_postgres
+from tests.support.reports import HOST, distinct_bodies, site
+from tests.support.server import running_service
 
 ROOT = Path(__file__).parents[2]
 SERVICES: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]

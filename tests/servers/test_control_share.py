@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from app.cli import app
 from app.hpkp.header.server_lines import ENFORCING, REPORT_ONLY, Server
 from app.hpkp.header.value import PinningHeader, parse_header
-from tests.servers.running import running_server
 from tests.servers.test_served_headers import PINS, _answer
+from tests.support.servers.running import running_server
 
 HOST = "www.example.com"
 URI = "https://reports.example.net/r?a=100%25"

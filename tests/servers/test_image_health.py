@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.server import running_service
-from tests.servers.running import free_port
+from tests.support.server import running_service
+from tests.support.servers.running import free_port
 
 ROOT = Path(__file__).parents[2]
 

@@ -14,8 +14,8 @@ from app.cli import app
 from app.hpkp.header.server_lines import ENFORCING, REPORT_ONLY, Server, server_line
 from app.hpkp.header.value import PinningHeader
 from app.hpkp.pins import parse_pin
-from tests.debian import debian_program
-from tests.servers.running import RUNNABLE, RefusedToStart, running_server
+from tests.support.debian import debian_program
+from tests.support.servers.running import RUNNABLE, RefusedToStart, running_server
 
 DOCUMENTS = Path(__file__).parents[2]
 PINS = ("A" * 43 + "=", "B" * 42 + "A=")

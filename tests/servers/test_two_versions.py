@@ -21,11 +21,11 @@ from sqlalchemy import event, text
 
 from app.main import create_app
 from app.store.engine import newest_version, open_engine
-from tests.api.answers import problem_of
-from tests.application import caller, service_of, settings_for
-from tests.postgres import empty_database, postgres_database
-from tests.reports import HOST, distinct_bodies, site
-from tests.server import RunningService, running_service
+from tests.support.api.answers import problem_of
+from tests.support.application import caller, service_of, settings_for
+from tests.support.postgres import empty_database, postgres_database
+from tests.support.reports import HOST, distinct_bodies, site
+from tests.support.server import RunningService, running_service
 
 ROOT = Path(__file__).parents[2]
 MIGRATIONS = "app/store/migrations/versions"

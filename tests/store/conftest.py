@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import Engine
 
 from app.store.engine import open_engine, upgrade
-from tests.postgres import postgres_database
-from tests.store.desk import Desk
+from tests.support.postgres import postgres_database
+from tests.support.store.ingest_harness import IngestHarness
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -38,6 +38,6 @@ def engine(url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def desk(engine: Engine) -> Desk:
-    """Return a desk with the default limits."""
-    return Desk.at(engine)
+def harness(engine: Engine) -> IngestHarness:
+    """Return a harness with the default limits."""
+    return IngestHarness.at(engine)

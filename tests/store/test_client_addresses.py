@@ -18,8 +18,8 @@ from app.service import Service, open_service
 from app.store import tables
 from app.store.sketches import count_of, union
 from app.wiring import catch_up
-from tests.application import collect, settings_for
-from tests.reports import report_body
+from tests.support.application import collect, settings_for
+from tests.support.reports import report_body
 
 ADDRESSES = ("198.51.100.217", "2001:db8:85a3::8a2e:370:7334")
 USER_AGENT = "Sender/1.0"

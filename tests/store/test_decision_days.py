@@ -11,9 +11,9 @@ from app.metrics import Metrics
 from app.service import Service, open_service
 from app.store import tables
 from app.store.engine import to_ms
-from tests.application import settings_for
-from tests.demo import demo_store
-from tests.store.desk import Desk
+from tests.support.application import settings_for
+from tests.support.demo import demo_store
+from tests.support.store.ingest_harness import IngestHarness
 
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
@@ -44,7 +44,7 @@ def test_each_day_has_the_numbers_of_its_assessment_for_each_audience(service: S
     at = datetime.now(UTC)
     answer = _record(service, at)
     assert len(answer.audiences) > 1
-    rows = {row.audience: row for row in Desk.at(service.engine).rows(tables.decision_days)}
+    rows = {row.audience: row for row in IngestHarness.at(service.engine).rows(tables.decision_days)}
     assert len(rows) == len(answer.audiences)
     for one in answer.audiences:
         row, numbers = rows[str(one.audience)], one.estimate
@@ -64,13 +64,13 @@ def test_a_day_keeps_the_last_numbers_and_the_next_day_has_its_own(service: Serv
     start = datetime.now(UTC).replace(hour=1, minute=0) + DAY
     first = _record(service, start)
     _record(service, start + SECOND)
-    rows = Desk.at(service.engine).rows(tables.decision_days)
+    rows = IngestHarness.at(service.engine).rows(tables.decision_days)
     assert {row.at for row in rows} == {to_ms(start)}, "the same numbers are not written again"
     service.settings.__dict__["max_lockout_percent"] = 50.0
     _record(service, start + 2 * SECOND)
-    rows = Desk.at(service.engine).rows(tables.decision_days)
+    rows = IngestHarness.at(service.engine).rows(tables.decision_days)
     assert {(row.at, row.share_limit) for row in rows} == {(to_ms(start + 2 * SECOND), 0.5)}
     _record(service, start + DAY)
-    rows = Desk.at(service.engine).rows(tables.decision_days)
+    rows = IngestHarness.at(service.engine).rows(tables.decision_days)
     assert len({row.day for row in rows}) == 2
     assert len(rows) >= 2 * len(first.audiences)

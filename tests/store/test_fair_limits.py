@@ -22,9 +22,9 @@ from app.store import tables
 from app.store.engine import from_ms
 from app.store.fold_store import FoldStore
 from app.store.submissions import Submission
-from tests.authority import Issued, make_site
-from tests.reports import HOST, report_body, site
-from tests.store.desk import Desk, submission
+from tests.support.authority import Issued, make_site
+from tests.support.reports import HOST, report_body, site
+from tests.support.store.ingest_harness import IngestHarness, submission
 
 _FLOOD, _ELSEWHERE = b"\1" * 8, b"\2" * 8
 _LIMITS = NewViolationLimits(
@@ -61,8 +61,8 @@ class _Counting:
 
 
 @pytest.fixture
-def fold(engine: Engine, desk: Desk) -> _Counting:
-    desk.set_policy(pins=[make_site().root.pin])
+def fold(engine: Engine, harness: IngestHarness) -> _Counting:
+    harness.set_policy(pins=[make_site().root.pin])
     return _Counting(engine)
 
 
@@ -122,8 +122,10 @@ def test_copies_of_one_chain_have_no_more_of_the_reserved_room_than_a_leaf(fold:
     assert fold.count(_checked(stolen), network=_ELSEWHERE).result.accepted == 1
 
 
-def test_a_copied_chain_is_no_evidence_about_another_host(fold: _Counting, desk: Desk, engine: Engine) -> None:
-    desk.set_policy("example.com", pins=[make_site().root.pin], subdomains=True)
+def test_a_copied_chain_is_no_evidence_about_another_host(
+    fold: _Counting, harness: IngestHarness, engine: Engine
+) -> None:
+    harness.set_policy("example.com", pins=[make_site().root.pin], subdomains=True)
     chain = [site().leaf.pem, site().intermediate.pem]
     bodies = [report_body(host=f"h{n}.example.com", noted="example.com", served=chain) for n in range(12)]
     fold.count(*bodies, network=_ELSEWHERE)

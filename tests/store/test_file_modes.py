@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from app.store.engine import open_engine, upgrade
-from tests.admin import add_admin_token_at
-from tests.reports import report_body
-from tests.server import running_service
+from tests.support.admin import add_admin_token_at
+from tests.support.reports import report_body
+from tests.support.server import running_service
 
 _OPEN_TO_ALL = ("sh", "-c", 'umask 000 && exec "$0" "$@"')
 """Runs what it is given with a umask under which files are 0666 unless somebody cares."""

@@ -12,18 +12,18 @@ from app.store.read.single_reports import find_report, list_reports
 from app.store.read.summaries import summarise
 from app.store.read.violations import list_violations
 from app.store.write.statuses import set_status
-from tests.authority import NOW
-from tests.reports import HOST, distinct_bodies, other_site, report_body
-from tests.store.desk import AT, Desk, submission
+from tests.support.authority import NOW
+from tests.support.reports import HOST, distinct_bodies, other_site, report_body
+from tests.support.store.ingest_harness import AT, IngestHarness, submission
 
 SECOND = 1000
 HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def full_desk(desk: Desk) -> Desk:
-    """Return a desk that took three violations: ours of Chromium, an app's under a subdomain, another host's."""
-    desk.set_policy("example.com", subdomains=True)
+def full_harness(harness: IngestHarness) -> IngestHarness:
+    """Return a harness that took three violations: ours of Chromium, an app's under a subdomain, another host's."""
+    harness.set_policy("example.com", subdomains=True)
     app: dict[str, Any] = {"app_bundle_id": "com.example.app", "app_version": "7", "trustkit_version": "3.0"}
     in_app = report_body(
         host="deep.example.com",
@@ -33,7 +33,7 @@ def full_desk(desk: Desk) -> Desk:
         validation_result=1,
         **app,
     )
-    desk.take_each(
+    harness.take_each(
         (
             submission(label="web"),
             submission(label="web", client="two"),
@@ -41,9 +41,9 @@ def full_desk(desk: Desk) -> Desk:
             submission(report_body(host="www.example.org"), at=AT + 4 * 3600 * SECOND),
         )
     )
-    with writing(desk.engine) as connection:
+    with writing(harness.engine) as connection:
         assert set_status(connection, 3, status="ignored", note="not ours", at=NOW)
-    return desk
+    return harness
 
 
 _FILTERS: list[tuple[dict[str, Any], list[int]]] = [
@@ -70,10 +70,10 @@ _FILTERS: list[tuple[dict[str, Any], list[int]]] = [
 
 @pytest.mark.parametrize(("wanted", "ids"), _FILTERS, ids=str)
 def test_a_filter_lets_the_same_through_in_lists_and_in_sums(
-    full_desk: Desk, wanted: dict[str, Any], ids: list[int]
+    full_harness: IngestHarness, wanted: dict[str, Any], ids: list[int]
 ) -> None:
     reports = {1: 2, 2: 1, 3: 1}
-    with full_desk.engine.connect() as connection:
+    with full_harness.engine.connect() as connection:
         listed = list_violations(connection, Filter(**wanted), limit=10)
         summed = summarise(connection, Filter(**wanted))
     assert sorted(row.id for row in listed) == ids
@@ -84,8 +84,8 @@ def test_a_filter_lets_the_same_through_in_lists_and_in_sums(
     assert sum(count for _, _, count in summed.series) == wanted_reports
 
 
-def test_clients_follow_the_filter(full_desk: Desk) -> None:
-    with full_desk.engine.connect() as connection:
+def test_clients_follow_the_filter(full_harness: IngestHarness) -> None:
+    with full_harness.engine.connect() as connection:
         clients = [summarise(connection, Filter(host=host)).clients.about for host in (HOST, "deep.example.com", None)]
         listed = {row.id: row.clients for row in list_violations(connection, Filter(), limit=10)}
     assert clients == [2, 1, 2]
@@ -93,14 +93,14 @@ def test_clients_follow_the_filter(full_desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
-def test_pages_of_violations_hold_each_once_even_where_they_came_together(desk: Desk, size: int) -> None:
+def test_pages_of_violations_hold_each_once_even_where_they_came_together(harness: IngestHarness, size: int) -> None:
     chains = [other_site(number) for number in range(6)]
     moments = (0, 0, SECOND, SECOND, SECOND, 0)
     bodies = [report_body(served=chain.served, validated=chain.validated) for chain in chains]
-    desk.take_each(submission(body, at=AT + after) for body, after in zip(bodies, moments, strict=True))
+    harness.take_each(submission(body, at=AT + after) for body, after in zip(bodies, moments, strict=True))
     seen: list[int] = []
     before = None
-    with desk.engine.connect() as connection:
+    with harness.engine.connect() as connection:
         while page := list_violations(connection, Filter(), limit=size, before=before):
             assert len(page) <= size
             seen += [row.id for row in page]
@@ -109,12 +109,12 @@ def test_pages_of_violations_hold_each_once_even_where_they_came_together(desk: 
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
-def test_pages_of_reports_hold_each_once_the_newest_first(desk: Desk, size: int) -> None:
-    desk.take(*(submission(body, label="web") for body in distinct_bodies(5)))
-    desk.take(submission(report_body(port=8443)))
+def test_pages_of_reports_hold_each_once_the_newest_first(harness: IngestHarness, size: int) -> None:
+    harness.take(*(submission(body, label="web") for body in distinct_bodies(5)))
+    harness.take(submission(report_body(port=8443)))
     seen: list[int] = []
     before = None
-    with desk.engine.connect() as connection:
+    with harness.engine.connect() as connection:
         while page := list_reports(connection, 1, Filter(), limit=size, before=before):
             seen += [row.id for row in page]
             before = seen[-1]
@@ -125,20 +125,20 @@ def test_pages_of_reports_hold_each_once_the_newest_first(desk: Desk, size: int)
     assert seen == sorted(seen, reverse=True)
 
 
-def test_status_and_note_are_set_apart_or_together(full_desk: Desk) -> None:
-    with writing(full_desk.engine) as connection:
+def test_status_and_note_are_set_apart_or_together(full_harness: IngestHarness) -> None:
+    with writing(full_harness.engine) as connection:
         assert set_status(connection, 1, status="expected", note=None, at=NOW)
         assert set_status(connection, 2, status=None, note="seen", at=NOW)
         assert not set_status(connection, 99, status="open", note=None, at=NOW)
-    said = [(row.status, row.note) for row in full_desk.rows(tables.violations)]
+    said = [(row.status, row.note) for row in full_harness.rows(tables.violations)]
     assert said == [("expected", ""), ("open", "seen"), ("ignored", "not ours")]
 
 
-def test_single_reports_are_narrowed_by_source_and_window(desk: Desk) -> None:
+def test_single_reports_are_narrowed_by_source_and_window(harness: IngestHarness) -> None:
     bodies = distinct_bodies(4)
     for number, (body, label) in enumerate(zip(bodies, ("web", "beta", "web", "web"), strict=True)):
-        desk.take(submission(body, label=label, at=AT + number * SECOND))
-    with desk.engine.connect() as connection:
+        harness.take(submission(body, label=label, at=AT + number * SECOND))
+    with harness.engine.connect() as connection:
 
         def found(wanted: Filter) -> list[int]:
             return [row.id for row in list_reports(connection, 1, wanted, limit=9)]

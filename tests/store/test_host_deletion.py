@@ -17,18 +17,18 @@ from app.store.engine import writing
 from app.store.exposures import record_exposure
 from app.store.probes import add_probe
 from app.store.write.host_deletion import _OF_HOST, count_host_data, delete_host
-from tests.authority import NOW
-from tests.reports import HOST, report_body, site
-from tests.store.desk import Desk, submission
+from tests.support.authority import NOW
+from tests.support.reports import HOST, report_body, site
+from tests.support.store.ingest_harness import IngestHarness, submission
 
 OTHER = "other.example"
 
 
-def _fill(desk: Desk) -> None:
+def _fill(harness: IngestHarness) -> None:
     for number, host in enumerate((HOST, OTHER)):
-        desk.set_policy(host=host, since=NOW - timedelta(days=9))
-        desk.take(submission(report_body(host=host)), submission(report_body(host=host, port=9)))
-        with writing(desk.engine) as connection:
+        harness.set_policy(host=host, since=NOW - timedelta(days=9))
+        harness.take(submission(report_body(host=host)), submission(report_body(host=host, port=9)))
+        with writing(harness.engine) as connection:
             record_exposure(connection, [ExposedDay(Host(host), NOW.date(), 5, 5)], origin="api", at=NOW)
             add_canary(connection, host, bytes([number]) * 16, report_uri="https://r.example/", at=NOW)
             chain = tuple(map(read_certificate, (site().leaf.der, site().root.der)))
@@ -36,10 +36,10 @@ def _fill(desk: Desk) -> None:
             add_probe(connection, describe_live(probe, KnownCertificates()))
 
 
-def _count(desk: Desk, host: str) -> dict[str, int]:
+def _count(harness: IngestHarness, host: str) -> dict[str, int]:
     """Count the rows of each table that name a host."""
     named = [table for table in SQLModel.metadata.tables.values() if "host" in table.c]
-    with desk.engine.connect() as connection:
+    with harness.engine.connect() as connection:
         counts = {
             table.name: connection.scalar(select(func.count()).select_from(table).where(table.c.host == host)) or 0
             for table in named
@@ -53,26 +53,26 @@ def test_every_table_that_names_a_host_is_thought_of() -> None:
     assert named == {*_OF_HOST, tables.violations, tables.probes}
 
 
-def test_a_host_goes_with_all_that_names_it_and_others_stay(desk: Desk) -> None:
-    _fill(desk)
-    before = _count(desk, OTHER)
-    assert len(_count(desk, HOST)) >= 9
-    with desk.engine.connect() as connection:
+def test_a_host_goes_with_all_that_names_it_and_others_stay(harness: IngestHarness) -> None:
+    _fill(harness)
+    before = _count(harness, OTHER)
+    assert len(_count(harness, HOST)) >= 9
+    with harness.engine.connect() as connection:
         counted = count_host_data(connection, HOST)
     assert counted is not None
     assert (counted.violations, counted.reports, counted.revisions, counted.exposure_days) == (2, 2, 1, 1)
-    assert delete_host(desk.engine, HOST, at=NOW, actor="test") == counted
-    assert _count(desk, HOST) == {"hosts": 0}
-    assert _count(desk, OTHER) == before
-    assert {row.violation_id for row in desk.rows(tables.reports)} == {
-        row.id for row in desk.rows(tables.violations) if row.host == OTHER
+    assert delete_host(harness.engine, HOST, at=NOW, actor="test") == counted
+    assert _count(harness, HOST) == {"hosts": 0}
+    assert _count(harness, OTHER) == before
+    assert {row.violation_id for row in harness.rows(tables.reports)} == {
+        row.id for row in harness.rows(tables.violations) if row.host == OTHER
     }
-    assert {row.probe_id for row in desk.rows(tables.probe_looks)} == {row.id for row in desk.rows(tables.probes)}
-    assert delete_host(desk.engine, HOST, at=NOW, actor="test") is None
+    assert {row.probe_id for row in harness.rows(tables.probe_looks)} == {row.id for row in harness.rows(tables.probes)}
+    assert delete_host(harness.engine, HOST, at=NOW, actor="test") is None
 
 
 @pytest.mark.parametrize("host", ["none.example", "", "%"])
-def test_an_unknown_host_is_told_apart(desk: Desk, host: str) -> None:
-    _fill(desk)
-    assert delete_host(desk.engine, host, at=NOW, actor=None) is None
-    assert _count(desk, HOST)["hosts"] == 1
+def test_an_unknown_host_is_told_apart(harness: IngestHarness, host: str) -> None:
+    _fill(harness)
+    assert delete_host(harness.engine, host, at=NOW, actor=None) is None
+    assert _count(harness, HOST)["hosts"] == 1

@@ -18,9 +18,9 @@ from app.store.engine import from_ms, writing
 from app.store.read.reported import load_chain, report_of_row
 from app.store.rejudging import request_rejudging
 from app.usecases.rejudging import run_for
-from tests.authority import NOW, pem_with
-from tests.reports import HOST, report_body
-from tests.store.desk import AT, Desk, judge_at, submission
+from tests.support.authority import NOW, pem_with
+from tests.support.reports import HOST, report_body
+from tests.support.store.ingest_harness import AT, IngestHarness, judge_at, submission
 
 _START, _END = NOW - timedelta(days=1), NOW + timedelta(days=90)
 
@@ -77,14 +77,14 @@ def _of_short_constraints() -> bytes:
 ODD = [_of_month_zero, _of_year_zero, _of_a_bit_string_in_its_name, _of_short_constraints]
 
 
-def _as_of_the_previous_version(desk: Desk, der: bytes) -> None:
+def _as_of_the_previous_version(harness: IngestHarness, der: bytes) -> None:
     """Store a violation with this leaf, as a version did that kept nothing of what it could not read."""
-    desk.take(submission(report_body(date_time="2026-06-01T12:00:00Z")))
+    harness.take(submission(report_body(date_time="2026-06-01T12:00:00Z")))
     chain = (read_certificate(der),)
     sha256 = hashlib.sha256(der).digest()
     elements = [{"sha256": sha256.hex()}]
     nothing = dict.fromkeys(("pin", "subject", "issuer", "not_before", "not_after", "unreadable"))
-    with writing(desk.engine) as connection:
+    with writing(harness.engine) as connection:
         connection.execute(insert(tables.certificates).values(sha256=sha256, der=der, **nothing))
         connection.execute(insert(tables.chains).values(digest=chain_digest(chain), elements=elements))
         both = dict.fromkeys(("served_chain", "validated_chain"), chain_digest(chain))
@@ -93,28 +93,30 @@ def _as_of_the_previous_version(desk: Desk, der: bytes) -> None:
 
 @pytest.mark.parametrize("make", ODD)
 def test_what_the_previous_version_stored_is_loaded_and_judged_again(
-    desk: Desk, make: Callable[[], bytes], caplog: pytest.LogCaptureFixture
+    harness: IngestHarness, make: Callable[[], bytes], caplog: pytest.LogCaptureFixture
 ) -> None:
     der = make()
-    _as_of_the_previous_version(desk, der)
-    with desk.engine.connect() as connection:
-        report = report_of_row(connection, desk.only(tables.violations))
-        chain = load_chain(connection, desk.only(tables.violations).served_chain)
+    _as_of_the_previous_version(harness, der)
+    with harness.engine.connect() as connection:
+        report = report_of_row(connection, harness.only(tables.violations))
+        chain = load_chain(connection, harness.only(tables.violations).served_chain)
     assert chain == report.served_chain
     assert chain is not None
     assert [element.der for element in chain] == [der]
     assert len(identity_of(report, received_at=from_ms(AT))) == 32
-    with writing(desk.engine) as connection:
+    with writing(harness.engine) as connection:
         request_rejudging(connection, at=AT)
-    list(run_for(desk.engine, judge_at, at=from_ms(AT + 1000)))
-    assert desk.only(tables.violations).judged_at == AT + 1000
+    list(run_for(harness.engine, judge_at, at=from_ms(AT + 1000)))
+    assert harness.only(tables.violations).judged_at == AT + 1000
     assert caplog.records == []
 
 
 @pytest.mark.parametrize("make", ODD)
-def test_what_is_reported_today_is_stored_with_what_can_be_read(desk: Desk, make: Callable[[], bytes]) -> None:
+def test_what_is_reported_today_is_stored_with_what_can_be_read(
+    harness: IngestHarness, make: Callable[[], bytes]
+) -> None:
     der = make()
-    desk.take(submission(report_body(served=[pem_with(der)], validated=[pem_with(der)])))
-    stored = desk.only(tables.certificates)
+    harness.take(submission(report_body(served=[pem_with(der)], validated=[pem_with(der)])))
+    stored = harness.only(tables.certificates)
     assert (stored.der, stored.sha256) == (der, hashlib.sha256(der).digest())
     assert stored.pin is not None

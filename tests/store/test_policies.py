@@ -17,9 +17,9 @@ from app.service import Service, open_service
 from app.settings import Settings
 from app.store import policies, tables
 from app.store.engine import from_ms
-from tests.authority import NOW, make_root
-from tests.reports import HOST, report_body, site
-from tests.store.desk import Desk, Taken, submission
+from tests.support.authority import NOW, make_root
+from tests.support.reports import HOST, report_body, site
+from tests.support.store.ingest_harness import IngestHarness, Taken, submission
 
 EXPECTED, OTHER = parse_pin(site().root.pin), parse_pin(make_root("Other").pin)
 HOUR = timedelta(hours=1)
@@ -119,7 +119,7 @@ def test_a_withdrawn_policy_still_registers_its_host(service: Service) -> None:
 
 def _take_two(service: Service) -> None:
     bodies = (report_body(), report_body(port=8443))
-    assert Desk.at(service.engine).take(*map(submission, bodies)) == [Taken.ACCEPTED] * 2
+    assert IngestHarness.at(service.engine).take(*map(submission, bodies)) == [Taken.ACCEPTED] * 2
 
 
 @pytest.mark.parametrize("ends", [False, True])
@@ -128,7 +128,7 @@ def test_a_violation_that_cannot_be_judged_does_not_keep_the_change_from_the_oth
 ) -> None:
     _take_two(service)
     service.policies.set(policy(ExpectedPin(OTHER)), at=NOW)
-    desk = Desk.at(service.engine)
+    harness = IngestHarness.at(service.engine)
     judged: list[object] = []
 
     def fail_at_the_second(*case: object) -> Judgement:
@@ -143,7 +143,7 @@ def test_a_violation_that_cannot_be_judged_does_not_keep_the_change_from_the_oth
     )
     assert changed is not None
     assert changed.revision == 2
-    rows = desk.rows(tables.violations)
+    rows = harness.rows(tables.violations)
     assert [from_ms(row.judged_at) for row in rows] == [NOW + HOUR, NOW]
     assert [row.judgement["policy_revision"] for row in rows] == [None if ends else 2, 1]
     assert "violation 2 could not be judged again" in caplog.text
@@ -151,7 +151,7 @@ def test_a_violation_that_cannot_be_judged_does_not_keep_the_change_from_the_oth
 
 def test_until_the_violations_are_judged_the_verdict_rests_on_too_little(service: Service) -> None:
     _take_two(service)
-    desk = Desk.at(service.engine)
+    harness = IngestHarness.at(service.engine)
     seen: list[tuple[int, object, Severity, bool]] = []
 
     def look_and_judge(*case: object) -> Judgement:
@@ -159,15 +159,15 @@ def test_until_the_violations_are_judged_the_verdict_rests_on_too_little(service
         assert assessed is not None
         [pending] = [finding for finding in assessed[1].findings if finding.code == "evaluation_pending"]
         waiting = pending.evidence["violations"]
-        seen.append((len(desk.rows(tables.policy_revisions)), waiting, pending.severity, pending.withholds))
+        seen.append((len(harness.rows(tables.policy_revisions)), waiting, pending.severity, pending.withholds))
         assert service.readiness.record(HOST, at=NOW) is not None
-        assert desk.rows(tables.verdicts) == [], "not the host's verdict, which nobody is to be told of"
+        assert harness.rows(tables.verdicts) == [], "not the host's verdict, which nobody is to be told of"
         return service.judge(*case)  # type: ignore[arg-type]
 
     replace(service, judge=look_and_judge).policies.set(policy(), at=NOW)
     assert seen == [(1, 2, Severity.WARNING, True)] * 2
-    assert {row.cause for row in desk.rows(tables.violations)} == {"matches_expected"}
+    assert {row.cause for row in harness.rows(tables.violations)} == {"matches_expected"}
     assessed = service.readiness.assess(HOST, at=NOW)
     assert assessed is not None
     assert "evaluation_pending" not in {finding.code for finding in assessed[1].findings}
-    assert len(desk.rows(tables.verdicts)) == 1
+    assert len(harness.rows(tables.verdicts)) == 1

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.application import StartApp, TestClient, service_of
-from tests.reports import HOST, distinct_bodies, report_body, site
+from tests.support.application import StartApp, TestClient, service_of
+from tests.support.reports import HOST, distinct_bodies, report_body, site
 
 pytestmark = pytest.mark.sqlite_file
 

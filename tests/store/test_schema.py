@@ -17,8 +17,8 @@ from app.store import migrations, tables
 from app.store.engine import DAY_MS, newest_version, open_engine, schema_is_current, schema_version, upgrade, writing
 from app.store.read.filters import Filter
 from app.store.read.summaries import summarise
-from tests.reports import HOST, other_site, report_body
-from tests.store.desk import AT, Desk, submission
+from tests.support.reports import HOST, other_site, report_body
+from tests.support.store.ingest_harness import AT, IngestHarness, submission
 
 pytestmark = pytest.mark.sqlite_file
 
@@ -41,12 +41,12 @@ def test_every_primary_key_column_is_not_null_as_the_models_say(engine: Engine) 
         assert nullable == {column.name: column.nullable for column in table.columns}, table.name
 
 
-def test_upgrading_twice_changes_nothing_and_loses_nothing(desk: Desk, url: str) -> None:
-    desk.take(submission())
-    version = schema_version(desk.engine)
+def test_upgrading_twice_changes_nothing_and_loses_nothing(harness: IngestHarness, url: str) -> None:
+    harness.take(submission())
+    version = schema_version(harness.engine)
     upgrade(url)
-    assert schema_version(desk.engine) == version is not None
-    assert desk.only(tables.violations).reports == 1
+    assert schema_version(harness.engine) == version is not None
+    assert harness.only(tables.violations).reports == 1
 
 
 def test_a_store_without_a_schema_has_no_version_and_is_not_current(url: str) -> None:
@@ -79,20 +79,20 @@ def test_a_writing_transaction_takes_the_lock_at_its_beginning(engine: Engine, t
     other.close()
 
 
-def test_reading_sees_one_state_while_another_writes(desk: Desk) -> None:
+def test_reading_sees_one_state_while_another_writes(harness: IngestHarness) -> None:
     count = text("SELECT count(*) FROM violations")
-    with desk.engine.connect() as reader:
+    with harness.engine.connect() as reader:
         assert reader.scalar(count) == 0
-        desk.take(submission())
+        harness.take(submission())
         assert reader.scalar(count) == 0
-    with desk.engine.connect() as reader:
+    with harness.engine.connect() as reader:
         assert reader.scalar(count) == 1
 
 
-def test_a_reader_cannot_begin_to_write_behind_a_writer(desk: Desk) -> None:
-    with desk.engine.connect() as reader:
+def test_a_reader_cannot_begin_to_write_behind_a_writer(harness: IngestHarness) -> None:
+    with harness.engine.connect() as reader:
         reader.execute(text("SELECT count(*) FROM violations"))
-        desk.take(submission())
+        harness.take(submission())
         with pytest.raises(OperationalError, match="locked"):
             reader.execute(text("DELETE FROM events"))
 
@@ -104,33 +104,33 @@ def _migrations(url: str) -> Config:
     return config
 
 
-def test_a_store_of_the_first_version_is_upgraded_with_what_stands_in_it(desk: Desk, url: str) -> None:
-    desk.take(submission())
-    before = desk.only(tables.violations)
+def test_a_store_of_the_first_version_is_upgraded_with_what_stands_in_it(harness: IngestHarness, url: str) -> None:
+    harness.take(submission())
+    before = harness.only(tables.violations)
     command.downgrade(_migrations(url), "0001")
     upgrade(url)
     counted_anew = {"clients": 0, "client_sketch": None}
-    assert desk.only(tables.violations)._asdict() == before._asdict() | counted_anew
-    assert (desk.only(tables.host_hours).reports, desk.only(tables.host_days).reports) == (1, 1)
-    assert schema_is_current(desk.engine)
+    assert harness.only(tables.violations)._asdict() == before._asdict() | counted_anew
+    assert (harness.only(tables.host_hours).reports, harness.only(tables.host_days).reports) == (1, 1)
+    assert schema_is_current(harness.engine)
 
 
-def test_clients_that_stood_in_rows_are_counted_on_in_sketches(desk: Desk, url: str) -> None:
+def test_clients_that_stood_in_rows_are_counted_on_in_sketches(harness: IngestHarness, url: str) -> None:
     chain = other_site()
-    desk.take_each([submission(), submission(report_body(served=chain.served))])
-    desk.take(submission(at=AT + DAY_MS, client="two"))
+    harness.take_each([submission(), submission(report_body(served=chain.served))])
+    harness.take(submission(at=AT + DAY_MS, client="two"))
     command.downgrade(_migrations(url), "0005")
     rows = [(1, AT, b"one"), (1, AT, b"two"), (1, AT + DAY_MS, b"two"), (2, AT, b"two"), (2, AT, b"three")]
-    with desk.engine.begin() as connection:
+    with harness.engine.begin() as connection:
         for violation, at, client in rows:
             connection.exec_driver_sql(
                 "INSERT INTO violation_clients VALUES (?, ?, ?)", (violation, at - at % DAY_MS, client.ljust(16, b"."))
             )
     upgrade(url)
-    assert [row.clients for row in desk.rows(tables.violations)] == [2, 2]
-    assert [row.clients for row in desk.rows(tables.rollup_days)] == [2, 1, 2]
-    assert [row.clients for row in desk.rows(tables.host_clients)] == [3, 1]
-    with desk.engine.connect() as connection:
+    assert [row.clients for row in harness.rows(tables.violations)] == [2, 2]
+    assert [row.clients for row in harness.rows(tables.rollup_days)] == [2, 1, 2]
+    assert [row.clients for row in harness.rows(tables.host_clients)] == [3, 1]
+    with harness.engine.connect() as connection:
         assert summarise(connection, Filter(host=HOST)).clients.about == 3
 
 

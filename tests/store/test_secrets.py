@@ -9,18 +9,18 @@ from sqlalchemy import Engine
 from app.store import tables
 from app.store.engine import writing
 from app.store.secrets import any_token, client_key, find_token, list_tokens, new_token, revoke_token
-from tests.store.desk import Desk
+from tests.support.store.ingest_harness import IngestHarness
 
 AT = datetime.now(UTC)
 
 
-def test_the_key_of_the_client_hashes_is_made_once_and_stays(desk: Desk) -> None:
-    key = client_key(desk.engine)
+def test_the_key_of_the_client_hashes_is_made_once_and_stays(harness: IngestHarness) -> None:
+    key = client_key(harness.engine)
     assert len(key) == 32
-    assert client_key(desk.engine) == key
-    with writing(desk.engine) as connection:
+    assert client_key(harness.engine) == key
+    with writing(harness.engine) as connection:
         connection.execute(tables.secrets.delete())
-    assert client_key(desk.engine) != key
+    assert client_key(harness.engine) != key
 
 
 def test_a_token_opens_its_scope_and_no_other_text_does(engine: Engine) -> None:

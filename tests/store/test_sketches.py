@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.store.hyperloglog import EMPTY, Sketch, coupon_of, estimate, insert, merge, read_sketch, write_sketch
 from app.store.sketches import NO_CLIENTS, Sketched, count_in, count_of, sketch_all, union
-from tests.store.make_sketches import FILE, SIZES, key
+from tests.support.store.make_sketches import FILE, SIZES, key
 
 WRITTEN: dict[str, str] = json.loads(FILE.read_text())
 EXACT = 192

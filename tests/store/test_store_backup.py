@@ -9,9 +9,9 @@ from sqlmodel import SQLModel
 
 from app.store import tables
 from app.store.engine import open_engine, parse_url, schema_is_current
-from tests.postgres import postgres_database
-from tests.reports import distinct_bodies
-from tests.store.desk import Desk, submission
+from tests.support.postgres import postgres_database
+from tests.support.reports import distinct_bodies
+from tests.support.store.ingest_harness import IngestHarness, submission
 
 
 def _tool(name: str) -> Path:
@@ -42,19 +42,19 @@ def test_what_pg_dump_saved_pg_restore_brings_back(tmp_path: Path) -> None:
     dump = tmp_path / "hpkp.dump"
     with postgres_database() as url, postgres_database() as other:
         engine = open_engine(url)
-        desk = Desk.at(engine)
-        desk.take(*map(submission, distinct_bodies(7)))
+        harness = IngestHarness.at(engine)
+        harness.take(*map(submission, distinct_bodies(7)))
         _run("pg_dump", url, "--format=custom", f"--file={dump}")
         before = _counts(url)
-        desk.take(*(submission(body, client="later") for body in distinct_bodies(3)))
+        harness.take(*(submission(body, client="later") for body in distinct_bodies(3)))
         engine.dispose()
         _run("pg_restore", other, "--clean", "--if-exists", "--no-owner", str(dump))
         assert _counts(other) == before
         assert before[tables.reports.name] == 7
         restored = open_engine(other)
-        desk = Desk.at(restored)
-        desk.take(*map(submission, distinct_bodies(7)))  # repetitions are still known as such
-        assert len(desk.rows(tables.reports)) == 7
-        desk.take(submission(client="new"))  # and numbers go on where they were
-        assert len(desk.rows(tables.reports)) == 8
+        harness = IngestHarness.at(restored)
+        harness.take(*map(submission, distinct_bodies(7)))  # repetitions are still known as such
+        assert len(harness.rows(tables.reports)) == 7
+        harness.take(submission(client="new"))  # and numbers go on where they were
+        assert len(harness.rows(tables.reports)) == 8
         restored.dispose()

@@ -14,43 +14,43 @@ from app.store import tables
 from app.store.engine import writing
 from app.store.read.reported import load_certificate, load_chain, report_of_row
 from app.store.write.chains import insert_chains
-from tests.authority import cross_sign, make_root, make_site, pem_with, pss_certificate
-from tests.reports import report_body, site
-from tests.store.desk import Desk, submission
+from tests.support.authority import cross_sign, make_root, make_site, pem_with, pss_certificate
+from tests.support.reports import report_body, site
+from tests.support.store.ingest_harness import IngestHarness, submission
 
 
-def _stored(desk: Desk, chain: Chain) -> Chain | None:
-    with writing(desk.engine) as connection:
+def _stored(harness: IngestHarness, chain: Chain) -> Chain | None:
+    with writing(harness.engine) as connection:
         insert_chains(connection, [chain])
         return load_chain(connection, chain_digest(chain))
 
 
-def test_certificates_stand_once_however_many_chains_hold_them(desk: Desk) -> None:
-    desk.take(submission(), submission(report_body(port=8443)))
+def test_certificates_stand_once_however_many_chains_hold_them(harness: IngestHarness) -> None:
+    harness.take(submission(), submission(report_body(port=8443)))
     expected = {hashlib.sha256(issued.der).digest() for issued in (site().leaf, site().intermediate, site().root)}
-    assert {row.sha256 for row in desk.rows(tables.certificates)} == expected
-    assert len(desk.rows(tables.chains)) == 2
-    assert len(desk.rows(tables.violations)) == 2
+    assert {row.sha256 for row in harness.rows(tables.certificates)} == expected
+    assert len(harness.rows(tables.chains)) == 2
+    assert len(harness.rows(tables.violations)) == 2
 
 
-def test_certificates_are_kept_byte_for_byte_with_their_pin(desk: Desk) -> None:
-    desk.take(submission(report_body(served=[pem_with(pss_certificate())], validated=None)))
-    row = next(row for row in desk.rows(tables.certificates) if row.der == pss_certificate())
+def test_certificates_are_kept_byte_for_byte_with_their_pin(harness: IngestHarness) -> None:
+    harness.take(submission(report_body(served=[pem_with(pss_certificate())], validated=None)))
+    row = next(row for row in harness.rows(tables.certificates) if row.der == pss_certificate())
     assert row.sha256 == hashlib.sha256(pss_certificate()).digest()
     assert row.pin != site().leaf.pin
     assert row.unreadable is None
 
 
-def test_two_roots_with_the_same_key_are_two_certificates_with_one_pin(desk: Desk) -> None:
+def test_two_roots_with_the_same_key_are_two_certificates_with_one_pin(harness: IngestHarness) -> None:
     old = make_root("Old Root")
     crossed = cross_sign(old, by=make_root("Elder Root"))
     assert old.pin == crossed.pin
     for root in (old, crossed):
-        desk.take(submission(report_body(validated=[*site().served, root.pem])))
-    same_key = [row for row in desk.rows(tables.certificates) if row.pin == old.pin]
+        harness.take(submission(report_body(validated=[*site().served, root.pem])))
+    same_key = [row for row in harness.rows(tables.certificates) if row.pin == old.pin]
     assert {row.der for row in same_key} == {old.der, crossed.der}
-    assert len(desk.rows(tables.violations)) == 2
-    with desk.engine.connect() as connection:
+    assert len(harness.rows(tables.violations)) == 2
+    with harness.engine.connect() as connection:
         assert load_certificate(connection, hashlib.sha256(crossed.der).digest()) == crossed.der
         assert load_certificate(connection, bytes(32)) is None
 
@@ -69,26 +69,26 @@ def _unreadable() -> Chain:
     )
 
 
-def test_a_chain_with_unreadable_elements_comes_back_as_it_was(desk: Desk) -> None:
+def test_a_chain_with_unreadable_elements_comes_back_as_it_was(harness: IngestHarness) -> None:
     chain = _unreadable()
     assert sum(isinstance(element, UnreadableCertificate) for element in chain) == 4
-    assert _stored(desk, chain) == chain
+    assert _stored(harness, chain) == chain
 
 
-def test_the_same_unreadable_bytes_in_another_place_keep_their_place(desk: Desk) -> None:
+def test_the_same_unreadable_bytes_in_another_place_keep_their_place(harness: IngestHarness) -> None:
     garbage = b"\x30\x03\x02\x01\x05"
     chain = tuple(read_certificate(garbage, position=position) for position in range(3))
-    loaded = _stored(desk, chain)
+    loaded = _stored(harness, chain)
     assert loaded == chain
     assert [element.position for element in loaded if isinstance(element, UnreadableCertificate)] == [0, 1, 2]
 
 
 @pytest.mark.parametrize("empty", [(), None])
-def test_no_chain_and_an_empty_chain_are_told_apart(desk: Desk, empty: Chain | None) -> None:
+def test_no_chain_and_an_empty_chain_are_told_apart(harness: IngestHarness, empty: Chain | None) -> None:
     taken = submission()
-    desk.take(taken._replace(report=replace(taken.report, served_chain=empty)))
-    with desk.engine.connect() as connection:
-        assert report_of_row(connection, desk.only(tables.violations)).served_chain == empty
+    harness.take(taken._replace(report=replace(taken.report, served_chain=empty)))
+    with harness.engine.connect() as connection:
+        assert report_of_row(connection, harness.only(tables.violations)).served_chain == empty
 
 
 _NOT_JUDGED = (
@@ -111,32 +111,32 @@ def _members_that_are_judged() -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("members", _members_that_are_judged(), ids=range(7))
-def test_the_report_comes_back_as_it_was_judged(desk: Desk, members: dict[str, Any]) -> None:
+def test_the_report_comes_back_as_it_was_judged(harness: IngestHarness, members: dict[str, Any]) -> None:
     taken = submission(report_body(**members))
-    desk.take(taken)
-    with desk.engine.connect() as connection:
-        loaded = report_of_row(connection, desk.only(tables.violations))
+    harness.take(taken)
+    with harness.engine.connect() as connection:
+        loaded = report_of_row(connection, harness.only(tables.violations))
     # What a judgement never looks at is not kept with the violation but with its single reports.
     unjudged = dict.fromkeys(_NOT_JUDGED)
     assert loaded == replace(taken.report, **unjudged)  # type: ignore[arg-type]
 
 
-def test_judging_what_was_loaded_gives_the_judgement_that_is_stored(desk: Desk) -> None:
-    desk.set_policy(pins=[site().root.pin])
+def test_judging_what_was_loaded_gives_the_judgement_that_is_stored(harness: IngestHarness) -> None:
+    harness.set_policy(pins=[site().root.pin])
     other = make_site()
-    desk.take(submission(report_body(validated=[*other.served, "broken"])))
-    before = desk.only(tables.violations)
-    desk.set_policy(pins=[site().root.pin])
-    after = desk.only(tables.violations)
+    harness.take(submission(report_body(validated=[*other.served, "broken"])))
+    before = harness.only(tables.violations)
+    harness.set_policy(pins=[site().root.pin])
+    after = harness.only(tables.violations)
     assert after.judgement == before.judgement | {"policy_revision": 2}
     assert after.cause == before.cause
 
 
-def test_a_chain_of_which_only_the_pins_were_sent_keeps_them(desk: Desk) -> None:
+def test_a_chain_of_which_only_the_pins_were_sent_keeps_them(harness: IngestHarness) -> None:
     one, other = (
         (UnreadableCertificate(0, "the sender gave only the pin", pin=parse_pin(issued.pin)),)
         for issued in (site().leaf, site().root)
     )
     assert chain_digest(one) != chain_digest(other)
-    assert _stored(desk, one) == one
-    assert _stored(desk, other) == other
+    assert _stored(harness, one) == one
+    assert _stored(harness, other) == other

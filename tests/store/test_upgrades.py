@@ -39,11 +39,11 @@ from app.store.engine import DAY_MS, from_ms, open_engine, schema_is_current, up
 from app.store.postgres import prepare_for_migrations
 from app.store.read.filters import Filter
 from app.store.write.releases import record_release
-from tests.app_pins import pin_of
-from tests.application import collect, settings_for
-from tests.postgres import empty_database
-from tests.reports import HOST, other_site, report_body, site
-from tests.store.desk import AT, Desk, submission
+from tests.support.app_pins import pin_of
+from tests.support.application import collect, settings_for
+from tests.support.postgres import empty_database
+from tests.support.reports import HOST, other_site, report_body, site
+from tests.support.store.ingest_harness import AT, IngestHarness, submission
 
 VERSIONS = sorted(file.name[:4] for file in (Path(migrations.__path__[0]) / "versions").glob("[0-9]*.py"))
 SINCE = {"locks_out": "0006", "anchor": "0010", "path_checkable": "0010"}
@@ -64,15 +64,15 @@ def rows(tmp_path: Path) -> dict[str, list[dict[str, Any]]]:
     url = f"sqlite:///{tmp_path}/model.sqlite3"
     upgrade(url)
     engine = open_engine(url)
-    desk = Desk.at(engine)
-    desk.set_policy(HOST)
-    desk.take_each([submission(), submission(report_body(served=other_site().served)), submission(client="two")])
+    harness = IngestHarness.at(engine)
+    harness.set_policy(HOST)
+    harness.take_each([submission(), submission(report_body(served=other_site().served)), submission(client="two")])
     entry = PinEntry(HOST, pins=carry([pin_of("a"), pin_of("b")]))
     release = AppRelease("example.shop", "1.0", Platform.ANDROID, (PinLayer(Form.OKHTTP, (entry,)),))
     with writing(engine) as connection:
         record_release(connection, release, at=from_ms(AT))
     stored = {
-        table.name: [row._asdict() for row in desk.rows(table)]
+        table.name: [row._asdict() for row in harness.rows(table)]
         for table in tables.violations.metadata.sorted_tables
         if table.name not in ("log_marks", "rejudgings")
     }

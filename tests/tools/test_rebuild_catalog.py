@@ -11,7 +11,7 @@ import pytest
 from app.catalog.load import load_catalog_file
 from app.hpkp.catalog import Basis
 from app.hpkp.pins import Pin, parse_pin
-from tests.authority import make_root, make_site
+from tests.support.authority import make_root, make_site
 from tools.rebuild_catalog import main
 
 KEYS = {letter: letter.encode() * 32 for letter in "abcdef"}

@@ -8,7 +8,7 @@ import certifi
 import pytest
 
 from app.catalog.roots import load_history
-from tests.authority import Issued, make_root
+from tests.support.authority import Issued, make_root
 from tools.rebuild_roots import Bundle, build_history, fetch_bundle, read_bundle, unexplained, write_history
 
 ONE, TWO, THREE = (make_root(f"Root {number}") for number in ("One", "Two", "Three"))

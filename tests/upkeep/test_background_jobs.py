@@ -10,9 +10,9 @@ from typing import Any
 
 import httpx
 
-from tests.authority import make_site
-from tests.server import RunningService, running_service
-from tests.tls_server import tls_server
+from tests.support.authority import make_site
+from tests.support.server import RunningService, running_service
+from tests.support.tls_server import tls_server
 
 _PATIENCE = 180.0
 BROKEN = "broken.example"

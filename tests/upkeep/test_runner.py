@@ -14,7 +14,7 @@ from app.threads import in_thread
 from app.upkeep import runner
 from app.upkeep.runner import Job, Runner
 from app.upkeep.status import JobStatus, read_status
-from tests.server import _PATIENCE
+from tests.support.server import _PATIENCE
 
 
 @pytest.fixture(autouse=True)
@@ -124,7 +124,7 @@ def test_what_fails_before_the_first_item_is_tried_again(tmp_path: Path, where: 
             raise ValueError("the store")
         return ["a.example"]
 
-    def turn() -> Any:
+    def lock() -> Any:
         nonlocal tries
         tries += 1
         if tries <= 2:
@@ -134,7 +134,7 @@ def test_what_fails_before_the_first_item_is_tried_again(tmp_path: Path, where: 
     async def do(item: str) -> None:
         done.append(item)
 
-    options: dict[str, Any] = {"turn": turn} if where == "turn" else {}
+    options: dict[str, Any] = {"turn": lock} if where == "turn" else {}
     job = Job("finding", find=find, do=do, pause=0.01, limit=_PATIENCE, **options)
     status = _run([job], tmp_path, lambda: len(done) >= 2)["finding"]
     assert (status.failures, status.failing, status.last_error) == (2, 0, "ValueError: the store")
@@ -232,7 +232,7 @@ def test_a_job_that_another_machine_does_is_passed_over(tmp_path: Path) -> None:
     async def do(_item: str) -> None:
         raise AssertionError
 
-    job = Job("theirs", do=do, pause=0.01, limit=_PATIENCE, turn=NotOurs)
+    job = Job("theirs", do=do, pause=0.01, limit=_PATIENCE, lock=NotOurs)
     status = _run([job, _counting(others)], tmp_path, lambda: len(asked) >= 3 and len(others) >= 3)["theirs"]
     assert status == JobStatus()
 
@@ -252,12 +252,12 @@ def test_a_job_whose_turn_was_taken_once_looks_again_soon(tmp_path: Path, monkey
     monkeypatch.setattr(runner, "_SKIPPED_PAUSE", 0.05)
     asked, done = list[int](), list[str]()
 
-    def turn() -> Any:
+    def lock() -> Any:
         asked.append(1)
         return nullcontext(len(asked) > 1)
 
     async def do(item: str) -> None:
         done.append(item)
 
-    _run([Job("daily", do=do, pause=86_400, limit=_PATIENCE, turn=turn)], tmp_path, lambda: bool(done))
+    _run([Job("daily", do=do, pause=86_400, limit=_PATIENCE, lock=lock)], tmp_path, lambda: bool(done))
     assert len(asked) == 2

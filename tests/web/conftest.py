@@ -7,8 +7,8 @@ import pytest
 
 from app.main import create_app
 from app.service import now
-from tests.application import StartApp, TestClient, caller, service_of, settings_for
-from tests.web.stock import fill, roots_file
+from tests.support.application import StartApp, TestClient, caller, service_of, settings_for
+from tests.support.web.stock import fill, roots_file
 
 HTML = "text/html,application/xhtml+xml"
 

@@ -8,7 +8,7 @@ import pytest
 from app.main import create_app
 from app.settings import Settings
 from app.web.rendering import HEADERS
-from tests.application import TestClient
+from tests.support.application import TestClient
 
 DOCUMENT: dict[str, Any] = create_app(Settings(_env_file=None)).openapi()
 OPERATIONS = [

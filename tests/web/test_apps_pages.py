@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from app.app_configs.writers import write_config
+from app.demo.forms import FORMS
+from app.demo.incident import Incident, SampleApp
+from app.demo.rollout import make_keys
 from app.hpkp.app_pins.forms import Form, PinMode, Scope
 from app.hpkp.app_pins.model import PinEntry, PinLayer, carry
 from app.hpkp.app_pins.release import AppRelease, InstallCount, Platform
@@ -15,14 +18,11 @@ from app.hpkp.policy import ExpectedPin, PinningPolicy
 from app.hpkp.probe_result import Endpoint, Probe
 from app.hpkp.report import Sender
 from app.hpkp.x509.certificate import read_certificate
-from app.samples.forms import FORMS
-from app.samples.incident import Incident, SampleApp
-from app.samples.rollout import make_keys
 from app.service import now
-from tests.app_pins import BACKUP, OTHER, pin_of
-from tests.application import StartApp, TestClient, service_of
-from tests.web.markup import read, words_of
-from tests.web.stock import SCRIPT
+from tests.support.app_pins import BACKUP, OTHER, pin_of
+from tests.support.application import StartApp, TestClient, service_of
+from tests.support.web.markup import read, words_of
+from tests.support.web.stock import SCRIPT
 
 HOST, APP = Host("www.example.com"), "example.shop"
 KEYS = make_keys(HOST, at=now())

@@ -22,12 +22,12 @@ from app.main import create_app
 from app.service import Service, now
 from app.store.engine import writing
 from app.store.secrets import new_token, revoke_token
-from tests.admin import session_cookie
-from tests.application import settings_for
-from tests.browser import chromium
-from tests.web.screenshots import pictures, take
-from tests.web.stock import HOST, HOSTILE_HOST, fill, roots_file, sample_site
-from tests.web_server import served
+from tests.support.admin import session_cookie
+from tests.support.application import settings_for
+from tests.support.browser import chromium
+from tests.support.web.screenshots import pictures, take
+from tests.support.web.stock import HOST, HOSTILE_HOST, fill, roots_file, sample_site
+from tests.support.web_server import served
 
 PAGES = (
     "/", f"/hosts/{HOST}", f"/hosts/{HOST}/history", f"/hosts/{HOST}/policy", "/violations/1", "/reports/1",

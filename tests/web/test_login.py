@@ -14,9 +14,9 @@ from app.store.engine import writing
 from app.store.secrets import new_token, revoke_token
 from app.usecases.sessions import LIFETIME, LINK_LIFETIME
 from app.web.rendering import VISITOR_COOKIE
-from tests.application import TestClient, from_elsewhere, service_of
-from tests.reports import HOST, report_body, site
-from tests.web.markup import read, token_of, words_of
+from tests.support.application import TestClient, from_elsewhere, service_of
+from tests.support.reports import HOST, report_body, site
+from tests.support.web.markup import read, token_of, words_of
 
 ELSEWHERE = "203.0.113.9"
 VIOLATION = "/violations/1"

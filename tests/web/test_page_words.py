@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.web.formatting import ago, common_name, count, cut, duration, unit, visible
 from app.web.rendering import moment, prose
-from app.web.words import ago, common_name, count, cut, duration, unit, visible
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 

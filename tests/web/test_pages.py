@@ -16,19 +16,19 @@ from app.hpkp.judgement.causes import CAUSES, Cause
 from app.hpkp.pins import parse_pin
 from app.hpkp.policy import ExpectedPin, PinningPolicy
 from app.hpkp.probe_result import Endpoint, Probe
-from app.hpkp.readiness.words import title_of
+from app.hpkp.readiness.messages import title_of
 from app.hpkp.x509.certificate import read_certificate
 from app.main import create_app
 from app.outcomes import Outcome
 from app.service import now
 from app.store.engine import writing
 from app.web.routes import router
-from tests.application import StartApp, TestClient, caller, service_of, settings_for
-from tests.authority import pem_with
-from tests.reports import report_body, site
+from tests.support.application import StartApp, TestClient, caller, service_of, settings_for
+from tests.support.authority import pem_with
+from tests.support.reports import report_body, site
+from tests.support.web.markup import read, token_of, words_of
+from tests.support.web.stock import APP, HOST, HOSTILE_HOST, LONG, NAMES, sample_site
 from tests.test_docs import command_line
-from tests.web.markup import read, token_of, words_of
-from tests.web.stock import APP, HOST, HOSTILE_HOST, LONG, NAMES, sample_site
 
 PAGES = (
     "/", "/login", f"/hosts/{HOST}", f"/hosts/{HOST}/history", f"/hosts/{HOST}/policy", "/violations/1", "/reports/1",
@@ -266,7 +266,7 @@ def test_a_violation_shows_both_chains_with_each_pin_marked(filled: TestClient) 
 def test_a_pin_is_marked_known_alone_where_the_policy_has_another(filled: TestClient) -> None:
     page = filled.get(f"/violations/{_violations(filled)['stale_known_pins']}").text
     assert '<li class="mark expected">expected pin</li>' in page
-    assert str(sample_site().former) in page
+    assert str(sample_site().previous) in page
 
 
 def test_a_chain_that_was_not_sent_is_said_not_to_be_there(filled: TestClient) -> None:

@@ -8,10 +8,10 @@ import pytest
 
 from app.hpkp.judgement.causes import CAUSES, Cause
 from app.store.engine import to_ms
-from tests.application import TestClient, service_of
-from tests.authority import NOW
-from tests.reports import HOST, report_body, site
-from tests.web.markup import read, token_of, words_of
+from tests.support.application import TestClient, service_of
+from tests.support.authority import NOW
+from tests.support.reports import HOST, report_body, site
+from tests.support.web.markup import read, token_of, words_of
 
 POLICY = f"/hosts/{HOST}/policy"
 API = f"/api/v1{POLICY}"

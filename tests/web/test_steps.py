@@ -8,8 +8,8 @@ from app.hpkp.judgement.causes import Cause
 from app.hpkp.x509.certificate import UnreadableCertificate, read_certificate
 from app.web.certificate_facts import decode, write_chain
 from app.web.steps import _STEPS
-from tests.authority import make_root, pss_certificate, self_signed
-from tests.web.stock import NAMES
+from tests.support.authority import make_root, pss_certificate, self_signed
+from tests.support.web.stock import NAMES
 
 
 def test_every_cause_has_steps() -> None:

@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import Engine, event
 
 from app.service import now
-from tests.api.answers import problem_of
-from tests.application import StartApp, TestClient, from_elsewhere, service_of
-from tests.reports import HOST, distinct_bodies, report_body, site
-from tests.web.markup import read, token_of, words_of
-from tests.web.proxies import WORKS, app_report, proxied, proxy
+from tests.support.api.answers import problem_of
+from tests.support.application import StartApp, TestClient, from_elsewhere, service_of
+from tests.support.reports import HOST, distinct_bodies, report_body, site
+from tests.support.web.markup import read, token_of, words_of
+from tests.support.web.proxies import WORKS, app_report, proxied, proxy
 
 _SITE = (site().leaf, site().intermediate, site().root)
 POLICY = {"pins": [{"sha256": site().root.pin}, {"sha256": proxy("backup").pin}]}

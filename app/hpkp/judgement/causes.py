@@ -2,7 +2,7 @@
 
 ::
 
-    Cause ──CAUSES──> CauseFacts: side, bearing, title, meaning, fix
+    Cause ──CAUSES──> CauseFacts: side, impact, title, meaning, fix
 """
 
 from collections.abc import Sequence
@@ -35,35 +35,35 @@ class Cause(StrEnum):
     UNKNOWN_KEY_PUBLIC_CA = "unknown_key_public_ca"
 
 
-class Bearing(StrEnum):
+class Impact(StrEnum):
     """What a cause means for the question whether enforcing is safe."""
 
-    BLOCKS = "blocks"
-    CAUTION = "caution"
+    BLOCKER = "blocks"
+    WARNING = "caution"
     INFO = "info"
 
 
-class Side(StrEnum):
+class Attribution(StrEnum):
     """To what a violation is attributed."""
 
-    OURS = "ours"
+    OPERATOR = "ours"
     """A configuration error, or an earlier policy of the operator."""
     INTERCEPTION = "interception"
     """Software or a proxy between client and server that the client was made to trust."""
-    HOSTILE = "hostile"
+    POSSIBLE_ATTACK = "hostile"
     """An attacker may have a certificate that clients trust, or a key that is known to be compromised."""
-    NOT_A_PIN_MATTER = "not_a_pin_matter"
+    UNRELATED = "not_a_pin_matter"
     """The connection fails, or works, whatever the pins say."""
     UNKNOWN = "unknown"
     """The report does not show it."""
 
 
-ATTRIBUTION = {
-    Side.OURS: "your configuration",
-    Side.INTERCEPTION: "TLS interception",
-    Side.HOSTILE: "possible attacker",
-    Side.NOT_A_PIN_MATTER: "unrelated to pinning",
-    Side.UNKNOWN: "unknown",
+ATTRIBUTION_TEXTS = {
+    Attribution.OPERATOR: "your configuration",
+    Attribution.INTERCEPTION: "TLS interception",
+    Attribution.POSSIBLE_ATTACK: "possible attacker",
+    Attribution.UNRELATED: "unrelated to pinning",
+    Attribution.UNKNOWN: "unknown",
 }
 """To what a violation is attributed, as text."""
 
@@ -83,8 +83,8 @@ class CauseFacts:
     ``fix`` may name ``{violation}``, the ID of the one with the most reports, and ``{ids}``, those of the first few.
     """
 
-    side: Side
-    bearing: Bearing
+    side: Attribution
+    impact: Impact
     title: str
     meaning: str
     fix: str
@@ -92,8 +92,8 @@ class CauseFacts:
 
 CAUSES: dict[Cause, CauseFacts] = {
     Cause.CONTROL: CauseFacts(
-        Side.NOT_A_PIN_MATTER,
-        Bearing.INFO,
+        Attribution.UNRELATED,
+        Impact.INFO,
         "Control pins, not a violation",
         "Clients reported the host's control pins, as they must. These reports measure how many clients report; they "
         "are not violations.",
@@ -101,31 +101,31 @@ CAUSES: dict[Cause, CauseFacts] = {
     ),
     # A warning and not information: behind a chain that cannot be read there may be a lockout.
     Cause.NO_EVIDENCE: CauseFacts(
-        Side.UNKNOWN,
-        Bearing.CAUTION,
+        Attribution.UNKNOWN,
+        Impact.WARNING,
         "No readable chain",
         "The reports contain no certificate that can be parsed, so the cause is unknown.",
         f"Inspect what was sent: {_EXPLAIN}.",
     ),
     # Left out of the verdict: what no client can have sent must not block it.
     Cause.IMPLAUSIBLE: CauseFacts(
-        Side.UNKNOWN,
-        Bearing.INFO,
+        Attribution.UNKNOWN,
+        Impact.INFO,
         "Forged or malformed report",
         "The reports contradict the format of the sender that they claim, or no client can have validated the path. "
         "They do not count.",
         "No action needed.",
     ),
     Cause.MATCHES_EXPECTED: CauseFacts(
-        Side.NOT_A_PIN_MATTER,
-        Bearing.INFO,
+        Attribution.UNRELATED,
+        Impact.INFO,
         "Pin matched, not a violation",
         "The reported chain contains an expected pin.",
         "No action needed.",
     ),
     Cause.RELEASE_PINS_EXPIRED: CauseFacts(
-        Side.OURS,
-        Bearing.INFO,
+        Attribution.OPERATOR,
+        Impact.INFO,
         "App release with expired pins",
         "A release of an app reported pins that have expired by its registered configuration: its other installs are "
         "unprotected and accept every chain.",
@@ -133,8 +133,8 @@ CAUSES: dict[Cause, CauseFacts] = {
         "with the build: hpkp app list.",
     ),
     Cause.RELEASE_NEVER_FITTED: CauseFacts(
-        Side.OURS,
-        Bearing.CAUTION,
+        Attribution.OPERATOR,
+        Impact.WARNING,
         "App release with pins that never matched",
         "A release of an app has only pins of keys that this host was never seen to serve: it was shipped with wrong "
         "pins. Installs that enforce them cannot connect.",
@@ -142,48 +142,48 @@ CAUSES: dict[Cause, CauseFacts] = {
         "right pins.",
     ),
     Cause.RELEASE_LEFT_BEHIND: CauseFacts(
-        Side.OURS,
-        Bearing.CAUTION,
+        Attribution.OPERATOR,
+        Impact.WARNING,
         "App release without the served key",
         "The host serves a key of yours that a release of an app does not pin. Installs of that release that enforce "
         "their pins are locked out until they are updated.",
         f"Serve a chain with a key that the release pins ({_EXPLAIN}; hpkp app keys HOST finds one for all releases), "
         "or make its users update.",
     ),
-    # Information by itself; `bearing_of` makes it a blocker if the client is locked out.
+    # Information by itself; `impact_of` makes it a blocker if the client is locked out.
     Cause.STALE_KNOWN_PINS: CauseFacts(
-        Side.OURS,
-        Bearing.INFO,
+        Attribution.OPERATOR,
+        Impact.INFO,
         "Client has outdated pins",
         "Clients have pins of an earlier revision of the policy. Those that enforce them refuse the connection now.",
         "Serve a chain with a key that they pin. Browsers keep pins until max-age has passed; apps keep them until "
         "they are updated, so release an update with the current pins.",
     ),
     Cause.FOREIGN_PINS: CauseFacts(
-        Side.UNKNOWN,
-        Bearing.INFO,
+        Attribution.UNKNOWN,
+        Impact.INFO,
         "Client has pins that were never yours",
         "Clients have pins for this host that were never in its policy.",
         f"Look for a copied header or another project's app configuration: {_EXPLAIN}.",
     ),
     # No blocker: enforcing refuses this connection, and that protects the client.
     Cause.KNOWN_BAD_KEY: CauseFacts(
-        Side.HOSTILE,
-        Bearing.CAUTION,
+        Attribution.POSSIBLE_ATTACK,
+        Impact.WARNING,
         "Compromised key in the chain",
         "A key that is known to be compromised or misused intercepts connections. This may be an attack.",
         f"Identify the certificate: {_EXPLAIN}. Warn the affected users; enforcing pins protects them.",
     ),
     Cause.OTHER_TRUST_PATH: CauseFacts(
-        Side.OURS,
-        Bearing.BLOCKS,
+        Attribution.OPERATOR,
+        Impact.BLOCKER,
         "Trust path without a pin",
         "Clients validate your certificate through CAs that are not pinned. Enforcing locks them out.",
         f"Pin a key that is on every path, best your leaf key; {_EXPLAIN} shows the path. Then run {_RESOLVE}.",
     ),
     Cause.OWN_KEY_NOT_PINNED: CauseFacts(
-        Side.OURS,
-        Bearing.BLOCKS,
+        Attribution.OPERATOR,
+        Impact.BLOCKER,
         "Your own key, not pinned",
         "Clients received a certificate with one of your keys that is not pinned. Enforcing locks them out.",
         f"Find the server that uses this key ({_EXPLAIN}), then pin the key or replace its certificate. Then run "
@@ -191,22 +191,22 @@ CAUSES: dict[Cause, CauseFacts] = {
     ),
     # This and the next two fail with or without pins, so they are no evidence on whether enforcing is safe.
     Cause.CLOCK: CauseFacts(
-        Side.NOT_A_PIN_MATTER,
-        Bearing.INFO,
+        Attribution.UNRELATED,
+        Impact.INFO,
         "Certificate not valid at the client's clock",
         f"A certificate was outside its validity period at the client's time. {_WITHOUT_PINS}",
         "Check your certificate's dates; otherwise no action is needed.",
     ),
     Cause.NAME_MISMATCH: CauseFacts(
-        Side.NOT_A_PIN_MATTER,
-        Bearing.INFO,
+        Attribution.UNRELATED,
+        Impact.INFO,
         "Certificate for another host",
         f"Clients received a trusted certificate for another name, as captive portals send it. {_WITHOUT_PINS}",
         "If the name is yours, check the virtual hosts; otherwise no action is needed.",
     ),
     Cause.UNTRUSTED_CHAIN: CauseFacts(
-        Side.NOT_A_PIN_MATTER,
-        Bearing.INFO,
+        Attribution.UNRELATED,
+        Impact.INFO,
         "Untrusted chain",
         f"Clients received a chain that they do not trust. {_WITHOUT_PINS}",
         "Check that the host serves its intermediates; otherwise no action is needed.",
@@ -214,15 +214,15 @@ CAUSES: dict[Cause, CauseFacts] = {
     # No blocker by itself: apps behind a proxy are locked out by design. Only a share over the operator's limit blocks
     # (decision record 16).
     Cause.INTERCEPTION_PRODUCT: CauseFacts(
-        Side.INTERCEPTION,
-        Bearing.CAUTION,
+        Attribution.INTERCEPTION,
+        Impact.WARNING,
         "TLS interception: known product",
         "A known product intercepts the connections. Browsers allow it; apps that pin do not.",
         _ACCEPT,
     ),
     Cause.PRIVATE_ROOT: CauseFacts(
-        Side.INTERCEPTION,
-        Bearing.CAUTION,
+        Attribution.INTERCEPTION,
+        Impact.WARNING,
         "TLS interception: private CA",
         "The root of the chain is in no public store; it is usually that of an intercepting proxy. Browsers allow it; "
         "apps that pin do not.",
@@ -231,8 +231,8 @@ CAUSES: dict[Cause, CauseFacts] = {
     # Blocks although it may be an attack: the report looks the same if the operator forgot to register the key, and
     # then enforcing locks out the clients that receive it.
     Cause.UNKNOWN_KEY_PUBLIC_CA: CauseFacts(
-        Side.HOSTILE,
-        Bearing.BLOCKS,
+        Attribution.POSSIBLE_ATTACK,
+        Impact.BLOCKER,
         "Public CA certificate with an unknown key",
         "A public CA issued a certificate for this host with a key that is not registered as yours. This may be an "
         "attack.",
@@ -250,8 +250,8 @@ def fix_of(cause: Cause, ids: Sequence[int]) -> str:
     return CAUSES[cause].fix.format(violation=ids[0], ids=name_first(ids, separator=" "))
 
 
-BEARING: dict[Cause, Bearing] = {cause: facts.bearing for cause, facts in CAUSES.items()}
-SIDE: dict[Cause, Side] = {cause: facts.side for cause, facts in CAUSES.items()}
+IMPACTS: dict[Cause, Impact] = {cause: facts.impact for cause, facts in CAUSES.items()}
+ATTRIBUTIONS: dict[Cause, Attribution] = {cause: facts.side for cause, facts in CAUSES.items()}
 
 OF_RELEASES = frozenset({Cause.RELEASE_PINS_EXPIRED, Cause.RELEASE_NEVER_FITTED, Cause.RELEASE_LEFT_BEHIND})
 """Causes of clients that were judged by the pins of their release."""
@@ -259,11 +259,11 @@ OF_RELEASES = frozenset({Cause.RELEASE_PINS_EXPIRED, Cause.RELEASE_NEVER_FITTED,
 BLOCK_IF_LOCKED_OUT = OF_RELEASES | {Cause.STALE_KNOWN_PINS}
 """Causes that block only if the client is locked out."""
 
-ALARMING = frozenset({Cause.UNKNOWN_KEY_PUBLIC_CA, Cause.KNOWN_BAD_KEY})
+POSSIBLE_ATTACKS = frozenset({Cause.UNKNOWN_KEY_PUBLIC_CA, Cause.KNOWN_BAD_KEY})
 """Causes that may mean an attack."""
 
 
-def bearing_of(cause: Cause, *, locks_out: bool | None) -> Bearing:
+def impact_of(cause: Cause, *, locks_out: bool | None) -> Impact:
     """Return what one violation means for readiness.
 
     Clients that know former pins of ours, or the pins of their release, and enforce them refuse the connection now:
@@ -271,5 +271,5 @@ def bearing_of(cause: Cause, *, locks_out: bool | None) -> Bearing:
     """
     # Only a known lockout blocks: after a change of pins, clients that still know the ones before are normal.
     if cause in BLOCK_IF_LOCKED_OUT and locks_out:
-        return Bearing.BLOCKS
-    return BEARING[cause]
+        return Impact.BLOCKER
+    return IMPACTS[cause]

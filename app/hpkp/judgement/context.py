@@ -111,7 +111,7 @@ class JudgementContext:
         self.policy = history.in_force(at)
         self.expected = self.policy.expected if self.policy else frozenset[Pin]()
         self.ever_expected = history.all_pins
-        self.former = self.ever_expected - self.expected
+        self.previous = self.ever_expected - self.expected
         # Only a sender that is known to carry its pins in a program can be a release; browsers have theirs from a
         # header.
         self.release = find_client_release(report, history.releases, at=at) if self.model.pins_in_app else None

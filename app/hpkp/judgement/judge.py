@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from app.hpkp.catalog import Catalog
-from app.hpkp.judgement.causes import SIDE, Cause, Side
+from app.hpkp.judgement.causes import ATTRIBUTIONS, Attribution, Cause
 from app.hpkp.judgement.context import JudgementContext
 from app.hpkp.judgement.lockout import would_lock_out
 from app.hpkp.judgement.rules import RULES, possible
@@ -56,7 +56,7 @@ class Judgement:
 
     cause: Cause
     why: str
-    side: Side
+    side: Attribution
     also: tuple[Reason, ...]
     notes: tuple[str, ...]
     locks_out: bool | None
@@ -148,13 +148,17 @@ def judge(
     )
 
 
-def _side(cause: Cause, context: JudgementContext) -> Side:
+def _side(cause: Cause, context: JudgementContext) -> Attribution:
     """To what it is attributed; without a policy the owner of a key is unknown, unless a registered release pins it."""
     unknown = context.policy is None and context.release is None
     # A key that is known to be compromised is hostile with or without a policy.
-    if unknown and SIDE[cause] in (Side.OURS, Side.HOSTILE) and cause is not Cause.KNOWN_BAD_KEY:
-        return Side.UNKNOWN
-    return SIDE[cause]
+    if (
+        unknown
+        and ATTRIBUTIONS[cause] in (Attribution.OPERATOR, Attribution.POSSIBLE_ATTACK)
+        and cause is not Cause.KNOWN_BAD_KEY
+    ):
+        return Attribution.UNKNOWN
+    return ATTRIBUTIONS[cause]
 
 
 def _notes(context: JudgementContext) -> Iterator[str]:
@@ -200,7 +204,7 @@ def _certificate_findings(
             pin=element.pin,
             in_known_pins=element.pin in context.known,
             in_expected_pins=element.pin in context.expected,
-            in_former_pins=element.pin in context.former,
+            in_former_pins=element.pin in context.previous,
             own_key=element.pin in context.own_keys,
             # The path was completed for the judged chain, so on the other one only signatures count.
             on_path=context.is_joined(element) and (not judged or context.is_on_path(element)),

@@ -2,7 +2,7 @@
 
 ::
 
-    Situation(policy, history, evidence, moment, limits) ──RULES──> findings ──> verdict, per audience and in all
+    ReadinessInput(policy, history, evidence, moment, limits) ──RULES──> findings ──> verdict, per audience and in all
                                                        any blocker                  -> not_ready
                                                        else any missing evidence    -> not_enough_data
                                                        else                         -> ready
@@ -20,11 +20,11 @@ from app.hpkp.findings import Finding, Severity
 from app.hpkp.readiness import evidence_rules, policy_rules, refusal_rules, release_rules, violation_rules
 from app.hpkp.readiness.criteria import CRITERIA, CriterionState, Rule, judge_criteria
 from app.hpkp.readiness.evidence import (
-    CanarySeen,
+    CanaryStatus,
     Evidence,
-    Group,
+    LockoutGroup,
     OpenViolation,
-    Situation,
+    ReadinessInput,
     Thresholds,
     Verdict,
 )
@@ -37,20 +37,20 @@ __all__ = [
     "CRITERIA",
     "RULES",
     "AudienceAnswer",
-    "CanarySeen",
+    "CanaryStatus",
     "CoveredDays",
     "CriterionState",
     "Estimate",
     "Evidence",
-    "Group",
+    "LockoutGroup",
     "NextStep",
     "Observations",
     "OpenViolation",
     "Plan",
     "Readiness",
+    "ReadinessInput",
     "ReleaseAnswer",
     "Rule",
-    "Situation",
     "Thresholds",
     "Verdict",
     "assess_readiness",
@@ -143,7 +143,7 @@ class Readiness:
         return self.audiences[0].estimate
 
 
-def assess_readiness(case: Situation, *, rules: tuple[Rule, ...] = RULES) -> Readiness:
+def assess_readiness(inputs: ReadinessInput, *, rules: tuple[Rule, ...] = RULES) -> Readiness:
     """Decide whether the policy can be enforced or, if it is already enforced, whether the next step is safe.
 
     1. Ask every rule. Blockers decide, and without any, missing evidence.
@@ -152,38 +152,42 @@ def assess_readiness(case: Situation, *, rules: tuple[Rule, ...] = RULES) -> Rea
     4. Give the verdict of each release, without findings about other releases.
     """
     # 1: no rule stops another one, so that an operator sees all there is to fix.
-    found = [(rule, finding) for rule in rules for finding in rule(case)]
+    found = [(rule, finding) for rule in rules for finding in rule(inputs)]
     findings = tuple(sorted((finding for _, finding in found), key=_sort_key))
     verdict = _verdict(findings)
     # 2: a share of the reports is no bound for clients that such a blocker locks out without a report.
     hidden = next((f for rule, f in found if f.severity is Severity.BLOCKER and rule not in _OF_REPORTS), None)
     bounded = hidden is None
     # 3
-    audiences = tuple(sorted((_answer(case, days, found, bounded=bounded) for days in case.audiences), key=_worst))
-    headline = write_headline(case, verdict, findings)
+    audiences = tuple(sorted((_answer(inputs, days, found, bounded=bounded) for days in inputs.audiences), key=_worst))
+    headline = write_headline(inputs, verdict, findings)
     # 4: a locked-out release must not hold back another one.
     of_all = tuple(finding for rule, finding in found if rule not in release_rules.RULES)
     return Readiness(
         verdict=verdict,
         headline=headline.sentence,
         reason=headline.reason,
-        impact=write_impact(case, audiences[0].estimate, hidden=hidden),
-        also_reported=write_others(case),
+        impact=write_impact(inputs, audiences[0].estimate, hidden=hidden),
+        also_reported=write_others(inputs),
         audiences=audiences,
         findings=findings,
-        plan=make_plan(case, findings, verdict),
-        thresholds=case.limits,
-        releases=assess_releases(case, {days.audience: _verdict_for(days.audience, of_all) for days in case.audiences}),
+        plan=make_plan(inputs, findings, verdict),
+        thresholds=inputs.limits,
+        releases=assess_releases(
+            inputs, {days.audience: _verdict_for(days.audience, of_all) for days in inputs.audiences}
+        ),
     )
 
 
-def _answer(case: Situation, days: CoveredDays, told: list[tuple[Rule, Finding]], *, bounded: bool) -> AudienceAnswer:
+def _answer(
+    inputs: ReadinessInput, days: CoveredDays, told: list[tuple[Rule, Finding]], *, bounded: bool
+) -> AudienceAnswer:
     """Give the verdict for one audience: findings that name none are about the host, and count for all of them."""
     own = str(days.audience)
     about = [(rule, finding) for rule, finding in told if finding.evidence.get("audience", own) == own]
     verdict = _verdict(tuple(finding for _, finding in about))
-    numbers = estimate(case, days, bounded=bounded)
-    return AudienceAnswer(verdict, days, case.needed_days, numbers, judge_criteria(about))
+    numbers = estimate(inputs, days, bounded=bounded)
+    return AudienceAnswer(verdict, days, inputs.needed_days, numbers, judge_criteria(about))
 
 
 def _verdict_for(audience: Audience, findings: tuple[Finding, ...]) -> Verdict:

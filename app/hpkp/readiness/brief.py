@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from app.hpkp.findings import Finding
 from app.hpkp.readiness.evidence import Thresholds
-from app.hpkp.readiness.words import at_most, percent
+from app.hpkp.readiness.messages import at_most, percent
 from app.hpkp.wording import count, name_first
 
 _LIMITS = {

@@ -8,9 +8,9 @@ from enum import StrEnum
 
 from app.hpkp.findings import Finding, Severity
 from app.hpkp.readiness import evidence_rules, policy_rules, refusal_rules, release_rules, violation_rules
-from app.hpkp.readiness.evidence import Situation
+from app.hpkp.readiness.evidence import ReadinessInput
 
-Rule = Callable[[Situation], Iterator[Finding]]
+Rule = Callable[[ReadinessInput], Iterator[Finding]]
 
 
 class CriterionState(StrEnum):

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.hpkp.judgement.causes import BEARING, SIDE, Cause
+from app.hpkp.judgement.causes import ATTRIBUTIONS, IMPACTS, Cause
 from app.hpkp.overflow import most_covered
 
 
@@ -38,7 +38,7 @@ class Decision:
         Causes of one kind change into each other with every catalog, such as that of a proxy into a known product.
         """
         then = self.cause
-        return then is None or (SIDE[then], BEARING[then]) == (SIDE[cause], BEARING[cause])
+        return then is None or (ATTRIBUTIONS[then], IMPACTS[then]) == (ATTRIBUTIONS[cause], IMPACTS[cause])
 
     def covers(self, clients: int) -> bool:
         """Whether it holds for so many clients."""

@@ -11,12 +11,12 @@ from app.hpkp.audience import Audience
 from app.hpkp.catalog import Catalog
 from app.hpkp.clients import ClientCount
 from app.hpkp.control import NO_CONTROL, Control, Delivery, measure_delivery
-from app.hpkp.deployment import LONGEST_REMEMBERED, remembered_revisions
+from app.hpkp.deployment import LONGEST_REMEMBERED, cached_revisions
 from app.hpkp.exposure import first_whole_day
-from app.hpkp.judgement.causes import SIDE, Cause, Side
+from app.hpkp.judgement.causes import ATTRIBUTIONS, Attribution, Cause
 from app.hpkp.overflow import Refusals
 from app.hpkp.policy import Mode, PinningPolicy, PolicyHistory
-from app.hpkp.probe_result import LiveHost
+from app.hpkp.probe_result import ProbedHost
 from app.hpkp.readiness.evidence_days import DAY, CoveredDays, Observations, cover, evidence_window, start_of_day
 
 LONGEST_STEP = timedelta(days=60)
@@ -52,7 +52,7 @@ class Thresholds:
     private_addresses: bool = False
     """Whether clients and hosts have private addresses, so that a report-uri may have one, too."""
 
-    def as_plain(self) -> dict[str, float]:
+    def serialize(self) -> dict[str, float]:
         """Return the thresholds under the names of the answer, each with its unit."""
         return {
             "observation_days": self.observation.days,
@@ -65,14 +65,14 @@ class Thresholds:
         }
 
 
-class Group(StrEnum):
+class LockoutGroup(StrEnum):
     """Whose doing it is that enforcing would lock clients out."""
 
-    OURS = "ours"
+    OPERATOR = "ours"
     """Keys or paths of ours without an expected pin."""
     INTERCEPTION = "interception"
     """Apps behind software that the client was made to trust."""
-    HOSTILE = "hostile"
+    POSSIBLE_ATTACK = "hostile"
     """A key that nobody here knows, vouched for by a public CA, or one known to be compromised."""
     UNKNOWN = "unknown"
     """The reports do not tell whether the client would be locked out."""
@@ -102,10 +102,10 @@ class OpenViolation:
     def locked_out_now(self) -> bool:
         """Whether its clients refuse the connection now, by a mistake or a former policy of ours."""
         # Only of the operator's side: to refuse the chain of another party is what pins are for.
-        return self.enforced and bool(self.locks_out) and SIDE[self.cause] is Side.OURS
+        return self.enforced and bool(self.locks_out) and ATTRIBUTIONS[self.cause] is Attribution.OPERATOR
 
     @property
-    def group(self) -> Group | None:
+    def group(self) -> LockoutGroup | None:
         """Under whose doing its clients are counted; None for those that enforcing does not lock out, and forgeries."""
         # Neither clients that certainly stay connected nor forged ones may use up a limit.
         if self.cause is Cause.IMPLAUSIBLE or self.locks_out is False:
@@ -114,13 +114,15 @@ class OpenViolation:
         open_question = self.locks_out or self.cause is Cause.MATCHES_EXPECTED
         by_side = {
             # Outdated pins are our doing only if they lock the client out now; else the update ends them.
-            Side.OURS: None if self.cause in _ENDED_BY_UPDATE and not self.locks_out else Group.OURS,
-            Side.INTERCEPTION: Group.INTERCEPTION if self.locks_out else Group.UNKNOWN,
-            Side.HOSTILE: Group.HOSTILE,
-            Side.NOT_A_PIN_MATTER: Group.UNKNOWN if open_question else None,
-            Side.UNKNOWN: Group.UNKNOWN,
+            Attribution.OPERATOR: None
+            if self.cause in _ENDED_BY_UPDATE and not self.locks_out
+            else LockoutGroup.OPERATOR,
+            Attribution.INTERCEPTION: LockoutGroup.INTERCEPTION if self.locks_out else LockoutGroup.UNKNOWN,
+            Attribution.POSSIBLE_ATTACK: LockoutGroup.POSSIBLE_ATTACK,
+            Attribution.UNRELATED: LockoutGroup.UNKNOWN if open_question else None,
+            Attribution.UNKNOWN: LockoutGroup.UNKNOWN,
         }
-        return by_side[SIDE[self.cause]]
+        return by_side[ATTRIBUTIONS[self.cause]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,7 @@ class LockedOut:
 
 
 @dataclass(frozen=True, slots=True)
-class CanarySeen:
+class CanaryStatus:
     """What is known of the canaries of a host: when one last arrived, and what became of the one sent last."""
 
     received_at: datetime | None = None
@@ -163,20 +165,20 @@ class Evidence:
 
     ``FEW`` stands for so many or more.
     """
-    clients: dict[Audience, dict[Group, ClientCount]] = field(default_factory=dict)
+    clients: dict[Audience, dict[LockoutGroup, ClientCount]] = field(default_factory=dict)
     """Distinct clients of each audience that reported the open violations of each group; more may not have reported."""
     unknown_apps: tuple[str, ...] = ()
     """Apps with their versions that reported open violations, and of whose installs nothing is known."""
     observed: Observations = field(default_factory=Observations)
     """What the covered days are worked out from."""
-    live: LiveHost | None = None
+    live: ProbedHost | None = None
     """What the last probe saw."""
-    canary: CanarySeen = CanarySeen()
+    canary: CanaryStatus = CanaryStatus()
     hostnames: dict[str, int] = field(default_factory=dict)
     """Names for which reports came, each with how many."""
     subdomains: tuple[str, ...] = ()
     """Names below the host that were probed, or whose visitors were counted."""
-    probed_below: tuple[LiveHost, ...] = ()
+    probed_below: tuple[ProbedHost, ...] = ()
     """What names below the host were last seen to serve, if includeSubDomains puts the pins on them."""
     control: Control = NO_CONTROL
     """Who received and who reported control pins."""
@@ -189,11 +191,11 @@ class Evidence:
     reporting: tuple[ReportingRelease, ...] = ()
     """Releases that open violations were reported from, as the reports say."""
     refused: Refusals | None = None
-    """What may be reports and was refused or not kept since `Situation.evidence_since`; None if nothing was."""
+    """What may be reports and was refused or not kept since `ReadinessInput.evidence_since`; None if nothing was."""
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class ReadinessInput:
     """All that a rule may look at. ``history`` holds every revision, the policy's own among them."""
 
     policy: PinningPolicy
@@ -288,7 +290,7 @@ class Situation:
         ``former_only`` leaves out the policy itself. None if no revision is known of which browsers may have pins.
         """
         # A revision that was replaced can outlast the current one, if its max-age was longer.
-        moments = [until for _, until in remembered_revisions(self.history, self.at)]
+        moments = [until for _, until in cached_revisions(self.history, self.at)]
         if self.policy.mode is Mode.ENFORCE and not former_only:
             moments.append(self.at + self.max_age)
         return max(moments, default=None)

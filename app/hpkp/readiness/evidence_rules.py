@@ -8,7 +8,7 @@ from app.hpkp.audience import Audience
 from app.hpkp.clock import CONFIRM
 from app.hpkp.findings import Finding, Severity
 from app.hpkp.probe_result import review_live
-from app.hpkp.readiness.evidence import Situation
+from app.hpkp.readiness.evidence import ReadinessInput
 from app.hpkp.readiness.evidence_days import DAY, CoveredDays, Missing, start_of_day
 from app.hpkp.wording import count
 
@@ -17,9 +17,9 @@ _LISTED = 60
 _APPS_SHOWN = 5
 
 
-def live_host(case: Situation) -> Iterator[Finding]:
+def live_host(inputs: ReadinessInput) -> Iterator[Finding]:
     """Check what the last probe found: a pin in every chain, a Backup Pin in none (RFC 7469 section 2.5)."""
-    policy, live = case.policy, case.evidence.live
+    policy, live = inputs.policy, inputs.evidence.live
     if live is None:
         yield Finding(
             "live_chain_not_seen",
@@ -31,8 +31,8 @@ def live_host(case: Situation) -> Iterator[Finding]:
         return
     seen_at = live.probe.at
     # What was served before the change need not be served with it, so that probe neither confirms nor blocks.
-    before_revision = seen_at < case.since
-    if before_revision or case.at - seen_at > case.limits.probe_age:
+    before_revision = seen_at < inputs.since
+    if before_revision or inputs.at - seen_at > inputs.limits.probe_age:
         yield Finding(
             "probe_too_old",
             Severity.WARNING,
@@ -46,9 +46,9 @@ def live_host(case: Situation) -> Iterator[Finding]:
     # Also of a probe that is too old: what was last seen counts until a probe sees something else, so that a failed
     # probe does not end a blocker (decision record 29).
     if not before_revision:
-        for finding in review_live(policy, live, control_pins=case.history.control_pins):
+        for finding in review_live(policy, live, control_pins=inputs.history.control_pins):
             # If only apps carry the pins, a header that is not served is no missing evidence.
-            apart = finding.code == "header_not_served" and case.apps_only
+            apart = finding.code == "header_not_served" and inputs.apps_only
             fix = "No action needed if only apps pin this host."
             yield replace(finding, severity=Severity.INFO, withholds=False, fix=fix) if apart else finding
 
@@ -58,10 +58,10 @@ def _probe(host: str) -> str:
     return f"Run `hpkp probe {host}`, or set HPKP_PROBE_INTERVAL_HOURS=1."
 
 
-def clock(case: Situation) -> Iterator[Finding]:
+def clock(inputs: ReadinessInput) -> Iterator[Finding]:
     """Days are counted by the collector's clock."""
     # A wrong clock makes old evidence look recent, and recent evidence old.
-    if (doubt := case.evidence.clock_doubt) is not None:
+    if (doubt := inputs.evidence.clock_doubt) is not None:
         yield Finding(
             "clock_implausible",
             Severity.WARNING,
@@ -71,13 +71,13 @@ def clock(case: Situation) -> Iterator[Finding]:
         )
 
 
-def covered_days(case: Situation) -> Iterator[Finding]:
+def covered_days(inputs: ReadinessInput) -> Iterator[Finding]:
     """Require enough days on which a violation would have been reported, for every audience in use (`evidence_days`).
 
     In report-only mode long enough to see weekly clients; an enforced step as long as clients cache it.
     """
-    for known in case.audiences:
-        have, needed = len(known.covered), case.needed_days
+    for known in inputs.audiences:
+        have, needed = len(known.covered), inputs.needed_days
         if have < needed:
             missing = list(known.missing())
             # The newest gaps, because their reason can still be removed.
@@ -86,49 +86,49 @@ def covered_days(case: Situation) -> Iterator[Finding]:
             yield Finding(
                 "too_few_covered_days",
                 Severity.WARNING,
-                f"{have} of {count(needed, 'day')} are evidence for {_named(known.audience, case)}. A day counts if "
+                f"{have} of {count(needed, 'day')} are evidence for {_named(known.audience, inputs)}. A day counts if "
                 f"its clients were counted, the pins were served all day, and a canary arrived.{latest}{more}",
-                _fix_days(known, case),
+                _fix_days(known, inputs),
                 {
                     "audience": str(known.audience),
                     "covered_days": have,
                     "needed_days": needed,
-                    "earliest": case.earliest.isoformat(),
+                    "earliest": inputs.earliest.isoformat(),
                     "missing": {f"{day.day}": list(day.missing) for day in known.days[-_LISTED:] if day.missing},
                 },
                 withholds=True,
             )
 
 
-def recent_days(case: Situation) -> Iterator[Finding]:
+def recent_days(inputs: ReadinessInput) -> Iterator[Finding]:
     """Ask for a recent covered day: what changed since the last one would not have been reported."""
-    for known in case.audiences:
+    for known in inputs.audiences:
         # Without any covered day `covered_days` says so already.
-        if known.last is None or case.at - start_of_day(known.last + DAY) <= case.limits.covered_age:
+        if known.last is None or inputs.at - start_of_day(known.last + DAY) <= inputs.limits.covered_age:
             continue
         yield Finding(
             "covered_days_too_old",
             Severity.WARNING,
-            f"The last evidence day for {_named(known.audience, case)} is {known.last}. A failure since then would not "
-            f"be reported. Missing: {'; '.join(list(known.missing())[-3:])}.",
-            _fix_days(known, case),
+            f"The last evidence day for {_named(known.audience, inputs)} is {known.last}. A failure since then would "
+            f"not be reported. Missing: {'; '.join(list(known.missing())[-3:])}.",
+            _fix_days(known, inputs),
             {"audience": str(known.audience), "last_covered_day": f"{known.last}"},
             withholds=True,
         )
 
 
-def _named(audience: Audience, case: Situation) -> str:
+def _named(audience: Audience, inputs: ReadinessInput) -> str:
     """Name an audience; if its releases are unknown, with some of the apps that reported."""
     if not audience.unknown:
         return str(audience)
-    apps = case.evidence.unknown_apps
+    apps = inputs.evidence.unknown_apps
     more = ", …" if len(apps) > _APPS_SHOWN else ""
     return f"{audience} ({', '.join(apps[:_APPS_SHOWN])}{more})" if apps else str(audience)
 
 
-def _fix_days(known: CoveredDays, case: Situation) -> str:
+def _fix_days(known: CoveredDays, inputs: ReadinessInput) -> str:
     """Say what makes days count, for every reason that is missing on one, and when they can be enough."""
-    host, audience = case.policy.host, known.audience
+    host, audience = inputs.policy.host, known.audience
     if audience.unknown:
         return (
             f"Import the installs of these apps by day (`hpkp exposure installs {host} TABLE`), and record the pins of "
@@ -158,12 +158,12 @@ def _fix_days(known: CoveredDays, case: Situation) -> str:
     # In the order of `fixes`, so that several audiences have the same steps and the plan names each once.
     needed = [fix for reason, fix in fixes.items() if fix and reason in reasons]
     restarts = "a policy change that clients can see restarts the period"
-    return " ".join([*needed, f"Wait until {_moment(case.earliest)} at the earliest; {restarts}."])
+    return " ".join([*needed, f"Wait until {_moment(inputs.earliest)} at the earliest; {restarts}."])
 
 
-def canary(case: Situation) -> Iterator[Finding]:
+def canary(inputs: ReadinessInput) -> Iterator[Finding]:
     """Proof, not older than the limit, that a report sent to the report-uri arrives."""
-    seen, host = case.evidence.canary, case.policy.host
+    seen, host = inputs.evidence.canary, inputs.policy.host
     why = f" The last canary failed: {seen.fault}." if seen.fault else ""
     send = f"Run `hpkp canary {host}`, or set HPKP_CANARY_INTERVAL_HOURS=6."
     # A policy with a wrong report-uri gets no reports, however many clients fail.
@@ -175,7 +175,7 @@ def canary(case: Situation) -> Iterator[Finding]:
             send,
             withholds=True,
         )
-    elif case.at - seen.received_at > case.limits.canary_age:
+    elif inputs.at - seen.received_at > inputs.limits.canary_age:
         yield Finding(
             "canary_too_old",
             Severity.WARNING,
@@ -186,10 +186,10 @@ def canary(case: Situation) -> Iterator[Finding]:
         )
 
 
-def control(case: Situation) -> Iterator[Finding]:
+def control(inputs: ReadinessInput) -> Iterator[Finding]:
     """Report what keeps control pins from measuring, or a measurement that leaves no bound."""
-    measured, host = case.evidence.control, case.policy.host
-    delivery = case.delivery
+    measured, host = inputs.evidence.control, inputs.policy.host
+    delivery = inputs.delivery
     if delivery is None:
         if measured.reports:
             yield Finding(
@@ -231,10 +231,10 @@ def control(case: Situation) -> Iterator[Finding]:
         )
 
 
-def no_reports(case: Situation) -> Iterator[Finding]:
+def no_reports(inputs: ReadinessInput) -> Iterator[Finding]:
     """Say what the absence of reports proves."""
     # Control reports show that clients can report.
-    if case.evidence.reports == 0 and case.evidence.control.reports == 0:
+    if inputs.evidence.reports == 0 and inputs.evidence.control.reports == 0:
         yield Finding(
             "no_reports",
             Severity.INFO,

@@ -15,10 +15,10 @@ from app.hpkp.control import Delivery, upper_share_of_all
 from app.hpkp.exposure import Unit
 from app.hpkp.findings import Finding, Severity
 from app.hpkp.policy import Mode
-from app.hpkp.readiness.evidence import Group, Situation, Verdict
+from app.hpkp.readiness.evidence import LockoutGroup, ReadinessInput, Verdict
 from app.hpkp.readiness.evidence_days import CoveredDays
+from app.hpkp.readiness.messages import at_least, at_most, percent, title_of
 from app.hpkp.readiness.violation_rules import unit_of
-from app.hpkp.readiness.words import at_least, at_most, percent, title_of
 from app.hpkp.wording import count
 
 CAVEATS = (
@@ -78,18 +78,18 @@ class Estimate:
         return "" if self.audience.is_site else f" of {self.audience}"
 
 
-def estimate(case: Situation, known: CoveredDays, *, bounded: bool = True) -> Estimate:
+def estimate(inputs: ReadinessInput, known: CoveredDays, *, bounded: bool = True) -> Estimate:
     """Count for an audience; ``bounded`` is False if a blocker does not show up in reports."""
-    reported = case.evidence.clients.get(known.audience, {})
-    met = {group: reported.get(group, NOBODY) for group in Group}
+    reported = inputs.evidence.clients.get(known.audience, {})
+    met = {group: reported.get(group, NOBODY) for group in LockoutGroup}
     # Of the busiest covered day: the sum over days would count clients again and make every share look smaller.
-    ours, of, delivery = met[Group.OURS], known.clients, case.delivery_of(known.audience)
+    ours, of, delivery = met[LockoutGroup.OPERATOR], known.clients, inputs.delivery_of(known.audience)
     return Estimate(
         audience=known.audience,
         ours=ours,
-        interception=met[Group.INTERCEPTION],
-        hostile=met[Group.HOSTILE],
-        unknown=met[Group.UNKNOWN],
+        interception=met[LockoutGroup.INTERCEPTION],
+        hostile=met[LockoutGroup.POSSIBLE_ATTACK],
+        unknown=met[LockoutGroup.UNKNOWN],
         of=of,
         # The share is what is certain, from the lower end of the count. The bound is what is possible, from the upper
         # end.
@@ -109,14 +109,14 @@ class Headline:
     reason: str | None
 
 
-def write_headline(case: Situation, verdict: Verdict, findings: tuple[Finding, ...]) -> Headline:
+def write_headline(inputs: ReadinessInput, verdict: Verdict, findings: tuple[Finding, ...]) -> Headline:
     """Write host, answer and first reason; the audience and the number of further reasons only if they fit."""
-    answer = _answer(case, verdict)
+    answer = _answer(inputs, verdict)
     blocking = [finding for finding in findings if finding.severity is Severity.BLOCKER]
     # Missing evidence is a reason only without a blocker, as for the verdict.
     deciding = blocking or [finding for finding in findings if finding.withholds]
     if not deciding:
-        return Headline(f"{answer}." if case.ending else answer, None)
+        return Headline(f"{answer}." if inputs.ending else answer, None)
     audience = deciding[0].evidence.get("audience", str(SITE))
     bare = title_of(deciding[0].code)
     title = bare if audience == str(SITE) else f"{bare} for {audience}"
@@ -129,18 +129,18 @@ def write_headline(case: Situation, verdict: Verdict, findings: tuple[Finding, .
     return Headline(sentence, f"{title}{more}.")
 
 
-def _answer(case: Situation, verdict: Verdict) -> str:
+def _answer(inputs: ReadinessInput, verdict: Verdict) -> str:
     """Write host and answer, without the reason."""
-    host = case.policy.host
-    if case.ending:
+    host = inputs.policy.host
+    if inputs.ending:
         return f"{host} is removing its pins (max-age=0)"
-    if case.policy.mode is Mode.ENFORCE:
+    if inputs.policy.mode is Mode.ENFORCE:
         return {
             Verdict.READY: f"{host} enforces its pins and is ready for the next max-age step.",
             Verdict.NOT_READY: f"{host} enforces its pins but is not ready for the next step",
             Verdict.NOT_ENOUGH_DATA: f"{host} enforces its pins; not enough data for the next step",
         }[verdict]
-    if case.apps_only:
+    if inputs.apps_only:
         return {
             Verdict.READY: f"Apps that pin {host} are ready to enforce. No blockers and no missing evidence.",
             Verdict.NOT_READY: f"Apps that pin {host} are not ready to enforce",
@@ -153,9 +153,9 @@ def _answer(case: Situation, verdict: Verdict) -> str:
     }[verdict]
 
 
-def write_impact(case: Situation, numbers: Estimate, *, hidden: Finding | None) -> str:
+def write_impact(inputs: ReadinessInput, numbers: Estimate, *, hidden: Finding | None) -> str:
     """Say how many clients configuration errors lock out. ``hidden`` is a blocker that does not show up in reports."""
-    found, enforced = numbers.ours.at_least, case.policy.mode is Mode.ENFORCE
+    found, enforced = numbers.ours.at_least, inputs.policy.mode is Mode.ENFORCE
     # By the certain clients: with none of them a sentence that counts clients has no number.
     if not found:
         return _without_errors(numbers, enforced=enforced, hidden=hidden is not None)
@@ -204,7 +204,7 @@ def _on_what(numbers: Estimate) -> str:
     return f"95% confidence, divided by the share of clients that report, at least {at_least(numbers.delivery.lower)}"
 
 
-def write_others(case: Situation) -> str | None:
+def write_others(inputs: ReadinessInput) -> str | None:
     """Count the clients of other reports in all audiences.
 
     A client may be of two audiences, so that only the largest of their counts is a lower bound.
@@ -212,14 +212,14 @@ def write_others(case: Situation) -> str | None:
     # Not added up over audiences, which may share clients.
     others = []
     for group, (noun, text) in _OTHERS.items():
-        counts = [reported.get(group, NOBODY) for reported in case.evidence.clients.values()]
+        counts = [reported.get(group, NOBODY) for reported in inputs.evidence.clients.values()]
         if any(counts):
             others.append(f"{count(max(number.at_least for number in counts), noun)} {text}")
     return f"Also reported, at least: {', '.join(others)}." if others else None
 
 
 _OTHERS = {
-    Group.INTERCEPTION: ("app client", "behind TLS interception"),
-    Group.HOSTILE: ("client", "that saw a possible attacker's key"),
-    Group.UNKNOWN: ("client", "with an unknown outcome"),
+    LockoutGroup.INTERCEPTION: ("app client", "behind TLS interception"),
+    LockoutGroup.POSSIBLE_ATTACK: ("client", "that saw a possible attacker's key"),
+    LockoutGroup.UNKNOWN: ("client", "with an unknown outcome"),
 }

@@ -11,7 +11,7 @@ be one can be forged: Chromium's word that it ships a root, or a chain under a r
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from app.hpkp.judgement.causes import ALARMING, Cause
+from app.hpkp.judgement.causes import POSSIBLE_ATTACKS, Cause
 from app.hpkp.readiness.evidence import OpenViolation
 from app.hpkp.violation_status import Status
 from app.hpkp.x509.anchors import PROVING_ANCHORS
@@ -25,7 +25,7 @@ IgnoreRules = frozenset[tuple[Cause, bytes]]
 
 def is_proven(cause: Cause, anchor: str, *, path_checkable: bool) -> bool:
     """Whether the certificates prove the cause by themselves, so that no sender can have made them up."""
-    return cause in ALARMING and anchor in PROVING_ANCHORS and path_checkable
+    return cause in POSSIBLE_ATTACKS and anchor in PROVING_ANCHORS and path_checkable
 
 
 def build_ignore_rules(ignored: Iterable[tuple[Cause, frozenset[bytes] | None, bool]]) -> IgnoreRules:

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from app.hpkp.deployment import remembered_revisions
+from app.hpkp.deployment import cached_revisions
 from app.hpkp.findings import Finding, Severity
 from app.hpkp.header.server_lines import ENFORCING, REPORT_ONLY
 from app.hpkp.header.value import PinningHeader
 from app.hpkp.judgement.causes import Cause
 from app.hpkp.policy import Mode, PinningPolicy
-from app.hpkp.readiness.evidence import LONGEST_STEP, Situation, Verdict
+from app.hpkp.readiness.evidence import LONGEST_STEP, ReadinessInput, Verdict
 from app.hpkp.wording import name_first
 
 # Minutes first: a mistake at the first step locks clients out for five minutes, and one at the last for 60 days.
@@ -66,37 +66,37 @@ class Plan:
     calendar: tuple[DueDate, ...]
 
 
-def make_plan(case: Situation, findings: tuple[Finding, ...], verdict: Verdict) -> Plan:
+def make_plan(inputs: ReadinessInput, findings: tuple[Finding, ...], verdict: Verdict) -> Plan:
     """Make the plan: fix the blockers first; without any, provide the missing evidence.
 
     With a blocker there is no next header and no waiting time: the fix may change both.
     """
     # Also while evidence is missing, with its earliest date: more data changes the date, and a fix can change the
     # header.
-    step = None if case.apps_only or verdict is Verdict.NOT_READY else _next_step(case, verdict)
+    step = None if inputs.apps_only or verdict is Verdict.NOT_READY else _next_step(inputs, verdict)
     blockers = list(_fix_blockers([finding for finding in findings if finding.severity is Severity.BLOCKER]))
     # Not with a blocker: days that are covered now may not count after the fix.
     missing = [step for finding in findings if finding.withholds for step in _split(finding)]
     return Plan(
         # Each step once: several audiences may need the same.
-        do=tuple(dict.fromkeys(blockers or missing)) or tuple(_steps(step, case)),
-        step=_name_step(step, case, findings, verdict),
+        do=tuple(dict.fromkeys(blockers or missing)) or tuple(_steps(step, inputs)),
+        step=_name_step(step, inputs, findings, verdict),
         next_step=step,
-        rollback=tuple(_rollback(case)),
-        subdomains=tuple(_subdomains(case)),
-        calendar=tuple(sorted(_calendar(case), key=lambda due: due.at)),
+        rollback=tuple(_rollback(inputs)),
+        subdomains=tuple(_subdomains(inputs)),
+        calendar=tuple(sorted(_calendar(inputs), key=lambda due: due.at)),
     )
 
 
-def _name_step(step: NextStep | None, case: Situation, findings: tuple[Finding, ...], verdict: Verdict) -> str:
+def _name_step(step: NextStep | None, inputs: ReadinessInput, findings: tuple[Finding, ...], verdict: Verdict) -> str:
     """Name the step that the plan recommends."""
     if verdict is Verdict.NOT_READY:
         return "fix: " + _name_codes(f for f in findings if f.severity is Severity.BLOCKER)
     if verdict is Verdict.NOT_ENOUGH_DATA:
         return "missing evidence: " + _name_codes(f for f in findings if f.withholds)
-    if case.ending:
+    if inputs.ending:
         return "serve max-age=0 until cached pins expire"
-    if case.apps_only:
+    if inputs.apps_only:
         return "enforce in the next app release"
     return "final max-age reached" if step is None else f"enforce with max-age {step.policy.max_age}"
 
@@ -149,13 +149,13 @@ def _violations(finding: Finding) -> list[int]:
     return [id_ for id_ in ids if isinstance(id_, int)] if isinstance(ids, list) else []
 
 
-def _steps(step: NextStep | None, case: Situation) -> Iterator[str]:
-    if case.ending:
+def _steps(step: NextStep | None, inputs: ReadinessInput) -> Iterator[str]:
+    if inputs.ending:
         yield (
-            f"Keep serving max-age=0 until {case.caches_end() or case.at:%Y-%m-%d %H:%M} UTC. Then remove the header "
-            f"and run `hpkp policy withdraw {case.policy.host}`."
+            f"Keep serving max-age=0 until {inputs.caches_end() or inputs.at:%Y-%m-%d %H:%M} UTC. Then remove the "
+            f"header and run `hpkp policy withdraw {inputs.policy.host}`."
         )
-    elif case.apps_only:
+    elif inputs.apps_only:
         yield (
             "Enforce in the next app release, with a report-uri, in a staged rollout: a locked-out install needs an "
             "app update to recover."
@@ -164,18 +164,18 @@ def _steps(step: NextStep | None, case: Situation) -> Iterator[str]:
         yield "Final max-age reached. Keep the report-uri and keep monitoring."
     else:
         yield "Deploy the header of the next step (below)."
-        yield f"Record it: `hpkp policy set {case.policy.host} --mode enforce --header '{step.header}'`."
+        yield f"Record it: `hpkp policy set {inputs.policy.host} --mode enforce --header '{step.header}'`."
 
 
-def _next_step(case: Situation, verdict: Verdict) -> NextStep | None:
+def _next_step(inputs: ReadinessInput, verdict: Verdict) -> NextStep | None:
     """Make the next step of the ramp; None at its end, and while pins are being removed."""
-    policy = case.policy
+    policy = inputs.policy
     reached = 0 if policy.mode is Mode.REPORT_ONLY else policy.max_age or 0
     # One step at a time, from whatever max-age is in use.
     longer = next((step for step in RAMP if step > reached), None)
-    if longer is None or case.ending:
+    if longer is None or inputs.ending:
         return None
-    earliest = case.earliest
+    earliest = inputs.earliest
     conditions = [
         "The verdict is ready on that day." if verdict is not Verdict.READY else "The verdict is still ready."
     ]
@@ -185,35 +185,35 @@ def _next_step(case: Situation, verdict: Verdict) -> NextStep | None:
     conditions.append("No certificate change is planned that day.")
     until = earliest + timedelta(seconds=longer)
     # A renewal with a new key while clients have the pins cached locks them out.
-    if (ends := _first_end(case)) is not None and ends < until:
+    if (ends := _first_end(inputs)) is not None and ends < until:
         conditions.append(
             f"The certificate expires {ends:%Y-%m-%d}, before cached pins do: renew it with a pinned key."
         )
     return NextStep(replace(policy, mode=Mode.ENFORCE, max_age=longer), earliest, tuple(conditions))
 
 
-def _first_end(case: Situation) -> datetime | None:
+def _first_end(inputs: ReadinessInput) -> datetime | None:
     """Return the earliest expiry of the served leaf certificates."""
-    live = case.evidence.live
+    live = inputs.evidence.live
     return (
         # No client accepts an untrusted chain, so its end needs no plan.
         min((c.leaf_not_after for c in live.chains if c.trusted and c.leaf_not_after), default=None) if live else None
     )
 
 
-def _rollback(case: Situation) -> Iterator[str]:
+def _rollback(inputs: ReadinessInput) -> Iterator[str]:
     """Describe the rollback; it reaches clients with cached pins only when they connect (RFC 7469 section 2.3.1)."""
-    policy = case.policy
+    policy = inputs.policy
     enforced = policy.mode is Mode.ENFORCE
-    if not enforced and not any(remembered_revisions(case.history, case.at)):
-        if case.apps_only:
+    if not enforced and not any(cached_revisions(inputs.history, inputs.at)):
+        if inputs.apps_only:
             yield "Nothing is enforced. Rolling back an enforcing app release needs another release."
         else:
             yield f"Nothing is enforced or cached. To stop, remove {REPORT_ONLY}."
         return
     # Clients drop pins only over a connection that they accept, so the certificate still has to match.
     off = PinningHeader.of_policy(replace(policy, max_age=0))
-    until = f"{case.caches_end() or case.at:%Y-%m-%d %H:%M} UTC"
+    until = f"{inputs.caches_end() or inputs.at:%Y-%m-%d %H:%M} UTC"
     yield (
         f"{'Send' if enforced else 'To clear pins that were enforced before, send'} `{ENFORCING}: {off}` on every "
         f"response until {until}, with a certificate that matches the cached pins. Then remove it."
@@ -224,13 +224,13 @@ def _rollback(case: Situation) -> Iterator[str]:
     )
 
 
-def _subdomains(case: Situation) -> Iterator[str]:
+def _subdomains(inputs: ReadinessInput) -> Iterator[str]:
     """Say what includeSubDomains asks of the names below the host."""
     # Reported names are subdomains in use, also those that no list has.
-    host = case.policy.host
-    others = {name: count for name, count in sorted(case.evidence.hostnames.items()) if name != host}
+    host = inputs.policy.host
+    others = {name: count for name, count in sorted(inputs.evidence.hostnames.items()) if name != host}
     seen = ", ".join(f"{name} ({number:,})" for name, number in list(others.items())[:20])
-    if case.policy.include_subdomains:
+    if inputs.policy.include_subdomains:
         yield (
             f"includeSubDomains is set: every subdomain of {host} needs a certificate with a pinned key. Reported: "
             f"{seen or 'none'}."
@@ -242,17 +242,17 @@ def _subdomains(case: Situation) -> Iterator[str]:
         )
 
 
-def _calendar(case: Situation) -> Iterator[DueDate]:
+def _calendar(inputs: ReadinessInput) -> Iterator[DueDate]:
     """Yield the expiry of leaf certificates, and the last day to publish a new pin so that all clients cache it."""
-    live = case.evidence.live
+    live = inputs.evidence.live
     for ends in sorted({c.leaf_not_after for c in live.chains if c.trusted and c.leaf_not_after} if live else set()):
-        yield DueDate(ends, f"Certificate of {case.policy.host} expires.")
+        yield DueDate(ends, f"Certificate of {inputs.policy.host} expires.")
         # A client that cached the pins just before has them for one max-age more.
-        due = ends - _RENEWAL_LEAD - case.max_age
+        due = ends - _RENEWAL_LEAD - inputs.max_age
         yield DueDate(
             due,
-            ("Overdue: last" if due < case.at else "Last")
+            ("Overdue: last" if due < inputs.at else "Last")
             + " day to publish the pin of a new key, if the renewal changes the key (one max-age before renewal).",
         )
-    for former, until in remembered_revisions(case.history, case.at):
-        yield DueDate(until, f"Cached pins of revision {former.revision} expire.")
+    for previous, until in cached_revisions(inputs.history, inputs.at):
+        yield DueDate(until, f"Cached pins of revision {previous.revision} expire.")

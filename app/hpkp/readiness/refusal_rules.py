@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from app.hpkp.findings import Finding, Severity
 from app.hpkp.overflow import REFUSED, OverflowReason, Refusals, most_covered
-from app.hpkp.readiness.evidence import Situation
+from app.hpkp.readiness.evidence import ReadinessInput
 from app.hpkp.readiness.evidence_days import DAY, start_of_day
 from app.hpkp.wording import count
 
@@ -36,9 +36,9 @@ _DO = {
 """Fix for the most frequent reason."""
 
 
-def refusals(case: Situation) -> Iterator[Finding]:
+def refusals(inputs: ReadinessInput) -> Iterator[Finding]:
     """Withhold while rejected or dropped requests may be reports, until time or the operator's decision ends it."""
-    seen, host = case.evidence.refused, case.policy.host
+    seen, host = inputs.evidence.refused, inputs.policy.host
     if seen is None:
         return
     what = (
@@ -75,7 +75,7 @@ def refusals(case: Situation) -> Iterator[Finding]:
     # The most frequent reason: one fix is a step, a list of them is not.
     first = next(iter(seen.by_reason))
     # The day of the last refusal is no evidence, and the last of the needed days has to be over.
-    ends = start_of_day(seen.last_at.date() + (case.needed_days + 1) * DAY)
+    ends = start_of_day(seen.last_at.date() + (inputs.needed_days + 1) * DAY)
     # It withholds and does not block: what was refused may be junk, and one decision ends it.
     yield Finding(
         "reports_refused",
@@ -87,7 +87,7 @@ def refusals(case: Situation) -> Iterator[Finding]:
                 f"/api/v1/rejections{f'?outcome={first}' if first in REFUSED else ''}, or the Rejections page).",
                 *([_DO[first]] if first in _DO else []),
                 f"If none of them matters, run `hpkp refusals {host} --set ignored`. Otherwise they count until "
-                f"{count(case.needed_days, 'evidence day')} have followed, {ends:%Y-%m-%d} at the earliest.",
+                f"{count(inputs.needed_days, 'evidence day')} have followed, {ends:%Y-%m-%d} at the earliest.",
             )
         ),
         evidence,

@@ -10,30 +10,30 @@ from app.hpkp.app_pins.lockout import Outcome, ReleaseCheck
 from app.hpkp.app_pins.release import ReleaseInstalls
 from app.hpkp.app_pins.reporting import Registered
 from app.hpkp.findings import Finding, Severity
-from app.hpkp.readiness.evidence import Situation
+from app.hpkp.readiness.evidence import ReadinessInput
 
 _SHOWN = 5
 _LISTED = 20
 
 
-def locked_out_releases(case: Situation) -> Iterator[Finding]:
+def locked_out_releases(inputs: ReadinessInput) -> Iterator[Finding]:
     """Name the releases in use that refuse the served chain now, whether anything was reported or not."""
     # Without any report: most releases that enforce cannot send one (decision record 39).
-    if found := _of_outcome(case, Outcome.LOCKED_OUT):
+    if found := _of_outcome(inputs, Outcome.LOCKED_OUT):
         yield Finding(
             "release_locked_out",
             Severity.BLOCKER,
             f"Releases of apps enforce pins, and a chain that is served has none of them: {_name(found)}.",
-            f"Serve a chain with a key that they pin (`hpkp app keys {case.policy.host}`), or make their users update. "
-            f"If no install of a release matters, retire it: `{_retire(found[0])}`.",
+            f"Serve a chain with a key that they pin (`hpkp app keys {inputs.policy.host}`), or make their users "
+            f"update. If no install of a release matters, retire it: `{_retire(found[0])}`.",
             _evidence(found),
         )
 
 
-def left_behind_monitors(case: Situation) -> Iterator[Finding]:
+def left_behind_monitors(inputs: ReadinessInput) -> Iterator[Finding]:
     """Name the releases that only report and have no pin in the served chain."""
     # No blocker: these installs connect, and no step of the site's policy changes that.
-    if found := _of_outcome(case, Outcome.WOULD_BE_LOCKED_OUT):
+    if found := _of_outcome(inputs, Outcome.WOULD_BE_LOCKED_OUT):
         yield Finding(
             "release_would_be_locked_out",
             Severity.WARNING,
@@ -44,29 +44,29 @@ def left_behind_monitors(case: Situation) -> Iterator[Finding]:
         )
 
 
-def unknown_releases(case: Situation) -> Iterator[Finding]:
+def unknown_releases(inputs: ReadinessInput) -> Iterator[Finding]:
     """Withhold `ready` while it is unknown what a release in use does with a served chain."""
-    if case.evidence.live is None:  # `live_chain_not_seen` says so of all
+    if inputs.evidence.live is None:  # `live_chain_not_seen` says so of all
         return
-    if found := _of_outcome(case, Outcome.UNKNOWN):
+    if found := _of_outcome(inputs, Outcome.UNKNOWN):
         yield Finding(
             "release_outcome_unknown",
             Severity.WARNING,
             f"Whether releases of apps accept a chain that is served is unknown: {_name(found)}. The chain cannot be "
             "read, no client accepts it, or its root is not known.",
-            f"Serve a chain that ends at a known root, then: hpkp probe {case.policy.host}.",
+            f"Serve a chain that ends at a known root, then: hpkp probe {inputs.policy.host}.",
             _evidence(found),
             withholds=True,
         )
 
 
-def some_paths(case: Situation) -> Iterator[Finding]:
+def some_paths(inputs: ReadinessInput) -> Iterator[Finding]:
     """Withhold `ready` while a release in use has pins on some paths that devices may build, and not on others.
 
     Most releases cannot report, so nothing would show that some of their devices refuse the chain.
     """
     # Which path a device builds depends on its own store, so the number of those locked out is unknown.
-    if found := _of_outcome(case, Outcome.SOME_PATHS):
+    if found := _of_outcome(inputs, Outcome.SOME_PATHS):
         yield Finding(
             "release_matches_some_paths",
             Severity.WARNING,
@@ -78,10 +78,10 @@ def some_paths(case: Situation) -> Iterator[Finding]:
         )
 
 
-def expired_releases(case: Situation) -> Iterator[Finding]:
+def expired_releases(inputs: ReadinessInput) -> Iterator[Finding]:
     """Name the releases in use whose pins have expired."""
     # They accept every chain, so they cannot be locked out; that they are unprotected ends with an update.
-    if found := _of_outcome(case, Outcome.EXPIRED):
+    if found := _of_outcome(inputs, Outcome.EXPIRED):
         yield Finding(
             "release_unprotected",
             Severity.INFO,
@@ -91,10 +91,10 @@ def expired_releases(case: Situation) -> Iterator[Finding]:
         )
 
 
-def silent_releases(case: Situation) -> Iterator[Finding]:
+def silent_releases(inputs: ReadinessInput) -> Iterator[Finding]:
     """Say of which releases no report can ever come."""
     # Information: it only says why their days are no evidence. Whether they match was checked without reports.
-    if found := [check for check in case.evidence.releases if check.in_use and not check.can_report]:
+    if found := [check for check in inputs.evidence.releases if check.in_use and not check.can_report]:
         yield Finding(
             "release_cannot_report",
             Severity.INFO,
@@ -104,12 +104,12 @@ def silent_releases(case: Situation) -> Iterator[Finding]:
         )
 
 
-def reporting_elsewhere(case: Situation) -> Iterator[Finding]:
+def reporting_elsewhere(inputs: ReadinessInput) -> Iterator[Finding]:
     """Say of which releases the reports go to another collector, as far as is known here."""
-    host, uri = case.policy.host, case.policy.report_uri
+    host, uri = inputs.policy.host, inputs.policy.report_uri
     if found := [
         check
-        for check in case.evidence.releases
+        for check in inputs.evidence.releases
         # A canary proves the report-uri of the policy, and no other one.
         if check.in_use and check.can_report and not check.release.reports_to(host, uri)
     ]:
@@ -124,11 +124,11 @@ def reporting_elsewhere(case: Situation) -> Iterator[Finding]:
         )
 
 
-def differing_pins(case: Situation) -> Iterator[Finding]:
+def differing_pins(inputs: ReadinessInput) -> Iterator[Finding]:
     """Show releases whose reports name other pins than their registered configuration."""
     # Either the registry or the build is not as the operator recorded it, so the checks of that release rest on wrong
     # pins.
-    if found := [one for one in case.evidence.reporting if one.state is Registered.PINS_DIFFER]:
+    if found := [one for one in inputs.evidence.reporting if one.state is Registered.PINS_DIFFER]:
         first = found[0]
         more = f", and {len(found) - 1} more" if len(found) > 1 else ""
         yield Finding(
@@ -154,13 +154,13 @@ def differing_pins(case: Situation) -> Iterator[Finding]:
         )
 
 
-def unregistered_releases(case: Situation) -> Iterator[Finding]:
+def unregistered_releases(inputs: ReadinessInput) -> Iterator[Finding]:
     """Withhold `ready` while versions of registered apps report that are not registered themselves.
 
     They count as in use. A violation does not say which version reported it, so one with the pins of a retired release
     would otherwise be excused with that release.
     """
-    if found := [one for one in case.evidence.reporting if one.state is Registered.NO]:
+    if found := [one for one in inputs.evidence.reporting if one.state is Registered.NO]:
         named = ", ".join(f"{one} ({one.reports:,} reports)" for one in found[:_SHOWN])
         more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
         first = found[0]
@@ -187,9 +187,9 @@ def unregistered_releases(case: Situation) -> Iterator[Finding]:
         )
 
 
-def _of_outcome(case: Situation, outcome: Outcome) -> list[ReleaseCheck]:
+def _of_outcome(inputs: ReadinessInput, outcome: Outcome) -> list[ReleaseCheck]:
     """Return the releases in use with an outcome, in the order of the evidence."""
-    return [check for check in case.evidence.releases if check.in_use and check.outcome is outcome]
+    return [check for check in inputs.evidence.releases if check.in_use and check.outcome is outcome]
 
 
 def _name(checks: Iterable[ReleaseCheck]) -> str:

@@ -13,7 +13,7 @@ from app.hpkp.app_pins.lockout import Outcome, Place, ReleaseCheck
 from app.hpkp.app_pins.reporting import Registered
 from app.hpkp.audience import Audience
 from app.hpkp.judgement.causes import OF_RELEASES, Cause
-from app.hpkp.readiness.evidence import Situation, Verdict
+from app.hpkp.readiness.evidence import ReadinessInput, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +25,16 @@ class ReleaseAnswer:
     reason: str
 
 
-def assess_releases(case: Situation, audiences: Mapping[Audience, Verdict]) -> tuple[ReleaseAnswer, ...]:
+def assess_releases(inputs: ReadinessInput, audiences: Mapping[Audience, Verdict]) -> tuple[ReleaseAnswer, ...]:
     """Give the verdict for each release in use, the worst first; ``audiences`` are the verdicts by covered days."""
-    found = [ReleaseAnswer(check, *_assess(case, check, audiences)) for check in case.evidence.releases if check.in_use]
+    found = [
+        ReleaseAnswer(check, *_assess(inputs, check, audiences)) for check in inputs.evidence.releases if check.in_use
+    ]
     order = (Verdict.NOT_READY, Verdict.NOT_ENOUGH_DATA, Verdict.READY)
     return tuple(sorted(found, key=lambda answer: order.index(answer.verdict)))
 
 
-def _assess(case: Situation, check: ReleaseCheck, audiences: Mapping[Audience, Verdict]) -> tuple[Verdict, str]:
+def _assess(inputs: ReadinessInput, check: ReleaseCheck, audiences: Mapping[Audience, Verdict]) -> tuple[Verdict, str]:
     """Decide in this order: the served chains, the age of the probe, then the days of the audience.
 
     Reports can only make it worse: if they name other pins than the registered ones, or by the verdict of the audience.
@@ -46,7 +48,7 @@ def _assess(case: Situation, check: ReleaseCheck, audiences: Mapping[Audience, V
         case Outcome.EXPIRED:
             return Verdict.NOT_READY, "Its pins have expired: it accepts every chain."
         case Outcome.UNKNOWN:
-            seen = case.evidence.live is not None
+            seen = inputs.evidence.live is not None
             return Verdict.NOT_ENOUGH_DATA, (
                 "A chain that is served cannot be checked." if seen else "The host was not probed."
             )
@@ -55,11 +57,11 @@ def _assess(case: Situation, check: ReleaseCheck, audiences: Mapping[Audience, V
         case Outcome.MATCHES:
             pass
     # Reports only make it worse: anybody can send them (decision record 39).
-    if numbers := _reported_without(case, check):
+    if numbers := _reported_without(inputs, check):
         return Verdict.NOT_READY, f"Reports show chains of yours without any of its pins: hpkp explain {numbers[0]}."
     verdict, reason = _of_monitor(check, audiences) if check.reports_only else _of_enforcing(check)
     # After the reports, because missing evidence must not soften what is known to fail.
-    missing = next(_missing(case, check), None)
+    missing = next(_missing(inputs, check), None)
     return (Verdict.NOT_ENOUGH_DATA, missing) if verdict is Verdict.READY and missing else (verdict, reason)
 
 
@@ -94,10 +96,10 @@ def _of_monitor(check: ReleaseCheck, audiences: Mapping[Audience, Verdict]) -> t
     }[found]
 
 
-def _reported_without(case: Situation, check: ReleaseCheck) -> list[int]:
+def _reported_without(inputs: ReadinessInput, check: ReleaseCheck) -> list[int]:
     """Find open violations in which the release met a chain of ours that it does not accept."""
-    open_ones = {one.id for one in case.evidence.open_violations if one.cause in _OWN_CHAINS}
-    reported = (one for one in case.evidence.reporting if one.release == check.release)
+    open_ones = {one.id for one in inputs.evidence.open_violations if one.cause in _OWN_CHAINS}
+    reported = (one for one in inputs.evidence.reporting if one.release == check.release)
     return sorted(open_ones & {number for one in reported for number in one.violations})
 
 
@@ -105,17 +107,17 @@ def _reported_without(case: Situation, check: ReleaseCheck) -> list[int]:
 _OWN_CHAINS = OF_RELEASES | {Cause.OWN_KEY_NOT_PINNED, Cause.OTHER_TRUST_PATH}
 
 
-def _missing(case: Situation, check: ReleaseCheck) -> Iterator[str]:
+def _missing(inputs: ReadinessInput, check: ReleaseCheck) -> Iterator[str]:
     """Yield what is missing for a verdict `ready` on a release, whatever its mode."""
-    live = case.evidence.live
+    live = inputs.evidence.live
     # The chains decide, so they have to be those that are served now, at every address.
-    if live is None or case.at - live.probe.at > case.limits.probe_age:
+    if live is None or inputs.at - live.probe.at > inputs.limits.probe_age:
         yield "The last probe is too old to say what is served now."
     elif unseen := [endpoint.address for endpoint in live.probe.endpoints if not endpoint.chains]:
         yield f"The last probe saw no chain at {unseen[0]}."
     elif live.probe.fault is not None or not live.probe.endpoints:
         yield "The last probe did not reach the host."
-    if any(one.state is Registered.PINS_DIFFER and one.release == check.release for one in case.evidence.reporting):
+    if any(one.state is Registered.PINS_DIFFER and one.release == check.release for one in inputs.evidence.reporting):
         yield "Reports name other pins than it is registered with."
 
 

@@ -10,9 +10,9 @@ from app.hpkp.header.server_lines import ENFORCING, PLACE, REPORT_ONLY, Server, 
 from app.hpkp.policy import Mode, PinningPolicy
 from app.hpkp.readiness import AudienceAnswer, Readiness, ReleaseAnswer, Verdict
 from app.hpkp.readiness.brief import brief
+from app.hpkp.readiness.messages import AS_OF, VERDICTS, title_of
 from app.hpkp.readiness.plan import NextStep
 from app.hpkp.readiness.release_rules import describe_installs
-from app.hpkp.readiness.words import AS_OF, VERDICTS, title_of
 from app.hpkp.wording import count, describe_duration
 
 

@@ -8,28 +8,28 @@ from app.hpkp.clients import NOBODY, ClientCount
 from app.hpkp.control import Delivery, upper_share_of_all
 from app.hpkp.exposure import Unit
 from app.hpkp.findings import Finding, Severity
-from app.hpkp.judgement.causes import ALARMING, BEARING, CAUSES, Bearing, Cause, bearing_of, fix_of
+from app.hpkp.judgement.causes import CAUSES, IMPACTS, POSSIBLE_ATTACKS, Cause, Impact, fix_of, impact_of
 from app.hpkp.policy import Mode
-from app.hpkp.readiness.evidence import Group, LockedOut, OpenViolation, Situation
+from app.hpkp.readiness.evidence import LockedOut, LockoutGroup, OpenViolation, ReadinessInput
 from app.hpkp.readiness.ignore_rules import FEW
-from app.hpkp.readiness.words import at_least, at_most, percent
+from app.hpkp.readiness.messages import at_least, at_most, percent
 from app.hpkp.wording import count, name_first
 
-_SEVERITY = {Bearing.BLOCKS: Severity.BLOCKER, Bearing.CAUTION: Severity.WARNING, Bearing.INFO: Severity.INFO}
+_SEVERITY = {Impact.BLOCKER: Severity.BLOCKER, Impact.WARNING: Severity.WARNING, Impact.INFO: Severity.INFO}
 _SHOWN = 20
 _NAMED = 6
 _VERY_FEW = 3
 """One person easily sends from this many networks."""
 
 
-def locked_out(case: Situation) -> Iterator[Finding]:
+def locked_out(inputs: ReadinessInput) -> Iterator[Finding]:
     """Report first who is locked out now, and what ends it: max-age for browsers, an update for apps."""
-    who = case.evidence.locked_out
+    who = inputs.evidence.locked_out
     if not who:
         return
-    locked = [violation for violation in case.evidence.open_violations if violation.locked_out_now]
+    locked = [violation for violation in inputs.evidence.open_violations if violation.locked_out_now]
     # Outdated pins come with a former revision; the policy's own max-age would only move the date on, day by day.
-    until = case.caches_end(former_only=all(violation.cause is Cause.STALE_KNOWN_PINS for violation in locked))
+    until = inputs.caches_end(former_only=all(violation.cause is Cause.STALE_KNOWN_PINS for violation in locked))
     ends = "" if until is None else f" ({until:%Y-%m-%d %H:%M} UTC at the latest)"
     fixes = ["Serve a chain with a key that these clients pin: it ends the lockout of all of them."]
     if any(one.pins_in_app is False for one in who):
@@ -75,11 +75,11 @@ def _program(one: LockedOut) -> str:
     return {False: "browsers", True: "apps without a name", None: "clients of unknown kind"}[one.pins_in_app]
 
 
-def enforcing_clients(case: Situation) -> Iterator[Finding]:
+def enforcing_clients(inputs: ReadinessInput) -> Iterator[Finding]:
     """Report clients that say they enforce although the policy is report-only."""
     # By the word of the reports: clients can still enforce an earlier header while the policy only reports.
-    enforcing = [violation for violation in case.evidence.open_violations if violation.enforced]
-    if case.policy.mode is Mode.REPORT_ONLY and enforcing:
+    enforcing = [violation for violation in inputs.evidence.open_violations if violation.enforced]
+    if inputs.policy.mode is Mode.REPORT_ONLY and enforcing:
         yield Finding(
             "clients_enforce_already",
             Severity.WARNING,
@@ -90,24 +90,24 @@ def enforcing_clients(case: Situation) -> Iterator[Finding]:
         )
 
 
-def open_violations(case: Situation) -> Iterator[Finding]:
+def open_violations(inputs: ReadinessInput) -> Iterator[Finding]:
     """Open violations, by what their cause means."""
     by_cause: dict[Cause, list[OpenViolation]] = {}
-    for violation in case.evidence.open_violations:
+    for violation in inputs.evidence.open_violations:
         by_cause.setdefault(violation.cause, []).append(violation)
     for cause, violations in sorted(by_cause.items()):
         # One client that is locked out is enough: it makes the finding on all violations of its cause a blocker.
         locks_out = any(violation.locks_out for violation in violations)
-        severity = _SEVERITY[bearing_of(cause, locks_out=locks_out)]
+        severity = _SEVERITY[impact_of(cause, locks_out=locks_out)]
         # A warning and no blocker: the pin may have matched.
         if severity is Severity.INFO and cause is Cause.MATCHES_EXPECTED and _open_question(violations):
             severity = Severity.WARNING
-        networks = case.evidence.networks.get(cause)
+        networks = inputs.evidence.networks.get(cause)
         yield Finding(
             f"open_{cause}",
             severity,
             f"{CAUSES[cause].meaning} {_reported(violations)}{_origin(cause, networks)}.{_again(violations)}",
-            _fix(case, cause, violations, networks),
+            _fix(inputs, cause, violations, networks),
             _evidence(violations) | ({} if networks is None else {"networks": networks}),
         )
 
@@ -151,27 +151,27 @@ def _again(violations: Sequence[OpenViolation]) -> str:
 
 def _origin(cause: Cause, networks: int | None) -> str:
     """Name the number of networks if it is small and the cause matters: such reports may be forged."""
-    if networks is None or networks >= FEW or BEARING[cause] is Bearing.INFO:
+    if networks is None or networks >= FEW or IMPACTS[cause] is Impact.INFO:
         return ""
     # A targeted attack has few victims, so few networks are no sign of a forgery there.
-    doubt = ", so they may be forged" if networks <= _VERY_FEW and cause not in ALARMING else ""
+    doubt = ", so they may be forged" if networks <= _VERY_FEW and cause not in POSSIBLE_ATTACKS else ""
     return f", from only {count(networks, 'network')}{doubt}"
 
 
-def _fix(case: Situation, cause: Cause, violations: Sequence[OpenViolation], networks: int | None) -> str:
+def _fix(inputs: ReadinessInput, cause: Cause, violations: Sequence[OpenViolation], networks: int | None) -> str:
     """Say what to do about all violations of a cause, the one with the most reports first."""
     fix = fix_of(cause, _most_reported(violations))
-    live = case.evidence.live
+    live = inputs.evidence.live
     # The leaf's pin is on every path (RFC 7469 section 2.6), so it ends this cause for good.
-    if cause is Cause.OTHER_TRUST_PATH and live is not None and (leaves := live.leaf_pins - case.policy.expected):
+    if cause is Cause.OTHER_TRUST_PATH and live is not None and (leaves := live.leaf_pins - inputs.policy.expected):
         fix += f" Pin of your leaf key: {', '.join(sorted(map(str, leaves)))}."
     # Only where one decision ends it: with all eight places full there may be networks that it does not cover.
-    if BEARING[cause] is Bearing.BLOCKS and cause not in ALARMING and networks is not None and networks < FEW:
+    if IMPACTS[cause] is Impact.BLOCKER and cause not in POSSIBLE_ATTACKS and networks is not None and networks < FEW:
         fix += (
             f" If the reports are forged: `hpkp violation status {_ids(violations)} --set ignored`. This also excludes "
             "later reports of the same cause from the same networks."
         )
-    if cause in ALARMING and networks is not None and networks < FEW:
+    if cause in POSSIBLE_ATTACKS and networks is not None and networks < FEW:
         fix += (
             " If the root is in no public store and the reports are forged: `hpkp violation status "
             f"{_ids(violations)} --set ignored`."
@@ -179,9 +179,9 @@ def _fix(case: Situation, cause: Cause, violations: Sequence[OpenViolation], net
     return fix
 
 
-def reopened(case: Situation) -> Iterator[Finding]:
+def reopened(inputs: ReadinessInput) -> Iterator[Finding]:
     """Report what counts although the operator closed it: it has outgrown the decision, or cannot be forged."""
-    if violations := [violation for violation in case.evidence.open_violations if violation.reopened]:
+    if violations := [violation for violation in inputs.evidence.open_violations if violation.reopened]:
         yield Finding(
             "decision_outgrown",
             Severity.WARNING,
@@ -195,9 +195,9 @@ def reopened(case: Situation) -> Iterator[Finding]:
         )
 
 
-def evaluation(case: Situation) -> Iterator[Finding]:
+def evaluation(inputs: ReadinessInput) -> Iterator[Finding]:
     """Require current judgements: a violation that waits for re-evaluation may have any cause."""
-    if waiting := case.evidence.unevaluated:
+    if waiting := inputs.evidence.unevaluated:
         yield Finding(
             "evaluation_pending",
             Severity.WARNING,
@@ -208,10 +208,10 @@ def evaluation(case: Situation) -> Iterator[Finding]:
         )
 
 
-def left_out(case: Situation) -> Iterator[Finding]:
+def left_out(inputs: ReadinessInput) -> Iterator[Finding]:
     """Report what does not count because all its networks are ignored for the same cause."""
     # Shown, because an honest client behind the same networks is not counted on that cause either.
-    if violations := case.evidence.left_out:
+    if violations := inputs.evidence.left_out:
         causes = ", ".join(sorted({violation.cause.value for violation in violations}))
         yield Finding(
             "left_out_as_ignored",
@@ -232,10 +232,10 @@ def _evidence(violations: Sequence[OpenViolation]) -> dict[str, object]:
     }
 
 
-def lockout_share(case: Situation) -> Iterator[Finding]:
+def lockout_share(inputs: ReadinessInput) -> Iterator[Finding]:
     """Bound the share of each audience that configuration errors would lock out, by its upper 95% bound."""
-    limit = case.limits.lockout_share
-    for share in _shares(case, Group.OURS):
+    limit = inputs.limits.lockout_share
+    for share in _shares(inputs, LockoutGroup.OPERATOR):
         # The upper bound and not the share: with few clients a share of zero shows little.
         if share.upper <= limit:
             continue
@@ -247,8 +247,8 @@ def lockout_share(case: Situation) -> Iterator[Finding]:
                 Severity.BLOCKER,
                 f"Configuration errors would lock out at least {share.clients.at_least:,} of {share}, and at most "
                 f"{at_most(share.upper)} of them (95% confidence{_delivered(share)}). Limit: {percent(limit)}.",
-                _fix_group(case, Group.OURS),
-                share.as_evidence() | _ids_of(case, Group.OURS),
+                _fix_group(inputs, LockoutGroup.OPERATOR),
+                share.as_evidence() | _ids_of(inputs, LockoutGroup.OPERATOR),
             )
         else:
             yield Finding(
@@ -269,9 +269,9 @@ def _errors(share: "_Share") -> str:
     return f"Configuration errors reported by at least {count(share.clients.at_least, 'client')}"
 
 
-def _fix_group(case: Situation, group: Group) -> str:
+def _fix_group(inputs: ReadinessInput, group: LockoutGroup) -> str:
     """Name the violations of a group to fix, the most reported first."""
-    ids = _most_reported(_of_group(case, group))
+    ids = _most_reported(_of_group(inputs, group))
     which = "violation" if len(ids) == 1 else "violations"
     return (
         f"Correct the cause of {which} {name_first(ids) or 'ID'}, then run `hpkp violation status "
@@ -279,9 +279,9 @@ def _fix_group(case: Situation, group: Group) -> str:
     )
 
 
-def _ids_of(case: Situation, group: Group) -> dict[str, object]:
+def _ids_of(inputs: ReadinessInput, group: LockoutGroup) -> dict[str, object]:
     """Return the violations of a group as facts of a finding."""
-    ids = _most_reported(_of_group(case, group))
+    ids = _most_reported(_of_group(inputs, group))
     return {"violations": ids[:_SHOWN], "violation_count": len(ids)}
 
 
@@ -292,19 +292,19 @@ def _delivered(share: "_Share") -> str:
     return f"; only {at_least(share.delivery.lower)} of clients are known to report, measured with control pins"
 
 
-def interception_share(case: Situation) -> Iterator[Finding]:
+def interception_share(inputs: ReadinessInput) -> Iterator[Finding]:
     """Bound the share of app clients behind TLS interception; browsers accept installed roots, apps do not.
 
     Without a measured delivery rate it is the share that reported: the upper bound of a small audience of which nobody
     reported interception is over the limit, and nothing but a larger audience would end that.
     """
-    limit = case.limits.interception_share
+    limit = inputs.limits.interception_share
     accept = (
         "If locking them out is acceptable: `hpkp violation status "
-        f"{_ids(_of_group(case, Group.INTERCEPTION)) or 'ID'} --set expected`, or raise "
+        f"{_ids(_of_group(inputs, LockoutGroup.INTERCEPTION)) or 'ID'} --set expected`, or raise "
         "HPKP_MAX_INTERCEPTION_PERCENT. If not, contact the proxy operators first."
     )
-    for share in _shares(case, Group.INTERCEPTION):
+    for share in _shares(inputs, LockoutGroup.INTERCEPTION):
         if share.reported > limit:
             yield Finding(
                 "interception_share_over_limit",
@@ -313,7 +313,7 @@ def interception_share(case: Situation) -> Iterator[Finding]:
                 "security product; enforcing would lock them out. Upper bound: "
                 f"{at_most(share.upper)} (95% confidence). Limit: {percent(limit)}.",
                 accept,
-                share.as_evidence() | _ids_of(case, Group.INTERCEPTION),
+                share.as_evidence() | _ids_of(inputs, LockoutGroup.INTERCEPTION),
             )
         elif share.reported_of_all > limit:
             yield Finding(
@@ -323,17 +323,17 @@ def interception_share(case: Situation) -> Iterator[Finding]:
                 "behind a proxy or security product. With those that do not report it may be "
                 f"{at_most(share.reported_of_all)}{_delivered(share)}. Limit: {percent(limit)}.",
                 accept,
-                share.as_evidence() | _ids_of(case, Group.INTERCEPTION),
+                share.as_evidence() | _ids_of(inputs, LockoutGroup.INTERCEPTION),
                 withholds=True,
             )
 
 
-def unknown_share(case: Situation) -> Iterator[Finding]:
+def unknown_share(inputs: ReadinessInput) -> Iterator[Finding]:
     """Bound the share of clients for which it is unknown whether enforcing would lock them out."""
     # The limit for lockouts, because each of these clients may be locked out.
-    limit = case.limits.lockout_share
-    unknown = _most_reported(_of_group(case, Group.UNKNOWN))
-    for share in _shares(case, Group.UNKNOWN):
+    limit = inputs.limits.lockout_share
+    unknown = _most_reported(_of_group(inputs, LockoutGroup.UNKNOWN))
+    for share in _shares(inputs, LockoutGroup.UNKNOWN):
         if share.reported_of_all > limit:
             yield Finding(
                 "unknown_share_over_limit",
@@ -343,14 +343,14 @@ def unknown_share(case: Situation) -> Iterator[Finding]:
                 f"Inspect them (`hpkp explain {next(iter(unknown), 'ID')}`), then set those you can explain to "
                 f"expected or ignored: `hpkp violation status {name_first(unknown, separator=' ') or 'ID'} --set "
                 "expected`.",
-                share.as_evidence() | _ids_of(case, Group.UNKNOWN),
+                share.as_evidence() | _ids_of(inputs, LockoutGroup.UNKNOWN),
                 withholds=True,
             )
 
 
-def _of_group(case: Situation, group: Group) -> list[OpenViolation]:
+def _of_group(inputs: ReadinessInput, group: LockoutGroup) -> list[OpenViolation]:
     """Return the open violations whose clients are counted in a group."""
-    return [violation for violation in case.evidence.open_violations if violation.group is group]
+    return [violation for violation in inputs.evidence.open_violations if violation.group is group]
 
 
 @dataclass(frozen=True, slots=True)
@@ -404,11 +404,11 @@ def unit_of(audience: Audience) -> Unit:
     return Unit.CLIENTS if audience.is_site else Unit.INSTALLS
 
 
-def _shares(case: Situation, group: Group) -> Iterator[_Share]:
+def _shares(inputs: ReadinessInput, group: LockoutGroup) -> Iterator[_Share]:
     """Return the share of a group in each audience; without a covered day the total is unknown."""
-    for known in case.audiences:
+    for known in inputs.audiences:
         # Without a covered day `covered_days` withholds already.
         if known.clients is not None:
-            reported = case.evidence.clients.get(known.audience, {})
-            met, delivery = reported.get(group, NOBODY), case.delivery_of(known.audience)
+            reported = inputs.evidence.clients.get(known.audience, {})
+            met, delivery = reported.get(group, NOBODY), inputs.delivery_of(known.audience)
             yield _Share(met, known.clients, known.audience, delivery)

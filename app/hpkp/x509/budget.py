@@ -49,7 +49,7 @@ class BodyBudget:
     """Enough for 99 usual reports of one site."""
     reports: int = 0
     _verified: dict[tuple[bytes, Pin], Verification] = field(default_factory=dict, repr=False)
-    _met: set[bytes] = field(default_factory=set, repr=False)
+    _counted: set[bytes] = field(default_factory=set, repr=False)
 
     def charge(self, microseconds: int) -> None:
         """Spend some time. Raises BodyBudgetSpent where a further report needs more than is left, and from then on."""
@@ -65,8 +65,8 @@ class BodyBudget:
         elements = [element for chain in chains for element in chain]
         new = {element.fingerprint: element for element in elements if isinstance(element, Certificate)}
         # Reports of one site share their certificates, and each is read once.
-        costs = [_cost_of_certificate(one) for fingerprint, one in new.items() if fingerprint not in self._met]
-        self._met.update(new)
+        costs = [_cost_of_certificate(one) for fingerprint, one in new.items() if fingerprint not in self._counted]
+        self._counted.update(new)
         self.charge(_REPORT + _ELEMENT * len(elements) + sum(costs))
 
     def verify(self, child: Certificate, issuer: Certificate, cost: int) -> Verification:

@@ -23,7 +23,7 @@ class StoredAlert:
     resolved_at: datetime | None
 
 
-def alerts_to_tell(connection: Connection, *, limit: int) -> list[StoredAlert]:
+def unsent_alerts(connection: Connection, *, limit: int) -> list[StoredAlert]:
     """Return open alerts that nobody was told of, the oldest first."""
     alerts = tables.alerts
     query = select(alerts).where(alerts.c.resolved_at.is_(None), alerts.c.sent_at.is_(None))

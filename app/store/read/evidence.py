@@ -26,7 +26,7 @@ from app.hpkp.exposure import ExposedDay
 from app.hpkp.judgement.causes import Cause
 from app.hpkp.judgement.judge import JudgeReport
 from app.hpkp.policy import Mode, PinningPolicy, PolicyHistory
-from app.hpkp.readiness import Evidence, Group, Observations, OpenViolation
+from app.hpkp.readiness import Evidence, LockoutGroup, Observations, OpenViolation
 from app.hpkp.readiness.decisions import find_outgrown_causes
 from app.hpkp.readiness.evidence import LockedOut
 from app.hpkp.readiness.ignore_rules import CountedViolations, apply_ignores
@@ -55,7 +55,7 @@ from app.store.read.probes import list_header_looks
 from app.store.read.releases import list_installs, list_releases_near
 from app.store.read.reported import report_of_row
 from app.store.read.reported_sources import list_reported_sources
-from app.store.read.statuses import find_decisions, reported_again, statuses_at
+from app.store.read.status_history import find_decisions, reported_again, statuses_at
 from app.store.read.window import Window
 from app.store.sketches import count_of, union
 
@@ -333,14 +333,14 @@ def count_groups(
     known: frozenset[Audience],
     since: datetime,
     until: datetime,
-) -> tuple[dict[Audience, dict[Group, ClientCount]], tuple[str, ...]]:
+) -> tuple[dict[Audience, dict[LockoutGroup, ClientCount]], tuple[str, ...]]:
     """Count the clients of violations by audience and by whose doing it is; and name apps whose installs are unknown.
 
     Clients are told apart by violation and not by app. If others reported a violation too, an audience has no more
     clients of it than it sent reports, and all but as many as the others sent.
     """
     window = Window.of(Filter(since=since, until=until))
-    by_group: defaultdict[Group, list[int]] = defaultdict(list)
+    by_group: defaultdict[LockoutGroup, list[int]] = defaultdict(list)
     for violation in violations:
         if violation.group is not None:
             by_group[violation.group].append(violation.id)
@@ -349,7 +349,7 @@ def count_groups(
     for id_, sketch in find_sketches(connection, ids, window):
         sketches[id_].append(sketch)
     shares, unknown_apps = _share_out(connection, ids, senders, known, window)  # 5
-    found: defaultdict[Audience, dict[Group, ClientCount]] = defaultdict(dict)
+    found: defaultdict[Audience, dict[LockoutGroup, ClientCount]] = defaultdict(dict)
     for group, of_group in by_group.items():
         for audience in sorted({audience for id_ in of_group for audience in shares[id_].reports}):
             theirs = [shares[id_] for id_ in of_group if audience in shares[id_].reports]

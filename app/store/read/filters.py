@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import and_, case, or_, select
 
 from app.hpkp.errors import InvalidPin
-from app.hpkp.judgement.causes import BEARING, CAUSES, Bearing, Cause
+from app.hpkp.judgement.causes import CAUSES, IMPACTS, Cause, Impact
 from app.hpkp.pins import parse_pin
 from app.store import tables
 
@@ -77,14 +77,14 @@ class Filter:
 
 
 def impact_of_violation() -> Any:
-    """Return the expression for what a violation means for the verdict, as `bearing_of`; its status does not matter."""
+    """Return the expression for what a violation means for the verdict, as `impact_of`; its status does not matter."""
     violations = tables.violations.c
-    by_cause = {bearing: [str(c) for c in Cause if BEARING[c] is bearing] for bearing in Bearing}
+    by_cause = {impact: [str(c) for c in Cause if IMPACTS[c] is impact] for impact in Impact}
     locked_out_now = and_(violations.cause == str(Cause.STALE_KNOWN_PINS), violations.locks_out)
     return case(
-        (or_(violations.cause.in_(by_cause[Bearing.BLOCKS]), locked_out_now), str(Bearing.BLOCKS)),
-        (violations.cause.in_(by_cause[Bearing.CAUTION]), str(Bearing.CAUTION)),
-        else_=str(Bearing.INFO),
+        (or_(violations.cause.in_(by_cause[Impact.BLOCKER]), locked_out_now), str(Impact.BLOCKER)),
+        (violations.cause.in_(by_cause[Impact.WARNING]), str(Impact.WARNING)),
+        else_=str(Impact.INFO),
     )
 
 

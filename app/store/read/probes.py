@@ -18,7 +18,7 @@ from app.store.read.reported import load_chain
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ProbeRun:
     """One look at a host: which one, and what it saw, as it is stored. Two looks with the same key saw the same."""
 
     probe_id: int
@@ -33,26 +33,26 @@ class Look:
         return self.probe_id, self.at
 
 
-def find_look(connection: Connection, host: str, *, until: datetime | None = None) -> Look | None:
+def find_probe_run(connection: Connection, host: str, *, until: datetime | None = None) -> ProbeRun | None:
     """Find the last look at a host, or None; with ``until`` the last one that is known to have been by then."""
     row = last_probe_row(connection, host, until=until)
     if row is None:
         return None
     at = row.last_at if until is None or row.last_at <= to_ms(until) else _last_look(connection, row, until)
-    return Look(row.id, at, row.host, row.port, row.seen)
+    return ProbeRun(row.id, at, row.host, row.port, row.seen)
 
 
-def find_looks_before(connection: Connection, look: Look, *, most: int = 50) -> Iterator[Look]:
+def find_probe_runs_before(connection: Connection, run: ProbeRun, *, most: int = 50) -> Iterator[ProbeRun]:
     """Yield what was seen of a host before a look and a chain was among it, the latest first."""
     probes = tables.probes.c
     query = (
         select(tables.probes)
-        .where(probes.host == look.host, probes.reached, probes.first_at < look.at, probes.id != look.probe_id)
+        .where(probes.host == run.host, probes.reached, probes.first_at < run.at, probes.id != run.probe_id)
         .order_by(probes.last_at.desc(), probes.id.desc())
         .limit(most)
     )
     for row in connection.execute(query):
-        yield Look(row.id, min(row.last_at, look.at), row.host, row.port, row.seen)
+        yield ProbeRun(row.id, min(row.last_at, run.at), row.host, row.port, row.seen)
 
 
 def list_header_looks(
@@ -99,15 +99,15 @@ def _endpoints(seen: Mapping[str, Any]) -> tuple[Endpoint, ...]:
     )
 
 
-def load_probe(connection: Connection, look: Look) -> Probe:
+def load_probe(connection: Connection, run: ProbeRun) -> Probe:
     """Load what a look saw."""
     endpoints = tuple(
         replace(
             endpoint, chains=tuple(load_chain(connection, bytes.fromhex(digest)) or () for digest in stored["chains"])
         )
-        for endpoint, stored in zip(_endpoints(look.seen), look.seen["endpoints"], strict=True)
+        for endpoint, stored in zip(_endpoints(run.seen), run.seen["endpoints"], strict=True)
     )
-    return Probe(Host(look.host), look.port, from_ms(look.at), endpoints, look.seen["fault"])
+    return Probe(Host(run.host), run.port, from_ms(run.at), endpoints, run.seen["fault"])
 
 
 def _last_look(connection: Connection, row: Row[Any], until: datetime) -> int:

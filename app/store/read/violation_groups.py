@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_, select
 
-from app.hpkp.judgement.causes import Bearing, Cause
+from app.hpkp.judgement.causes import Cause, Impact
 from app.hpkp.violation_status import OPEN
 from app.store import tables
 from app.store.engine import from_ms, to_ms
@@ -73,7 +73,7 @@ class ViolationGroup:
     cause: Cause
     issuer: str | None
     status: str
-    impact: Bearing
+    impact: Impact
     first_id: int
     violations: int
     reports: int
@@ -210,7 +210,7 @@ def _grouped(wanted: Filter, *, merged: bool) -> Select[Any]:
     violations = tables.violations.c
     key: list[ColumnElement[Any]] = [violations.host, violations.cause, violations.leaf_issuer, violations.status]
     impact = impact_of_violation()
-    rank = case({str(Bearing.BLOCKS): 0, str(Bearing.CAUTION): 1}, value=impact, else_=2)
+    rank = case({str(Impact.BLOCKER): 0, str(Impact.WARNING): 1}, value=impact, else_=2)
     locks_out = case((violations.locks_out.is_(True), 1), (violations.locks_out.is_(False), 0))
     return (
         select(
@@ -293,7 +293,7 @@ def _group(row: Any, *, note: str, source: LatestSource | None, members: Sequenc
         cause=Cause(row.cause),
         issuer=row.leaf_issuer,
         status=row.status,
-        impact=(Bearing.BLOCKS, Bearing.CAUTION, Bearing.INFO)[row.rank % 3],
+        impact=(Impact.BLOCKER, Impact.WARNING, Impact.INFO)[row.rank % 3],
         first_id=row.first_id,
         violations=row.violations,
         reports=int(row.reports),

@@ -5,7 +5,7 @@
     find(connection) ──keys──> pieces ──delete(connection, keys)──> count, after each commit
 
 `delete` asks again whether a key may go, because a fold may have come between. Every function here that takes a
-connection is called under `wait_for_other_writers`: so no fold adds what refers to the rows meanwhile.
+connection is called under `lock_inserts`: so no fold adds what refers to the rows meanwhile.
 """
 
 from collections import defaultdict
@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, delete, or_, select
 
 from app.hpkp.overflow import OverflowReason
-from app.store import host_counts, tables
+from app.store import host_rollups, tables
 from app.store.engine import writing
-from app.store.turns import wait_for_other_writers
+from app.store.locks import lock_inserts
 from app.store.write.overflow import OverflowCount, OverflowKey, add_overflow
 
 _Key = TypeVar("_Key", int, str, bytes)
@@ -39,7 +39,7 @@ def delete_in_pieces(
         keys = list(find(connection))
     for start in range(0, len(keys), at_once):
         with writing(engine) as connection:
-            wait_for_other_writers(connection)
+            lock_inserts(connection)
             count = delete_some(connection, keys[start : start + at_once])
         yield count
 
@@ -108,7 +108,7 @@ def delete_violations_as_overflow(connection: Connection, ids: Sequence[int], pr
         count.reports += row.reports
         count.last_at = max(count.last_at, row.last_received_at)
         count.networks |= networks[row.id]
-    host_counts.take_out(connection, ids)
+    host_rollups.subtract(connection, ids)
     add_overflow(connection, counts)
     return delete_violations(connection, ids, probed)
 

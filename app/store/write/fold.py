@@ -25,9 +25,9 @@ from sqlalchemy.exc import DBAPIError
 
 from app.hpkp.overflow import REFUSED, OverflowReason
 from app.store.engine import check_version, now_ms, writing
+from app.store.locks import lock_for_fold
 from app.store.postgres import failed_by_another
 from app.store.read.fold_inputs import find_violations
-from app.store.turns import lock_for_fold
 from app.store.write.deduplication import KEPT, delete_expired, insert_unseen
 from app.store.write.marks import read_mark, set_mark
 from app.store.write.new_violations import add_violations, find_judged_with_old_policy

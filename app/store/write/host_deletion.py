@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, delete, func, select
 from app.store import tables
 from app.store.engine import to_ms, writing
 from app.store.events import add_event
-from app.store.turns import wait_for_other_writers
+from app.store.locks import lock_inserts
 from app.store.write.deletion import ProbedChains, delete_by_key, delete_in_pieces, delete_violations
 from app.store.write.values import DeletedHost
 
@@ -78,7 +78,7 @@ def delete_host(engine: Engine, host: str, *, at: datetime, actor: str | None) -
     for _ in delete_in_pieces(engine, find_violations, delete_some, at_once=_VIOLATIONS_AT_ONCE):
         pass
     with writing(engine) as connection:
-        wait_for_other_writers(connection)
+        lock_inserts(connection)
         delete_violations(connection, find_violations(connection), probed)
         _delete_rest(connection, host)
         add_event(

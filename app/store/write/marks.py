@@ -12,7 +12,7 @@ _MARKS = tables.log_marks
 def read_mark(connection: Connection, log_id: bytes, *, lock: bool = False) -> LogMark | None:
     """Return a log's mark; None if it was never folded. With ``lock`` nobody else moves it until the transaction ends.
 
-    A log without a mark has no row to lock: its first fold has to be alone, see `app.store.turns.lock_for_fold`.
+    A log without a mark has no row to lock: its first fold has to be alone, see `app.store.locks.lock_for_fold`.
     """
     query = select(_MARKS).where(_MARKS.c.log_id == log_id)
     row = connection.execute(query.with_for_update() if lock else query).first()

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from sqlalchemy import Connection, func, select, tuple_
 
 from app.store import tables
-from app.store.texts import storable
+from app.store.text_sanitizing import storable
 from app.store.upsert import insert_missing
 from app.store.write.values import ReportSource
 

@@ -1,6 +1,7 @@
 """Boards as people see them: drawn by Grafana's own front end over real stores and a real Prometheus.
 
-A few of all combinations; `tests.dashboards.drawn.pictures` draws every board over every store, range, width and theme.
+A few of all combinations; `tests.support.dashboards.drawn.pictures` draws every board over every store, range, width
+and theme.
 """
 
 import shutil
@@ -17,16 +18,16 @@ import pytest
 from playwright.sync_api import Browser
 
 from app.main import create_app
-from tests.application import TestClient, caller
-from tests.browser import chromium
-from tests.dashboards.boards import FILES
-from tests.dashboards.drawn import material
-from tests.dashboards.drawn.answers import Sources
-from tests.dashboards.drawn.checks import faults, is_even, missing, shown_number, total
-from tests.dashboards.drawn.drawing import Drawing, Drawn, drawing
-from tests.dashboards.prometheus import running_prometheus
-from tests.reports import report_body
-from tests.server import running_service
+from tests.support.application import TestClient, caller
+from tests.support.browser import chromium
+from tests.support.dashboards.boards import FILES
+from tests.support.dashboards.drawn import material
+from tests.support.dashboards.drawn.answers import Sources
+from tests.support.dashboards.drawn.checks import faults, is_even, missing, shown_number, total
+from tests.support.dashboards.drawn.drawing import Drawing, Drawn, drawing
+from tests.support.dashboards.prometheus import running_prometheus
+from tests.support.reports import report_body
+from tests.support.server import running_service
 
 HOST = "www.example.com"
 BOARDS = {f"{file.engine}/{file.name}": file.model for file in FILES}

@@ -9,7 +9,7 @@ from app.hpkp.app_pins.forms import Form, PinKind, PinMode, Scope
 from app.hpkp.app_pins.lint import LintContext, lint_layer, lint_release
 from app.hpkp.app_pins.model import CarriedPin, PinEntry, PinLayer
 from app.hpkp.catalog import CaState
-from tests.app_pins import API, BACKUP, FIRST, OTHER
+from tests.support.app_pins import API, BACKUP, FIRST, OTHER
 
 CATALOG = load_catalog()
 CONTEXT = LintContext(CATALOG, datetime(2026, 11, 27, tzinfo=UTC))

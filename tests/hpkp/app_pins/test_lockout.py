@@ -14,7 +14,7 @@ from app.hpkp.app_pins.model import CarriedPin, PathKey, PinEntry, PinLayer, car
 from app.hpkp.app_pins.release import AppRelease, InstallCount, Platform, compare_releases, find_installs
 from app.hpkp.errors import InvalidAppConfig
 from app.hpkp.pins import Pin
-from tests.app_pins import pin_of
+from tests.support.app_pins import pin_of
 
 NOW = datetime(2026, 11, 27, 11, tzinfo=UTC)
 HOST, APP = "shop.example", "example.shop"

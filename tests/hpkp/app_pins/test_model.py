@@ -6,7 +6,7 @@ import pytest
 
 from app.hpkp.app_pins.forms import ExpiryRule, Form, PinKind, PinMode, Scope
 from app.hpkp.app_pins.model import CarriedPin, ExpiryState, PathKey, PinEntry, PinLayer, expiry_instants
-from tests.app_pins import API, BACKUP, FIRST, OTHER
+from tests.support.app_pins import API, BACKUP, FIRST, OTHER
 
 F, B, A, O = (CarriedPin(pin.digest) for pin in (FIRST, BACKUP, API, OTHER))  # noqa: E741
 CERTIFICATE = CarriedPin(bytes(range(32)), PinKind.CERTIFICATE)

@@ -10,8 +10,8 @@ from app.hpkp.app_pins.model import PinEntry, PinLayer, carry
 from app.hpkp.app_pins.old_keys import OldKey, find_last_use
 from app.hpkp.app_pins.release import AppRelease, InstallCount, Platform
 from app.hpkp.pins import Pin
-from tests.app_pins import pin_of
-from tests.authority import NOW
+from tests.support.app_pins import pin_of
+from tests.support.authority import NOW
 
 HOST, APP = "shop.example", "example.shop"
 OLD, NEW, BACKUP, OTHER = map(pin_of, ("old", "new", "backup", "other"))

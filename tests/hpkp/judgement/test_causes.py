@@ -2,46 +2,63 @@
 
 import pytest
 
-from app.hpkp.judgement.causes import ALARMING, BEARING, OF_RELEASES, SIDE, Bearing, Cause, Side, bearing_of
-from app.hpkp.readiness import Group, OpenViolation
-from tests.authority import NOW
+from app.hpkp.judgement.causes import (
+    ATTRIBUTIONS,
+    IMPACTS,
+    OF_RELEASES,
+    POSSIBLE_ATTACKS,
+    Attribution,
+    Cause,
+    Impact,
+    impact_of,
+)
+from app.hpkp.readiness import LockoutGroup, OpenViolation
+from tests.support.authority import NOW
 
-BLOCKS, CAUTION, INFO = Bearing.BLOCKS, Bearing.CAUTION, Bearing.INFO
-OURS, HOSTILE, BETWEEN, UNKNOWN = Group.OURS, Group.HOSTILE, Group.INTERCEPTION, Group.UNKNOWN
+BLOCKS, CAUTION, INFO = Impact.BLOCKER, Impact.WARNING, Impact.INFO
+OURS, HOSTILE, BETWEEN, UNKNOWN = (
+    LockoutGroup.OPERATOR,
+    LockoutGroup.POSSIBLE_ATTACK,
+    LockoutGroup.INTERCEPTION,
+    LockoutGroup.UNKNOWN,
+)
 
-TABLE: list[tuple[Cause, Bearing, Side, tuple[Group | None, Group | None, Group | None]]] = [
-    # cause, bearing, side, and the group of its clients: locked out, cannot tell, not locked out
-    (Cause.CONTROL, INFO, Side.NOT_A_PIN_MATTER, (UNKNOWN, None, None)),
-    (Cause.NO_EVIDENCE, CAUTION, Side.UNKNOWN, (UNKNOWN, UNKNOWN, None)),
-    (Cause.IMPLAUSIBLE, INFO, Side.UNKNOWN, (None, None, None)),
-    (Cause.MATCHES_EXPECTED, INFO, Side.NOT_A_PIN_MATTER, (UNKNOWN, UNKNOWN, None)),
-    (Cause.RELEASE_PINS_EXPIRED, INFO, Side.OURS, (OURS, None, None)),
-    (Cause.RELEASE_NEVER_FITTED, CAUTION, Side.OURS, (OURS, OURS, None)),
-    (Cause.RELEASE_LEFT_BEHIND, CAUTION, Side.OURS, (OURS, OURS, None)),
-    (Cause.STALE_KNOWN_PINS, INFO, Side.OURS, (OURS, None, None)),
-    (Cause.FOREIGN_PINS, INFO, Side.UNKNOWN, (UNKNOWN, UNKNOWN, None)),
-    (Cause.KNOWN_BAD_KEY, CAUTION, Side.HOSTILE, (HOSTILE, HOSTILE, None)),
-    (Cause.OTHER_TRUST_PATH, BLOCKS, Side.OURS, (OURS, OURS, None)),
-    (Cause.OWN_KEY_NOT_PINNED, BLOCKS, Side.OURS, (OURS, OURS, None)),
-    (Cause.CLOCK, INFO, Side.NOT_A_PIN_MATTER, (UNKNOWN, None, None)),
-    (Cause.NAME_MISMATCH, INFO, Side.NOT_A_PIN_MATTER, (UNKNOWN, None, None)),
-    (Cause.UNTRUSTED_CHAIN, INFO, Side.NOT_A_PIN_MATTER, (UNKNOWN, None, None)),
-    (Cause.INTERCEPTION_PRODUCT, CAUTION, Side.INTERCEPTION, (BETWEEN, UNKNOWN, None)),
-    (Cause.PRIVATE_ROOT, CAUTION, Side.INTERCEPTION, (BETWEEN, UNKNOWN, None)),
-    (Cause.UNKNOWN_KEY_PUBLIC_CA, BLOCKS, Side.HOSTILE, (HOSTILE, HOSTILE, None)),
+TABLE: list[tuple[Cause, Impact, Attribution, tuple[LockoutGroup | None, LockoutGroup | None, LockoutGroup | None]]] = [
+    # cause, impact, side, and the group of its clients: locked out, cannot tell, not locked out
+    (Cause.CONTROL, INFO, Attribution.UNRELATED, (UNKNOWN, None, None)),
+    (Cause.NO_EVIDENCE, CAUTION, Attribution.UNKNOWN, (UNKNOWN, UNKNOWN, None)),
+    (Cause.IMPLAUSIBLE, INFO, Attribution.UNKNOWN, (None, None, None)),
+    (Cause.MATCHES_EXPECTED, INFO, Attribution.UNRELATED, (UNKNOWN, UNKNOWN, None)),
+    (Cause.RELEASE_PINS_EXPIRED, INFO, Attribution.OPERATOR, (OURS, None, None)),
+    (Cause.RELEASE_NEVER_FITTED, CAUTION, Attribution.OPERATOR, (OURS, OURS, None)),
+    (Cause.RELEASE_LEFT_BEHIND, CAUTION, Attribution.OPERATOR, (OURS, OURS, None)),
+    (Cause.STALE_KNOWN_PINS, INFO, Attribution.OPERATOR, (OURS, None, None)),
+    (Cause.FOREIGN_PINS, INFO, Attribution.UNKNOWN, (UNKNOWN, UNKNOWN, None)),
+    (Cause.KNOWN_BAD_KEY, CAUTION, Attribution.POSSIBLE_ATTACK, (HOSTILE, HOSTILE, None)),
+    (Cause.OTHER_TRUST_PATH, BLOCKS, Attribution.OPERATOR, (OURS, OURS, None)),
+    (Cause.OWN_KEY_NOT_PINNED, BLOCKS, Attribution.OPERATOR, (OURS, OURS, None)),
+    (Cause.CLOCK, INFO, Attribution.UNRELATED, (UNKNOWN, None, None)),
+    (Cause.NAME_MISMATCH, INFO, Attribution.UNRELATED, (UNKNOWN, None, None)),
+    (Cause.UNTRUSTED_CHAIN, INFO, Attribution.UNRELATED, (UNKNOWN, None, None)),
+    (Cause.INTERCEPTION_PRODUCT, CAUTION, Attribution.INTERCEPTION, (BETWEEN, UNKNOWN, None)),
+    (Cause.PRIVATE_ROOT, CAUTION, Attribution.INTERCEPTION, (BETWEEN, UNKNOWN, None)),
+    (Cause.UNKNOWN_KEY_PUBLIC_CA, BLOCKS, Attribution.POSSIBLE_ATTACK, (HOSTILE, HOSTILE, None)),
 ]
 
 
 def test_the_table_has_every_cause_in_the_order_of_the_rules() -> None:
     assert [row[0] for row in TABLE] == list(Cause)
-    assert {Cause.UNKNOWN_KEY_PUBLIC_CA, Cause.KNOWN_BAD_KEY} == ALARMING
+    assert {Cause.UNKNOWN_KEY_PUBLIC_CA, Cause.KNOWN_BAD_KEY} == POSSIBLE_ATTACKS
 
 
-@pytest.mark.parametrize(("cause", "bearing", "side", "groups"), TABLE, ids=[row[0].value for row in TABLE])
+@pytest.mark.parametrize(("cause", "impact", "side", "groups"), TABLE, ids=[row[0].value for row in TABLE])
 def test_a_cause_weighs_and_counts_as_the_table_says(
-    cause: Cause, bearing: Bearing, side: Side, groups: tuple[Group | None, Group | None, Group | None]
+    cause: Cause,
+    impact: Impact,
+    side: Attribution,
+    groups: tuple[LockoutGroup | None, LockoutGroup | None, LockoutGroup | None],
 ) -> None:
-    assert (BEARING[cause], SIDE[cause]) == (bearing, side)
+    assert (IMPACTS[cause], ATTRIBUTIONS[cause]) == (impact, side)
     found = tuple(OpenViolation(1, cause, 1, NOW, locks_out=locks_out).group for locks_out in (True, None, False))
     assert found == groups
 
@@ -49,5 +66,5 @@ def test_a_cause_weighs_and_counts_as_the_table_says(
 @pytest.mark.parametrize("cause", list(Cause))
 def test_outdated_pins_block_only_where_they_lock_out_now(cause: Cause) -> None:
     outdated = cause in {Cause.STALE_KNOWN_PINS, *OF_RELEASES}
-    assert bearing_of(cause, locks_out=True) is (BLOCKS if outdated else BEARING[cause])
-    assert {bearing_of(cause, locks_out=locks_out) for locks_out in (False, None)} == {BEARING[cause]}
+    assert impact_of(cause, locks_out=True) is (BLOCKS if outdated else IMPACTS[cause])
+    assert {impact_of(cause, locks_out=locks_out) for locks_out in (False, None)} == {IMPACTS[cause]}

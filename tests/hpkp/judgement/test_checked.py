@@ -12,7 +12,7 @@ from app.hpkp.policy import PolicyHistory
 from app.hpkp.report import Sender, ViolationReport
 from app.hpkp.x509.anchors import KnownCertificates
 from app.hpkp.x509.certificate import Certificate, Chain, read_certificate
-from tests.authority import NOW, Issued, make_root, self_signed
+from tests.support.authority import NOW, Issued, make_root, self_signed
 
 HOST = "www.example.com"
 ROOT = make_root("Public Root")

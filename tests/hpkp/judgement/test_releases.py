@@ -10,15 +10,15 @@ from app.hpkp.app_pins.model import PinEntry, PinLayer, carry
 from app.hpkp.app_pins.release import AppRelease, Platform
 from app.hpkp.catalog import Catalog, KnownKey
 from app.hpkp.hosts import Host
-from app.hpkp.judgement.causes import Cause, Side
+from app.hpkp.judgement.causes import Attribution, Cause
 from app.hpkp.judgement.judge import Judgement, judge
 from app.hpkp.pins import Pin, parse_pin
 from app.hpkp.policy import ExpectedPin, Mode, PinningPolicy, PolicyHistory
 from app.hpkp.report import Sender, SenderResult, ViolationReport
 from app.hpkp.x509.anchors import KnownCertificates
 from app.hpkp.x509.certificate import Certificate, UnreadableCertificate, read_certificate
-from tests.app_pins import pin_of
-from tests.authority import NOW, Issued, make_root
+from tests.support.app_pins import pin_of
+from tests.support.authority import NOW, Issued, make_root
 
 HOST, APP = Host("www.example.com"), "example.shop"
 ROOT, PROXY = make_root("Public Root"), make_root("Some Proxy")
@@ -80,7 +80,7 @@ POLICY = (pin(NEW), BACKUP)
 
 def test_a_rotation_leaves_the_old_release_behind_and_locks_it_out() -> None:
     found = judged(report(NEW, pin(OLD), OTHER), history(release("1.0", pin(OLD), OTHER), TWO, expected=POLICY))
-    assert (found.cause, found.side, found.locks_out) == (Cause.RELEASE_LEFT_BEHIND, Side.OURS, True)
+    assert (found.cause, found.side, found.locks_out) == (Cause.RELEASE_LEFT_BEHIND, Attribution.OPERATOR, True)
     assert "example.shop 1.0 (ios)" in found.why
     assert "until it is updated" in found.locks_out_why
 
@@ -112,7 +112,7 @@ def test_a_key_that_nothing_pins_stays_a_mistake_of_the_policy_whatever_the_regi
     one = release("1.0", *POLICY)
     policy = history(one, expected=POLICY, live=(pin(OLD), pin(NEW)))
     found = judged(report(OLD, *POLICY, mode=mode), policy)
-    assert (found.cause, found.side, found.locks_out) == (Cause.OWN_KEY_NOT_PINNED, Side.OURS, True)
+    assert (found.cause, found.side, found.locks_out) == (Cause.OWN_KEY_NOT_PINNED, Attribution.OPERATOR, True)
 
 
 @pytest.mark.parametrize("mode", list(Mode))
@@ -204,7 +204,7 @@ def test_a_compromised_key_stays_an_alarm_under_a_root_that_another_release_pins
 
 def test_a_key_of_another_release_is_ours_without_any_policy() -> None:
     found = judged(report(NEW, pin(OLD), OTHER), history(release("1.0", pin(OLD), OTHER), TWO))
-    assert (found.cause, found.side, found.locks_out) == (Cause.RELEASE_LEFT_BEHIND, Side.OURS, True)
+    assert (found.cause, found.side, found.locks_out) == (Cause.RELEASE_LEFT_BEHIND, Attribution.OPERATOR, True)
 
 
 def test_a_pin_of_the_release_on_the_path_is_no_violation_without_a_policy() -> None:

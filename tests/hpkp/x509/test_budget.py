@@ -14,7 +14,7 @@ from app.hpkp.x509.budget import Budget
 from app.hpkp.x509.certificate import Certificate, read_certificate
 from app.hpkp.x509.path_defects import DefectKind, PathClass
 from app.hpkp.x509.paths import Presence, complete_paths, find_leaf
-from tests.authority import NOW, Issued, certificate_for_key, cross_certificate, make_root, make_site, new_key
+from tests.support.authority import NOW, Issued, certificate_for_key, cross_certificate, make_root, make_site, new_key
 
 HOST = "www.example.com"
 SITE = make_site()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.hpkp.x509.certificate import Certificate, Element, UnreadableCertificate, pins_of, read_certificate
-from tests.authority import (
+from tests.support.authority import (
     Issued,
     certificate_with_serial,
     explicit_ec_certificate,

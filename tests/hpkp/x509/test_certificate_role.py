@@ -9,8 +9,8 @@ from cryptography import x509
 from app.catalog import load_known_certificates
 from app.hpkp.x509.certificate import Certificate, read_certificate
 from app.hpkp.x509.certificate_role import Role, role_of
-from tests.authority import cross_sign, make_root, make_site, self_signed, sha1_signed
-from tests.openssl import run_openssl
+from tests.support.authority import cross_sign, make_root, make_site, self_signed, sha1_signed
+from tests.support.openssl import run_openssl
 
 
 def _read(der: bytes) -> Certificate:

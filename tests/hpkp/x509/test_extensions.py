@@ -6,7 +6,7 @@ from cryptography.x509.oid import ExtensionOID
 
 from app.hpkp.x509.certificate import Certificate, read_certificate
 from app.hpkp.x509.extensions import BasicConstraints, UnreadablePart
-from tests.authority import make_root, make_site
+from tests.support.authority import make_root, make_site
 
 BASIC, SAN = ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.SUBJECT_ALTERNATIVE_NAME
 

@@ -20,7 +20,7 @@ from app.hpkp.errors import InvalidCertificate, InvalidKey
 from app.hpkp.x509.certificate import pins_of
 from app.hpkp.x509.chain_files import read_chain_file
 from app.hpkp.x509.keys import find_keys, read_keys
-from tests.authority import make_site
+from tests.support.authority import make_site
 
 SITE = make_site()
 LEAF, ISSUER = SITE.leaf, SITE.intermediate

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from app.hpkp.errors import InvalidKey
 from app.hpkp.x509.keys import HeldKey, find_keys, read_keys
 from app.hpkp.x509.pem import decode_text
-from tests.authority import NOW, make_site
+from tests.support.authority import NOW, make_site
 
 SITE = make_site()
 LEAF, ISSUER = SITE.leaf, SITE.intermediate

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from tests.authority import NOW, make_root, make_site
-from tests.hpkp.x509.limbo import is_about_paths, run
+from tests.support.authority import NOW, make_root, make_site
+from tests.support.hpkp.x509.limbo import is_about_paths, run
 
 SITE = make_site()
 

@@ -3,10 +3,10 @@
 import random
 
 from app.hpkp.x509.certificate import Certificate, read_certificate
-from tests.hpkp.x509.fuzz import corpus, fuzz
+from tests.support.hpkp.x509.fuzz import corpus, fuzz
 
 CASES = 4000
-"""For every run other ones; ``python -W error -m tests.hpkp.x509.fuzz 100000`` reads more."""
+"""For every run other ones; ``python -W error -m tests.support.hpkp.x509.fuzz 100000`` reads more."""
 
 
 def test_no_mutated_certificate_raises_anywhere() -> None:

@@ -15,7 +15,7 @@ from app.hpkp.x509.anchors import Anchor, KnownCertificates, RootDeparture, Stor
 from app.hpkp.x509.certificate import Certificate, read_certificate
 from app.hpkp.x509.path_defects import DATES, DefectKind, PathClass
 from app.hpkp.x509.paths import AssessedPath, PathsAt, Presence, complete_paths
-from tests.authority import (
+from tests.support.authority import (
     NOW,
     Issued,
     cross_certificate,

@@ -5,7 +5,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from app.hpkp.x509.certificate import Certificate, read_certificate
 from app.hpkp.x509.signatures import Link, check_link, cost_of_link, verify_link
-from tests.authority import (
+from tests.support.authority import (
     Issued,
     certificate_for_key,
     certificate_with_serial_zero,

@@ -23,7 +23,7 @@ from app.hpkp.x509.spki import (
     spki_of_signing_request,
     split_spki,
 )
-from tests.authority import (
+from tests.support.authority import (
     certificate_with_serial_zero,
     explicit_ec_certificate,
     make_root,
@@ -32,7 +32,7 @@ from tests.authority import (
     pss_certificate,
     sha1_signed,
 )
-from tests.openssl import run_openssl
+from tests.support.openssl import run_openssl
 
 LEAF = make_site().leaf.der
 

@@ -16,10 +16,10 @@ from app.store.read.report_bodies import load_report_body
 from app.store.submissions import RejectedSubmission
 from app.store.write.deduplication import KEPT, delete_expired
 from app.store.write.values import CanaryArrival, FoldLimits, OverflowReport
-from tests.authority import NOW
-from tests.reports import HOST, distinct_bodies, other_site, report_body, site
-from tests.store.desk import AT, submission
-from tests.store.write.folding import Folder
+from tests.support.authority import NOW
+from tests.support.reports import HOST, distinct_bodies, other_site, report_body, site
+from tests.support.store.ingest_harness import AT, submission
+from tests.support.store.write.folding import Folder
 
 _MIDNIGHT = AT - AT % DAY_MS
 

@@ -19,9 +19,9 @@ from app.store.write.values import (
     MarkMoved,
     UnknownViolations,
 )
-from tests.reports import HOST, distinct_bodies, other_site, report_body
-from tests.store.desk import AT, later, submission
-from tests.store.write.folding import LOG, AdmissionLimits, Folder
+from tests.support.reports import HOST, distinct_bodies, other_site, report_body
+from tests.support.store.ingest_harness import AT, later, submission
+from tests.support.store.write.folding import LOG, AdmissionLimits, Folder
 
 _COUNTED = (
     tables.violations, tables.rollup_hours, tables.rollup_days, tables.host_hours, tables.host_days,

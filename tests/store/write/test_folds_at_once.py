@@ -13,10 +13,10 @@ from app.store import tables
 from app.store.engine import open_engine, writing
 from app.store.write.fold import fold, fold_batch
 from app.store.write.values import FoldLimits, FoldResult, JudgedWithOldPolicy, MarkMoved
-from tests.postgres import postgres_database
-from tests.reports import HOST, report_body
-from tests.store.desk import submission
-from tests.store.write.folding import Folder
+from tests.support.postgres import postgres_database
+from tests.support.reports import HOST, report_body
+from tests.support.store.ingest_harness import submission
+from tests.support.store.write.folding import Folder
 
 BODIES = [report_body(port=8000 + number) for number in range(60)]
 OTHER_LOG = b"\1" * 16

@@ -11,9 +11,9 @@ from app.store import migrations, tables
 from app.store.body_packing import Packing
 from app.store.engine import upgrade, writing
 from app.store.read.report_bodies import load_report_body
-from tests.reports import other_site, report_body, site
-from tests.store.desk import Desk, submission
-from tests.store.write.folding import Folder
+from tests.support.reports import other_site, report_body, site
+from tests.support.store.ingest_harness import IngestHarness, submission
+from tests.support.store.write.folding import Folder
 
 _BEFORE = "0008"
 
@@ -31,7 +31,7 @@ def _with_garbage() -> bytes:
 
 def test_what_an_earlier_version_stored_is_there_after_the_upgrade_and_is_counted_on(engine: Engine, url: str) -> None:
     bodies = [report_body(), _with_garbage(), report_body(served=[], validated=[])]
-    Desk.at(engine).take_each(map(submission, bodies))
+    IngestHarness.at(engine).take_each(map(submission, bodies))
     folder = Folder(engine)
     known = [submission(bodies[0]).identity, submission(bodies[1]).identity]
     judged = {row.identity: row.judgement["judged_chain"] for row in folder.rows(tables.violations)}

@@ -7,19 +7,19 @@ from sqlalchemy import Engine, event, insert
 
 from app.hpkp.hosts import Host
 from app.hpkp.overflow import OverflowReason
-from app.hpkp.probe_result import Endpoint, LiveHost, Probe
+from app.hpkp.probe_result import Endpoint, Probe, ProbedHost
 from app.store import tables
 from app.store.engine import DAY_MS, writing
 from app.store.probes import add_probe
-from app.store.read.probes import find_look, load_probe
+from app.store.read.probes import find_probe_run, load_probe
 from app.store.write.chains import insert_chains
 from app.store.write.deletion import ProbedChains, delete_violations
 from app.store.write.pruning import prune_overflow, prune_unused
 from app.store.write.values import OverflowReport
-from tests.authority import NOW
-from tests.reports import HOST, other_site, report_body
-from tests.store.desk import AT, submission
-from tests.store.write.folding import Folder
+from tests.support.authority import NOW
+from tests.support.reports import HOST, other_site, report_body
+from tests.support.store.ingest_harness import AT, submission
+from tests.support.store.write.folding import Folder
 
 
 @pytest.fixture
@@ -61,16 +61,16 @@ def test_the_chain_of_a_probe_stays(folder: Folder) -> None:
     folder.fold(submission())
     chain = submission().report.served_chain
     assert chain
-    live = LiveHost(Probe(Host(HOST), 443, NOW, (Endpoint("192.0.2.1", (chain,)),)), chains=())
+    live = ProbedHost(Probe(Host(HOST), 443, NOW, (Endpoint("192.0.2.1", (chain,)),)), chains=())
     with writing(folder.engine) as connection:
         add_probe(connection, live)
     _delete(folder, *(row.id for row in folder.rows(tables.violations)))
     assert len(folder.rows(tables.chains)) == 1
     _prune(folder)
     with folder.engine.connect() as connection:
-        look = find_look(connection, HOST)
-        assert look is not None
-        assert load_probe(connection, look).endpoints[0].chains == (chain,)
+        run = find_probe_run(connection, HOST)
+        assert run is not None
+        assert load_probe(connection, run).endpoints[0].chains == (chain,)
 
 
 def test_chains_that_nothing_ever_referred_to_are_found(folder: Folder) -> None:

@@ -9,9 +9,9 @@ from app.store import tables
 from app.store.engine import DAY_MS, HOUR_MS
 from app.store.write.source_expiry import expire_sources, free_sources
 from app.store.write.values import FoldLimits
-from tests.reports import HOST, distinct_bodies
-from tests.store.desk import AT, submission
-from tests.store.write.folding import Folder
+from tests.support.reports import HOST, distinct_bodies
+from tests.support.store.ingest_harness import AT, submission
+from tests.support.store.write.folding import Folder
 
 _LIMIT = 10
 

@@ -14,9 +14,9 @@ from app.store.engine import DAY_MS, HOUR_MS, writing
 from app.store.submissions import RejectedSubmission
 from app.store.write.store_size import StoreSize, measure_store, shrink_store
 from app.store.write.values import FoldLimits
-from tests.reports import HOST, other_site, report_body
-from tests.store.desk import AT, submission
-from tests.store.write.folding import Folder
+from tests.support.reports import HOST, other_site, report_body
+from tests.support.store.ingest_harness import AT, submission
+from tests.support.store.write.folding import Folder
 
 _LEAF = b"leaf" * 8
 _ROWS = (tables.reports, tables.rejections, tables.violations, tables.rollup_hours)
