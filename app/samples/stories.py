@@ -186,7 +186,7 @@ def _pasted(keys: Keys, day: int) -> Iterator[Act]:
 
 def _pasted_right(day: int) -> Right:
     if day < 2:
-        missing = _waiting(day) | {"canary_missing"}
+        missing = _waiting(day) | {"canary_missing", "report_uri_on_pinned_host"}
         return _answer(missing, "example_pin", "fewer_than_two_usable_pins")
     if day < 4:
         return _answer(_waiting(day, since=2), "fewer_than_two_usable_pins")
