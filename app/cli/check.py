@@ -51,6 +51,7 @@ def check(
             "or register releases with `hpkp app import`"
         )
     policy_of, answer = checked
+    may_deploy = answer.may_deploy(accept_some_paths=accept_some_paths)
     if as_json:
         print_json(deployment_answer(name, policy_of, answer))
     else:
@@ -58,4 +59,6 @@ def check(
         out.print(text.answer, markup=False, style="bold")
         out.print(text.policy, markup=False)
         print_lines(text.lines)
-    raise typer.Exit(_EXIT[answer.may_deploy(accept_some_paths=accept_some_paths)])
+        if answer.deployable is None and may_deploy:
+            out.print("Exit code 0: --accept-some-paths accepts the matches on only some paths.", markup=False)
+    raise typer.Exit(_EXIT[may_deploy])

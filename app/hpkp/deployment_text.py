@@ -70,7 +70,9 @@ def _answer(check: DeploymentCheck) -> str:
     """Say whether the chain may be deployed, and who decides that."""
     match check.deployable:
         case True:
-            return "May be deployed: it locks out no known client in use."
+            # By its pins alone: a note may say that clients refuse it for another reason, such as its dates.
+            noted = "; mind the notes" if check.caveats else ""
+            return f"By its pins it may be deployed: it locks out no known client in use{noted}."
         case False:
             return f"Do not deploy: {'; '.join(_obstacles(check))}."
         case None:
@@ -133,7 +135,7 @@ def _key_lines(check: DeploymentCheck) -> Iterator[Line]:
     for release in found.unmatched:
         yield Line(Subject.KEYS, f"no key locks out no client: none can match the pins of {release}", Grade.BAD)
     for keys in found.sets[:_MOST_SETS]:
-        named = " with ".join(map(str, sorted(keys)))
+        named = " and ".join(map(str, sorted(keys)))
         yield Line(Subject.KEYS, f"a chain with {named} locks out no known client")
     if len(found.sets) > _MOST_SETS or (found.sets and not found.complete):
         yield Line(Subject.KEYS, "there are more sets of keys: hpkp app keys")

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from app.cli import app
 from app.store.engine import upgrade
-from tests.authority import make_root, make_site
+from tests.authority import cross_sign, make_root, make_site
 from tests.openssl import run_openssl
 
 runner = CliRunner()
@@ -201,6 +201,23 @@ def test_check_answers_a_deploy_hook_with_its_exit_code(tmp_path: Path) -> None:
     assert "does NOT satisfy" in _run("check", "www.example.com", "bad.pem", code=1).stdout
     assert "no certificate in PEM, DER or PKCS #7" in _run("check", "www.example.com", "none.pem", code=2).stderr
     assert "missing.pem" in _run("check", "www.example.com", "missing.pem", code=2).stderr
+
+
+def test_check_takes_a_match_on_some_paths_for_unknown_unless_it_is_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, older = make_site(), make_root("Older Root")
+    (tmp_path / "roots.pem").write_text(site.root.pem + older.pem)
+    monkeypatch.setenv("HPKP_TRUST_ANCHORS", str(tmp_path / "roots.pem"))
+    (tmp_path / "chain.pem").write_text("".join(site.served) + cross_sign(site.root, by=older).pem)
+    _run("policy", "set", "www.example.com", "--pin", older.pin, "--pin", BACKUP)
+    shown = _run("check", "www.example.com", "chain.pem", code=2).stdout
+    assert "Unknown whether it may be deployed: clients may build a path without an expected pin." in shown
+    assert "www.example.com - Test Intermediate - Test Root" in shown
+    told = _json("check", "www.example.com", "chain.pem", code=2)
+    assert (told["deployable"], told["satisfied"], told["on_every_path"]) == (None, True, False)
+    accepted = _run("check", "www.example.com", "chain.pem", "--accept-some-paths").stdout
+    assert "--accept-some-paths accepts the matches on only some paths" in accepted
 
 
 def test_check_warns_of_pins_that_clients_still_remember(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def _ask(client: TestClient, chain: str) -> str:
 @pytest.mark.parametrize(
     ("site", "deployable", "code", "answer"),
     [
-        (OLD, True, 0, "May be deployed: it locks out no known client in use."),
+        (OLD, True, 0, "By its pins it may be deployed: it locks out no known client in use."),
         (NEW, False, 1, "Do not deploy: 1 release in use would be locked out (3,410 installs)."),
         (
             FOREIGN,
