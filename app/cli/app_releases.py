@@ -266,7 +266,7 @@ def _print_old_keys(host: Host, keys: list[Pin], staying: list[Pin], *, as_json:
     """Print what keeps keys in use; ends the command with exit code 1 if anything does today."""
     with opened() as service:
         found = service.apps.find_old_keys(host, keys, staying, at=now())
-    named = ", ".join(map(str, sorted(found.keys)))
+    named = ", ".join(sorted(map(str, found.keys)))
     if as_json:
         print_json(old_keys_answer(found))
     else:

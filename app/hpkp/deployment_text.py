@@ -60,7 +60,7 @@ _SOME_PATHS = "satisfies the expected pins on some paths only"
 
 def write_deployment(host: str, check: DeploymentCheck) -> DeploymentText:
     """Write a check of a chain of the host."""
-    policy = f"{host}: no policy is in force"
+    policy = f"{host}: has no policy"
     if check.has_policy:
         policy = f"{host}: {_POLICY[check.satisfied] if check.on_every_path else _SOME_PATHS}. {check.why}"
     return DeploymentText(_answer(check), policy, tuple(_lines(check)))
@@ -135,7 +135,7 @@ def _key_lines(check: DeploymentCheck) -> Iterator[Line]:
     for release in found.unmatched:
         yield Line(Subject.KEYS, f"no key locks out no client: none can match the pins of {release}", Grade.BAD)
     for keys in found.sets[:_MOST_SETS]:
-        named = " and ".join(map(str, sorted(keys)))
+        named = " and ".join(sorted(map(str, keys)))
         yield Line(Subject.KEYS, f"a chain with {named} locks out no known client")
     if len(found.sets) > _MOST_SETS or (found.sets and not found.complete):
         yield Line(Subject.KEYS, "there are more sets of keys: hpkp app keys")

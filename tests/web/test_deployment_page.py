@@ -60,7 +60,7 @@ def _ask(client: TestClient, chain: str) -> str:
 @pytest.mark.parametrize(
     ("site", "deployable", "code", "answer"),
     [
-        (OLD, True, 0, "By its pins it may be deployed: it locks out no known client in use."),
+        (OLD, True, 0, "By its pins it may be deployed: it locks out no known client in use"),
         (NEW, False, 1, "Do not deploy: 1 release in use would be locked out (3,410 installs)."),
         (
             FOREIGN,
@@ -76,7 +76,8 @@ def test_page_api_and_command_give_the_same_answer(
 ) -> None:
     chain = "".join(site.served)
     told = client.post(API, content=chain, headers={"accept": "application/json"}).json()
-    assert (told["deployable"], told["text"][0]) == (deployable, answer)
+    # What follows leads to the notes, of which the dates of the chain make one.
+    assert (told["deployable"], told["text"][0].startswith(answer)) == (deployable, True), told["text"]
     assert told["key_sets"] == [[OLD.leaf.pin]]
     assert f"a chain with {OLD.leaf.pin} locks out no known client" in told["text"]
 
