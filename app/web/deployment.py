@@ -34,7 +34,7 @@ def check(request: Request, service: ServiceDep, host: HostPath, form: OwnForm) 
     except ProblemError as error:
         # A private key is not written back into the page.
         shown = "" if "PRIVATE KEY" in typed else typed
-        return _show(request, host, typed=shown, mistake=error.problem.detail, status=422)
+        return _show(request, host, typed=shown, mistake=f"Invalid chain: {error.problem.detail}", status=422)
     checked = service.deployment.check(host, chain, at=now())
     if checked is None:
         mistake = f"No policy covers {host}, and no registered release pins it, so there is nothing to check against."
