@@ -130,7 +130,7 @@ def test_hosts_come_in_pages(visitor: TestClient) -> None:
 
 def test_the_host_page_begins_with_the_verdict_and_what_to_do_first(filled: TestClient) -> None:
     text = words_of(filled.get(f"/hosts/{HOST}"))
-    _, _, page = text.partition(f"{HOST} Edit policy ")
+    _, _, page = text.partition(f"{HOST} Edit policy Check a chain ")
     assert page.startswith(
         "Not ready to enforce Trust path without a pin (+1 more blocker). Enforcing now would lock out"
     )
