@@ -9,11 +9,13 @@ MAY_BE_EMPTY = frozenset({"Status history", "Alerts", "Known pins", "Served chai
 """Tables of what need not have happened."""
 _PIXELS = 2
 _NOTHING = ("", "none", "No data")
+_AFTER = 1
+"""Grafana's alignment of bars that begin at their instant."""
 
 
 def faults(drawn: Drawn) -> list[str]:
-    """Name what failed, what is cut off or out of sight, and names that have several colours."""
-    return [*drawn.complaints, *_unreadable(drawn), *_colored_differently(drawn)]
+    """Name what failed, what is cut off or out of sight, values at wrong places, and names of several colours."""
+    return [*drawn.complaints, *_unreadable(drawn), *_misplaced(drawn), *_colored_differently(drawn)]
 
 
 def _unreadable(drawn: Drawn) -> Iterator[str]:
@@ -27,6 +29,20 @@ def _unreadable(drawn: Drawn) -> Iterator[str]:
             yield f"{name}: {panel.right} pixels are out of sight to the right"
         if panel.legend_below > _PIXELS:
             yield f"{name}: {panel.legend_below} pixels of the legend are out of sight"
+
+
+def _misplaced(drawn: Drawn) -> Iterator[str]:
+    """Name panels whose bars or lines cover instants for which their values do not hold.
+
+    This is the configuration of the fields as Grafana's front end resolved it; pixels are not measured.
+    """
+    for name, panel in drawn.panels.items():
+        if panel.kind != "timeseries":
+            continue
+        if any(series["alignment"] not in (None, _AFTER) for series in panel.series):
+            yield f"{name}: bars do not begin with the hour or day that they count"
+        if any(series["spans"] for series in panel.series):
+            yield f"{name}: a line runs through days of which nothing is known"
 
 
 def _colored_differently(drawn: Drawn) -> Iterator[str]:
@@ -48,7 +64,15 @@ def missing(drawn: Drawn) -> list[str]:
             found.append(f"{name}: {panel.value!r}")
         if panel.kind == "timeseries":
             found += [f"{name}: uneven" for series in panel.series if not is_even(series["times"])]
+            if any(series["alignment"] is not None and _has_hole(series["values"]) for series in panel.series):
+                found.append(f"{name}: no value where nothing was counted")
     return found
+
+
+def _has_hole(values: list[float | None]) -> bool:
+    """Whether a value is lacking before the last one: Grafana adds slots without a value at the end."""
+    last = max((place for place, value in enumerate(values) if value is not None), default=-1)
+    return None in values[: last + 1]
 
 
 def is_even(times: list[float]) -> bool:
@@ -58,6 +82,15 @@ def is_even(times: list[float]) -> bool:
     """
     steps = {after - before for before, after in pairwise(times[1:])}
     return len(steps) <= 1 and (len(times) < 3 or times[1] - times[0] <= min(steps))
+
+
+def miscounted(drawn: Drawn, wanted: float, *titles: str) -> list[str]:
+    """Name panels, stats or series, that do not add up to a number of reports."""
+    found = {
+        title: shown_number(drawn, title) if drawn.panels[title].kind == "stat" else total(drawn, title)
+        for title in titles
+    }
+    return [f"{title}: {number:g} of {wanted:g} reports" for title, number in found.items() if number != wanted]
 
 
 def total(drawn: Drawn, title: str) -> float:

@@ -3,10 +3,11 @@
 A few of all combinations; `tests.dashboards.drawn.pictures` draws every board over every store, range, width and theme.
 """
 
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,9 @@ from app.main import create_app
 from tests.application import TestClient, caller
 from tests.browser import chromium
 from tests.dashboards.boards import FILES
-from tests.dashboards.drawn import material
+from tests.dashboards.drawn import material, put_back
 from tests.dashboards.drawn.answers import Sources
-from tests.dashboards.drawn.checks import faults, is_even, missing, shown_number, total
+from tests.dashboards.drawn.checks import faults, is_even, miscounted, missing, shown_number, total
 from tests.dashboards.drawn.drawing import Drawing, Drawn, drawing
 from tests.dashboards.prometheus import running_prometheus
 from tests.reports import report_body
@@ -119,8 +120,7 @@ def test_a_board_adds_up_to_what_the_api_answers_for_the_same_range(
     }
     wanted = sum(answer["totals"]["reports"] for answer in answers.values())
     assert wanted > 0
-    assert shown_number(drawn, "Reports") == wanted
-    assert total(drawn, "Reports by host") == total(drawn, "Reports by cause") == wanted
+    assert miscounted(drawn, wanted, "Reports", "Reports by host", "Reports by cause") == []
     by_host = {series["name"]: sum(series["values"]) for series in drawn.panels["Reports by host"].series}
     assert by_host == {host: answer["totals"]["reports"] for host, answer in answers.items() if answer["by_cause"]}
     for title in ("Reports by host", "Clients by host and day", "Exposure by host and day"):
@@ -179,7 +179,7 @@ def test_a_day_of_which_nothing_is_known_is_a_gap_and_no_line_goes_through_it(
 
 def test_every_link_lands_on_the_board_of_the_right_host(filled: Drawing, client: TestClient) -> None:
     drawn = filled.draw("postgres/overview", since="now-30d")
-    check_links(drawn, client)
+    assert link_faults(drawn, client) == []
     row = next(link for link in drawn.panels["Open violations that block"].links if "Violation b" in link["title"])
     violation = filled.follow(row["href"], engine="postgres")
     assert faults(violation) == []
@@ -187,33 +187,43 @@ def test_every_link_lands_on_the_board_of_the_right_host(filled: Drawing, client
     host = filled.follow(violation.board_links["Host"], engine="postgres")
     assert faults(host) == []
     assert f"May {row['row']['host']} enforce" in host.text
-    check_links(host, client)
+    assert link_faults(host, client) == []
     assert parse_qs(urlsplit(host.board_links["Rollout overview"]).query)["from"] == ["now-30d"]
     back = filled.follow(host.board_links["Violation"], engine="postgres")
     assert f"of {row['row']['host']}," in back.text
 
 
-def check_links(drawn: Drawn, client: TestClient) -> None:
-    """Check that links carry what fits their boards, and that the service has the pages that they lead to."""
+def link_faults(drawn: Drawn, client: TestClient) -> list[str]:
+    """Name links that carry what does not fit their boards, or lead to pages that the service does not have."""
     links = [(link["href"], link["row"]) for panel in drawn.panels.values() for link in panel.links]
     assert links
-    for href, row in [*links, *((url, {}) for url in drawn.board_links.values())]:
-        assert "$" not in href
-        asked = parse_qs(urlsplit(href).query)
-        if href.startswith("/d/"):
-            known = {variable["name"] for variable in _model(href)["templating"]["list"]}
-            carried = {name.removeprefix("var-") for name in asked if name.startswith("var-")}
-            assert carried <= known, href
-            if "hpkp-health" in href:
-                assert "datasource" not in carried, "a database is no Prometheus"
-            if row:
-                assert asked["var-host"] == [row["host"]]
-        else:
-            assert href.startswith(material.PAGES)
-            path = href.removeprefix(material.PAGES)
-            assert client.get(path or "/").status_code == 200
-            if row and "host" in row:
-                assert row["host"] in path or row["violation_id"] in path
+    every = [*links, *((url, {}) for url in drawn.board_links.values())]
+    return [f"{href}: {fault}" for href, row in every for fault in _link_faults(href, row, client)]
+
+
+def _link_faults(href: str, row: dict[str, str], client: TestClient) -> Iterator[str]:
+    """Name what is wrong with a link; ``row`` is that of the table that it stands in."""
+    if not href.startswith("/d/"):
+        path = href.removeprefix(material.PAGES)
+        if path == href:
+            yield "leads past the service"
+        elif client.get(path or "/").status_code != 200:
+            yield "is no page of the service"
+        elif "host" in row and row["host"] not in path and row["violation_id"] not in path:
+            yield "names neither the host nor the violation of its row"
+        return
+    asked = parse_qs(urlsplit(href).query)
+    known = {variable["name"]: variable for variable in _model(href)["templating"]["list"]}
+    carried = {name.removeprefix("var-"): values for name, values in asked.items() if name.startswith("var-")}
+    for name, values in carried.items():
+        if name not in known:
+            yield f"carries {name}, which its board does not have"
+        elif name == "datasource" and "hpkp-health" in href:
+            yield "carries a database to the board of Prometheus"
+        elif any("$" in value for value in values) and not known[name].get("includeAll"):
+            yield f"carries all of {name} to a board of one"
+    if row and carried.get("host") != [row["host"]]:
+        yield "carries another host than that of its row"
 
 
 def _model(href: str) -> dict[str, Any]:
@@ -259,96 +269,91 @@ def test_two_hundred_hosts_leave_the_overview_readable(browser: Browser, tmp_pat
     assert len(drawn.panels["Hosts"].cells) == material.MANY_HOSTS
 
 
-# Each fault that was once drawn, put back: what is checked above has to see it.
+# Each fault that was once drawn, put back: what is checked above has to see it, and to name it.
 
 
-def _panel(model: dict[str, Any], title: str) -> dict[str, Any]:
-    found: dict[str, Any] = next(panel for panel in model["panels"] if panel["title"] == title)
-    return found
-
-
-def _numbers_alone(model: dict[str, Any]) -> None:
-    _panel(model, "Last canary")["options"]["reduceOptions"]["fields"] = ""
-
-
-def _lines_by_number(model: dict[str, Any]) -> None:
-    for panel in model["panels"]:
-        if panel["type"] == "timeseries":
-            panel["fieldConfig"]["defaults"]["color"]["mode"] = "palette-classic"
-
-
-def _no_slots(model: dict[str, Any]) -> None:
-    target = _panel(model, "Exposure")["targets"][0]
-    text = target["rawSql"].replace("LEFT JOIN known k", "JOIN known k")
-    assert text != target["rawSql"]
-    target["rawSql"] = text
-
-
-def _one_line(model: dict[str, Any]) -> None:
-    for override in _panel(model, "Headline")["fieldConfig"]["overrides"]:
-        override["properties"] = [one for one in override["properties"] if one["id"] != "custom.wrapText"]
-
-
-def _wide_columns(model: dict[str, Any]) -> None:
-    for override in _panel(model, "Top violations")["fieldConfig"]["overrides"]:
-        override["properties"].append({"id": "custom.width", "value": 200})
-
-
-@pytest.mark.parametrize("put_back", [_numbers_alone, _lines_by_number, _no_slots, _one_line, _wide_columns])
-def test_a_fault_of_a_host_board_that_is_put_back_is_seen(
-    filled: Drawing, put_back: Callable[[dict[str, Any]], None]
-) -> None:
-    model = material.copy_of(BOARDS["postgres/host"])
-    put_back(model)
-    filled.boards["postgres/host"] = model
+@contextmanager
+def _standing(pen: Drawing, board: str, fault: Callable[[dict[str, Any]], None]) -> Iterator[None]:
+    """Let a copy of a board with a fault stand for the committed one, within a block."""
+    model = material.copy_of(BOARDS[board])
+    fault(model)
+    pen.boards[board] = model
     try:
-        drawn = filled.draw("postgres/host", host=HOST, since="now-200d")
+        yield
     finally:
-        del filled.boards["postgres/host"]
-    assert faults(drawn) + missing(drawn) != []
+        del pen.boards[board]
+
+
+@pytest.mark.parametrize(
+    ("fault", "named"),
+    [
+        (put_back.show_numbers_alone, "Last canary: 'none'"),
+        (put_back.leave_out_zeros, "Reports by cause: no value where nothing was counted"),
+        (put_back.leave_out_unknown_days, "Exposure: uneven"),
+        (put_back.draw_through_gaps, "Exposure: a line runs through days of which nothing is known"),
+        (put_back.center_bars, "Reports by cause: bars do not begin with the hour or day that they count"),
+        (put_back.color_by_number, r".+: \['[^']+', '[^']+'.*\]"),
+        (put_back.keep_headline_in_one_line, "Headline: cut off: .+"),
+        (put_back.widen_columns, r"Top violations: \d+ pixels are out of sight to the right"),
+    ],
+)
+def test_a_fault_of_a_host_board_that_is_put_back_is_named(
+    filled: Drawing, fault: Callable[[dict[str, Any]], None], named: str
+) -> None:
+    with _standing(filled, "postgres/host", fault):
+        drawn = filled.draw("postgres/host", host=HOST, since="now-200d")
+    found = [*faults(drawn), *missing(drawn)]
+    assert any(re.fullmatch(named, one, re.DOTALL) for one in found), found
+    title = named.partition(":")[0]
+    if title in drawn.panels:
+        assert {one.partition(":")[0] for one in found} == {title}, "no other panel has a fault"
 
 
 def test_all_hosts_of_an_empty_store_without_a_list_of_their_own_fail(browser: Browser, tmp_path: Path) -> None:
-    model = material.copy_of(BOARDS["postgres/overview"])
-    del next(one for one in model["templating"]["list"] if one["name"] == "host")["allValue"]
-    with material.in_both(material.empty(tmp_path)) as sources, drawing(browser, sources) as pen:
-        pen.boards["postgres/overview"] = model
+    with (
+        material.in_both(material.empty(tmp_path)) as sources,
+        drawing(browser, sources) as pen,
+        _standing(pen, "postgres/overview", put_back.list_no_hosts),
+    ):
         drawn = pen.draw("postgres/overview")
-    assert any("syntax error" in fault for fault in faults(drawn))
+    assert any(re.match(r'Reports by host: .*syntax error at or near "\)"', one, re.DOTALL) for one in faults(drawn))
 
 
-def test_links_that_carry_all_variables_are_seen(filled: Drawing, client: TestClient) -> None:
-    model = material.copy_of(BOARDS["postgres/overview"])
-    for link in model["links"]:
-        link["includeVars"] = True
-    filled.boards["postgres/overview"] = model
-    try:
+@pytest.mark.parametrize(
+    ("fault", "named"),
+    [
+        (put_back.carry_all_variables, "carries a database to the board of Prometheus"),
+        (put_back.carry_all_hosts, "carries all of host to a board of one"),
+    ],
+)
+def test_links_that_carry_what_does_not_fit_are_named(
+    filled: Drawing, client: TestClient, fault: Callable[[dict[str, Any]], None], named: str
+) -> None:
+    with _standing(filled, "postgres/overview", fault):
         drawn = filled.draw("postgres/overview")
-    finally:
-        del filled.boards["postgres/overview"]
-    with pytest.raises(AssertionError):
-        check_links(drawn, client)
+    found = link_faults(drawn, client)
+    assert any(one.endswith(named) for one in found), found
 
 
-def test_buckets_that_are_left_out_by_their_beginning_are_seen(filled: Drawing, demo: Path) -> None:
-    model = material.copy_of(BOARDS["sqlite/overview"])
-    target = _panel(model, "Reports by host")["targets"][0]
-    for name in ("rawQueryText", "queryText"):
-        target[name] = target[name].replace("time_ms >= $__from / 3600000 * 3600000", "time_ms >= $__from")
-    filled.boards["sqlite/overview"] = model
-    try:
-        until = _last_full_hour(demo) + 1_800_000
-        drawn = filled.draw("sqlite/overview", since=str(until - 900_000), until=str(until))
-    finally:
-        del filled.boards["sqlite/overview"]
-    assert shown_number(drawn, "Reports") > 0
-    assert total(drawn, "Reports by host") != shown_number(drawn, "Reports")
+@pytest.mark.parametrize("fault", [put_back.leave_out_hours_by_beginning, put_back.count_by_day_alone])
+def test_counts_that_a_short_range_leaves_out_are_named(
+    filled: Drawing, demo: Path, fault: Callable[[dict[str, Any]], None]
+) -> None:
+    hour, reports = _full_hour(demo)
+    since, until = hour + 900_000, hour + 2_700_000
+    with _standing(filled, "sqlite/overview", fault):
+        drawn = filled.draw("sqlite/overview", since=str(since), until=str(until))
+    assert miscounted(drawn, reports, "Reports", "Reports by host") == [f"Reports by host: 0 of {reports} reports"]
 
 
-def _last_full_hour(demo: Path) -> int:
+def _full_hour(demo: Path) -> tuple[int, int]:
+    """Return an hour with reports that does not begin a day, in milliseconds, and how many they are."""
     with closing(sqlite3.connect(demo)) as store:
-        [(hour,)] = store.execute("SELECT MAX(hour) FROM host_hours")
-    return int(hour)
+        [(hour, reports)] = store.execute(
+            "SELECT hour, SUM(reports) FROM host_hours WHERE hour % ? <> 0 GROUP BY hour ORDER BY hour DESC LIMIT 1",
+            (material.DAY_MS,),
+        )
+    return int(hour), int(reports)
 
 
 def test_the_health_board_over_a_real_prometheus(browser: Browser, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ export function measure(scene: EmbeddedScene) {
   });
 }
 
-/** Name, colour and values of each series, with its times. */
+/** Name, colour and values of each series, with its times, and how its bars stand and its line meets gaps. */
 function seriesOf(frame: DataFrame, frames: DataFrame[]) {
   const time = frame.fields.find(({ type }) => type === FieldType.time);
   return frame.fields
@@ -35,6 +35,8 @@ function seriesOf(frame: DataFrame, frames: DataFrame[]) {
       color: getFieldSeriesColor(field, config.theme2).color,
       times: time ? [...time.values] : [],
       values: [...field.values],
+      alignment: field.config.custom?.drawStyle === 'bars' ? field.config.custom.barAlignment : null,
+      spans: field.config.custom?.drawStyle === 'line' && Boolean(field.config.custom.spanNulls),
     }));
 }
 
