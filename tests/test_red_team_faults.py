@@ -215,6 +215,7 @@ def test_linter_and_verdict_find_the_same_report_uri_under_the_pins(team: RedTea
     linted = CliRunner().invoke(app, ["header", "lint", "--host", HOST, "--report-only", "--json", value])
     assert "report_uri_on_pinned_host" in linted.output, linted.output
     assert "report_uri_on_pinned_host" in _codes(team)
+    assert team.verdict() != "ready", "browsers do not report to the host whose pins fail"
 
 
 def test_each_status_means_the_same_on_page_and_command_line(team: RedTeam) -> None:

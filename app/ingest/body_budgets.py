@@ -19,9 +19,11 @@ class BodyBudgets:
 
     def judge(self, body: bytes, report: ViolationReport, history: PolicyHistory, received_at: int) -> Judgement | None:
         """Judge a report at its receipt (milliseconds); None if its body cannot pay for that, and from then on."""
+        # From the first report on, so that the order within the body decides who is paid for.
         budget = self._by_body.setdefault(body, BodyBudget())
         try:
             budget.charge_report((report.served_chain or (), report.validated_chain or ()))
+            # A budget of its own beside that of the body: its answer is the same in any other body (decision 25).
             return self._judge(report, history, received_at, received_at, Budget(body=budget))
         except BodyBudgetSpent:
             return None

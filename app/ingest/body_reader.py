@@ -51,10 +51,13 @@ class BodyReader:
         reports = self._reader.read(body, mode=envelope.mode, received_at=from_ms(received_at))
         refused = tuple(Fate(r.outcome, r.reason, r.pointer) for r in reports if isinstance(r, Unreadable))
         good = [report for report in reports if isinstance(report, Identified)]
+        # Nothing to log: what was refused is kept as a sample, entries of other types not at all.
         if not good:
             return ReadBody(None, (), refused)
+        # A body comes from one client: its first good report names that, and the second of the digest.
         first = good[0]
         client, network = self._hashes.of_address(envelope.address)
+        # Addresses change and are shared; an install lasts (decision 10).
         if install_id := first.report.install_id:
             client = self._hashes.of_install(install_id)
         entry = ReportEntry(
@@ -62,6 +65,7 @@ class BodyReader:
             client=client,
             network=network,
             submission=self._hashes.of_submission(first.fingerprint, second_of(first.report), envelope),
+            # With the dates in it: the reader did not know this text before, or its form is not the usual one.
             text=body,
             label=envelope.label,
             user_agent=envelope.user_agent,

@@ -30,14 +30,18 @@ from app.ingest.entry import (
 )
 from app.outcomes import Outcome
 
+# Apart from the version of the segment file: a change of the coding leaves headers and frames as they are.
 CODING_VERSION = 1
 
+# "<" fixes byte order and padding: the files have the same bytes on every machine.
 _HEAD = struct.Struct("<BxxxIIII")
 _LENGTH = struct.Struct("<I")
 _RECORD = struct.Struct(f"<BBxxIIIIq{CLIENT_BYTES}s{NETWORK_BYTES}s{SUBMISSION_BYTES}s{DATE_BYTES}s{DATE_BYTES}s")
 """Kind, mode; numbers of text or blob, label, user agent, identity; received_at; hashes; dates."""
 
+# Not from 0: a record of zeros then has an unknown kind, and is no report.
 _DATED, _WHOLE, _CANARY, _REJECTION = 1, 2, 3, 4
+# A mode is encoded as its index: append new ones, or older logs would be read with other modes.
 _MODES: tuple[Mode | None, ...] = (None, Mode.REPORT_ONLY, Mode.ENFORCE)
 _MODE_NUMBERS = {mode: number for number, mode in enumerate(_MODES)}
 _HASHES = CLIENT_BYTES + NETWORK_BYTES + SUBMISSION_BYTES
@@ -57,14 +61,17 @@ class Encoder:
     """Encodes the batches of one segment. Discard it with the segment, and after a payload that was not written."""
 
     def __init__(self) -> None:
+        # Kept for the whole segment: its last batch may refer to a text of its first one.
         self._numbers: dict[bytes, int] = {}
         self._definitions: list[bytes] = []
         self._blobs: list[bytes] = []
 
     def encode(self, entries: Sequence[Entry]) -> bytes:
         """Return the payload of a batch. Raises ValueError for a hash or a date of the wrong length."""
+        # In each payload, so that a decoder notices if definitions in front of it are missing.
         first = len(self._numbers)
         self._definitions, self._blobs = [], []
+        # Records first, though they come last in the payload: encoding them gathers the definitions and blobs.
         records = [self._report(entry) if type(entry) is ReportEntry else self._rare(entry) for entry in entries]
         parts = self._definitions + self._blobs
         return b"".join(
@@ -77,7 +84,9 @@ class Encoder:
         )
 
     def _report(self, entry: ReportEntry) -> bytes:
+        """Encode a report. Raises ValueError for a hash or a date of the wrong length."""
         received_at, client, network, submission, text, dates, identity, label, user_agent, mode = entry
+        # `struct` pads or cuts a value of another length without an error, and the hash would match nothing.
         if len(client) + len(network) + len(submission) != _HASHES:
             raise ValueError("an entry has a hash of the wrong length")
         if dates is None:
@@ -106,13 +115,16 @@ class Encoder:
         if isinstance(entry, CanaryEntry):
             kind, number, label = _CANARY, self._blob(entry.body), self._text(entry.label) if entry.label else 0
         elif isinstance(entry, RejectionEntry):
+            # Without receipt and network, which the record itself has.
             kind, number, label = _REJECTION, self._blob(json.dumps(entry[2:]).encode()), 0
         else:
+            # A subclass of `ReportEntry`: `encode` compares exact types.
             return self._report(entry)
         rest = _NO_CLIENT, entry.network, _NO_SUBMISSION, _NO_DATE, _NO_DATE
         return _RECORD.pack(kind, 0, number, label, 0, 0, entry.received_at, *rest)
 
     def _text(self, text: str) -> int:
+        """Return the number of a text: of a label or a user agent."""
         # Total for any str: a lone surrogate from a sender must not fail the batch of others.
         return self._number(text.encode("utf-8", "surrogatepass"))
 
@@ -124,6 +136,7 @@ class Encoder:
         return number
 
     def _blob(self, value: bytes) -> int:
+        """Add bytes to which one record alone refers; return their number in this payload, the first is 1."""
         self._blobs.append(value)
         return len(self._blobs)
 
@@ -132,6 +145,7 @@ class Decoder:
     """Decodes the payloads of one segment, in order from its beginning."""
 
     def __init__(self) -> None:
+        # Number 0 is "none", so the index of a definition is its number.
         self._definitions: list[bytes] = [b""]
         self._texts: dict[int, str] = {0: ""}
 
@@ -143,6 +157,7 @@ class Decoder:
         try:
             return list(self._entries(*read))
         except (IndexError, ValueError, TypeError, RecursionError) as error:
+            # A value and not an exception: that would end the round of the fold for all logs, and this refuses one.
             return Undecodable(f"a record is invalid: {error!r}")
 
     def learn(self, payload: bytes) -> Undecodable | None:
@@ -156,6 +171,7 @@ class Decoder:
             version, first, definitions, blobs, count = _HEAD.unpack_from(payload)
             if version != CODING_VERSION:
                 return Undecodable(f"coding version {version}, this program reads {CODING_VERSION}")
+            # The list has one member more than there are definitions, number 0: equal means that one is missing.
             if first >= len(self._definitions):
                 return Undecodable(f"definitions up to {first} are missing")
             lengths = [
@@ -167,6 +183,7 @@ class Decoder:
         except struct.error as error:
             return Undecodable(f"the head is invalid: {error}")
         start = _HEAD.size + (definitions + blobs) * _LENGTH.size
+        # Before anything is sliced: a slice beyond the end is shorter, and raises nothing.
         if start + sum(lengths) + count * _RECORD.size != len(payload):
             return Undecodable("the lengths do not add up")
         parts = []
@@ -181,6 +198,8 @@ class Decoder:
         return [b"", *parts[definitions:]], memoryview(payload)[start:]
 
     def _entries(self, blobs: list[bytes], records: memoryview) -> Iterator[Entry]:
+        """Yield the entries of the records. Raises IndexError or ValueError for a number or a kind that is none."""
+        # Local names, because the loop runs for each entry that the fold reads.
         definitions, text = self._definitions, self._text
         for record in _RECORD.iter_unpack(records):
             kind, mode, number, label, agent, identity, at, client, network, submission, noticed, expires = record
@@ -200,6 +219,7 @@ class Decoder:
             elif kind == _CANARY:
                 yield CanaryEntry(at, network, blobs[number], text(label))
             elif kind == _REJECTION:
+                # In the order of the members of `RejectionEntry`, as the encoder writes them.
                 outcome, *rest = json.loads(blobs[number])
                 yield RejectionEntry(at, network, Outcome(outcome), *rest)
             else:

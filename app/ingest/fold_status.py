@@ -64,6 +64,7 @@ class FoldStatus:
             canaries_refused=self.canaries_refused + result.canaries_refused,
             new_violations=self.new_violations + result.new_violations,
             overflow=overflow,
+            # A canary that was refused proves nothing about the path to the store.
             canary_at=max(self.canary_at, canary_at if result.canaries_arrived else 0),
             error=None,
         )
@@ -73,6 +74,7 @@ def read_status(root: Path) -> FoldStatus:
     """Read what the fold of a directory told last; nothing if it never ran, or if that cannot be read."""
     try:
         told = json.loads((root / _NAME).read_bytes())
+        # A file of another version may have members that this one does not know.
         known = {item.name for item in fields(FoldStatus)}
         status = FoldStatus(**{name: value for name, value in told.items() if name in known})
         folded = {name: Folded(*mark) for name, mark in status.folded.items()}
@@ -88,6 +90,7 @@ def write_status(root: Path, status: FoldStatus) -> None:
     """Write the status in place of the one before. It is for show, so neither is it synced nor is a failure one."""
     new = root / f"{_NAME}.new"
     try:
+        # Under another name first: a process that reads meanwhile gets the old status, never a part of one.
         new.touch(mode=0o600)
         new.write_text(json.dumps(asdict(status)))
         new.replace(root / _NAME)

@@ -20,6 +20,8 @@ class FoldThread:
     def stop(self) -> None:
         """End after what is left is counted, or the store does not answer; blocks until then."""
         self._stopping.set()
+        # It may be waiting for entries, and not look at the event before that ends.
         self._fold.wake.set()
+        # Joining a thread that was never started raises RuntimeError.
         if self._thread.is_alive():
             self._thread.join()

@@ -79,6 +79,7 @@ class FoldWatch:
             hopeless = status.error is not None or status.refused.keys() >= set(behind)
             if hopeless or self._monotonic() >= deadline:
                 yield from_ms(min(_counted_until(name, status) for name in behind))
+            # Each time and not once: the fold may have begun to wait again.
             self._wake()
             yield None
             # A log that was folded to its end is removed, and then the status has no more of it.
@@ -91,6 +92,7 @@ class FoldWatch:
         logs = find_logs(self._root)
         published = {log.path.name: end for log in logs if (end := log.read_end()) is not None}
         ends = {name: end.position[:2] for name, end in published.items()}
+        # A sample whose ends are all folded no longer tells since when something waits.
         while self._samples and not _find_behind(_only(self._samples[0][1], ends), status):
             self._samples.popleft()
         if behind := _find_behind(ends, status):
@@ -98,6 +100,7 @@ class FoldWatch:
             counted_until = 0 if self._has_looked else min(_counted_until(name, status) for name in behind)
             self._samples.append((counted_until or now, ends))
             if len(self._samples) > _SAMPLES:
+                # Every second one: an outage of hours needs no more memory, and its lag is known less exactly.
                 self._samples = deque(list(self._samples)[::2])
         self._has_looked = True
         appended = [end.appended_at for end in published.values()]
@@ -110,6 +113,7 @@ class FoldWatch:
         )
 
     def _find_ends(self) -> _Ends:
+        """Return where the logs end now, those without a published end left out."""
         found = ((log.path.name, log.read_end()) for log in find_logs(self._root))
         return {name: end.position[:2] for name, end in found if end is not None}
 
@@ -125,4 +129,5 @@ def _only(ends: _Ends, there: _Ends) -> _Ends:
 
 
 def _counted_until(name: str, status: FoldStatus) -> int:
+    """Return the newest receipt of a log that is counted, in milliseconds; 0 if the status has none."""
     return status.folded[name].newest_received_at if name in status.folded else 0

@@ -25,6 +25,7 @@ from struct import Struct
 from typing import NamedTuple
 
 FORMAT_VERSION = 1
+# One sector, so that writing frames never touches the sector of the header.
 HEADER_BYTES = 512
 SECTOR_BYTES = 512
 """The smallest unit that a disk writes as a whole; larger ones are multiples of it."""
@@ -33,7 +34,9 @@ _HEADER = Struct("<8sHxx16s16s16sQQQQ")
 _MAGIC = b"HPKPLOG\n"
 _HEAD = Struct("<4sIQIII")
 _HEAD_FIELDS = Struct("<4sIQII")
+# 0xF5 occurs in no UTF-8 text, so few payloads contain a mark; those that do are told apart by the checksum.
 _MARK = b"\xf5FRM"
+# Not zero, so that an end which was not written is recognised (`explain_rest`).
 _END = b"\xf5END\xf5END"
 FRAME_OVERHEAD = _HEAD.size + len(_END)
 
@@ -64,6 +67,7 @@ class SegmentHeader:
     @property
     def seed(self) -> int:
         """Seed of the checksums of this segment's frames."""
+        # The id, too: segments of other logs have the same numbers and offsets.
         return zlib.crc32(self.log_id + self.number.to_bytes(8, "little"))
 
 
@@ -110,6 +114,7 @@ class Frame(NamedTuple):
 
 def build_frame(payload: bytes, *, seed: int, offset: int, sequence: int, entries: int) -> bytes:
     """Return the bytes of a frame for an offset of a segment."""
+    # Two checksums: the length in the head has to be trusted before the end of the payload can be found.
     fields = _HEAD_FIELDS.pack(_MARK, len(payload), sequence, entries, zlib.crc32(payload, seed))
     return b"".join((fields, _checksum(fields, seed, offset), payload, _END))
 
@@ -128,12 +133,14 @@ def read_frame(data: bytes, at: int, head: FrameHead, *, seed: int) -> Frame | N
     """Read a frame by its head; None if ``data`` has not all of it or a checksum is wrong."""
     stop = at + head.end - head.offset - len(_END)
     payload = data[at + _HEAD.size : stop]
+    # The end mark first: of a frame that is being written it is usually missing, and nothing is summed.
     if data[stop : stop + len(_END)] != _END or zlib.crc32(payload, seed) != head.checksum:
         return None
     return Frame(head.offset, head.end, head.sequence, head.entries, payload)
 
 
 def _checksum(fields: bytes, seed: int, offset: int) -> bytes:
+    """Return the checksum of the fields of a head, which is right at this offset of this segment alone."""
     return zlib.crc32(fields + offset.to_bytes(8, "little"), seed).to_bytes(4, "little")
 
 
@@ -145,12 +152,16 @@ def explain_rest(rest: bytes, offset: int, *, seed: int) -> str | None:
     used = len(rest.rstrip(b"\0"))
     if not used:
         return None
+    # Rule 3: a good frame is written only behind one that was durable.
     if (later := find_later_frame(rest, offset, seed=seed)) is not None:
         return f"the frame at {offset} is damaged, but not that at {later}"
     head = read_head(rest, 0, seed=seed, offset=offset)
+    # Without a good head the length is unknown, and what is not zero is taken for the frame.
     length = used if head is None else head.end - offset
+    # Rule 2, and a frame is begun only where all of it fits.
     if length > len(rest) or used > length:
         return f"there are bytes that no frame accounts for behind {offset}"
+    # Rule 1: a complete frame has no sector of zeros, so this one was cut short.
     if _has_unwritten_sector(rest[:length], offset):
         return None
     if head is not None and not any(rest[length - len(_END) : length]):
@@ -160,6 +171,7 @@ def explain_rest(rest: bytes, offset: int, *, seed: int) -> str | None:
 
 def find_later_frame(rest: bytes, offset: int, *, seed: int) -> int | None:
     """Return the offset of the first good frame behind the beginning of ``rest``, which is at ``offset``."""
+    # From 1 on: at 0 is the frame that is not good.
     at = rest.find(_MARK, 1)
     while at >= 0:
         head = read_head(rest, at, seed=seed, offset=offset + at)
@@ -171,6 +183,7 @@ def find_later_frame(rest: bytes, offset: int, *, seed: int) -> int | None:
 
 def _has_unwritten_sector(data: bytes, offset: int) -> bool:
     """Whether a sector, or the part of one at either end of ``data``, is all zeros."""
+    # Sectors are those of the file: a frame begins anywhere in one.
     first = SECTOR_BYTES - offset % SECTOR_BYTES
     pieces = [data[:first], *(data[at : at + SECTOR_BYTES] for at in range(first, len(data), SECTOR_BYTES))]
     return any(not any(piece) for piece in pieces)

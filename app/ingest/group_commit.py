@@ -111,6 +111,7 @@ class GroupCommit:
     def start(self) -> None:
         """Start the thread that writes, for the running event loop."""
         self._loop = asyncio.get_running_loop()
+        # A daemon: a loop that ends without `stop` must not leave a process that never ends.
         self._thread = threading.Thread(target=self._write_all, name="ingest-log", daemon=True)
         self._thread.start()
 
@@ -118,6 +119,7 @@ class GroupCommit:
         """Write what waits, then end. The log stays open."""
         self._stopping = True
         await self._idle.wait()
+        # Nothing is written any more, and `submit` refuses what comes.
         self._to_write.put(None)
         await asyncio.to_thread(self._thread.join)
 
@@ -133,10 +135,13 @@ class GroupCommit:
     def submit(self, entry: Entry) -> asyncio.Future[AppendResult]:
         """Add an entry to a batch; return the batch's future, for `append` and for a protocol's callback."""
         own_bytes = entry.own_bytes
+        # Else `stop` would wait for as long as senders send.
         if self._stopping:
             return self._refuse(FailureKind.STOPPED, "the service is stopping")
+        # In bytes: an entry takes 400 with a known text, and as much as its body with a new one.
         if self._waiting_bytes + own_bytes > self._max_waiting_bytes:
             return self._refuse(FailureKind.TOO_MANY_WAITING, "too many submissions wait for the disk")
+        # At the end of this turn of the loop, unless a batch is gathering and has asked for that.
         if not self._batches:
             self._loop.call_soon(self._send)
         if not self._batches or self._batches[-1].own_bytes + own_bytes > MAX_BATCH_BYTES:
@@ -151,6 +156,7 @@ class GroupCommit:
         return batch.future
 
     def _refuse(self, kind: FailureKind, reason: str) -> asyncio.Future[AppendResult]:
+        """Return a future that is done: the entry is in no batch."""
         future: asyncio.Future[AppendResult] = self._loop.create_future()
         future.set_result(NotAppended(kind, reason))
         return future
@@ -159,6 +165,7 @@ class GroupCommit:
         """Hand the oldest batch to the thread, unless it is writing."""
         if not self._writing and self._batches:
             self._writing = True
+            # One batch at a time: what comes during the write gathers in the next one.
             self._to_write.put(self._batches.popleft())
 
     def _write_all(self) -> None:
@@ -168,9 +175,11 @@ class GroupCommit:
             try:
                 batch.result = self._log.append(batch.entries)
             except Exception as error:
+                # The thread has to go on: without it all later submissions would wait for ever.
                 logger.exception("a batch of %d entries could not be appended", len(batch.entries))
                 batch.result = NotAppended(FailureKind.FAULT, str(error))
             batch.seconds = monotonic() - began
+            # Futures and batches belong to the thread of the loop; this one only fills in the result.
             self._loop.call_soon_threadsafe(self._finish, batch)
 
     def _finish(self, batch: _Batch) -> None:
@@ -182,6 +191,7 @@ class GroupCommit:
         assert batch.result is not None  # set by the thread
         self._failure = (batch.result, monotonic()) if isinstance(batch.result, NotAppended) else None
         batch.future.set_result(batch.result)
+        # `_send` has found no further batch, so nothing waits.
         if not self._writing:
             self._idle.set()
         self._on_commit(Commit(len(batch.entries), batch.seconds, monotonic() - batch.began, batch.result))

@@ -22,6 +22,7 @@ class KeyedHashes:
     """Hashes under the key of a store."""
 
     def __init__(self, key: bytes) -> None:
+        # The second takes the first 4 of the 16 bytes, see `second_of_date`.
         self._submissions = hashlib.blake2b(digest_size=SUBMISSION_BYTES - _SECOND_BYTES, key=key)
         self._clients = hashlib.blake2b(digest_size=CLIENT_BYTES, key=key)
         self._networks = hashlib.blake2b(digest_size=NETWORK_BYTES, key=key)
@@ -42,13 +43,16 @@ class KeyedHashes:
     def of_submission(self, fingerprint: bytes, second: bytes, envelope: Envelope) -> bytes:
         """Return the hash of what was sent by whom: the same for a retry. See `second_of`."""
         address = envelope.address
+        # With the length of the address: else another address and label could give the same text.
         around = f"{len(address)} {address} {envelope.label} {envelope.mode} "
         return second + _hash(self._submissions, around.encode() + fingerprint)
 
 
 def of_further_report(submission: bytes, position: int) -> bytes:
     """Return the digest of another report of a submission than its first one, by its place in it."""
+    # Without a key, which the fold need not have: the hash of the submission is keyed already.
     digest = hashlib.blake2b(submission + position.to_bytes(2, "big"), digest_size=SUBMISSION_BYTES - _SECOND_BYTES)
+    # All reports of a body lie together in the index, as those of a second do.
     return submission[:_SECOND_BYTES] + digest.digest()
 
 

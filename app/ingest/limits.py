@@ -123,6 +123,7 @@ def decide(violations: Iterable[NewViolation], used: Usage, limits: NewViolation
 
     ``used`` needs the counts of the keys that occur in the batch, and all hosts without a policy.
     """
+    # A copy of what is used: what is accepted here counts for the rest of the batch, and the caller keeps its own.
     now, added = used.plus(Usage()), Usage()
     by_identity: dict[bytes, Decision] = {}
     for violation in _in_turn(violations, used):
@@ -130,6 +131,7 @@ def decide(violations: Iterable[NewViolation], used: Usage, limits: NewViolation
         by_identity[violation.identity] = Accepted() if reason is None else Overflow(reason)
         if reason is None:
             is_new_host = not violation.is_registered and violation.host not in now.hosts
+            # Before the violation is counted itself, perhaps in the last place of its leaf.
             is_reserved = _has_reserved_room(violation, now, limits)
             for usage in (now, added):
                 _use(usage, violation, is_new_host=is_new_host, is_reserved=is_reserved)
@@ -142,6 +144,7 @@ def _in_turn(violations: Iterable[NewViolation], used: Usage) -> list[NewViolati
     ordered = []
     for position, violation in enumerate(violations):
         key = violation.network, violation.host, violation.day
+        # The position decides between equals: the order of arrival, whatever the identities are.
         ordered.append((used.network_and_host[key] + turns[key], position, violation))
         turns[key] += 1
     return [violation for _, _, violation in sorted(ordered, key=lambda item: item[:2])]
@@ -153,10 +156,12 @@ def find_limit(violation: NewViolation, used: Usage, limits: NewViolationLimits)
     # An unknown network may be everybody behind a proxy: nothing to share between, and the limits of hosts remain.
     is_known = network != UNKNOWN_NETWORK
     is_reserved = _has_reserved_room(violation, used, limits)
+    # Rule 1: checked evidence passes the limits of its network, which others in it may have used up.
     if is_known and not is_reserved and used.network_and_host[network, host, day] >= limits.per_network_and_host:
         return OverflowReason.NETWORK_AND_HOST
     if is_known and not is_reserved and used.network[network, day] >= limits.per_network:
         return OverflowReason.NETWORK_AND_DAY
+    # Rule 1: what is not checked gets the room that is not reserved, and no more.
     open_room = limits.per_host - limits.reserved_for_checked
     if used.host[host, day] >= limits.per_host or (not is_reserved and used.unchecked[host, day] >= open_room):
         return OverflowReason.HOST_AND_DAY
@@ -164,6 +169,7 @@ def find_limit(violation: NewViolation, used: Usage, limits: NewViolationLimits)
         return None
     if used.unregistered[day] >= limits.unregistered_violations:
         return OverflowReason.UNREGISTERED_VIOLATIONS
+    # The limits below are for hosts that would be added; this one is kept already.
     if host in used.hosts:
         return None
     if len(used.hosts) >= limits.unregistered_hosts:
@@ -187,6 +193,7 @@ def _use(usage: Usage, violation: NewViolation, *, is_new_host: bool, is_reserve
     usage.host[host, day] += 1
     usage.unchecked[host, day] += not is_reserved
     if violation.checked_leaf is not None:
+        # In the open room, too: which room a violation was accepted in is not stored, only its leaf.
         usage.leaf[host, violation.checked_leaf, day] += 1
     usage.network_and_host[network, host, day] += 1
     usage.network[network, day] += 1

@@ -39,11 +39,13 @@ from app.ingest.segment import Segment
 
 logger = logging.getLogger(__name__)
 
+# Each segment repeats the definitions that it uses: those of 200 chains are 2.3 MB.
 SEGMENT_BYTES = 16 << 20
 _FIRST_SEGMENT_BYTES = 1 << 20
 """Segments double from here: a small site never fills 32 MB of zeros at its start."""
 _RETRY_SECONDS = 0.25
 """Pause after a failed append. Without it a full disk is asked for a file thousands of times a second."""
+# All that an operator ends: a full disk, a quota, the limit for the size of one file.
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -89,6 +91,7 @@ class IngestLog:
         """The position behind the last durable frame."""
         self.syncs = 0
         """How many frames were written and synced."""
+        # Readers wait for what a dead process left, too; of a new log there is nothing to wait for.
         if end.segment:
             self._publish_end()
 
@@ -99,6 +102,7 @@ class IngestLog:
         """
         if self._failure is not None:
             failed, until = self._failure
+            # Everything that arrives in the pause gets the reason of the last try.
             if self._monotonic() < until:
                 return failed
             self._failure = None
@@ -115,18 +119,21 @@ class IngestLog:
         self._lock.release()
 
     def _append(self, entries: Sequence[Entry]) -> AppendResult:
+        """Append to the current segment, or to the next one if there is too little room. Raises OSError, ValueError."""
         if (current := self._current) is not None:
             payload = self._encode(current.encoder, entries)
             if current.end.offset + FRAME_OVERHEAD + len(payload) <= current.header.size:
                 return self._write(current, payload, len(entries))
             self._leave_segment()
             self._next_bytes = min(2 * current.header.size, self._segment_bytes)
+        # Encoded again: the payload above refers to definitions of the segment that is left.
         encoder = Encoder()
         payload = self._encode(encoder, entries)
         begun = self._begin_segment(encoder, HEADER_BYTES + FRAME_OVERHEAD + len(payload))
         return begun if isinstance(begun, NotAppended) else self._write(begun, payload, len(entries))
 
     def _encode(self, encoder: Encoder, entries: Sequence[Entry]) -> bytes:
+        """Encode a batch for a segment. Raises ValueError, and has left the segment then."""
         try:
             return encoder.encode(entries)
         except ValueError:
@@ -135,6 +142,7 @@ class IngestLog:
 
     def _begin_segment(self, encoder: Encoder, needed: int) -> _Current | NotAppended:
         """Create the next segment, with room for a first frame."""
+        # The size covers a first frame that is larger than usual segments: it must not be refused for ever.
         header = SegmentHeader(
             *self._ids,
             number=self.end.segment + 1,
@@ -148,18 +156,23 @@ class IngestLog:
             reason = f"the ingest log has {size} of at most {self._max_bytes} bytes: the fold is behind"
             return self._fail(NotAppended(FailureKind.LOG_FULL, reason))
         fd, header = created
+        # Published with the first frame: behind an empty segment there is nothing to wait for.
         self.end = Position(header.number, HEADER_BYTES, header.sequence)
         path = self.directory.segment_path(header.number)
         self._current = _Current(fd, header, encoder, self.end, path, os.fstat(fd).st_ino)
         return self._current
 
     def _write(self, current: _Current, payload: bytes, entries: int) -> AppendResult:
+        """(1) Write a frame, (2) sync it, (3) check that it can be found, (4) publish the new end. Raises OSError."""
         segment, offset, sequence = current.end
         frame = build_frame(payload, seed=current.header.seed, offset=offset, sequence=sequence, entries=entries)
         try:
+            # (1) A short write is a torn frame, and means that no more fits on the disk.
             if os.pwrite(current.fd, frame, offset) != len(frame):
                 raise OSError(errno.ENOSPC, "the write was cut short")
+            # (2) Not fsync: the file was filled with zeros, so neither its size nor its blocks change.
             os.fdatasync(current.fd)
+            # (3) See `_Current.inode`.
             if current.path.stat().st_ino != current.inode:
                 raise OSError(errno.ESTALE, f"{current.path} was replaced")
         except OSError:
@@ -169,20 +182,24 @@ class IngestLog:
         if self._failing:
             logger.info("the ingest log accepts entries again")
             self._failing = False
+        # (4) Only now: readers wait for what is published, and the next frame begins there.
         self.end = current.end = Position(segment, offset + len(frame), sequence + entries)
         self._publish_end()
         return Appended(self.end)
 
     def _publish_end(self) -> None:
+        """Write where the log ends for other processes to see."""
         self._end_file.publish(PublishedEnd(self.end, time.time_ns() // 1_000_000))
 
     def _leave_segment(self) -> None:
+        """Close the current segment, if any; the next append begins another one."""
         if self._current is not None:
             with contextlib.suppress(OSError):  # close reports a late failure of a write that was refused already
                 os.close(self._current.fd)
             self._current = None
 
     def _fail(self, failed: NotAppended) -> NotAppended:
+        """Begin the pause after a failure, and log the first failure of a row."""
         if not self._failing:
             logger.error("%s", failed.reason)
         self._failing = True
@@ -216,9 +233,11 @@ def open_log(
             continue
         end = find_end(directory, store_id=store_id)
         if isinstance(end, LogRefused):
+            # What is appended behind damage would be acknowledged, and not counted before an operator skips that.
             lock.release()
             refused.append(end)
             continue
+        # With the lock of the writer: these files are the writer's, as `.dirty` ones are the fold's.
         directory.remove_unfinished(".new")
         break
     else:
@@ -230,6 +249,7 @@ def open_log(
         store_id=store_id,
         end=end,
         max_bytes=max_bytes,
+        # The fold gives back whole segments: with eight in the limit it makes room long before the log is full.
         segment_bytes=min(segment_bytes, max(max_bytes // 8, 1 << 16)),
         monotonic=monotonic,
     )
@@ -251,6 +271,7 @@ def find_end(directory: LogDirectory, *, store_id: bytes) -> Position | LogRefus
             return segment
         if segment is None:
             if number == numbers[-1]:
+                # A fold recycles only what is in front of its watermark, so never the last segment.
                 return damaged(directory.path, f"segment {number} disappeared")
             continue  # a fold has just counted it
         with closing(segment):
@@ -271,6 +292,7 @@ def find_end(directory: LogDirectory, *, store_id: bytes) -> Position | LogRefus
                 for frame in segment.frames():
                     end = Position(number, frame.end, frame.sequence + frame.entries)
                     ends.add(frame.end)
+                # Only the last one may be torn; the end of any other is checked with the header that follows it.
                 reason = segment.explain_end(end.offset) if number == numbers[-1] else None
             except OSError as error:
                 return unreadable(directory.path, error)

@@ -18,6 +18,7 @@ from app.ingest.log_directory import Lock, LogDirectory
 from app.ingest.log_values import LogRefused, Position, damaged, in_use, incomplete, unreadable
 from app.ingest.segment import Segment
 
+# Without weights one transaction of new bodies took 7 s, and had the write lock of SQLite for 2 of them.
 _BODY_WEIGHT = 32
 """A whole body costs the fold that many times what an entry costs whose text it has seen before."""
 
@@ -59,6 +60,7 @@ class LogReader:
     def adopt(self) -> bool:
         """Lock the log for writing, too, if it has no writer; whether it has none. Raises OSError."""
         if self._writer_lock is None:
+            # The lock of the fold is held already; neither is waited for, so their order cannot deadlock.
             self._writer_lock = self.directory.lock_for_writing()
         return self.is_adopted
 
@@ -99,12 +101,14 @@ class LogReader:
         Raises OSError.
         """
         for number in self.directory.segments():
+            # Never the segment of the watermark: `start` needs it, and its writer may still append to it.
             if number < watermark.segment:
                 self.directory.recycle_segment(number)
 
     def remove(self) -> None:
         """Remove an adopted log of which everything is counted and committed. Raises OSError."""
         assert self.is_adopted
+        # Before the locks are released: a starting process could otherwise take the log for writing.
         self.directory.remove()
         self.close()
 
@@ -126,6 +130,7 @@ class LogReader:
                 return incomplete(
                     self.directory.path, f"it begins with segment {first}, and the database has no watermark for it"
                 )
+        # A database that was restored from a backup has an old watermark, and the files are recycled.
         elif watermark.segment not in numbers:
             return incomplete(self.directory.path, f"segment {watermark.segment}, where the watermark is, is missing")
         else:
@@ -135,6 +140,7 @@ class LogReader:
         if (refused := self._open(self._at.segment)) is not None:
             return refused
         assert self._segment is not None
+        # Definitions are valid to the end of the segment, so those in front of the watermark are needed.
         for frame in self._segment.frames():
             if frame.end > self._at.offset:
                 if frame.offset < self._at.offset:
@@ -152,41 +158,52 @@ class LogReader:
         decoded = self._decoder.decode(frame.payload)
         if isinstance(decoded, Undecodable):
             return self._damaged(f"{self._segment.path.name}, frame at {frame.offset}: {decoded.reason}")
+        # The checksum says nothing about frames that are missing in front; the running number does.
         if len(decoded) != frame.entries or frame.sequence != self._at.sequence:
             return self._damaged(f"{self._segment.path.name}, frame at {frame.offset}: entries are missing before it")
         self._at = Position(self._at.segment, frame.end, frame.sequence + frame.entries)
         return decoded
 
     def _next_frame(self) -> Frame | LogRefused | None:
-        """Return the frame at the position; None if it is not there yet. Crosses into the next segment."""
+        """Return the frame at the position; None if it is not there yet.
+
+        (1) Read it, if it is there. (2) If not, find whether its segment has ended. (3) Refuse if frames in front of
+        that end are missing. (4) At the end, go on with the next segment.
+        """
         while True:
             # A segment without frames is opened each time: it was created again if its creation failed late.
             if self._segment is None or self._at.offset == HEADER_BYTES:
                 refused = self._open(self._at.segment) or self._enter()
                 if refused is not None or self._segment is None:
                     return refused
+            # (1) The usual case.
             if (frame := self._frame_here()) is not None:
                 return frame
             if self._limit is None:
+                # (2) Nothing here: the segment is still written to, or the next one says where it ended.
                 if (refused := self._find_limit()) is not None:
                     return refused
                 if self._limit is None:
                     return self._check_end()
                 # Look again: frames may have been added before the next segment was.
             elif self._at.offset < self._limit:
+                # (3) The writer names as the end only what was durable: so a frame has been damaged.
                 name = self._segment.path.name
                 return self._damaged(f"{name} has no good frame at {self._at.offset} and should end at {self._limit}")
             else:
+                # (4) What may follow here failed its sync, was refused, and is not read.
                 self._at = Position(self._at.segment + 1, HEADER_BYTES, self._at.sequence)
                 self._leave_segment()
 
     def _frame_here(self) -> Frame | None:
         """Return the frame at the position in the open segment, unless its segment ended before."""
         assert self._segment is not None
+        # A good frame may be behind the limit: its sync failed, and its senders were told so.
         if self._limit is not None and self._at.offset >= self._limit:
             return None
         if self._frames is None:
             self._frames = self._segment.frames(self._at.offset)
+        # An iterator that has ended sees nothing that is appended later, so it is made again.
         frame = next(self._frames, None)
         if frame is None or (self._limit is not None and frame.end > self._limit):
             self._frames = None
@@ -249,21 +266,25 @@ class LogReader:
         return None
 
     def _open_segment(self, number: int) -> Segment | LogRefused | None:
+        """Open a segment of this log; None if it does not exist."""
         directory = self.directory
         return Segment.open(
             directory.segment_path(number), log_id=directory.log_id, store_id=self._store_id, number=number
         )
 
     def _leave_segment(self) -> None:
+        """Close the open segment, and drop what is valid in that segment alone."""
         if self._segment is not None:
             self._segment.close()
         self._segment, self._frames, self._limit, self._decoder = None, None, None, Decoder()
 
     def _damaged(self, reason: str) -> LogRefused:
+        """Refuse this log as damaged."""
         return damaged(self.directory.path, reason)
 
 
 def _weight_of(entry: Entry) -> int:
+    """Return what an entry costs the fold, in entries whose text it knows."""
     return 1 if isinstance(entry, ReportEntry) and entry.dates is not None else _BODY_WEIGHT
 
 
@@ -272,6 +293,7 @@ def open_reader(directory: LogDirectory, *, store_id: bytes) -> LogReader | LogR
     try:
         if (lock := directory.lock_for_folding()) is None:
             return in_use(directory.path, "folds")
+        # Counted and committed before it got this name, and perhaps half zeros.
         directory.remove_unfinished(".dirty")
     except OSError as error:
         return unreadable(directory.path, error)

@@ -105,20 +105,25 @@ def skip_damage(root: Path, name: str, store: FoldStore, *, store_id: bytes) -> 
     log = next((log for log in find_logs(root) if log.path.name == name), None)
     if log is None:
         raise CannotSkip(f"there is no ingest log {name} in {root}")
+    # (1) While this has the lock, no fold counts further and no segment is recycled.
     with closing(_lock(log, store_id)) as reader:
         mark = store.find_mark(log.log_id)
         watermark = (
             None if mark is None else Position(mark.position.segment, mark.position.offset, mark.position.sequence)
         )
+        # (2) Entries that can be counted are never left out.
         _check_refused(reader, watermark)
+        # If even the start is refused, the reader has no position: the watermark is the place then.
         at = max(reader.position, watermark or Position(1, HEADER_BYTES, 0))
         left_out = {number: size for number in log.segments() if (size := _count_used(log, number, at))}
+        # (3) Not merely the next number: several segments in a row may be damaged.
         following = _find_following(log, at, store_id)
         if following is None:
             return _leave_out_rest(reader, at, mark, left_out, store)
         skipped = Skipped(
             name,
             sum(size for number, size in left_out.items() if number < following.number),
+            # Exact: each header has the number of entries in front of it.
             following.sequence - at.sequence,
             tuple(number for number in left_out if number < following.number),
             following.number,
@@ -126,8 +131,10 @@ def skip_damage(root: Path, name: str, store: FoldStore, *, store_id: bytes) -> 
         )
         position = LogPosition(following.number, HEADER_BYTES, following.sequence)
         moved = LogMark(position, 0 if mark is None else mark.newest_received_at, now_ms())
+        # (4) Before the files are moved: after a crash here they are in front of the watermark, and not counted.
         if not store.skip_log(log.log_id, mark, moved, str(skipped)):
             raise CannotSkip(f"ingest log {name} was counted further meanwhile")
+        # (5) Kept and not deleted: their good frames can still be examined.
         for number in skipped.segments:
             _move_aside(log.segment_path(number), skipped.kept_in)
         return skipped
@@ -144,6 +151,7 @@ def _leave_out_rest(
             "which continues with another log, and skip then"
         )
     end, kept_in = log.read_end(), log.path.parent / _KEPT / log.path.name
+    # The published end is not durable: one in front of the damage is out of date.
     entries = None if end is None or end.position < at else end.position.sequence - at.sequence
     skipped = Skipped(log.path.name, sum(left_out.values()), entries, tuple(left_out), None, kept_in)
     # The files first: with the log left and no watermark, it would be counted again from its beginning.
@@ -161,6 +169,7 @@ def _lock(log: LogDirectory, store_id: bytes) -> LogReader:
         if reader.kind is not RefusalKind.IN_USE:
             raise CannotSkip(str(reader))
         if time.monotonic() > deadline:
+            # A fold keeps the lock of a log that it uses, so waiting longer would not help.
             raise CannotSkip(f"ingest log {log.path.name} is not refused: the running service counts it")
         time.sleep(0.02)
     return reader
@@ -187,6 +196,7 @@ def _find_following(log: LogDirectory, at: Position, store_id: bytes) -> Segment
             segment = Segment.open(log.segment_path(number), log_id=log.log_id, store_id=store_id, number=number)
             if isinstance(segment, Segment):
                 segment.close()
+                # The number of the watermark never goes back: it says how many entries were counted.
                 if segment.header.sequence >= at.sequence:
                     return segment.header
     return None
@@ -201,6 +211,7 @@ def _count_used(log: LogDirectory, number: int, at: Position) -> int:
 
 
 def _move_aside(path: Path, directory: Path) -> None:
+    """Move a file into a directory, durably. Raises OSError."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.rename(directory / path.name)
     sync_directory(path.parent)

@@ -79,6 +79,7 @@ _MOVE_AWAY = "Move the directory away to continue without it: what is in it is t
 
 
 def _skip(path: Path) -> str:
+    """Return the command that continues a damaged log, and what it does."""
     return f"`hpkp log skip {path.name}` continues with the next readable segment, and says what was left out."
 
 
@@ -88,6 +89,7 @@ def other_version(path: Path, found: int) -> LogRefused:
         path,
         RefusalKind.OTHER_VERSION,
         f"it has format {found}, this program reads format {FORMAT_VERSION}",
+        # Not `hpkp log skip`: the entries are whole, and the version that wrote them can count them.
         "Run the version that wrote it until its log is folded (`hpkp serve` folds it), then upgrade again. "
         f"{_MOVE_AWAY}.",
     )
@@ -99,6 +101,7 @@ def other_store(path: Path) -> LogRefused:
         path,
         RefusalKind.OTHER_STORE,
         "it belongs to another database, whose keys made its hashes",
+        # Neither here: the entries are counted as soon as the log meets its own database.
         "Set HPKP_LOG_DIR to a directory of this database's own, or start the service with the database that the log "
         f"belongs to. {_MOVE_AWAY}.",
     )
@@ -127,6 +130,7 @@ def incomplete(path: Path, reason: str) -> LogRefused:
 
 def unreadable(path: Path, error: OSError) -> LogRefused:
     """Refuse a log whose files cannot be opened or read."""
+    # Not damage, which an operator may skip: with other permissions the same bytes may be readable.
     return LogRefused(
         path, RefusalKind.UNREADABLE, f"it cannot be read ({error})", "Check the owner and the mode of its files."
     )

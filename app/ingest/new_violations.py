@@ -71,6 +71,7 @@ class _Candidate:
         return self.submission.body_digest or self.submission.digest
 
     def as_new(self, *, checked_leaf: bytes | None) -> NewViolation:
+        """Return it as the limits see it; ``checked_leaf`` is None without checked evidence."""
         return NewViolation(
             identity=self.submission.identity,
             host=self.host,
@@ -103,15 +104,18 @@ class NewViolationJudge:
         left_out: dict[bytes, LeftOut] = {}
         if not new:
             return Judged(accepted, left_out)
+        # (1) If one of these policies changes until the batch is counted, the transaction has it planned again.
         names = {(s.report.hostname, s.report.noted_hostname) for s in new}
         histories = self._store.load_histories(names)
         pinned = {name: find_pinned_host(*name, histories) for name in names}
         by_day = defaultdict[int, dict[bytes, dict[bytes, _Candidate]]](lambda: defaultdict(dict))
         budgets = BodyBudgets(self._judge)
         for submission in new:
+            # The day (UTC) of the receipt: what waited in the log counts for the limits of its own day.
             day = submission.received_at - submission.received_at % DAY_MS
             host, history = pinned[submission.report.hostname, submission.report.noted_hostname]
             candidate = _Candidate(submission, host, history, day)
+            # One for each body: each body pays for itself, see `_judge_any`.
             by_day[day][submission.identity].setdefault(candidate.body, candidate)
         for _, candidates in sorted(by_day.items()):
             # What was over a limit one day may be accepted the next: then its reports of both days are counted.
@@ -139,6 +143,7 @@ class NewViolationJudge:
         for group in candidates:
             candidate = group[0]
             identity = candidate.submission.identity
+            # (2) First, because judging (3) is the costly part.
             reason = self._refuse(candidate) or screen.refuse(candidate)
             result = reason if reason is not None else self._judge_any(group, budgets)
             if isinstance(result, OverflowReason):
@@ -146,6 +151,7 @@ class NewViolationJudge:
             else:
                 judged[identity] = result
                 possible.append(candidate.as_new(checked_leaf=_checked_leaf(candidate, result.judgement)))
+        # (4) Only now is it known which evidence cannot be forged, and may use the reserved room.
         for identity, decision in decide(possible, used, self._limits).by_identity.items():
             if isinstance(decision, Overflow):
                 left_out[identity] = LeftOut(judged.pop(identity).host, decision.reason)
@@ -173,6 +179,7 @@ class NewViolationJudge:
             return OverflowReason.FAULT
 
     def _load_usage(self, hosts: Iterable[str], day: int) -> Usage:
+        """Load what is used of the limits of a day (milliseconds). Raises what `FoldStore` raises."""
         counted = self._store.count_new_violations(hosts, since=day, until=day + DAY_MS)
         return _usage(counted, day, per_checked_leaf=self._limits.per_checked_leaf)
 
@@ -187,8 +194,10 @@ class _Screen:
 
     def refuse(self, candidate: _Candidate) -> OverflowReason | None:
         """Say which limit a violation is over; None if it is to be judged."""
+        # Over a limit with the best evidence there is, so judging would be for nothing.
         if (reason := find_limit(candidate.as_new(checked_leaf=_ANY_LEAF), self._now, self._limits)) is not None:
             return reason
+        # Within the limits without any evidence: counted here, so that a flood in one batch meets the limits.
         submission, new = candidate.submission, candidate.as_new(checked_leaf=None)
         if (reason := find_limit(new, self._now, self._limits)) is None:
             self._now.network_and_host[new.network, new.host, new.day] += 1
@@ -198,17 +207,20 @@ class _Screen:
         if not may_have_checked_leaf(submission.report, received_at=from_ms(submission.received_at)):
             return reason
         self._judged_over_limit[new.network] += 1
+        # Behind a proxy all clients may be in the unknown network: a flood there must not leave all others out.
         is_known = new.network != UNKNOWN_NETWORK
         return reason if is_known and self._judged_over_limit[new.network] > _JUDGED_OVER_LIMIT else None
 
 
 def _checked_leaf(candidate: _Candidate, judgement: Judgement) -> bytes | None:
+    """Return the SHA-256 of the leaf of evidence that cannot be forged; None if it is no such evidence."""
     submission = candidate.submission
     leaf = find_checked_leaf(submission.report, judgement, received_at=from_ms(submission.received_at))
     return None if leaf is None else leaf.fingerprint
 
 
 def _judged(candidate: _Candidate, judgement: Judgement) -> JudgedViolation:
+    """Return a judged violation as the store takes it."""
     submission = candidate.submission
     return JudgedViolation(
         identity=submission.identity,
@@ -217,6 +229,7 @@ def _judged(candidate: _Candidate, judgement: Judgement) -> JudgedViolation:
         history=candidate.history,
         judgement=judgement,
         received_at=submission.received_at,
+        # Not the time of the fold: a log that waited gives the same judgements.
         judged_at=submission.received_at,
     )
 
@@ -225,7 +238,9 @@ def _usage(counted: NewViolations, day: int, *, per_checked_leaf: int) -> Usage:
     """Return what is used of a day's limits, as `decide` takes it."""
     reserved: Counter[str] = Counter()
     for (host, _), count in counted.by_host_and_leaf.items():
+        # Of hosts without a policy nothing is reserved: any sender may have certificates for them.
         if host not in counted.unregistered_hosts:
+            # Rule 2 of `limits`: beyond its few places a leaf uses the open room, as evidence that is not checked.
             reserved[host] += min(count, per_checked_leaf)
     network: Counter[tuple[bytes, int]] = Counter()
     for (hashed, _), count in counted.by_network_and_host.items():

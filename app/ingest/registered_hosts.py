@@ -27,6 +27,7 @@ class RegisteredHosts:
         self._hosts: Mapping[str, bool] | None = None
         self._looked_at = -_PAUSE
         self._next_look: asyncio.Task[None] | None = None
+        # The event loop has only weak references to its tasks.
         self._looks: set[asyncio.Task[None]] = set()
 
     def knows(self, hostname: str) -> bool:
@@ -42,7 +43,9 @@ class RegisteredHosts:
             self._next_look = asyncio.create_task(self._look())
             self._looks.add(self._next_look)
             self._next_look.add_done_callback(self._looks.discard)
+        # Others wait for the same look: a sender who leaves must not cancel it for them.
         await asyncio.shield(self._next_look)
+        # Never read yet: refusing all reports would lose them, and the fold still leaves out what it must.
         return self._hosts is None or _covers(self._hosts, hostname)
 
     async def close(self) -> None:
@@ -51,7 +54,9 @@ class RegisteredHosts:
             await wait_until_done(look)
 
     async def _look(self) -> None:
+        """Read the hosts once the pause is over; if the store fails, keep what was known."""
         await asyncio.sleep(max(0.0, self._looked_at + _PAUSE - monotonic()))
+        # Before the query begins: reports that arrive from now on need the look after this one.
         self._next_look, self._looked_at = None, monotonic()
         try:
             self._hosts = await asyncio.to_thread(self._load)
@@ -60,4 +65,5 @@ class RegisteredHosts:
 
 
 def _covers(hosts: Mapping[str, bool], hostname: str) -> bool:
+    """Whether a host has a policy, or a host above it one that ever covered subdomains."""
     return hostname in hosts or any(hosts.get(above, False) for above in superdomains(hostname))

@@ -36,6 +36,7 @@ def describe_rejection(
         content_type=envelope.content_type,
         user_agent=envelope.user_agent,
         sample=sample_of(body),
+        # Known to be of another kind: no violation report of any host was lost.
         host=None if is_refusal(fate.reason) else find_named_host(body),
     )
 
@@ -53,11 +54,15 @@ def find_named_host(body: bytes) -> str:
 
 def sample_of(body: bytes) -> str:
     """Return the beginning of a body, safe to keep; empty if that cannot be told."""
+    # A character of UTF-8 has at most four bytes.
     head = body[: 4 * _SAMPLE]
     text = head.decode("utf-8", "replace")
+    # What is binary may be a key in DER, what says "private" one in PEM: then nothing is kept.
     if _BINARY.search(head) or "private" in text.lower():
         return ""
     if len(body) > len(head):
+        # The cut may leave the beginning of a key, too short to look like one.
         text = _UNFINISHED.sub("", text)
+    # Names as long as `effective-expiration-date` look like Base64, and are what an operator looks for.
     text = _KEY_LIKE.sub(lambda run: run[0] if _MEMBER_NAME.fullmatch(run[0]) else "[…]", text)
     return "".join(c if c.isprintable() else " " for c in text[:_SAMPLE])

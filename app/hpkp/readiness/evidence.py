@@ -282,15 +282,14 @@ class Situation:
         """Whether the pins are in apps alone, by what is known of their audiences."""
         return not any(known.audience.is_site for known in self.audiences)
 
-    @property
-    def caches_end(self) -> datetime | None:
+    def caches_end(self, *, former_only: bool = False) -> datetime | None:
         """When the last browser drops the pins of any enforced revision, if none meets the header again after now.
 
-        None if no revision is known of which browsers may still have pins.
+        ``former_only`` leaves out the policy itself. None if no revision is known of which browsers may have pins.
         """
         # A revision that was replaced can outlast the current one, if its max-age was longer.
         moments = [until for _, until in remembered_revisions(self.history, self.at)]
-        if self.policy.mode is Mode.ENFORCE:
+        if self.policy.mode is Mode.ENFORCE and not former_only:
             moments.append(self.at + self.max_age)
         return max(moments, default=None)
 

@@ -152,8 +152,8 @@ def _violations(finding: Finding) -> list[int]:
 def _steps(step: NextStep | None, case: Situation) -> Iterator[str]:
     if case.ending:
         yield (
-            f"Keep serving max-age=0 until {case.caches_end or case.at:%Y-%m-%d %H:%M} UTC. Then remove the header and "
-            f"run `hpkp policy withdraw {case.policy.host}`."
+            f"Keep serving max-age=0 until {case.caches_end() or case.at:%Y-%m-%d %H:%M} UTC. Then remove the header "
+            f"and run `hpkp policy withdraw {case.policy.host}`."
         )
     elif case.apps_only:
         yield (
@@ -213,7 +213,7 @@ def _rollback(case: Situation) -> Iterator[str]:
         return
     # Clients drop pins only over a connection that they accept, so the certificate still has to match.
     off = PinningHeader.of_policy(replace(policy, max_age=0))
-    until = f"{case.caches_end or case.at:%Y-%m-%d %H:%M} UTC"
+    until = f"{case.caches_end() or case.at:%Y-%m-%d %H:%M} UTC"
     yield (
         f"{'Send' if enforced else 'To clear pins that were enforced before, send'} `{ENFORCING}: {off}` on every "
         f"response until {until}, with a certificate that matches the cached pins. Then remove it."

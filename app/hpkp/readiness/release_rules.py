@@ -61,15 +61,20 @@ def unknown_releases(case: Situation) -> Iterator[Finding]:
 
 
 def some_paths(case: Situation) -> Iterator[Finding]:
-    """Name the releases whose pins are on some paths that devices may build, and not on others."""
+    """Withhold `ready` while a release in use has pins on some paths that devices may build, and not on others.
+
+    Most releases cannot report, so nothing would show that some of their devices refuse the chain.
+    """
     # Which path a device builds depends on its own store, so the number of those locked out is unknown.
     if found := _of_outcome(case, Outcome.SOME_PATHS):
         yield Finding(
             "release_matches_some_paths",
             Severity.WARNING,
             f"Devices may build a path without a pin of these releases: {_name(found)}.",
-            "Pin the key of the leaf, or every root at which a path may end.",
+            "Serve a chain whose leaf has a key that they pin. In the next release, pin the key of the leaf, or every "
+            f"root at which a path may end. If no install of a release matters, retire it: `{_retire(found[0])}`.",
             _evidence(found),
+            withholds=True,
         )
 
 

@@ -28,7 +28,9 @@ def locked_out(case: Situation) -> Iterator[Finding]:
     if not who:
         return
     locked = [violation for violation in case.evidence.open_violations if violation.locked_out_now]
-    ends = "" if case.caches_end is None else f" ({case.caches_end:%Y-%m-%d %H:%M} UTC at the latest)"
+    # Outdated pins come with a former revision; the policy's own max-age would only move the date on, day by day.
+    until = case.caches_end(former_only=all(violation.cause is Cause.STALE_KNOWN_PINS for violation in locked))
+    ends = "" if until is None else f" ({until:%Y-%m-%d %H:%M} UTC at the latest)"
     fixes = ["Serve a chain with a key that these clients pin: it ends the lockout of all of them."]
     if any(one.pins_in_app is False for one in who):
         fixes.append(f"Without it, browsers stay locked out until max-age has passed{ends}.")
