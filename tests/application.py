@@ -27,7 +27,7 @@ with warnings.catch_warnings():
 
 __all__ = [
     "LOOPBACK", "SENDER", "StartApp", "TestClient", "app_of", "caller", "collect", "from_elsewhere", "keep_clock",
-    "service_of", "settings_for", "status_of",
+    "send_in_order", "service_of", "settings_for", "status_of",
 ]  # fmt: skip
 
 LOOPBACK = "127.0.0.1"
@@ -75,6 +75,16 @@ def _make_client(kind: type[TestClient], app: FastAPI, address: str, headers: Ma
         raise_server_exceptions=False,
         follow_redirects=False,
     )
+
+
+def send_in_order(client: TestClient, *bodies: bytes, path: str = "/report") -> None:
+    """Send bodies, each counted before the next, so that the IDs of new violations are in their order.
+
+    Reports that the fold reads together are numbered in the order of their identities.
+    """
+    for body in bodies:
+        assert client.post(path, content=body).status_code == 204
+        service_of(client).watch.wait_blocking()
 
 
 async def _collect(service: Service, bodies: Sequence[bytes], envelope: Envelope, with_fold: bool) -> list[Outcome]:

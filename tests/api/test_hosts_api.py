@@ -7,7 +7,7 @@ import pytest
 import time_machine
 
 from tests.api.answers import problem_of
-from tests.application import StartApp, TestClient
+from tests.application import StartApp, TestClient, send_in_order
 from tests.authority import make_root
 from tests.reports import HOST, distinct_bodies, other_site, report_body, site
 
@@ -18,10 +18,6 @@ SUMMARY = f"{HOSTS}/{HOST}/summary"
 READINESS = f"{HOSTS}/{HOST}/readiness"
 
 
-def _send(client: TestClient, *bodies: bytes, path: str = "/report") -> None:
-    assert [client.post(path, content=body).status_code for body in bodies] == [204] * len(bodies)
-
-
 def _summary(client: TestClient, **query: Any) -> dict[str, Any]:
     response = client.get(SUMMARY, params=query)
     assert response.status_code == 200, response.text
@@ -30,7 +26,7 @@ def _summary(client: TestClient, **query: Any) -> dict[str, Any]:
 
 
 def test_hosts_are_listed_by_name_with_their_counts(client: TestClient) -> None:
-    _send(client, *distinct_bodies(3), report_body(port=1), report_body(host="b.test"))
+    send_in_order(client, *distinct_bodies(3), report_body(port=1), report_body(host="b.test"))
     client.put(f"{HOSTS}/a.test/policy", json={"pins": [{"sha256": site().root.pin}]})
     items = client.get(HOSTS).json()["items"]
     shown = [(item["host"], item["registered"], item["reports"], item["violations"]) for item in items]
@@ -41,7 +37,7 @@ def test_hosts_are_listed_by_name_with_their_counts(client: TestClient) -> None:
 @pytest.mark.parametrize("limit", [1, 2, 5])
 def test_every_page_of_hosts_is_walked(client: TestClient, limit: int) -> None:
     names = [f"h{number}.test" for number in range(5)]
-    _send(client, *(report_body(host=name) for name in reversed(names)))
+    send_in_order(client, *(report_body(host=name) for name in reversed(names)))
     walked, url = list[str](), f"{HOSTS}?limit={limit}"
     while True:
         response = client.get(url)
@@ -59,8 +55,8 @@ def test_any_text_may_be_where_a_page_of_hosts_begins(client: TestClient, cursor
 
 def test_a_summary_adds_up(client: TestClient) -> None:
     chain = other_site()
-    _send(client, *distinct_bodies(3), report_body(served=chain.served, validated=chain.validated))
-    _send(client, report_body(served=[], validated=[]))
+    send_in_order(client, *distinct_bodies(3), report_body(served=chain.served, validated=chain.validated))
+    send_in_order(client, report_body(served=[], validated=[]))
     found = _summary(client)
     assert found["totals"] == {"reports": 5, "violations": 3, "clients": 1}
     assert sum(found["by_cause"].values()) == sum(found["by_sender"].values()) == 5
@@ -92,18 +88,18 @@ def test_filters_narrow_a_summary(client: TestClient, query: dict[str, str], rep
     app: dict[str, Any] = {
         "app_bundle_id": "org.example", "app_platform": "IOS", "trustkit_version": "3.0.7", "port": 0,
     }  # fmt: skip
-    _send(client, report_body(), report_body(served=[], validated=[]))
-    _send(client, *(report_body(**app, app_version=version) for version in ("1", "2")))
-    _send(client, report_body(), path="/report/web")
+    send_in_order(client, report_body(), report_body(served=[], validated=[]))
+    send_in_order(client, *(report_body(**app, app_version=version) for version in ("1", "2")))
+    send_in_order(client, report_body(), path="/report/web")
     found = _summary(client, **query)
     assert found["totals"]["reports"] == sum(point["reports"] for point in found["series"]) == reports
     assert (found["totals"]["clients"] > 0) == (reports > 0)
 
 
 def test_series_are_by_the_hour_or_the_day(client: TestClient) -> None:
-    _send(client, report_body())
+    send_in_order(client, report_body())
     with time_machine.travel(datetime.now(UTC) - timedelta(hours=48)):
-        _send(client, report_body(port=1))
+        send_in_order(client, report_body(port=1))
     for interval, width in (("hour", 3600), ("day", 86400)):
         points = [datetime.fromisoformat(point["time"]) for point in _summary(client, interval=interval)["series"]]
         assert points[1] - points[0] == timedelta(hours=48)
@@ -111,10 +107,10 @@ def test_series_are_by_the_hour_or_the_day(client: TestClient) -> None:
 
 
 def test_a_window_leaves_out_what_was_received_before(client: TestClient) -> None:
-    _send(client, report_body())
+    send_in_order(client, report_body())
     assert _summary(client)["top"][0]["id"] == 1  # counted by itself: two of one batch are numbered by time of receipt
     with time_machine.travel(datetime.now(UTC) - timedelta(hours=48)):
-        _send(client, report_body(port=1))
+        send_in_order(client, report_body(port=1))
     yesterday = (datetime.now(UTC) - timedelta(days=1)).isoformat()
     before, after = _summary(client, until=yesterday), _summary(client, since=yesterday)
     assert [found["totals"]["violations"] for found in (before, after)] == [1, 1]
@@ -132,7 +128,7 @@ def test_a_window_leaves_out_what_was_received_before(client: TestClient) -> Non
     ],
 )
 def test_a_wrong_query_is_422_with_a_pointer(client: TestClient, query: str, pointer: str) -> None:
-    _send(client, report_body())
+    send_in_order(client, report_body())
     assert problem_of(client.get(f"{SUMMARY}?{query}"), 422)["pointer"] == pointer
 
 
@@ -162,7 +158,7 @@ def test_a_blocking_violation_says_no_until_it_is_closed(start: StartApp) -> Non
     pins = [{"sha256": make_root(name).pin} for name in ("A", "B")]
     policy = {"pins": pins, "own_keys": [site().leaf.pin]}
     client.put(f"{HOSTS}/{HOST}/policy", json=policy)
-    _send(client, report_body(known_pins=[pins[0]["sha256"]]))
+    send_in_order(client, report_body(known_pins=[pins[0]["sha256"]]))
     answer = client.get(READINESS).json()
     assert answer.get("verdict") == "not_ready", answer
     assert (answer["host"], answer["revision"]) == (HOST, 1)
@@ -184,7 +180,7 @@ def test_a_withdrawn_policy_has_no_verdict(client: TestClient) -> None:
 def test_a_client_of_two_blocking_violations_is_one_client(client: TestClient) -> None:
     pin = make_root().pin
     client.put(f"{HOSTS}/{HOST}/policy", json={"pins": [{"sha256": pin}], "own_keys": [site().leaf.pin]})
-    _send(client, report_body(known_pins=[pin]), report_body(known_pins=[pin], port=8443))
+    send_in_order(client, report_body(known_pins=[pin]), report_body(known_pins=[pin], port=8443))
     answer = client.get(READINESS).json()
     assert answer["impact"].startswith("At least 1 client (exposure unknown)")
     assert answer["estimate"]["ours"] == 1

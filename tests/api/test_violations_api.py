@@ -8,20 +8,13 @@ from typing import Any
 import pytest
 
 from tests.api.answers import problem_of
-from tests.application import TestClient, service_of
+from tests.application import TestClient, send_in_order, service_of
 from tests.authority import Site, make_root, make_site
 from tests.reports import HOST, distinct_bodies, other_site, report_body, site
 
 pytestmark = pytest.mark.both_databases
 
 LIST = "/api/v1/violations"
-
-
-def _send(client: TestClient, *bodies: bytes, path: str = "/report") -> None:
-    """Send bodies, each counted before the next, so that ids are in their order."""
-    for body in bodies:
-        assert client.post(path, content=body).status_code == 204
-        service_of(client).watch.wait_blocking()
 
 
 def _of(chain: Site, **options: Any) -> bytes:
@@ -49,22 +42,22 @@ def _walk(client: TestClient, url: str) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 8])
 def test_every_page_is_walked_and_no_violation_comes_twice_or_not_at_all(client: TestClient, limit: int) -> None:
-    _send(client, *(_of(other_site(number)) for number in range(7)))
-    _send(client, report_body(host="other.test"))
+    send_in_order(client, *(_of(other_site(number)) for number in range(7)))
+    send_in_order(client, report_body(host="other.test"))
     walked = [item["id"] for item in _walk(client, f"{LIST}?limit={limit}&host={HOST}&sender=chromium")]
     assert sorted(walked) == list(range(1, 8))
     assert walked == [item["id"] for item in _items(client, host=HOST)]
 
 
 def test_violations_of_the_same_moment_are_walked_too(client: TestClient) -> None:
-    _send(client, *(_of(other_site(number)) for number in range(6)))
+    send_in_order(client, *(_of(other_site(number)) for number in range(6)))
     with service_of(client).engine.begin() as connection:
         connection.exec_driver_sql("UPDATE violations SET last_received_at = 1000")
     assert [item["id"] for item in _walk(client, f"{LIST}?limit=2")] == [6, 5, 4, 3, 2, 1]
 
 
 def test_the_latest_reported_comes_first(client: TestClient) -> None:
-    _send(client, _of(other_site(1)), _of(other_site(2)), _of(other_site(1), port=1))
+    send_in_order(client, _of(other_site(1)), _of(other_site(2)), _of(other_site(1), port=1))
     received = [item["last_received_at"] for item in _items(client)]
     assert received == sorted(received, reverse=True)
 
@@ -99,15 +92,15 @@ def test_filters_narrow_the_list(client: TestClient, query: dict[str, str], ids:
     app: dict[str, Any] = {
         "app_bundle_id": "org.example.app", "app_version": "1", "app_platform": "IOS", "trustkit_version": "3.0.7",
     }  # fmt: skip
-    _send(client, report_body(), report_body(served=[], validated=[]))
-    _send(client, report_body(host="other.test"), path="/report/web")
-    _send(client, report_body(**app, enforce_pinning=True, port=0))
+    send_in_order(client, report_body(), report_body(served=[], validated=[]))
+    send_in_order(client, report_body(host="other.test"), path="/report/web")
+    send_in_order(client, report_body(**app, enforce_pinning=True, port=0))
     assert {item["id"] for item in _items(client, **query)} == ids
 
 
 def test_a_violation_is_found_by_the_moment_of_its_reports(client: TestClient) -> None:
     before = datetime.now(UTC)
-    _send(client, report_body())
+    send_in_order(client, report_body())
     after = datetime.now(UTC) + timedelta(milliseconds=1)
     assert len(_items(client, since=(before - timedelta(milliseconds=1)).isoformat())) == 1
     assert _items(client, since=(after + timedelta(seconds=1)).isoformat()) == []
@@ -146,7 +139,7 @@ def test_a_violation_shows_both_chains_with_each_certificate_against_the_pins(cl
     policy = {"pins": [{"sha256": chain.root.pin}, {"sha256": backup}], "own_keys": [chain.leaf.pin]}
     client.put(f"/api/v1/hosts/{HOST}/policy", json=policy)
     client.put(f"/api/v1/hosts/{HOST}/policy", json={**policy, "pins": [{"sha256": backup}]})
-    _send(client, report_body(known_pins=[backup]))
+    send_in_order(client, report_body(known_pins=[backup]))
     shown = client.get(f"{LIST}/1").json()
     assert shown["cause"] == "own_key_not_pinned"
     assert (shown["judged_chain"], shown["policy_revision"]) == ("validated", 2)
@@ -165,7 +158,7 @@ def test_a_violation_shows_both_chains_with_each_certificate_against_the_pins(cl
 
 def test_what_cannot_be_read_stands_in_its_place_with_the_reason(client: TestClient) -> None:
     garbage = base64.b64encode(b"\x30\x03\x02\x01\x05").decode()
-    _send(client, report_body(validated=[*site().served, garbage, ""], known_pins=["not a pin"]))
+    send_in_order(client, report_body(validated=[*site().served, garbage, ""], known_pins=["not a pin"]))
     shown = client.get(f"{LIST}/1").json()
     assert [bool(item["unreadable"]) for item in shown["validated_chain"]] == [False, False, True, True]
     assert [item["position"] for item in shown["validated_chain"]] == [0, 1, 2, 3]
@@ -174,7 +167,7 @@ def test_what_cannot_be_read_stands_in_its_place_with_the_reason(client: TestCli
 
 @pytest.mark.parametrize(("sent", "shown"), [([], []), (None, None)])
 def test_no_chain_and_an_empty_chain_are_shown_apart(client: TestClient, sent: object, shown: object) -> None:
-    _send(client, report_body(served_certificate_chain=sent, validated_certificate_chain=sent))
+    send_in_order(client, report_body(served_certificate_chain=sent, validated_certificate_chain=sent))
     violation = client.get(f"{LIST}/1").json()
     assert violation["served_chain"] == violation["validated_chain"] == shown
     assert violation["cause"] == "no_evidence"
@@ -182,7 +175,7 @@ def test_no_chain_and_an_empty_chain_are_shown_apart(client: TestClient, sent: o
 
 @pytest.mark.parametrize("status", ["acknowledged", "expected", "ignored", "resolved", "open"])
 def test_a_violation_is_closed_with_a_note(client: TestClient, status: str) -> None:
-    _send(client, report_body())
+    send_in_order(client, report_body())
     patched = client.patch(f"{LIST}/1", json={"status": status, "note": "the canary"}).json()
     assert (patched["status"], patched["note"]) == (status, "the canary")
     assert client.get(f"{LIST}/1").json() == patched
@@ -197,10 +190,10 @@ def _recorded_and_shown(client: TestClient) -> tuple[dict[str, str], dict[str, s
 
 
 def test_a_status_is_in_the_recorded_verdict_when_it_is_answered(client: TestClient) -> None:
-    _send(client, report_body())
+    send_in_order(client, report_body())
     policy = {"pins": [{"sha256": make_root(name).pin} for name in ("Own", "Backup")]}
     assert client.put(f"/api/v1/hosts/{HOST}/policy", json=policy).status_code == 200
-    _send(client, _of(other_site(1)))
+    send_in_order(client, _of(other_site(1)))
     open_codes = {code for code in _recorded_and_shown(client)[1] if code.startswith("open_")}
     assert open_codes
     for status, expected in (("open", open_codes), ("ignored", set()), ("open", open_codes), ("resolved", set())):
@@ -212,7 +205,7 @@ def test_a_status_is_in_the_recorded_verdict_when_it_is_answered(client: TestCli
 
 
 def test_what_a_change_leaves_out_stays(client: TestClient) -> None:
-    _send(client, report_body())
+    send_in_order(client, report_body())
     client.patch(f"{LIST}/1", json={"status": "expected", "note": "a"})
     assert client.patch(f"{LIST}/1", json={"note": ""}).json()["status"] == "expected"
     assert client.patch(f"{LIST}/1", json={"status": "open"}).json()["note"] == ""
@@ -221,14 +214,14 @@ def test_what_a_change_leaves_out_stays(client: TestClient) -> None:
 
 @pytest.mark.parametrize("change", [{"status": "done"}, {"state": "open"}, {"note": "x" * 4001}, [], None, {"note": 5}])
 def test_another_change_is_refused(client: TestClient, change: object) -> None:
-    _send(client, report_body())
+    send_in_order(client, report_body())
     problem_of(client.patch(f"{LIST}/1", json=change), 422)
     problem_of(client.patch(f"{LIST}/2", json={"status": "open"}), 404)
 
 
 def test_single_reports_are_walked_the_newest_first_and_shown_with_their_body(client: TestClient) -> None:
     bodies = distinct_bodies(7)
-    _send(client, *bodies)
+    send_in_order(client, *bodies)
     walked = list(_walk(client, f"{LIST}/1/reports?limit=3"))
     assert [item["id"] for item in walked] == [7, 6, 5, 4, 3, 2, 1]
     assert all(item["body"] is None for item in walked), "bodies are shown one by one"
@@ -247,7 +240,7 @@ def test_what_is_not_there_is_not_found(client: TestClient, path: str) -> None:
 def test_dates_that_no_clock_shows_are_taken_and_their_text_is_shown(client: TestClient) -> None:
     chain = make_site(HOST)
     dates = ("0001-01-02T00:00:00Z", "9999-12-30T00:00:00Z", "2569-06-01T00:00:00Z")
-    _send(client, *(_of(chain, date_time=date, port=port) for port, date in enumerate(dates, 1)))
+    send_in_order(client, *(_of(chain, date_time=date, port=port) for port, date in enumerate(dates, 1)))
     reports = [client.get(f"/api/v1/reports/{number}").json() for number in (1, 2, 3)]
     assert [report["date_time_text"] for report in reports] == list(dates)
     assert [report["date_time"] for report in reports] == [None, None, "2026-06-01T00:00:00Z"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.application import StartApp, TestClient, service_of
+from tests.application import StartApp, TestClient, send_in_order, service_of
 from tests.reports import HOST, distinct_bodies, report_body, site
 
 pytestmark = pytest.mark.sqlite_file
@@ -32,14 +32,9 @@ def _count(client: TestClient, table: str, condition: str = "1=1") -> Any:
         return connection.exec_driver_sql(f"SELECT count(*) FROM {table} WHERE {condition}").scalar()
 
 
-def _send(client: TestClient, *bodies: bytes) -> None:
-    assert {client.post("/report", content=body).status_code for body in bodies} == {204}
-    client.get("/api/v1/violations")  # which waits until they are counted
-
-
 def test_nothing_is_forgotten_before_its_time(start: StartApp) -> None:
     client = start(prune_interval_hours=0)
-    _send(client, *distinct_bodies(3))
+    send_in_order(client, *distinct_bodies(3))
     assert _prune(client, days_later=29) == {}
 
 
@@ -55,7 +50,7 @@ def test_nothing_is_forgotten_before_its_time(start: StartApp) -> None:
 def test_each_kind_is_forgotten_by_itself(start: StartApp, kind: str, removed: dict[str, int]) -> None:
     client = _keeping(start, **{kind: 10})
     client.post("/report", content=b"no report")
-    _send(client, *distinct_bodies(3))
+    send_in_order(client, *distinct_bodies(3))
     assert _prune(client, days_later=9) == {}
     assert _prune(client, days_later=12) == removed
     assert _prune(client, days_later=12) == {}
@@ -65,7 +60,7 @@ def test_each_kind_is_forgotten_by_itself(start: StartApp, kind: str, removed: d
 
 def test_counts_outlive_the_single_reports(start: StartApp) -> None:
     client = _keeping(start, keep_rows_days=1, keep_bodies_days=1)
-    _send(client, *distinct_bodies(3))
+    send_in_order(client, *distinct_bodies(3))
     _prune(client, days_later=3)
     summary = client.get(f"/api/v1/hosts/{HOST}/summary").json()
     assert summary["totals"]["reports"] == 3
@@ -79,12 +74,12 @@ _COUNTS = (
 
 def test_a_violation_that_is_still_reported_keeps_its_place_and_loses_its_old_counts(start: StartApp) -> None:
     client = _keeping(start, keep_rollups_days=10)
-    _send(client, *distinct_bodies(2))
+    send_in_order(client, *distinct_bodies(2))
     with service_of(client).engine.begin() as connection:
         for table, column in _COUNTS:
             connection.exec_driver_sql(f"UPDATE {table} SET {column} = {column} - {20 * DAY}")
         connection.exec_driver_sql(f"UPDATE violations SET first_received_at = first_received_at - {20 * DAY}")
-    _send(client, *distinct_bodies(5)[2:])
+    send_in_order(client, *distinct_bodies(5)[2:])
     client.patch("/api/v1/violations/1", json={"status": "expected", "note": "known"})
     assert _prune(client) == {"rollups": 1}
     violation = client.get("/api/v1/violations/1").json()
@@ -95,7 +90,7 @@ def test_a_violation_that_is_still_reported_keeps_its_place_and_loses_its_old_co
 def test_policies_and_events_stay_and_forgetting_is_an_event(start: StartApp) -> None:
     client = _keeping(start, keep_rows_days=1)
     client.put(f"/api/v1/hosts/{HOST}/policy", json={"pins": [{"sha256": site().root.pin}]})
-    _send(client, report_body())
+    send_in_order(client, report_body())
     _prune(client, days_later=2000)
     events = client.get("/api/v1/events").json()["items"]
     assert [event["text"] for event in events if event["kind"] == "pruned"] == ["Deleted: 1 rows"]
@@ -106,7 +101,7 @@ def test_the_file_gives_its_space_back(start: StartApp, tmp_path: Path) -> None:
     client = _keeping(start, keep_rejections_days=1)
     for number in range(300):
         client.post("/report", content=b"%d " % number + b"x" * 4000)
-    _send(client, report_body())
+    send_in_order(client, report_body())
     with service_of(client).engine.connect() as connection:
         before = connection.exec_driver_sql("PRAGMA page_count").scalar()
     assert _prune(client, days_later=3) == {"rejections": 300}
@@ -120,7 +115,7 @@ def test_the_file_gives_its_space_back(start: StartApp, tmp_path: Path) -> None:
 
 def test_reports_are_taken_while_much_is_forgotten(start: StartApp) -> None:
     client = _keeping(start, keep_rows_days=1)
-    _send(client, *distinct_bodies(40))
+    send_in_order(client, *distinct_bodies(40))
     taken: list[int] = []
 
     def take_one(what: str, count: int) -> None:
